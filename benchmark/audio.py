@@ -1,0 +1,196 @@
+"""Audio files to float32 mono windows: decode with soundfile, resample with soxr, cut and pad.
+
+Conventions: audio is float32 mono, full scale 1; times are seconds; a window is a fixed number of samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mirbench.errors import BadAudio
+from mirbench.progress import Progress
+from mirbench.types import Excerpt, FloatArray, Windowing
+
+__all__ = ["AUDIO_SUFFIXES", "MIN_SECONDS", "Facts", "cut", "read", "survey", "window_starts"]
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", ".aif", ".aiff")
+MIN_SECONDS = 0.1
+"""A stretch shorter than this holds nothing that a network could hear."""
+
+SILENCE_PEAK = 1e-5
+"""Under a third of one step of 16-bit audio."""
+
+_TABLE = "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, sha256 TEXT, seconds REAL, peak REAL)"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decoding a stretch of a file once told.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of the bytes of the whole file.
+    seconds : float
+        Length of the stretch.
+    peak : float
+        Largest absolute sample of the stretch.
+    """
+
+    sha256: str
+    seconds: float
+    peak: float
+
+
+def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
+    """Decode a stretch of a file, average its channels, resample it.
+
+    Parameters
+    ----------
+    excerpt : Excerpt
+        File, start and duration in seconds; only this stretch is decoded.
+    sample_rate : int
+        Of the result, in Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+
+    Raises
+    ------
+    BadAudio
+        If the file cannot be decoded.
+    """
+    import soxr
+
+    audio, rate = _decode(excerpt)
+    if rate == sample_rate:
+        return audio
+    resampled: FloatArray = soxr.resample(audio, rate, sample_rate).astype(np.float32, copy=False)
+    return resampled
+
+
+def window_starts(n_samples: int, window: int, windowing: Windowing) -> list[int]:
+    """First samples of the windows of a clip; at least one window, the last padded where it hangs over.
+
+    >>> window_starts(30 * 16000, 10 * 16000, Windowing())
+    [0, 160000, 320000]
+    >>> window_starts(24 * 16000, 10 * 16000, Windowing())
+    [0, 160000]
+    """
+    count = max(1, int(n_samples / window + 0.5))
+    starts = [k * window for k in range(count)]
+    if windowing.windows == "nonoverlap-plus-tail" and n_samples >= window:
+        starts.append(n_samples - window)
+    return starts
+
+
+def cut(audio: FloatArray, starts: Sequence[int], window: int) -> FloatArray:
+    """Windows of an audio signal, zero-padded at the end, shape (n_windows, window)."""
+    windows = np.zeros((len(starts), window), dtype=np.float32)
+    for row, start in enumerate(starts):
+        piece = audio[start : start + window]
+        windows[row, : len(piece)] = piece
+    return windows
+
+
+def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers: int = 2) -> dict[Excerpt, Facts]:
+    """Hash and decode every stretch once, and find all faults before any work is wasted.
+
+    Parameters
+    ----------
+    excerpts : sequence of Excerpt
+        The stretches to look at.
+    memo : Path
+        SQLite file that remembers answers by path, size and modification time.
+
+    Raises
+    ------
+    BadAudio
+        Naming every file that is missing, broken, empty, silent or too short.
+    """
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    found: dict[Excerpt, Facts] = {}
+    faults: list[str] = []
+    database = sqlite3.connect(memo, timeout=60)
+    try:
+        database.execute(_TABLE)
+        keys = {excerpt: _memo_key(excerpt) for excerpt in excerpts}
+        found |= {e: facts for e, key in keys.items() if key and (facts := _recall(database, key))}
+        missing = [excerpt for excerpt in keys if excerpt not in found]
+        with ThreadPoolExecutor(workers) as pool, progress.bar("checking audio", len(missing), "files") as step:
+            for excerpt, answer in zip(missing, pool.map(_look, missing), strict=True):
+                step(1)
+                if isinstance(answer, str):
+                    faults.append(answer)
+                    continue
+                found[excerpt] = answer
+                database.execute(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
+                    (keys[excerpt], answer.sha256, answer.seconds, answer.peak),
+                )
+        database.commit()
+    finally:
+        database.close()
+    if faults:
+        raise BadAudio(faults)
+    return found
+
+
+def _recall(database: sqlite3.Connection, key: str) -> Facts | None:
+    row = database.execute("SELECT sha256, seconds, peak FROM facts WHERE key = ?", (key,)).fetchone()
+    return Facts(*row) if row else None
+
+
+def _memo_key(excerpt: Excerpt) -> str:
+    try:
+        status = excerpt.path.stat()
+    except OSError:
+        return ""
+    where = excerpt.path.resolve()
+    return f"{where}|{status.st_size}|{status.st_mtime_ns}|{excerpt.start:.6f}|{excerpt.duration}"
+
+
+def _look(excerpt: Excerpt) -> Facts | str:
+    """Facts of a stretch, or one line saying what is wrong with it."""
+    path = excerpt.path
+    if not path.is_file():
+        return f"{path}: no such file"
+    if path.stat().st_size == 0:
+        return f"{path}: empty (0 bytes)"
+    try:
+        audio, rate = _decode(excerpt)
+    except BadAudio as error:
+        return error.faults[0]
+    seconds = len(audio) / rate
+    if seconds < MIN_SECONDS:
+        return f"{path}: too short ({seconds:.3f} s from {excerpt.start:g} s on; at least {MIN_SECONDS} s are needed)"
+    peak = float(np.max(np.abs(audio)))
+    if not np.isfinite(peak):
+        return f"{path}: broken (holds values that are not finite)"
+    if peak < SILENCE_PEAK:
+        return f"{path}: silent (peak {peak:.1e} of full scale)"
+    with path.open("rb") as stream:
+        return Facts(hashlib.file_digest(stream, "sha256").hexdigest(), seconds, peak)
+
+
+def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(excerpt.path) as file:
+            rate = int(file.samplerate)
+            file.seek(min(round(excerpt.start * rate), file.frames))
+            count = -1 if excerpt.duration is None else round(excerpt.duration * rate)
+            audio = file.read(count, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        reason = str(error).rpartition(": ")[2].strip() or type(error).__name__
+        raise BadAudio([f"{excerpt.path}: broken, or not audio ({reason})"]) from error
+    return np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate

@@ -1,0 +1,384 @@
+"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirbench import __version__
+from mirbench.errors import BadInput, MirbenchError
+
+if TYPE_CHECKING:
+    from mirbench.registry import Catalogue
+    from mirbench.runner import Outcome, Request
+    from mirbench.types import Windowing
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="mirbench",
+    help="A benchmark of music classification by transfer learning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Fetch and verify data sets.", no_args_is_help=True)
+cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(cache_app, name="cache")
+
+TaskName = Annotated[str, typer.Argument(help="Name of a task; see `mirbench list tasks`.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data", help="Folder of data sets. Default: MIRBENCH_DATA or ~/mirbench-data.")
+]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of records.")]
+Plugins = Annotated[list[Path], typer.Option("--plugin", help="A file with a method, task or source of yours.")]
+
+
+def main() -> None:
+    """Run the command line: what the user did wrong is one line and exit code 2, never a traceback."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app()
+    except MirbenchError as error:
+        print(f"mirbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("mirbench: interrupted; finished runs are on record, the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"mirbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Option("--task", help="Name of a task.")],
+    method: Annotated[str, typer.Option("--method", help="Name of a method.")],
+    source: Annotated[str, typer.Option("--source", help="Name of a source. Default: ast, if one is needed.")] = "",
+    seeds: Annotated[str, typer.Option("--seeds", help="How many (5), a range (0-4) or a list (0,3).")] = "5",
+    fold: Annotated[int | None, typer.Option("--fold", help="One fold only. Default: all.")] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter of the method.")
+    ] = [],  # noqa: B006  (typer copies it)
+    search: Annotated[
+        list[str], typer.Option("--search", metavar="NAME=A,B", help="Values to try; chosen on valid.")
+    ] = [],  # noqa: B006
+    source_settings: Annotated[
+        list[str], typer.Option("--source-set", metavar="NAME=VALUE", help="An option of the source.")
+    ] = [],  # noqa: B006
+    windows: Annotated[str, typer.Option("--windows", help="nonoverlap or nonoverlap-plus-tail.")] = "nonoverlap",
+    average: Annotated[str, typer.Option("--average", help="Average windows' prob or logit.")] = "prob",
+    data: DataRoot = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Folder of weights, looked in first. Default: MIRBENCH_WEIGHTS.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")] = "float32",
+    workers: Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1)] = 2,
+    plugin: Plugins = [],  # noqa: B006
+    demo: Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Run a method on a task, with a source if it needs one; what is on record is read back."""
+    from mirbench.hyperparameters import parse_method, parse_options, parse_search
+    from mirbench.progress import Progress
+    from mirbench.runner import DEFAULT_SOURCE, Request
+    from mirbench.runner import run as do
+
+    catalogue = _catalogue(plugin)
+    kind = catalogue.method(method)
+    request = Request(
+        task=task,
+        method=method,
+        source=source,
+        seeds=_seeds(seeds),
+        folds=None if fold is None else (fold,),
+        params=parse_method(kind, settings),
+        search=parse_search(kind, search),
+        windowing=_windowing(windows, average),
+        data=data,
+        weights=weights,
+        runs=runs,
+        device=device,
+        precision=_one_of("--precision", precision, ("float32", "bfloat16", "float16")),
+        workers=workers,
+    )
+    progress = Progress(quiet=quiet)
+    request, banner = _or_demo(request, catalogue, demo)
+    if kind.needs:
+        card = catalogue.source(request.source or DEFAULT_SOURCE)
+        request = _with(request, source_params=parse_options(card.name, card.options, source_settings))
+    elif source_settings:
+        raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
+    if banner:
+        print(banner)
+    _report(do(request, catalogue, progress), request, bool(banner))
+
+
+def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Request, str]:
+    """The request, or its stand-in with a banner that says so."""
+    from mirbench.datasets import default_data_root
+    from mirbench.runner import DEMO_SOURCE, demo_needed
+
+    task = catalogue.task(request.task)
+    if asked and not task.demo:
+        if task.synthesise is not None:
+            return request, ""
+        raise BadInput(f"--demo: {task.name} has no stand-in")
+    if not asked and not demo_needed(request, catalogue):
+        return request, ""
+    why = "as asked" if asked else f"no --data was given and {default_data_root()} does not exist"
+    needs_source = bool(catalogue.method(request.method).needs)
+    source = request.source or (DEMO_SOURCE if needs_source else "")
+    with_source = f" with the source {source}" if source else ""
+    banner = (
+        f"DEMO: {task.demo}{with_source} ({why}).\n"
+        f"It is synthesised audio that stands in for {task.name}; its numbers say nothing about music.\n"
+        f"For {task.name} itself: `mirbench data get {task.name}`, or --data with a folder of yours.\n"
+    )
+    return _with(request, task=task.demo, source=source, data=None), banner
+
+
+def _report(outcomes: list[Outcome], request: Request, demo: bool) -> None:
+    """A small table, where the records are, what to do next."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = ("accuracy", "macro-f1", "roc-auc", "pr-auc")
+    done = [o for o in outcomes if o.record.status == "done"]
+    first = outcomes[0].record
+    title = f"{first.spec.task}: {first.spec.method}" + (f" + {first.spec.source}" if first.spec.source else "")
+    table = Table(title=title, title_justify="left")
+    for column in ("fold", "seed", *shown, "s/epoch", "train s", ""):
+        table.add_column(column, justify="right")
+    for outcome in outcomes:
+        record = outcome.record
+        cells = [_cell(record.metrics.get(name)) for name in shown]
+        note = record.reason if record.status != "done" else "on record" if outcome.read_back else ""
+        times = [_cell(record.seconds.get(name), 3) for name in ("epoch", "train")]
+        table.add_row(str(record.spec.fold), str(record.spec.seed), *cells, *times, note)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    _summary(outcomes)
+    print(f"Records: {request.runs / first.spec.task}. All results as a table: mirbench leaderboard --runs {request.runs}")
+    if demo:
+        print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
+    if len(done) < len(outcomes):
+        failed = next(o for o in outcomes if o.record.status != "done")
+        print(f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result: {failed.record.reason}", file=sys.stderr)
+        print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _summary(outcomes: list[Outcome]) -> None:
+    from statistics import mean, stdev
+
+    values: dict[int, list[float]] = {}
+    for outcome in outcomes:
+        record = outcome.record
+        if record.status == "done" and record.metrics.get("accuracy") is not None:
+            values.setdefault(record.spec.seed, []).append(record.metrics["accuracy"])
+    means = [mean(v) for v in values.values()]
+    if not means:
+        return
+    record = next(o.record for o in outcomes if o.record.status == "done")
+    spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
+    trainable = "—" if record.n_trainable is None else f"{record.n_trainable:,}"
+    total = "—" if record.n_total is None else f"{record.n_total:,}"
+    print(f"Accuracy {mean(means):.3f}{spread} over {len(means)} seed(s); {trainable} trainable of {total} parameters.")
+    if record.contaminated:
+        print(f"Beware: the source was trained on {', '.join(record.contaminated)}.")
+
+
+def _cell(value: object, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, float) else "—" if value is None else str(value)
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[str, typer.Argument(help="tasks, methods or sources; all three if left out.")] = "",
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Names that can be used, one line each."""
+    kinds = {"tasks": "task", "methods": "method", "sources": "source"}
+    chosen = [_one_of("list", kind, tuple(kinds))] if kind else list(kinds)
+    catalogue = _catalogue(plugin)
+    for plural in chosen:
+        names = catalogue.names(kinds[plural])
+        width = max(map(len, names))
+        if len(chosen) > 1:
+            print(f"{plural}:")
+        for name, summary in names.items():
+            print(f"  {name:<{width}}  {summary}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A task, method or source.")], plugin: Plugins = []) -> None:  # noqa: B006
+    """The card of a task or source, or the hyperparameters of a method."""
+    from mirbench.cards import describe
+
+    print(describe(name, _catalogue(plugin)))
+
+
+@app.command()
+def leaderboard(
+    runs: RunsFolder = Path("runs"),
+    output: Annotated[Path | None, typer.Option("--output", help="Default: leaderboard.md in the runs folder.")] = None,
+) -> None:
+    """Print the tables of all records and write them as markdown."""
+    from mirbench.leaderboard.render import markdown
+    from mirbench.leaderboard.table import boards
+
+    if not runs.is_dir():
+        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+    found = boards(runs)
+    if not found:
+        raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")
+    text = markdown(found)
+    target = output or runs / "leaderboard.md"
+    target.write_text(text)
+    print(text)
+    print(f"written to {target}", file=sys.stderr)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A plugin file.")],
+) -> None:
+    """Run the conformance checks on a plugin's methods, tasks and sources."""
+    from mirbench.checks import check_plugin
+    from mirbench.progress import Progress
+    from mirbench.registry import load_plugin
+
+    found = check_plugin(load_plugin(file), Progress())
+    for name, problems in found.items():
+        print(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")
+        for problem in problems:
+            print(f"  - {problem}")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@data_app.command("get")
+def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
+    """Download a data set, check it, unpack it under the data root."""
+    from mirbench.datasets import default_data_root
+    from mirbench.progress import Progress
+    from mirbench.tasks.archives import get_task
+
+    catalogue = _catalogue(plugin)
+    root = data or default_data_root()
+    target = get_task(catalogue.task(task), root, Progress())
+    print(f"{task} is in {target}")
+    data_check(task, data=root, plugin=plugin)
+
+
+@data_app.command("check")
+def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
+    """Verify layout, counts and every audio file of a data set."""
+    from mirbench.cache import default_cache
+    from mirbench.checks import check_data
+    from mirbench.datasets import dataset_folder
+    from mirbench.progress import Progress
+
+    card = _catalogue(plugin).task(task)
+    progress = Progress()
+    folder = dataset_folder(card, data, default_cache(), progress)
+    problems = check_data(card, folder, default_cache(), progress)
+    if problems:
+        raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
+    print(f"{task} in {folder}: {card.n_clips} clips, all readable, layout and counts as on the card")
+
+
+@cache_app.command("info")
+def cache_info() -> None:
+    """Where the cache is and how much it holds."""
+    from mirbench.cache import default_cache
+
+    root = default_cache()
+    print(f"{root}")
+    for part in sorted(root.iterdir()) if root.is_dir() else []:
+        size = sum(f.stat().st_size for f in [part, *part.rglob("*")] if f.is_file())
+        print(f"  {part.name:<16} {size / 1e6:10.1f} MB")
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove computed rows and synthesised audio; downloaded weights stay."""
+    from mirbench.cache import default_cache
+
+    for name in ("rows", "synthesised", "files.sqlite"):
+        path = default_cache() / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+    print(f"cleared {default_cache()}")
+
+
+def _catalogue(plugins: list[Path]) -> Catalogue:
+    from mirbench.registry import Catalogue, load_plugin
+
+    return Catalogue([load_plugin(path) for path in plugins])
+
+
+def _with(request: Request, **changes: object) -> Request:
+    from dataclasses import replace
+
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+def _windowing(windows: str, average: str) -> Windowing:
+    from mirbench.types import Windowing
+
+    _one_of("--windows", windows, ("nonoverlap", "nonoverlap-plus-tail"))
+    _one_of("--average", average, ("prob", "logit"))
+    return Windowing(windows, average)  # type: ignore[arg-type]
+
+
+def _one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise BadInput(f"{flag} {value}: one of {', '.join(known)} is needed")
+    return value
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """ "5" -> 0 … 4; "0-4" -> 0 … 4; "0,3" -> 0, 3."""
+    wrong = BadInput(f"--seeds {text}: a number (5), a range (0-4) or a list (0,3) is needed")
+    try:
+        if "," in text:
+            seeds = tuple(int(part) for part in text.split(","))
+        elif "-" in text[1:]:
+            first, _, last = text.partition("-")
+            seeds = tuple(range(int(first), int(last) + 1))
+        else:
+            seeds = tuple(range(int(text)))
+    except ValueError as error:
+        raise wrong from error
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise wrong
+    return seeds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Where a task's audio is: data roots, data sets' own folders, and tasks that are synthesised on the spot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from mirbench.cache import replace_folder
+from mirbench.errors import MissingData
+from mirbench.progress import Progress
+from mirbench.types import Clip, Task
+
+__all__ = ["dataset_folder", "default_data_root", "read_task"]
+
+
+def default_data_root() -> Path:
+    """``MIRBENCH_DATA``, or ``~/mirbench-data``."""
+    given = os.environ.get("MIRBENCH_DATA")
+    return Path(given).expanduser() if given else Path.home() / "mirbench-data"
+
+
+def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progress) -> Path:
+    """Folder of a task's data set.
+
+    Parameters
+    ----------
+    root : Path or None
+        A folder with one folder a data set, or the data set's own; None is the default root.
+
+    Raises
+    ------
+    MissingData
+        If the root does not exist.
+    """
+    if task.synthesise is not None:
+        return _synthesised(task, cache, progress)
+    given = root
+    root = root or default_data_root()
+    if not root.is_dir():
+        flag = "--data" if given else "the default data root"
+        raise MissingData(
+            f"{flag} {root}: no such folder; `mirbench data get {task.name} --data ROOT` fetches {task.name}, "
+            f"`mirbench show {task.name}` says what it must look like"
+        )
+    own = root / task.folder
+    return own if own.is_dir() else root
+
+
+def read_task(task: Task, folder: Path) -> tuple[tuple[Clip, ...], ...]:
+    """Clips of every fold of a task.
+
+    Raises
+    ------
+    MissingData
+        If audio files are absent.
+    """
+    return tuple(tuple(task.read_clips(folder, fold)) for fold in range(task.n_folds))
+
+
+def _synthesised(task: Task, cache: Path, progress: Progress) -> Path:
+    folder = cache / "synthesised" / f"{task.name}-{task.version}"
+    if folder.is_dir():
+        return folder
+    assert task.synthesise is not None
+    progress.say(f"{task.name}: synthesising {task.n_clips} clips of {task.clip_seconds:g} s")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    try:
+        with progress.bar(f"synthesising {task.name}", task.n_clips, "clips") as step:
+            task.synthesise(work, step)
+        replace_folder(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder

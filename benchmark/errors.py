@@ -1,0 +1,87 @@
+"""The errors that mirbench raises on purpose: each message says what came, what is accepted, and what to do.
+
+::
+
+    MirbenchError
+    ├── BadInput            what the user gave cannot be used; the command line exits with 2
+    │   ├── UnknownName     no such task, method, source, option …; guesses what was meant
+    │   ├── MissingData     audio or weights that are not on this machine
+    │   └── BadAudio        files that are broken, empty, silent or too short; names every one of them
+    ├── NotApplicable       this method cannot use this source; a sweep records the run as skipped
+    └── MissingExtra        a package of an optional extra is not installed; a sweep records the run as skipped
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+__all__ = ["BadAudio", "BadInput", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable", "UnknownName"]
+
+
+class MirbenchError(Exception):
+    """Root of the tree above."""
+
+
+class BadInput(MirbenchError, ValueError):
+    """What the user gave cannot be used."""
+
+
+class UnknownName(BadInput):
+    """A name that no registry, option or field has.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked up, in the singular ("task").
+    name : str
+        What came.
+    known : iterable of str
+        What is accepted.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        super().__init__(f"No {kind} is called '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+
+
+class MissingData(BadInput):
+    """Audio or weights that are not on this machine."""
+
+
+class BadAudio(BadInput):
+    """Audio files that cannot be used.
+
+    Parameters
+    ----------
+    faults : sequence of str
+        One line a file, each naming it.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        count = "1 audio file" if len(faults) == 1 else f"{len(faults)} audio files"
+        super().__init__(f"{count} cannot be used; replace or remove:\n  " + "\n  ".join(faults))
+
+
+class NotApplicable(MirbenchError):
+    """This method cannot use this source."""
+
+
+class MissingExtra(MirbenchError):
+    """A package of an optional extra is not installed.
+
+    Parameters
+    ----------
+    what : str
+        The part of mirbench that needs it.
+    package : str
+        What is missing.
+    extra : str
+        The extra that brings it.
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what} needs {package}: pip install 'mirbench[{extra}]'")

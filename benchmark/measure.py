@@ -1,0 +1,141 @@
+"""What a run costs: time, memory, parameters, and on what machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Stopwatch", "count_parameters", "environment", "peak_memory", "start_memory", "tune_allocator"]
+
+_PACKAGES = (
+    "mirbench", "torch", "torchaudio", "torchvision", "transformers", "numpy", "scipy", "scikit-learn", "soundfile",
+    "soxr",
+)  # fmt: skip
+
+
+class Stopwatch:
+    """Wall time of named phases; waits for the GPU at both ends of each.
+
+    Parameters
+    ----------
+    device : torch.device
+        What to wait for.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = device
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of the block to ``seconds[name]``."""
+        self._wait()
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._wait()
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            import torch
+
+            torch.cuda.synchronize(self._device)
+
+
+def start_memory(device: torch.device) -> None:
+    """Begin to watch for the peak of memory."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak of the resident set (Linux)
+    except OSError:
+        pass
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> dict[str, int | None]:
+    """Peak bytes since `start_memory`: resident on the CPU side, allocated by torch on the GPU.
+
+    Where the system cannot reset its peak, ``cpu`` is that of the whole process.
+    """
+    gpu = None
+    if device.type == "cuda":
+        import torch
+
+        gpu = int(torch.cuda.max_memory_allocated(device))
+    return {"cpu": _peak_resident(), "gpu": gpu}
+
+
+def _peak_resident() -> int:
+    try:
+        status = Path("/proc/self/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def count_parameters(module: torch.nn.Module, *, trainable: bool = False) -> int:
+    """Number of parameters of a torch module; buffers do not count."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """On what the run ran: versions, processor, threads, GPU, time. Nothing that names a person or a folder."""
+    import torch
+
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "unknown"
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def tune_allocator() -> None:
+    """Keep freed memory in the process: on glibc, handing it back and forth can take half of a small network's step."""
+    if platform.libc_ver()[0] != "glibc":
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # names of <malloc.h>
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, 2**31 - 1)
+    libc.mallopt(m_top_pad, 256 * 2**20)

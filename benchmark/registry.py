@@ -1,0 +1,185 @@
+"""Names to things: tables that a reader can grep, entry points, and local plugin files.
+
+A table maps a name to an `Entry`, whose target "module:attribute" is imported when somebody asks for it; listing names
+imports nothing heavy. Plugins add to the tables in three ways: a file given to ``--plugin``, or an entry point of the
+groups ``mirbench.tasks``, ``mirbench.methods`` and ``mirbench.sources``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.types import Method, SourceCard, Task
+
+__all__ = ["Catalogue", "Entry", "Plugin", "load_plugin"]
+
+_KINDS = {"task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a registry: where the thing is, and one line about it."""
+
+    target: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What a plugin file or entry point brings.
+
+    Parameters
+    ----------
+    origin : str
+        The file or entry point, for messages.
+    sha256 : str
+        Hash of its source, a part of the identity of every run that uses it.
+    """
+
+    origin: str
+    sha256: str
+    tasks: Mapping[str, Task]
+    methods: Mapping[str, type[Method]]
+    sources: Mapping[str, SourceCard]
+
+
+class Catalogue:
+    """Every task, method and source that can be named here.
+
+    Parameters
+    ----------
+    plugins : sequence of Plugin
+        Local plugin files, from `load_plugin`.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin] = ()) -> None:
+        self._plugins = tuple(plugins)
+
+    def names(self, kind: str) -> dict[str, str]:
+        """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
+        found = {name: entry.summary for name, entry in _table(kind).items()}
+        found |= {point.name: f"from {point.value}" for point in _entry_points(kind)}
+        for plugin in self._plugins:
+            found |= {name: f"from {plugin.origin}" for name in getattr(plugin, kind + "s")}
+        return found
+
+    def task(self, name: str) -> Task:
+        """The task called `name`; raises `UnknownName`."""
+        task = self._find("task", name)
+        assert isinstance(task, Task)
+        return task
+
+    def method(self, name: str) -> type[Method]:
+        """The class of the method called `name`; raises `UnknownName`."""
+        method: type[Method] = self._find("method", name)
+        return method
+
+    def source(self, name: str) -> SourceCard:
+        """The card of the source called `name`; raises `UnknownName`."""
+        card = self._find("source", name)
+        assert isinstance(card, SourceCard)
+        return card
+
+    def version(self, kind: str, name: str) -> str:
+        """Version of a thing; for one from a plugin, with the hash of the plugin's source."""
+        found = self._find(kind, name)
+        plugin = next((p for p in self._plugins if name in getattr(p, kind + "s")), None)
+        if plugin is not None:
+            return f"{found.version}+{plugin.sha256[:12]}"
+        if any(point.name == name for point in _entry_points(kind)):
+            module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
+            return f"{found.version}+{_file_sha256(Path(inspect.getfile(module)))[:12]}"
+        return str(found.version)
+
+    def _find(self, kind: str, name: str) -> Any:
+        for plugin in self._plugins:
+            if name in getattr(plugin, kind + "s"):
+                return getattr(plugin, kind + "s")[name]
+        table = _table(kind)
+        if name in table:
+            module, _, attribute = table[name].target.partition(":")
+            return getattr(importlib.import_module(module), attribute)
+        for point in _entry_points(kind):
+            if point.name == name:
+                try:
+                    return point.load()
+                except Exception as error:  # somebody else's code: whatever it raises, say whose it is
+                    raise MirbenchError(f"The plugin {point.value} of {kind} '{name}' does not load: {error}") from error
+        raise UnknownName(kind, name, self.names(kind))
+
+
+def load_plugin(path: Path) -> Plugin:
+    """Read a local plugin file: its tasks, source cards and method classes, by the names that they give themselves.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing, does not run, or holds nothing that is a task, method or source.
+    """
+    if not path.is_file():
+        raise BadInput(f"--plugin {path}: no such file")
+    module = _import_file(path)
+    own = [thing for thing in vars(module).values() if not isinstance(thing, ModuleType)]
+    methods = [m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)]
+    for method in methods:
+        if not dataclasses.is_dataclass(method):
+            raise BadInput(f"--plugin {path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
+    plugin = Plugin(
+        origin=path.name,
+        sha256=_file_sha256(path),
+        tasks={thing.name: thing for thing in own if isinstance(thing, Task)},
+        methods={method.name: method for method in methods},
+        sources={thing.name: thing for thing in own if isinstance(thing, SourceCard)},
+    )
+    if not (plugin.tasks or plugin.methods or plugin.sources):
+        raise BadInput(
+            f"--plugin {path}: holds no method (a class with name, version, needs and fit), Task or SourceCard"
+        )
+    return plugin
+
+
+def _looks_like_method(thing: type) -> bool:
+    return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = f"mirbench_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"--plugin {path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code may raise anything
+        raise BadInput(f"--plugin {path}: does not run: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _table(kind: str) -> Mapping[str, Entry]:
+    table: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), kind.upper() + "S")
+    return table
+
+
+def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:
+    return list(importlib.metadata.entry_points(group=f"mirbench.{kind}s"))
+
+
+def _entry_module(kind: str, name: str) -> str:
+    return next(point.module for point in _entry_points(kind) if point.name == name)
+
+
+def _file_sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,504 @@
+"""The words of the benchmark: clips, tasks, sources, methods, runs.
+
+A *task* is labelled clips and how they are scored. A *source* is a frozen pretrained network. A *method* learns the
+task, with or without a source. A *run* is (task, fold, method, source, seed) and leaves a *record*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from mirbench.context import Context
+
+__all__ = [
+    "Activations", "Archive", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "RunRecord",
+    "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "excerpts",
+]  # fmt: skip
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+Stage = Literal["frontend", "body", "layers", "pooled", "head"]
+"""What a source may offer. ``frontend``, ``body`` and ``head`` are its differentiable stages; ``layers`` are the
+hidden states of its body and ``pooled`` is its embedding."""
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled stretch of one audio file.
+
+    Parameters
+    ----------
+    id : str
+        Unique within the task.
+    path : Path
+        The audio file.
+    split : str
+        "train", "valid" or "test".
+    labels : tuple of str
+        The classes that are present.
+    unknown : tuple of str
+        Classes of which nobody judged whether they are present; they are masked in losses and metrics.
+    group : str
+        What must not cross splits (an artist, an album); "" where unknown.
+    start : float
+        Seconds from the beginning of the file.
+    duration : float or None
+        Seconds; None is to the end of the file.
+    """
+
+    id: str
+    path: Path
+    split: str
+    labels: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+    group: str = ""
+    start: float = 0.0
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Where a clip's audio lies, and nothing about its labels."""
+
+    path: Path
+    start: float = 0.0
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file to download, and where its contents go.
+
+    Parameters
+    ----------
+    url : str
+        The address.
+    file_name : str
+        The name it is kept under.
+    checksum : str
+        "md5:…" or "sha256:…".
+    n_bytes : int or None
+        Size of the download, where its page states it.
+    strip : int
+        Leading folders to leave out when unpacking.
+    note : str
+        What a user should know before trying it.
+    """
+
+    url: str
+    file_name: str
+    checksum: str
+    n_bytes: int | None = None
+    strip: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Labelled clips and how they are scored: a card of facts plus the function that reads the clips.
+
+    Parameters
+    ----------
+    name, version : str
+        The identity; a changed split or label is a new version.
+    title : str
+        One line.
+    kind : {"single-label", "multi-label"}
+        Whether a clip has exactly one class.
+    classes : tuple of str
+        In the order of the columns of every score matrix.
+    metrics : tuple of str
+        Names in `mirbench.metrics.METRICS`, the one that selects first.
+    read_clips : callable
+        ``read_clips(root, fold) -> list of Clip``. Labels and splits come from frozen lists; `root` is the folder of
+        the data set. Raises `MissingData` where files are absent.
+    folder : str
+        Name of the data set's folder under a data root.
+    n_folds : int
+        Number of folds; 1 where the split is fixed.
+    standing : {"full", "excerpt", "synthesised"}
+        Kinds never share a table.
+    datasets : tuple of str
+        Whose audio this is, for the flag of sources trained on it.
+    n_clips : int
+        Clips in one fold, all splits together.
+    clip_seconds : float
+        Nominal length of a clip.
+    synthesise : callable or None
+        ``synthesise(root, step)`` writes the data set and calls ``step(1)`` after each clip, for tasks made on the
+        spot.
+    demo : str
+        Name of the synthesised stand-in, or "".
+    """
+
+    name: str
+    version: str
+    title: str
+    kind: Literal["single-label", "multi-label"]
+    classes: tuple[str, ...]
+    metrics: tuple[str, ...]
+    read_clips: Callable[[Path, int], list[Clip]]
+    folder: str
+    n_clips: int
+    clip_seconds: float
+    n_folds: int = 1
+    standing: Literal["full", "excerpt", "synthesised"] = "full"
+    datasets: tuple[str, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    reference: str = ""
+    license: str = ""
+    notes: tuple[str, ...] = ()
+    demo: str = ""
+    synthesise: Callable[[Path, Callable[..., None]], None] | None = None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is true of each clip.
+
+    Parameters
+    ----------
+    value : ndarray of float32, shape (n_clips, n_classes)
+        1 where the class is present, 0 where absent; in between for soft labels.
+    known : ndarray of bool, shape (n_clips, n_classes)
+        False where nobody judged; `value` means nothing there.
+    """
+
+    value: FloatArray
+    known: BoolArray
+
+
+@dataclass(frozen=True)
+class Split:
+    """The clips of one split of a task, with their labels."""
+
+    task: Task
+    clips: tuple[Clip, ...]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the task's classes."""
+        return self.task.classes
+
+    def targets(self) -> Targets:
+        """Labels as arrays; see `Targets`."""
+        column = {name: k for k, name in enumerate(self.task.classes)}
+        value = np.zeros((len(self), len(column)), dtype=np.float32)
+        known = np.ones(value.shape, dtype=np.bool_)
+        for row, clip in enumerate(self.clips):
+            value[row, [column[name] for name in clip.labels]] = 1.0
+            known[row, [column[name] for name in clip.unknown]] = False
+        return Targets(value, known)
+
+    def class_index(self) -> IntArray:
+        """Index of each clip's class, shape (n_clips,).
+
+        Raises
+        ------
+        BadInput
+            If the task is multi-label.
+        """
+        if self.task.kind != "single-label":
+            raise BadInput(f"{self.task.name} is multi-label: a clip has no single class; use targets()")
+        return np.argmax(self.targets().value, axis=1).astype(np.int64)
+
+    def blind(self) -> BlindSplit:
+        """The same clips without ids, labels or paths, to predict from."""
+        blind = BlindSplit(self.task.classes, self.task.kind, len(self))
+        _HIDDEN[blind] = excerpts(self)
+        return blind
+
+
+@dataclass(frozen=True, eq=False)
+class BlindSplit:
+    """What `predict` sees of a split: its class names and its length. The context finds its audio."""
+
+    classes: tuple[str, ...]
+    kind: str
+    n_clips: int
+
+    def __len__(self) -> int:
+        return self.n_clips
+
+
+# Kept apart from BlindSplit so that a method cannot read labels from file names without going out of its way.
+_HIDDEN: weakref.WeakKeyDictionary[BlindSplit, tuple[Excerpt, ...]] = weakref.WeakKeyDictionary()
+
+
+def excerpts(split: Split | BlindSplit) -> tuple[Excerpt, ...]:
+    """Where the audio of each clip lies. For the context; a method has no business here."""
+    if isinstance(split, BlindSplit):
+        return _HIDDEN[split]
+    return tuple(Excerpt(clip.path, clip.start, clip.duration) for clip in split.clips)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of predictions.
+
+    Parameters
+    ----------
+    name : str
+        Kebab-case.
+    kind : {"value", "per-class", "matrix"}
+        Shape of the result.
+    task_kinds : tuple of str
+        Kinds of task that it is defined for.
+    function : callable
+        ``function(scores, targets)`` with scores (n_clips, n_classes) in [0, 1]. An undefined value is NaN inside
+        arrays and becomes null in records.
+    """
+
+    name: str
+    kind: Literal["value", "per-class", "matrix"]
+    task_kinds: tuple[str, ...]
+    function: Callable[[FloatArray, Targets], Any]
+    reference: str
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of pretrained weights: where it is published and what it hashes to."""
+
+    file_name: str
+    url: str
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class SourceCard:
+    """The facts of a pretrained network.
+
+    Parameters
+    ----------
+    kind : {"network", "embedding", "precomputed"}
+        What it is.
+    offers : tuple of str
+        Which stages it has; see `Stage`.
+    seconds : float
+        Length of the window that it takes.
+    n_bands, n_frames : int
+        Shape of the picture that its front end makes; 0 where it has none.
+    n_features, n_outputs : int
+        Width of `pooled`, and number of its own classes.
+    n_layers : int
+        Number of hidden layers that `body` can return.
+    n_parameters : int
+        Parameters of the network as published.
+    labels : str
+        Name of the list of its own classes, for people.
+    trained_on : tuple of str
+        Data sets whose audio it has seen, in the words of ``Task.datasets``.
+    builder : str
+        "module:function" that takes the folder or file of its weights and its options and returns the network.
+    activation : {"sigmoid", "softmax"}
+        What makes probabilities of its logits.
+    version : str
+        Raised when our code of the network changes what it computes.
+    weights, hub, packaged
+        Where its weights are: published files, a Hugging Face repository, or a file of this package ("module:file").
+    options : mapping
+        Options of the builder with their defaults, set by ``--source-set``.
+    """
+
+    name: str
+    title: str
+    kind: Literal["network", "embedding", "precomputed"]
+    offers: tuple[Stage, ...]
+    sample_rate: int
+    seconds: float
+    n_bands: int
+    n_frames: int
+    n_features: int
+    n_outputs: int
+    n_layers: int
+    n_parameters: int
+    labels: str
+    trained_on: tuple[str, ...]
+    builder: str
+    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    version: str = "1"
+    weights: tuple[WeightFile, ...] = ()
+    hub: str = ""
+    packaged: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
+    license: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Activations:
+    """What the body of a source computes.
+
+    Parameters
+    ----------
+    pooled : Tensor, shape (n, n_features)
+    layers : dict of int to Tensor, shape (n, n_tokens, width)
+        Only the layers that were asked for; class tokens are left out.
+    """
+
+    pooled: Any
+    layers: dict[int, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How clips become windows, and windows become a clip's score. The defaults are hung2022's (as printed).
+
+    Parameters
+    ----------
+    windows : {"nonoverlap", "nonoverlap-plus-tail"}
+        Windows side by side; a last one of at least half a window is padded with zeros, a shorter rest is left out.
+        "plus-tail" adds the last full window of the clip, as hung2022's code does.
+    average : {"prob", "logit"}
+        Whether probabilities or logits of the windows are averaged.
+    """
+
+    windows: Literal["nonoverlap", "nonoverlap-plus-tail"] = "nonoverlap"
+    average: Literal["prob", "logit"] = "prob"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a declared search: its settings, its score on valid, and its time."""
+
+    params: Mapping[str, Any]
+    valid_score: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` returns: a method that has learnt.
+
+    Parameters
+    ----------
+    predict : callable
+        ``predict(blind split)`` -> probabilities, shape (n_clips, n_classes), each in [0, 1].
+    n_trainable : int or None
+        Number of learnt values that an optimiser moved; None where the word means nothing (forest, kernel SVM).
+    state : mapping of str to array
+        What was learnt, for files; empty where it is not stored.
+    history : sequence of mapping
+        A row an epoch, plain numbers.
+    """
+
+    predict: Callable[[BlindSplit], FloatArray]
+    n_trainable: int | None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A way to learn a task: a frozen dataclass whose fields are its hyperparameters.
+
+    Attributes
+    ----------
+    name, version : str
+        The identity. A changed result is a new version.
+    needs : tuple of str
+        Stages of the source that it uses; empty where it takes no source.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+
+    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
+        """Learn from train, select on valid; every random number comes from `seed`."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What was asked of a run, down to weights and bytes of audio. Circumstance (device, threads) is not in it."""
+
+    task: str
+    task_version: str
+    fold: int
+    windowing: Windowing
+    method: str
+    method_version: str
+    params: Mapping[str, Any]
+    search: Mapping[str, Sequence[Any]]
+    source: str
+    source_version: str
+    source_params: Mapping[str, Any]
+    source_sha256: str
+    audio_sha256: str
+    precision: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits that name the run."""
+        text = json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What came of a run.
+
+    Parameters
+    ----------
+    status : {"done", "failed", "skipped"}
+        A failed run is tried again when it is asked for again.
+    reason : str
+        Why it failed or was skipped, one line.
+    metrics : mapping of str to float, None, or nested list
+        Every metric of the task on test; an undefined value is None.
+    n_scored : mapping of str to int
+        How many classes a macro metric could be computed for.
+    n_trainable, n_total : int or None
+        Values that were learnt; all values that a prediction uses (source included).
+    n_clips : mapping of str to int
+        Clips in train, valid and test.
+    seconds : mapping of str to float or None
+        ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
+        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
+    memory : mapping of str to int or None
+        Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
+    """
+
+    spec: RunSpec
+    status: Literal["done", "failed", "skipped"]
+    reason: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    n_scored: Mapping[str, int] = field(default_factory=dict)
+    n_trainable: int | None = None
+    n_total: int | None = None
+    n_clips: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
+    memory: Mapping[str, int | None] = field(default_factory=dict)
+    trials: Sequence[Mapping[str, Any]] = ()
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+    standing: str = "full"
+    n_folds: int = 1
+    contaminated: Sequence[str] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION

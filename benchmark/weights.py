@@ -1,0 +1,122 @@
+"""Where the weights of a source are: a local folder, this package, the cache, or their publisher."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from mirbench.cache import file_sha256
+from mirbench.download import fetch
+from mirbench.errors import MissingData
+from mirbench.progress import Progress
+from mirbench.types import SourceCard, WeightFile
+
+__all__ = ["Weights", "find_weights"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that are on this machine.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder with config.json and \\*.safetensors.
+    sha256 : str
+        Of the file; of a folder's files and their names.
+    published : bool
+        Whether they hash to what the card says.
+    """
+
+    path: Path
+    sha256: str
+    published: bool
+
+
+def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: Progress) -> Weights:
+    """Find or download the weights of a source.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Looked in first, by file name and then by hash; default ``MIRBENCH_WEIGHTS``.
+
+    Raises
+    ------
+    MissingData
+        If they are not here and cannot be fetched; says where to put them.
+    """
+    memo = cache / "files.sqlite"
+    if card.packaged:
+        module, _, name = card.packaged.partition(":")
+        path = Path(str(files(module) / name))
+        if not path.is_file():
+            raise MissingData(f"{card.name}: the weights {name} are not in this installation; install mirbench again")
+        return Weights(path, file_sha256(path, memo), True)
+    if folder is None and os.environ.get("MIRBENCH_WEIGHTS"):
+        folder = Path(os.environ["MIRBENCH_WEIGHTS"]).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise MissingData(f"--weights {folder}: no such folder")
+    if card.hub:
+        path = _local_model(card, folder) or _from_hub(card)
+        return Weights(path, _folder_sha256(path, memo), True)
+    (file,) = card.weights
+    local = _local_file(file, folder, memo) if folder else None
+    if local is None:
+        progress.say(f"{card.name}: getting {file.file_name} ({file.n_bytes / 1e6:.1f} MB) from {file.url}")
+        try:
+            local = fetch(file.url, file.file_name, f"sha256:{file.sha256}", cache / "weights", progress)
+        except MissingData as error:
+            raise MissingData(
+                f"{card.name}: {file.file_name} is not on this machine: {error}, or put it into a folder and give "
+                "that as --weights DIR or MIRBENCH_WEIGHTS"
+            ) from error
+    sha256 = file_sha256(local, memo)
+    if sha256 != file.sha256:
+        progress.say(f"{card.name}: {local.name} is not the published file; its results stay apart by its own hash")
+    return Weights(local, sha256, sha256 == file.sha256)
+
+
+def _local_file(file: WeightFile, folder: Path, memo: Path) -> Path | None:
+    named = folder / file.file_name
+    if named.is_file():
+        return named
+    same_size = (p for p in sorted(folder.iterdir()) if p.is_file() and p.stat().st_size == file.n_bytes)
+    return next((path for path in same_size if file_sha256(path, memo) == file.sha256), None)
+
+
+def _local_model(card: SourceCard, folder: Path | None) -> Path | None:
+    """The model's folder: the given one, or one in it called as the source or as its repository."""
+    if folder is None:
+        return None
+    candidates = (folder, folder / card.name, folder / card.hub.rpartition("/")[2])
+    return next((path for path in candidates if (path / "config.json").is_file()), None)
+
+
+def _from_hub(card: SourceCard) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = ["config.json", "*.safetensors"]
+    try:
+        return Path(snapshot_download(card.hub, allow_patterns=patterns, local_files_only=True))
+    except Exception:  # not in the hub's cache yet, for whatever reason: ask the hub
+        pass
+    try:
+        return Path(snapshot_download(card.hub, allow_patterns=patterns, etag_timeout=10))
+    except Exception as error:  # the hub's client raises many kinds; each means that we have no weights
+        raise MissingData(
+            f"{card.name}: the weights of {card.hub} are not on this machine and the hub does not answer "
+            f"({type(error).__name__}); put its config.json and model.safetensors into DIR/{card.name} and give "
+            "--weights DIR, or choose another --source (`mirbench list sources`)"
+        ) from error
+
+
+def _folder_sha256(folder: Path, memo: Path) -> str:
+    parts = [path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors" or path.name == "config.json"]
+    if not any(path.suffix == ".safetensors" for path in parts):
+        raise MissingData(f"{folder}: holds no *.safetensors; a folder of a model holds config.json and its weights")
+    text = "\n".join(f"{path.name} {file_sha256(path, memo)}" for path in parts)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,277 @@
+"""Neural model reprogramming: a frozen source learns a new task through what is put before one of its stages.
+
+Three places: before the front end (II-NMR, noise on the waveform), before the body (ID-NMR, a CNN on the picture),
+before the head (IDS-NMR, scale and shift of the embedding from a hidden layer). Behind all three, many source classes
+are mapped to one class of the task. The defaults are the paper's; where the authors' code differs, the option is a
+hyperparameter.
+
+References
+----------
+Hung, Yang, Chen, Lerch (2022), Low-resource music genre classification with cross-modal neural model reprogramming,
+arXiv:2211.01317; code: biboamy/music-repro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirbench.context import AnySplit, Context
+from mirbench.errors import BadInput, NotApplicable
+from mirbench.measure import count_parameters
+from mirbench.methods.adapters import (
+    InputNoise, LabelMapping, PictureTransform, Reprogrammed, SkipTransform, fresh_head,
+)  # fmt: skip
+from mirbench.methods.training import Batch, Inputs, Phase, Recipe, fit_module, masked_bce, seeded
+from mirbench.types import Fitted, SourceCard, Split
+
+__all__ = ["IdNmr", "IdsNmr", "IiNmr", "outputs_per_class", "skip_layer"]
+
+_CROPS_AN_EPOCH, _CROP_SECONDS = 1000, 10.0  # of the authors' code
+_AUTHORS_PHASES = (
+    Phase(80, 1e-4, weight_decay=1e-4),
+    Phase(50, 1e-3, "sgd", weight_decay=1e-4, from_best=True),
+    Phase(20, 5e-4, "sgd", weight_decay=1e-4),
+    Phase(10**9, 1e-5, "sgd", weight_decay=1e-4),
+)
+
+
+def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> int:
+    """How many source classes each class of the task owns: 5 (AST) or 2 (SpeechATT) in the paper's code, 1 if need be.
+
+    Raises
+    ------
+    NotApplicable
+        If the source has too few classes.
+    """
+    fits = card.n_outputs // n_classes
+    chosen = wanted or next((n for n in (5, 2) if n <= fits), 1)
+    if chosen > fits:
+        raise NotApplicable(
+            f"{chosen} outputs of {card.name} for each of {n_classes} classes are {chosen * n_classes}; it has "
+            f"{card.n_outputs}: set outputs_per_class to {fits} or less"
+            if fits
+            else f"{card.name} has {card.n_outputs} classes, fewer than the {n_classes} of the task"
+        )
+    return chosen
+
+
+def skip_layer(card: SourceCard) -> int:
+    """Three quarters up the body: block 8 of AST's 12 (from 0), the paper's, and the like place in other sources."""
+    return max(0, round(0.75 * card.n_layers) - 1)
+
+
+@dataclass(frozen=True)
+class _Reprogramming:
+    """What the three have in common.
+
+    Parameters
+    ----------
+    epochs, lr, weight_decay, batch_size
+        Adam; 100 epochs at 1e-4 in the paper.
+    outputs_per_class : int or None
+        Source classes a class; None as in the paper (5, or 2 for SpeechATT).
+    mapping : {"mean-prob", "sum-logit"}
+        Averaged probabilities (paper) or summed logits (authors' code). See `LabelMapping`.
+    source_head : {"pretrained", "random-frozen"}
+        The source's own classifier (paper), or one at random weights (authors' code as released).
+    items : {"chunks", "random-crops"}
+        Every window once an epoch (paper), or 1000 random crops of 10 s (authors' code).
+    schedule : {"paper", "authors-code"}
+        Adam throughout, or Adam for 80 epochs and then SGD from the best; the latter has its own rates.
+    """
+
+    epochs: int = 100
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    batch_size: int = 16
+    outputs_per_class: int | None = None
+    mapping: Literal["mean-prob", "sum-logit"] = "mean-prob"
+    source_head: Literal["pretrained", "random-frozen"] = "pretrained"
+    items: Literal["chunks", "random-crops"] = "chunks"
+    schedule: Literal["paper", "authors-code"] = "paper"
+
+    version = "1"
+    entry = ""
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size) < 1 or self.lr <= 0:
+            raise BadInput("epochs and batch_size must be at least 1, lr above 0")
+
+    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+        """The trainable part."""
+        raise NotImplementedError
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """What the adapter is fed, from the cache."""
+        raise NotImplementedError
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The same from audio (n, n_samples), computed now, without gradient."""
+        raise NotImplementedError
+
+    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
+        """Train the adapter on train, keep the epoch that is best on valid."""
+        card = context.source.card
+        n_classes = len(train.classes)
+        per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
+        mapping = LabelMapping(n_classes, per_class, self.mapping, card.activation)
+        with seeded(seed, context.device):
+            adapter = self.adapter(card, context, train)
+            head = fresh_head(card.n_features, card.n_outputs) if self.source_head == "random-frozen" else None
+        head = head.to(context.device).eval() if head is not None else None
+        module = Reprogrammed(adapter, context.source.network, self.entry, mapping, head).to(context.device)
+        predict, history = fit_module(
+            module, lambda split: self.inputs(context, split), train, valid, context,
+            Recipe(self._phases(), self.batch_size, masked_bce), seed=seed, draw=self._draw(context, train),
+            what=f"{type(self).__name__} seed {seed}",
+        )  # fmt: skip
+        state = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
+        return Fitted(predict, count_parameters(module, trainable=True), state, history)
+
+    def _phases(self) -> tuple[Phase, ...]:
+        if self.schedule == "paper":
+            return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay),)
+        left, phases = self.epochs, []
+        for phase in _AUTHORS_PHASES:
+            if left > 0:
+                epochs = min(left, phase.epochs)
+                phases.append(Phase(epochs, phase.lr, phase.optimizer, phase.weight_decay, phase.from_best))
+                left -= epochs
+        return tuple(phases)
+
+    def _draw(self, context: Context, train: Split) -> Callable[[np.random.Generator], Iterator[Batch]] | None:
+        """Random crops as in the authors' code; a crop that spans several windows averages their logits in the loss."""
+        if self.items == "chunks":
+            return None
+        card = context.source.card
+        pieces = max(1, round(_CROP_SECONDS / card.seconds))
+        targets = train.targets()
+
+        def draw(generator: np.random.Generator) -> Iterator[Batch]:
+            for _ in range(_CROPS_AN_EPOCH // self.batch_size):
+                crops = context.random_crops(
+                    train, card.sample_rate, pieces * card.seconds, self.batch_size, generator
+                )
+                audio = context.source.tensor(np.asarray(crops.values)).reshape(self.batch_size * pieces, -1)
+                with torch.no_grad():
+                    inputs = self.live_inputs(context, audio)
+                value, known = (
+                    torch.from_numpy(x[crops.clip_index]).to(context.device) for x in (targets.value, targets.known)
+                )
+                yield Batch(inputs, value, known, pieces)
+
+        return draw
+
+
+@dataclass(frozen=True)
+class IiNmr(_Reprogramming):
+    """II-NMR: input-independent reprogramming, one learnt waveform added to every window."""
+
+    name, needs, entry = "ii-nmr", ("frontend", "body", "head"), "frontend"
+
+    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+        """A waveform of one window."""
+        return InputNoise(round(card.sample_rate * card.seconds))
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Audio windows."""
+        seen = context.source.audio(split)
+        return Inputs((seen.values,), seen.clip_index, seen.n_clips)
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The audio itself."""
+        return (audio,)
+
+
+@dataclass(frozen=True)
+class IdNmr(_Reprogramming):
+    """ID-NMR: input-dependent reprogramming, a CNN over time that replaces the picture.
+
+    Parameters
+    ----------
+    channels : int or None
+        None is 135, which gives the printed count (the paper's text says 136), and 140 for SpeechATT.
+    """
+
+    channels: int | None = None
+
+    name, needs, entry = "id-nmr", ("frontend", "body", "head"), "body"
+
+    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+        """The CNN."""
+        return PictureTransform(card.n_bands, self.channels or (140 if card.name == "speechatt" else 135))
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Pictures."""
+        seen = context.source.pictures(split)
+        return Inputs((seen.values,), seen.clip_index, seen.n_clips)
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The front end's picture."""
+        return (context.source.network.frontend(audio),)
+
+
+@dataclass(frozen=True)
+class IdsNmr(_Reprogramming):
+    """IDS-NMR: ID-NMR with skip, a CNN on a hidden layer that scales and shifts the embedding before the head.
+
+    Nothing that is trained precedes the body, so the body runs once for each window, ever.
+
+    Parameters
+    ----------
+    channels : int or None
+        None is 54, which gives the printed count (the paper's text says 136), and 130 for SpeechATT.
+    layer : int or None
+        None is three quarters up the body: block 8 of AST, the paper's.
+    injection : {"scale-shift", "add"}
+        See `SkipTransform`; the printed count is that of scale-shift.
+    gain : {"auto", "plain", "one-plus"}
+        "auto" is plain, and one-plus for SpeechATT, as in the authors' code.
+    """
+
+    channels: int | None = None
+    layer: int | None = None
+    injection: Literal["scale-shift", "add"] = "scale-shift"
+    gain: Literal["auto", "plain", "one-plus"] = "auto"
+
+    name, needs, entry = "ids-nmr", ("layers", "pooled", "head"), "head"
+
+    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+        """The skip."""
+        speech = card.name == "speechatt"
+        return SkipTransform(
+            self._width(context, train),
+            self.channels or (130 if speech else 54),
+            card.n_features,
+            stride=3 if speech else 1,
+            injection=self.injection,
+            one_plus=self.gain == "one-plus" or (self.gain == "auto" and speech),
+        )
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Tokens of the hidden layer, and the embedding."""
+        tokens = context.source.layer(split, self._layer(context.source.card))
+        return Inputs((tokens.values, context.source.pooled(split).values), tokens.clip_index, tokens.n_clips)
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The same from the body, now."""
+        k = self._layer(context.source.card)
+        network = context.source.network
+        found = network.body(network.frontend(audio), layers=(k,))
+        return found.layers[k], found.pooled
+
+    def _layer(self, card: SourceCard) -> int:
+        layer = skip_layer(card) if self.layer is None else self.layer
+        if not 0 <= layer < card.n_layers:
+            raise BadInput(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
+        return layer
+
+    def _width(self, context: Context, train: Split) -> int:
+        tokens: Any = context.source.layer(train, self._layer(context.source.card)).values
+        return int(tokens.shape[2])

@@ -1,0 +1,130 @@
+"""The facts of every source: a card each, and no torch.
+
+``trained_on`` uses the words of ``Task.datasets``. AudioSet's clips come from YouTube; none of our tasks is cut from it.
+"""
+
+from __future__ import annotations
+
+from mirbench.types import SourceCard, WeightFile
+
+__all__ = ["AST", "EFFICIENTAT_MN04", "NANO", "SPEECHATT"]
+
+_ALL = ("frontend", "body", "layers", "pooled", "head")
+_HERE = "mirbench.methods.sources"
+
+AST = SourceCard(
+    name="ast",
+    title="Audio Spectrogram Transformer, fine-tuned on AudioSet",
+    kind="network",
+    offers=_ALL,
+    sample_rate=16_000,
+    seconds=10.0,
+    n_bands=128,
+    n_frames=1024,
+    n_features=768,
+    n_outputs=527,
+    n_layers=12,
+    n_parameters=86_594_063,
+    labels="AudioSet (527)",
+    trained_on=("imagenet", "audioset"),
+    builder=f"{_HERE}.ast:build",
+    hub="MIT/ast-finetuned-audioset-10-10-0.4593",
+    options={"input_norm": "audioset"},
+    reference="Gong, Chung, Glass (2021), AST: Audio Spectrogram Transformer, Interspeech",
+    license="BSD-3-Clause",
+    notes=(
+        "pooled is (class token + distillation token) / 2 after the last layer norm, as in the original code",
+        "input_norm: audioset (hung2022) or none (chen2022's code feeds raw log-mel)",
+        "the printed 88,132,063 parameters of hung2022 hold 1,538,000 of two ImageNet heads that nothing uses",
+    ),
+)
+
+EFFICIENTAT_MN04 = SourceCard(
+    name="efficientat-mn04",
+    title="EfficientAT mn04: MobileNetV3-large at width 0.4, distilled on AudioSet",
+    kind="network",
+    offers=_ALL,
+    sample_rate=32_000,
+    seconds=10.0,
+    n_bands=128,
+    n_frames=1000,
+    n_features=384,
+    n_outputs=527,
+    n_layers=17,
+    n_parameters=983_599,
+    labels="AudioSet (527)",
+    trained_on=("imagenet", "audioset"),
+    builder=f"{_HERE}.efficientat:build",
+    weights=(
+        WeightFile(
+            "mn04_as_mAP_432.pt",
+            "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
+            "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
+            4_066_513,
+        ),
+    ),
+    reference="Schmid, Koutini, Widmer (2023), Efficient large-scale audio tagging via Transformer-to-CNN knowledge "
+    "distillation, ICASSP",
+    license="MIT",
+    notes=("layer k is the output of block k; its tokens are the places of the map, band by band",),
+)
+
+SPEECHATT = SourceCard(
+    name="speechatt",
+    title="Attention RNN for spoken commands",
+    kind="network",
+    offers=_ALL,
+    sample_rate=16_000,
+    seconds=1.0,
+    n_bands=80,
+    n_frames=125,
+    n_features=128,
+    n_outputs=36,
+    n_layers=1,
+    n_parameters=202_249,
+    labels="Speech Commands v2 (unknown + 35 words)",
+    trained_on=("speech-commands",),
+    builder=f"{_HERE}.speechatt:build",
+    activation="softmax",
+    weights=(
+        WeightFile(
+            "model-attRNN.h5",
+            "https://raw.githubusercontent.com/douglas125/SpeechCmdRecognition/master/model-attRNN.h5",
+            "c73134a09bbc72d169a7d8e875297e72142c3d11f2dc0d95570303c67bdca4d0",
+            2_775_136,
+        ),
+    ),
+    reference="de Andrade, Leo, Viana, Bernkopf (2018), A neural attention model for speech command recognition, "
+    "arXiv:1808.08929",
+    license="MIT",
+    notes=(
+        "201,247 parameters in Keras; torch's LSTM has a second bias, 202,249",
+        "the published weights and graph, not the port in hung2022's repository; spectrograms are normalised per "
+        "example, where the Keras graph does it over the batch",
+        "layer 0 is the output of the second BiLSTM, 125 frames",
+    ),
+)
+
+NANO = SourceCard(
+    name="nano",
+    title="A small AST that names synthesised sound events; made by this project",
+    kind="network",
+    offers=_ALL,
+    sample_rate=16_000,
+    seconds=5.0,
+    n_bands=64,
+    n_frames=240,
+    n_features=96,
+    n_outputs=50,
+    n_layers=6,
+    n_parameters=0,
+    labels="sound events (mirbench.methods.sources.sounds.SOUNDS)",
+    trained_on=("mirbench-sounds",),
+    builder=f"{_HERE}.nano:build",
+    packaged=f"{_HERE}:nano.safetensors",
+    reference="trained by python -m mirbench.methods.sources.train_nano",
+    license="MIT",
+    notes=(
+        "for demos and tests: it has never heard real audio",
+    ),
+)

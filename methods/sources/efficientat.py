@@ -1,0 +1,141 @@
+"""EfficientAT: MobileNetV3 in torchvision's own blocks, on a log-mel front end.
+
+References
+----------
+Schmid, Koutini, Widmer (2023), Efficient large-scale audio tagging via Transformer-to-CNN knowledge distillation,
+ICASSP. Howard et al. (2019), Searching for MobileNetV3, ICCV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from torch import Tensor, nn
+from torchaudio.compliance import kaldi
+from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
+from torchvision.ops.misc import SqueezeExcitation
+
+from mirbench.errors import BadInput
+from mirbench.types import Activations
+
+__all__ = ["EfficientAtNetwork", "build"]
+
+SAMPLE_RATE, N_FFT, WINDOW, HOP, N_BANDS, TOP_HZ = 32_000, 1024, 800, 320, 128, 15_000.0
+
+# MobileNetV3-large at width 1: input, kernel, expanded, output, squeeze-excitation, activation, stride (Howard et al.)
+_LARGE = (
+    (16, 3, 16, 16, False, "RE", 1), (16, 3, 64, 24, False, "RE", 2), (24, 3, 72, 24, False, "RE", 1),
+    (24, 5, 72, 40, True, "RE", 2), (40, 5, 120, 40, True, "RE", 1), (40, 5, 120, 40, True, "RE", 1),
+    (40, 3, 240, 80, False, "HS", 2), (80, 3, 200, 80, False, "HS", 1), (80, 3, 184, 80, False, "HS", 1),
+    (80, 3, 184, 80, False, "HS", 1), (80, 3, 480, 112, True, "HS", 1), (112, 3, 672, 112, True, "HS", 1),
+    (112, 5, 672, 160, True, "HS", 2), (160, 5, 960, 160, True, "HS", 1), (160, 5, 960, 160, True, "HS", 1),
+)  # fmt: skip
+
+
+class EfficientAtNetwork(nn.Module):
+    """A MobileNetV3 for spectrograms, in three stages.
+
+    Parameters
+    ----------
+    width : float
+        Multiplier of the channels; 0.4 is mn04.
+    n_outputs : int
+        Number of classes.
+    """
+
+    mel: Tensor
+    window: Tensor
+
+    def __init__(self, width: float, n_outputs: int = 527) -> None:
+        super().__init__()
+        rows = [
+            InvertedResidualConfig(*row[:6], stride=row[6], dilation=1, width_mult=width)  # type: ignore[arg-type]
+            for row in _LARGE
+        ]
+        adjust = InvertedResidualConfig.adjust_channels
+        network = MobileNetV3(
+            rows,
+            last_channel=adjust(1280, width),
+            num_classes=n_outputs,
+            norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.01),
+        )
+        # one channel in, and a gate that is a true sigmoid
+        first = network.features[0][0]
+        network.features[0][0] = nn.Conv2d(1, first.out_channels, 3, stride=2, padding=1, bias=False)
+        for module in network.modules():
+            if isinstance(module, SqueezeExcitation):
+                module.scale_activation = nn.Sigmoid()
+        self.features, self.classifier = network.features, network.classifier
+        mel, _ = kaldi.get_mel_banks(N_BANDS, N_FFT, float(SAMPLE_RATE), 0.0, TOP_HZ, 100.0, -500.0, 1.0)
+        mel = nn.functional.pad(mel, (0, 1))  # Kaldi leaves the Nyquist bin out
+        self.register_buffer("mel", mel, persistent=False)  # (bands, bins)
+        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
+
+    def frontend(self, audio: Tensor) -> Tensor:
+        """(n, n_samples) -> (n, 1, 128, n_frames) log-mel, about unit range."""
+        emphasised = audio[:, 1:] - 0.97 * audio[:, :-1]
+        spectrum = torch.stft(
+            emphasised, N_FFT, HOP, WINDOW, self.window, center=True, pad_mode="reflect", return_complex=True
+        )
+        power = spectrum.real.square() + spectrum.imag.square()  # (n, bins, frames)
+        log_mel = torch.log(self.mel @ power + 1e-5)
+        return ((log_mel + 4.5) / 5.0).unsqueeze(1)
+
+    def body(self, picture: Tensor, layers: Sequence[int] = ()) -> Activations:
+        """(n, 1, 128, n_frames) -> pooled (n, features); layer k is the map after block k, its places as tokens."""
+        held: dict[int, Tensor] = {}
+        x = picture
+        for k, block in enumerate(self.features):
+            x = block(x)
+            if k in layers:
+                held[k] = x.flatten(2).transpose(1, 2)  # (n, bands * frames, channels), band by band as in AST
+        return Activations(x.mean(dim=(2, 3)), held)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """(n, features) -> (n, n_outputs) logits."""
+        logits: Tensor = self.classifier(pooled)
+        return logits
+
+
+def build(path: Path, *, width: float = 0.4) -> EfficientAtNetwork:
+    """EfficientAT from its published file; every key must fit.
+
+    Raises
+    ------
+    BadInput
+        If the file is not readable as plain tensors, or does not fit.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network = EfficientAtNetwork(width)
+        network.load_state_dict(_renamed(state), strict=True)
+    except (RuntimeError, EOFError, OSError, AttributeError, pickle_error()) as error:
+        raise BadInput(f"{path}: not the weights of an EfficientAT of width {width:g} ({_first(error)})") from error
+    return network.eval()
+
+
+def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Published keys to torchvision's: no prefix in the gate, its linear layers as 1x1 convolutions, head indices."""
+    out = {}
+    for key, value in state.items():
+        name = key.replace("conc_se_layers.0.", "")
+        if name != key and name.endswith("weight"):
+            value = value[:, :, None, None]
+        name = name.replace("classifier.2.", "classifier.0.").replace("classifier.5.", "classifier.3.")
+        out[name] = value
+    return out
+
+
+def pickle_error() -> type[Exception]:
+    """What torch raises for a file that would run code."""
+    import pickle
+
+    return pickle.UnpicklingError
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
