@@ -66,7 +66,7 @@ EFFICIENTAT_MN04 = SourceCard(
     reference="Schmid, Koutini, Widmer (2023), Efficient large-scale audio tagging via Transformer-to-CNN knowledge "
     "distillation, ICASSP",
     license="MIT",
-    notes=("layer k is the output of block k; its tokens are the places of the map, band by band",),
+    notes=("layer k is the output of block k; its tokens are the frames, channels x bands wide",),
 )
 
 SPEECHATT = SourceCard(
@@ -117,7 +117,7 @@ NANO = SourceCard(
     n_features=96,
     n_outputs=50,
     n_layers=6,
-    n_parameters=0,
+    n_parameters=707_090,
     labels="sound events (mirbench.methods.sources.sounds.SOUNDS)",
     trained_on=("mirbench-sounds",),
     builder=f"{_HERE}.nano:build",

@@ -86,13 +86,13 @@ class EfficientAtNetwork(nn.Module):
         return ((log_mel + 4.5) / 5.0).unsqueeze(1)
 
     def body(self, picture: Tensor, layers: Sequence[int] = ()) -> Activations:
-        """(n, 1, 128, n_frames) -> pooled (n, features); layer k is the map after block k, its places as tokens."""
+        """(n, 1, 128, n_frames) -> pooled (n, features); layer k is the map after block k, its frames as tokens."""
         held: dict[int, Tensor] = {}
         x = picture
         for k, block in enumerate(self.features):
             x = block(x)
             if k in layers:
-                held[k] = x.flatten(2).transpose(1, 2)  # (n, bands * frames, channels), band by band as in AST
+                held[k] = x.flatten(1, 2).transpose(1, 2)  # (n, frames, channels * bands): tokens are in time
         return Activations(x.mean(dim=(2, 3)), held)
 
     def head(self, pooled: Tensor) -> Tensor:

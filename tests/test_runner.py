@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import soundfile
+
+from mirbench import checks
+from mirbench.errors import BadAudio, BadInput, MissingExtra, NotApplicable
+from mirbench.progress import Progress
+from mirbench.registry import Catalogue, Plugin, load_plugin
+from mirbench.runner import Outcome, Request, run
+from mirbench.types import Fitted
+
+QUIET = Progress(quiet=True)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Knows nothing but what it is told to do; counts its fits."""
+
+    level: float = 0.5
+    fail_on: int = -1
+
+    name, version, needs = "oracle", "1", ()
+    fits: ClassVar[list[tuple[float, int]]] = []
+    repaired: ClassVar[bool] = False
+
+    def fit(self, train, valid, context, *, seed):  # noqa: ANN001, ANN201
+        Oracle.fits.append((self.level, seed))
+        if seed == self.fail_on and not Oracle.repaired:
+            raise RuntimeError("the moon is full\nand more")
+        targets = valid.class_index()
+
+        def predict(split):  # noqa: ANN001, ANN202
+            # right on a share `level` of the clips, by order: valid and test hold their classes in the same order
+            scores = np.zeros((len(split), len(split.classes)), dtype=np.float32)
+            right = np.arange(len(split)) < self.level * len(split)
+            scores[np.arange(len(split)), np.where(right, targets[: len(split)], (targets[: len(split)] + 1) % 3)] = 1
+            return scores
+
+        return Fitted(predict, n_trainable=7)
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    Oracle.fits.clear()
+    Oracle.repaired = False
+    data = tmp_path / "data" / "tiny"
+    data.mkdir(parents=True)
+    train, _, _ = checks.tiny_task(data)
+    return Catalogue([Plugin("test", "0" * 64, {"tiny": train.task}, {"oracle": Oracle}, {})])
+
+
+def ask(tmp_path: Path, **changes: object) -> Request:
+    request = Request("tiny", "oracle", seeds=(0, 1), data=tmp_path / "data", runs=tmp_path / "runs")
+    return replace(request, **changes)
+
+
+def do(tmp_path: Path, catalogue: Catalogue, **changes: object) -> list[Outcome]:
+    return run(ask(tmp_path, **changes), catalogue, QUIET)
+
+
+def test_second_run_is_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
+    first = do(tmp_path, catalogue)
+    second = do(tmp_path, catalogue)
+    assert [o.read_back for o in first] == [False, False]
+    assert [o.read_back for o in second] == [True, True]
+    assert len(Oracle.fits) == 2
+    assert [o.record.metrics for o in first] == [o.record.metrics for o in second]
+
+
+def test_only_missing_seeds_are_run(tmp_path: Path, catalogue: Catalogue) -> None:
+    do(tmp_path, catalogue, seeds=(1,))
+    outcomes = do(tmp_path, catalogue, seeds=(0, 1, 2))
+    assert [o.read_back for o in outcomes] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "change", [{"params": {"level": 0.6}}, {"precision": "bfloat16"}, {"search": {"level": [0.1, 0.2]}}]
+)
+def test_other_questions_are_other_runs(change, tmp_path: Path, catalogue: Catalogue) -> None:  # noqa: ANN001
+    do(tmp_path, catalogue)
+    assert not any(o.read_back for o in do(tmp_path, catalogue, **change))
+
+
+@pytest.mark.parametrize("circumstance", [{"workers": 1}, {"device": "cpu"}])
+def test_circumstance_is_no_other_question(circumstance, tmp_path: Path, catalogue: Catalogue) -> None:  # noqa: ANN001
+    do(tmp_path, catalogue)
+    assert all(o.read_back for o in do(tmp_path, catalogue, **circumstance))
+
+
+def test_edited_audio_is_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
+    do(tmp_path, catalogue)
+    path = tmp_path / "data" / "tiny" / "noise0.wav"
+    sound, rate = soundfile.read(path)
+    soundfile.write(path, sound[::-1], rate)
+    assert not any(o.read_back for o in do(tmp_path, catalogue))
+
+
+def test_touched_but_equal_audio_is_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
+    do(tmp_path, catalogue)
+    os.utime(tmp_path / "data" / "tiny" / "noise0.wav")
+    assert all(o.read_back for o in do(tmp_path, catalogue))
+
+
+def test_edited_plugin_is_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
+    text = (
+        "from dataclasses import dataclass\nimport numpy as np\nfrom mirbench import Fitted\n"
+        "@dataclass(frozen=True)\nclass Mine:\n    name, version, needs = 'mine', '1', ()\n"
+        "    def fit(self, train, valid, context, *, seed):\n"
+        "        return Fitted(lambda s: np.full((len(s), len(s.classes)), 0.5, np.float32), None)\n"
+    )
+    path = tmp_path / "mine.py"
+    task = catalogue.task("tiny")
+    backs = []
+    for code in (text, text, text + "# edited\n"):
+        path.write_text(code)
+        both = Catalogue([Plugin("test", "0" * 64, {"tiny": task}, {}, {}), load_plugin(path)])
+        backs.append([o.read_back for o in run(ask(tmp_path, method="mine"), both, QUIET)])
+    assert backs == [[False, False], [True, True], [False, False]]
+
+
+def test_edited_weights_are_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
+    import torch
+
+    from mirbench.methods.sources.efficientat import EfficientAtNetwork
+
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    backs = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        state = {
+            name.replace("classifier.3.", "classifier.5.").replace("classifier.0.", "classifier.2."): value
+            for name, value in EfficientAtNetwork(0.4).state_dict().items()
+        }
+        state = {
+            name.replace(".fc1.", ".conc_se_layers.0.fc1.").replace(".fc2.", ".conc_se_layers.0.fc2."): (
+                value.squeeze((2, 3)) if ".fc" in name and value.ndim == 4 else value
+            )
+            for name, value in state.items()
+        }
+        torch.save(state, weights / "mn04_as_mAP_432.pt")
+        changes = {"method": "probe-linear", "source": "efficientat-mn04", "weights": weights, "seeds": (0,)}
+        backs.append(do(tmp_path, catalogue, **changes)[0].read_back)
+    assert backs == [False, True, False]
+
+
+def test_failed_seed_is_recorded_with_its_reason_and_retried(tmp_path: Path, catalogue: Catalogue) -> None:
+    outcomes = do(tmp_path, catalogue, params={"fail_on": 1})
+    assert [o.record.status for o in outcomes] == ["done", "failed"]
+    assert outcomes[1].record.reason == "RuntimeError: the moon is full"
+    assert "RuntimeError" in (outcomes[1].folder / "traceback.txt").read_text()
+    Oracle.repaired = True
+    again = do(tmp_path, catalogue, params={"fail_on": 1})
+    assert [(o.record.status, o.read_back) for o in again] == [("done", True), ("done", False)]
+    assert not (again[1].folder / "traceback.txt").exists()
+
+
+def test_missing_extra_is_recorded_as_skipped(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:  # noqa: ANN001
+    def fit(self, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202
+        raise MissingExtra("oracle", "crystal-ball", "magic")
+
+    monkeypatch.setattr(Oracle, "fit", fit)
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,))
+    assert outcome.record.status == "skipped"
+    assert "pip install 'mirbench[magic]'" in outcome.record.reason
+
+
+def test_interrupt_leaves_finished_runs_and_nothing_half_written(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Oracle.fit
+
+    def fit(self, train, valid, context, *, seed):  # noqa: ANN001, ANN202
+        if seed == 1:
+            raise KeyboardInterrupt
+        return honest(self, train, valid, context, seed=seed)
+
+    monkeypatch.setattr(Oracle, "fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        do(tmp_path, catalogue)
+    folders = [path for path in (tmp_path / "runs" / "tiny" / "oracle").iterdir()]
+    assert len(folders) == 1
+    assert {path.name for path in folders[0].iterdir()} == {"record.json", "scores.npz"}
+
+
+def test_search_is_chosen_on_valid_and_every_trial_recorded(tmp_path: Path, catalogue: Catalogue) -> None:
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), search={"level": [0.2, 1.0, 0.6]})
+    record = outcome.record
+    assert record.chosen == {"level": 1.0}
+    assert [trial["params"]["level"] for trial in record.trials] == [0.2, 1.0, 0.6]
+    assert [trial["valid_score"] for trial in record.trials] == pytest.approx([1 / 3, 1.0, 2 / 3])
+    assert record.metrics["accuracy"] == 1.0
+
+
+def test_selection_never_sees_test(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:  # noqa: ANN001
+    seen = []
+    honest = Oracle.fit
+
+    def fit(self, train, valid, context, *, seed):  # noqa: ANN001, ANN202
+        seen.extend([clip.split for split in (train, valid) for clip in split.clips])
+        fitted = honest(self, train, valid, context, seed=seed)
+
+        def predict(split):  # noqa: ANN001, ANN202
+            assert not hasattr(split, "clips")
+            assert not hasattr(split, "targets")
+            return fitted.predict(split)
+
+        return replace(fitted, predict=predict)
+
+    monkeypatch.setattr(Oracle, "fit", fit)
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,))
+    assert outcome.record.status == "done", outcome.record.reason
+    assert set(seen) == {"train", "valid"}
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (lambda s: np.full((len(s), 3), 5.0, np.float32), "did you return logits"),
+        (lambda s: np.full((len(s), 3), np.nan, np.float32), "not finite"),
+        (lambda s: np.full((len(s), 2), 0.5, np.float32), "shape"),
+    ],
+)
+def test_predictions_that_are_no_probabilities_fail_the_run(
+    scores, reason: str, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch  # noqa: ANN001
+) -> None:
+    monkeypatch.setattr(Oracle, "fit", lambda *a, **k: Fitted(scores, None))
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,))
+    assert outcome.record.status == "failed"
+    assert reason in outcome.record.reason
+
+
+def test_record_holds_what_the_leaderboard_and_a_doubter_need(tmp_path: Path, catalogue: Catalogue) -> None:
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), method="probe-mlp", source="nano")
+    fields = json.loads((outcome.folder / "record.json").read_text())
+    assert fields["n_trainable"] == (96 + 1) * 512 + (512 + 1) * 3
+    assert fields["n_total"] == fields["n_trainable"] + catalogue.source("nano").n_parameters
+    assert fields["n_clips"] == {"train": 12, "valid": 6, "test": 6}
+    assert fields["seconds"]["features"] > 0
+    assert fields["seconds"]["epoch"] > 0
+    assert fields["seconds"]["clips_per_second"] > 0
+    assert fields["memory"]["cpu"] > 10**7
+    assert fields["environment"]["versions"]["torch"].startswith("2.11")
+    assert len(fields["spec"]["audio_sha256"]) == len(fields["spec"]["source_sha256"]) == 64
+    assert str(tmp_path) not in json.dumps(fields)
+    assert {path.name for path in outcome.folder.iterdir()} == {"record.json", "scores.npz", "model.safetensors"}
+
+
+def test_metrics_of_a_record_follow_from_its_scores(tmp_path: Path, catalogue: Catalogue) -> None:
+    from mirbench import metrics
+    from mirbench.store import RunStore
+
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), method="probe-forest", source="nano")
+    held = RunStore(tmp_path / "runs").scores(outcome.folder)
+    names = catalogue.task("tiny").metrics
+    assert metrics.evaluate(names, held.scores, held.targets) == dict(outcome.record.metrics)
+
+
+@pytest.mark.parametrize("method", ["probe-linear", "probe-mlp", "ids-nmr"])
+def test_same_seed_gives_the_same_scores_on_a_fresh_cache(method: str, tmp_path: Path, catalogue: Catalogue) -> None:
+    from mirbench.store import RunStore
+
+    params = {"epochs": 3} if method != "probe-linear" else {}
+    found = []
+    for attempt in ("a", "b"):
+        (outcome,) = do(
+            tmp_path, catalogue, seeds=(3,), method=method, source="nano", params=params,
+            runs=tmp_path / attempt, cache=tmp_path / f"cache-{attempt}",
+        )  # fmt: skip
+        found.append(RunStore(tmp_path / attempt).scores(outcome.folder).scores)
+    assert np.array_equal(found[0], found[1])
+
+
+def test_method_that_needs_missing_stages_is_refused_with_sources_that_have_them(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    card = replace(catalogue.source("nano"), name="pooled-only", offers=("pooled",))
+    both = Catalogue([Plugin("test", "0" * 64, {"tiny": catalogue.task("tiny")}, {}, {"pooled-only": card})])
+    with pytest.raises(NotApplicable, match=r"needs layers, head.*nano"):
+        run(ask(tmp_path, method="ids-nmr", source="pooled-only"), both, QUIET)
+
+
+def test_every_bad_file_is_listed_before_anything_runs(tmp_path: Path, catalogue: Catalogue) -> None:
+    folder = tmp_path / "data" / "tiny"
+    (folder / "noise0.wav").write_bytes(b"")
+    (folder / "tone3.wav").write_bytes(b"RIFFnonsense")
+    soundfile.write(folder / "clicks5.wav", np.zeros(32_000), 16_000)
+    with pytest.raises(BadAudio) as caught:
+        do(tmp_path, catalogue)
+    assert len(caught.value.faults) == 3
+    assert all(name in str(caught.value) for name in ("noise0.wav", "tone3.wav", "clicks5.wav"))
+    assert not Oracle.fits
+    assert not (tmp_path / "runs").exists()
+
+
+def test_source_trained_on_the_task_is_flagged(tmp_path: Path, catalogue: Catalogue) -> None:
+    task = replace(catalogue.task("tiny"), datasets=("mirbench-sounds",))
+    other = Catalogue([Plugin("test", "0" * 64, {"tiny": task}, {}, {})])
+    (outcome,) = run(ask(tmp_path, method="probe-linear", source="nano", seeds=(0,)), other, QUIET)
+    assert outcome.record.contaminated == ("mirbench-sounds",)
+
+
+def test_fold_that_does_not_exist_is_refused(tmp_path: Path, catalogue: Catalogue) -> None:
+    with pytest.raises(BadInput, match="folds 0 to 0"):
+        do(tmp_path, catalogue, folds=(1,))
+
+
+def test_method_without_source_refuses_one(tmp_path: Path, catalogue: Catalogue) -> None:
+    with pytest.raises(BadInput, match="uses no source"):
+        do(tmp_path, catalogue, source="nano")
+
+
+def test_device_that_is_not_there_is_bad_input(tmp_path: Path, catalogue: Catalogue) -> None:
+    with pytest.raises(BadInput, match="--device"):
+        do(tmp_path, catalogue, device="cuda:77")
