@@ -1,9 +1,9 @@
 """Rows on disk that are computed once: content-addressed, memory-mapped, written whole or not at all.
 
 A *store* is a folder for one frozen computation (these weights, options, precision, window length). It holds *shards*,
-each a folder with ``rows.npy`` (n, …), ``keys.npy`` (n,) and ``cost.json``. A shard is written under a temporary name and
-renamed, so a reader sees all of it or none. A row's key names a window by the bytes of its audio and its place in it:
-folds, splits and tasks that hold the same clip share its rows.
+each a folder with ``rows.npy`` (n, …), ``keys.npy`` (n,) and ``cost.json``. A shard is written under a temporary name
+and renamed, so a reader sees all of it or none. A row's key names a window by the bytes of its audio and its place in
+it: folds, splits and tasks that hold the same clip share its rows.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ Plugin authors run them by ``mirbench check FILE``; our own tests run them on ev
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import tempfile
 from collections import Counter
@@ -145,7 +144,7 @@ def _expect(problems: list[str], what: str, came: Any, needed: tuple[int, ...]) 
 def check_method(method: type[Method], context: Context, task_splits: tuple[Split, Split, Split]) -> list[str]:
     """What is wrong with a method, tried on a tiny task: its class, its predictions, its determinism, its manners."""
     problems: list[str] = []
-    if not dataclasses.is_dataclass(method) or not method.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not getattr(getattr(method, "__dataclass_params__", None), "frozen", False):
         problems.append("must be a frozen dataclass whose fields are its hyperparameters")
     for word in ("name", "version"):
         if not isinstance(getattr(method, word, None), str) or not getattr(method, word):

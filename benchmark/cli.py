@@ -33,6 +33,8 @@ cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 
+_MAX_SEEDS = 10_000
+
 TaskName = Annotated[str, typer.Argument(help="Name of a task; see `mirbench list tasks`.")]
 DataRoot = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets. Default: MIRBENCH_DATA or ~/mirbench-data.")
@@ -47,12 +49,13 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app()
-    except MirbenchError as error:
+    except (MirbenchError, OSError) as error:
         print(f"mirbench: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("mirbench: interrupted; finished runs are on record, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:  # typer has turned Ctrl-C into this
+        if end.code == 130:
+            print("mirbench: interrupted; finished runs are on record, the same command goes on", file=sys.stderr)
+        raise
 
 
 def _version(asked: bool) -> None:
@@ -156,12 +159,13 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
         f"It is synthesised audio that stands in for {task.name}; its numbers say nothing about music.\n"
         f"For {task.name} itself: `mirbench data get {task.name}`, or --data with a folder of yours.\n"
     )
-    return _with(request, task=task.demo, source=source, data=None), banner
+    return _with(request, task=task.demo, source=source, data=None, folds=None), banner
 
 
 def _report(outcomes: list[Outcome], request: Request, demo: bool) -> None:
     """A small table, where the records are, what to do next."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     shown = ("accuracy", "macro-f1", "roc-auc", "pr-auc")
@@ -176,16 +180,19 @@ def _report(outcomes: list[Outcome], request: Request, demo: bool) -> None:
         cells = [_cell(record.metrics.get(name)) for name in shown]
         note = record.reason if record.status != "done" else "on record" if outcome.read_back else ""
         times = [_cell(record.seconds.get(name), 3) for name in ("epoch", "train")]
-        table.add_row(str(record.spec.fold), str(record.spec.seed), *cells, *times, note)
+        table.add_row(str(record.spec.fold), str(record.spec.seed), *cells, *times, escape(note))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     _summary(outcomes)
-    print(f"Records: {request.runs / first.spec.task}. All results as a table: mirbench leaderboard --runs {request.runs}")
+    where = "" if request.runs == Path("runs") else f" --runs {request.runs}"
+    print(f"Records: {request.runs / first.spec.task}. All results as a table: mirbench leaderboard{where}")
     if demo:
         print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
     if len(done) < len(outcomes):
+        sys.stdout.flush()
         failed = next(o for o in outcomes if o.record.status != "done")
-        print(f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result: {failed.record.reason}", file=sys.stderr)
+        count = f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result"
+        print(f"{count}: {failed.record.reason}", file=sys.stderr)
         print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -256,7 +263,7 @@ def leaderboard(
         raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")
     text = markdown(found)
     target = output or runs / "leaderboard.md"
-    target.write_text(text)
+    target.write_text(text, encoding="utf-8")
     print(text)
     print(f"written to {target}", file=sys.stderr)
 
@@ -370,12 +377,12 @@ def _seeds(text: str) -> tuple[int, ...]:
             seeds = tuple(int(part) for part in text.split(","))
         elif "-" in text[1:]:
             first, _, last = text.partition("-")
-            seeds = tuple(range(int(first), int(last) + 1))
+            seeds = tuple(range(int(first), min(int(last) + 1, _MAX_SEEDS)))
         else:
-            seeds = tuple(range(int(text)))
+            seeds = tuple(range(min(int(text), _MAX_SEEDS)))
     except ValueError as error:
         raise wrong from error
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+    if not 0 < len(seeds) < _MAX_SEEDS or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise wrong
     return seeds
 

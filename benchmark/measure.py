@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -9,7 +10,6 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
         self._device = device
 
-    @contextmanager
+    @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Add the time of the block to ``seconds[name]``."""
         self._wait()
@@ -58,10 +58,8 @@ class Stopwatch:
 
 def start_memory(device: torch.device) -> None:
     """Begin to watch for the peak of memory."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak of the resident set (Linux)
-    except OSError:
-        pass
     if device.type == "cuda":
         import torch
 

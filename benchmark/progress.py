@@ -50,7 +50,7 @@ class Progress:
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
             TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )  # fmt: skip
         began = time.monotonic()
         with Bars(*columns, console=Console(stderr=True), transient=True) as bars:

@@ -116,7 +116,9 @@ class Catalogue:
                 try:
                     return point.load()
                 except Exception as error:  # somebody else's code: whatever it raises, say whose it is
-                    raise MirbenchError(f"The plugin {point.value} of {kind} '{name}' does not load: {error}") from error
+                    raise MirbenchError(
+                        f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
+                    ) from error
         raise UnknownName(kind, name, self.names(kind))
 
 
@@ -132,10 +134,14 @@ def load_plugin(path: Path) -> Plugin:
         raise BadInput(f"--plugin {path}: no such file")
     module = _import_file(path)
     own = [thing for thing in vars(module).values() if not isinstance(thing, ModuleType)]
-    methods = [m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)]
+    methods: list[Any] = [
+        m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)
+    ]
     for method in methods:
         if not dataclasses.is_dataclass(method):
-            raise BadInput(f"--plugin {path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
+            raise BadInput(
+                f"--plugin {path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)"
+            )
     plugin = Plugin(
         origin=path.name,
         sha256=_file_sha256(path),
@@ -150,7 +156,7 @@ def load_plugin(path: Path) -> Plugin:
     return plugin
 
 
-def _looks_like_method(thing: type) -> bool:
+def _looks_like_method(thing: Any) -> bool:
     return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import importlib.util
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,19 @@ from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore, Scores
 from mirbench.types import (
-    Clip, Excerpt, Fitted, FloatArray, Method, RunRecord, RunSpec, SourceCard, Split, Task, Trial, Windowing, excerpts,
+    Clip,
+    Excerpt,
+    Fitted,
+    FloatArray,
+    Method,
+    RunRecord,
+    RunSpec,
+    SourceCard,
+    Split,
+    Task,
+    Trial,
+    Windowing,
+    excerpts,
 )  # fmt: skip
 from mirbench.weights import Weights, find_weights
 
@@ -95,7 +108,7 @@ class _Plan:
     method: Method
     card: SourceCard | None
     weights: Weights | None
-    folds: Mapping[int, tuple[Clip, ...]]
+    folds: Sequence[tuple[Clip, ...]]
     facts: Mapping[Excerpt, audio.Facts]
     specs: tuple[RunSpec, ...]
 
@@ -138,8 +151,11 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
 
 
 def _note(plan: _Plan, record: RunRecord) -> str:
+    if record.status != "done":
+        return f"{record.status}: {record.reason}"
     name = plan.task.metrics[0]
-    return f"{name} {record.metrics[name]:.3f}" if record.status == "done" else f"{record.status}: {record.reason}"
+    value = record.metrics[name]
+    return f"{name} {'undefined' if value is None else f'{value:.3f}'}"
 
 
 def _plan(request: Request, catalogue: Catalogue, progress: Progress) -> _Plan:
@@ -152,13 +168,14 @@ def _plan(request: Request, catalogue: Catalogue, progress: Progress) -> _Plan:
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
-    weights = find_weights(card, request.weights, request.cache, progress) if card else None
     root = dataset_folder(task, request.data, request.cache, progress)
     every = read_task(task, root)
-    places = [e for fold in folds for e in excerpts(Split(task, every[fold]))]
+    places = [place for clips in every for place in excerpts(Split(task, clips))]
     facts = audio.survey(places, request.cache / "files.sqlite", progress, request.workers)
-    plan = _Plan(request, task, method, card, weights, {fold: every[fold] for fold in folds}, facts, ())
-    specs = tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds)
+    weights = find_weights(card, request.weights, request.cache, progress) if card else None
+    plan = _Plan(request, task, method, card, weights, every, facts, ())
+    audio_sha256 = _audio_sha256({clip.id: clip for clips in every for clip in clips}.values(), facts)
+    specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
     return replace(plan, specs=specs)
 
 
@@ -179,7 +196,7 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
     return card
 
 
-def _spec(plan: _Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
+def _spec(plan: _Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: int) -> RunSpec:
     request, card = plan.request, plan.card
     return RunSpec(
         task=plan.task.name,
@@ -194,18 +211,18 @@ def _spec(plan: _Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
         source_version=catalogue.version("source", card.name) if card else "",
         source_params=dict(request.source_params) if card else {},
         source_sha256=plan.weights.sha256 if plan.weights else "",
-        audio_sha256=_audio_sha256(plan.folds[fold], plan.facts),
+        audio_sha256=audio_sha256,
         precision=request.precision,
         seed=seed,
     )
 
 
-def _audio_sha256(clips: Sequence[Clip], facts: Mapping[Excerpt, audio.Facts]) -> str:
-    """One hash over ids, splits, labels and bytes of every clip."""
+def _audio_sha256(clips: Iterable[Clip], facts: Mapping[Excerpt, audio.Facts]) -> str:
+    """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version."""
     total = hashlib.sha256()
     for clip in sorted(clips, key=lambda c: c.id):
         heard = facts[Excerpt(clip.path, clip.start, clip.duration)]
-        line = (clip.id, clip.split, clip.labels, clip.unknown, clip.start, clip.duration, heard.sha256)
+        line = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration, heard.sha256)
         total.update(repr(line).encode())
     return total.hexdigest()
 
@@ -223,8 +240,10 @@ def _context(plan: _Plan, progress: Progress) -> Context:
         def load() -> Any:
             return getattr(importlib.import_module(module), builder)(weights.path, **request.source_params)
 
+        # the builder's code too: whoever edits a network must not meet rows of the old one
+        code = _code_sha256(module)
         spec = plan.specs[0]
-        identity = f"{card.name}:{spec.source_version}:{weights.sha256}:{sorted(request.source_params.items())}"
+        identity = f"{card.name}:{spec.source_version}:{code}:{weights.sha256}:{sorted(request.source_params.items())}"
     return Context(
         facts=plan.facts,
         cache=request.cache,
@@ -237,6 +256,11 @@ def _context(plan: _Plan, progress: Progress) -> Context:
         load=load,
         source_identity=identity,
     )
+
+
+def _code_sha256(module: str) -> str:
+    found = importlib.util.find_spec(module)
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest() if found and found.origin else ""
 
 
 def _device(name: str) -> Any:
@@ -342,7 +366,9 @@ def _search(
         began = time.perf_counter()
         method = replace(plan.method, **point)  # type: ignore[type-var]
         fitted = method.fit(train, valid, context, seed=seed)
-        score = float(metric.function(fitted.predict(valid.blind()), targets))
+        scores = fitted.predict(valid.blind())
+        metrics.validate(scores, targets, len(valid), len(valid.classes))
+        score = float(metric.function(scores, targets))
         trials.append(Trial(point, score, time.perf_counter() - began))
         if best is None or score > best_score:
             best, best_score, chosen = fitted, score, point
@@ -369,5 +395,3 @@ def _clips_per_second(fitted: Fitted, test: Split, context: Context) -> float:
                 predict(done, last)
             done = last
     return done / watch.seconds["pass"]
-
-

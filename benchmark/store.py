@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -108,8 +109,9 @@ class RunStore:
                 arrays = {name: np.ascontiguousarray(np.asarray(value)) for name, value in state.items()}
                 save_file(arrays, work / "model.safetensors")
             if traceback:
-                (work / "traceback.txt").write_text(traceback)
-            (work / "record.json").write_text(json.dumps(_plain(asdict(record)), indent=1, allow_nan=False) + "\n")
+                (work / "traceback.txt").write_text(traceback, encoding="utf-8")
+            text = json.dumps(_plain(asdict(record)), indent=1, allow_nan=False)
+            (work / "record.json").write_text(text + "\n", encoding="utf-8")
             work.chmod(0o755)
             replace_folder(work, target)
         finally:
@@ -142,7 +144,7 @@ def read_record(path: Path) -> RunRecord:
         If it is not strict JSON of this schema version.
     """
     try:
-        fields = json.loads(path.read_text(), parse_constant=_refuse_constant)
+        fields = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         version = fields["schema_version"]
         if version != SCHEMA_VERSION:
             raise BadInput(f"{path}: schema version {version}; this mirbench reads version {SCHEMA_VERSION}")
@@ -166,5 +168,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # undefined: JSON has no word for it
     return value

@@ -18,8 +18,8 @@ _SAID = {
 }
 NOTE = (
     "Mean ± standard deviation over seeds; over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
-    "Trainable: values moved by an optimiser (— for forests and kernel machines). s/epoch: training alone, frozen parts "
-    "read from the cache. Clips/s: from file to score, nothing cached."
+    "Trainable: values moved by an optimiser (— for forests and kernel machines). s/epoch: training alone, with frozen "
+    "parts read from the cache. Clips/s: from file to score, nothing cached."
 )
 
 
@@ -27,15 +27,15 @@ def markdown(boards: Sequence[Board]) -> str:
     """All tables, each under a heading, with notes."""
     parts = ["# Leaderboard", NOTE]
     for board in boards:
-        parts.append(f"## {board.title}")
+        parts.append(f"## {_escaped(board.title)}")
         if _SAID.get(board.standing):
             parts.append(_SAID[board.standing])
         if board.rows:
             parts.append(_table(board))
             devices = sorted({row.device for row in board.rows})
-            parts.append(f"Timed on: {'; '.join(devices)}.")
+            parts.append(f"Timed on: {_escaped('; '.join(devices))}.")
         if board.problems:
-            parts.append("Without a result:\n\n" + "\n".join(f"* {line}" for line in board.problems))
+            parts.append("Without a result:\n\n" + "\n".join(f"* {_escaped(line)}" for line in board.problems))
     return "\n\n".join(parts) + "\n"
 
 
@@ -57,7 +57,7 @@ def _line(row: Row, names: Sequence[str]) -> list[str]:
         runs += f" × {row.n_folds} folds"
     return [
         _escaped(row.name), runs, *[_value(row.metrics.get(name)) for name in names], _count(row.n_trainable),
-        _count(row.n_total), _number(row.epoch_seconds), _number(row.clips_per_second), "; ".join(row.flags),
+        _count(row.n_total), _number(row.epoch_seconds), _number(row.clips_per_second), _escaped("; ".join(row.flags)),
     ]  # fmt: skip
 
 
@@ -78,4 +78,4 @@ def _number(value: float | None) -> str:
 
 def _escaped(text: str) -> str:
     """Names come from plugins and records: nothing in them may become markup."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")

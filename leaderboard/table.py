@@ -92,9 +92,9 @@ def _question(record: RunRecord) -> str:
 
 
 def _asked(record: RunRecord) -> str:
-    """What was asked, less fold and seed; the audio's hash differs from fold to fold with its splits."""
+    """What was asked, less fold and seed."""
     fields = asdict(record.spec)
-    for name in ("fold", "seed", "audio_sha256"):
+    for name in ("fold", "seed"):
         del fields[name]
     return json.dumps(fields, sort_keys=True)
 
@@ -148,6 +148,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     settings |= {f"source {name}": value for name, value in spec.source_params.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
+    settings["audio"] = spec.audio_sha256[:8]
     return settings
 
 
@@ -162,6 +163,8 @@ def _row(store: RunStore, runs: Sequence[tuple[Path, RunRecord]], name: str) -> 
         held = sorted({run.spec.fold for _, run in runs})
         flags.append(f"only fold {', '.join(map(str, held))} of {record.n_folds}")
         complete = list(by_seed.values())
+    elif lacking := [seed for seed, parts in sorted(by_seed.items()) if len(parts) < record.n_folds]:
+        flags.append(f"without seed {', '.join(map(str, lacking))}, which lacks folds")
     if record.contaminated:
         flags.append(f"source trained on {', '.join(record.contaminated)}")
     known = [metric for metric in (*POOLED, *AVERAGED) if metric in record.metrics]

@@ -150,7 +150,9 @@ class Reprogrammed(nn.Module):
         In place of the source's own head.
     """
 
-    def __init__(self, adapter: nn.Module, source: Any, entry: str, mapping: LabelMapping, head: nn.Module | None) -> None:
+    def __init__(
+        self, adapter: nn.Module, source: Any, entry: str, mapping: LabelMapping, head: nn.Module | None
+    ) -> None:
         super().__init__()
         self.adapter, self.mapping = adapter, mapping
         # in a list, so that torch does not take the shared network for a part of this one

@@ -21,14 +21,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirbench.context import AnySplit, Context
+from mirbench.context import Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.measure import count_parameters
 from mirbench.methods.adapters import (
-    InputNoise, LabelMapping, PictureTransform, Reprogrammed, SkipTransform, fresh_head,
+    InputNoise,
+    LabelMapping,
+    PictureTransform,
+    Reprogrammed,
+    SkipTransform,
+    fresh_head,
 )  # fmt: skip
 from mirbench.methods.training import Batch, Inputs, Phase, Recipe, fit_module, masked_bce, seeded
 from mirbench.types import Fitted, SourceCard, Split
+from mirbench.windows import AnySplit
 
 __all__ = ["IdNmr", "IdsNmr", "IiNmr", "outputs_per_class", "skip_layer"]
 
@@ -155,9 +161,7 @@ class _Reprogramming:
 
         def draw(generator: np.random.Generator) -> Iterator[Batch]:
             for _ in range(_CROPS_AN_EPOCH // self.batch_size):
-                crops = context.random_crops(
-                    train, card.sample_rate, pieces * card.seconds, self.batch_size, generator
-                )
+                crops = context.random_crops(train, card.sample_rate, pieces * card.seconds, self.batch_size, generator)
                 audio = context.source.tensor(np.asarray(crops.values)).reshape(self.batch_size * pieces, -1)
                 with torch.no_grad():
                     inputs = self.live_inputs(context, audio)

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from mirbench.context import AnySplit, Context
+from mirbench.context import Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.measure import count_parameters
 from mirbench.methods.training import Inputs, Phase, Recipe, cross_entropy, fit_module, masked_bce, seeded
 from mirbench.types import BlindSplit, Fitted, FloatArray, Split
+from mirbench.windows import AnySplit
 
 __all__ = ["ForestProbe", "LinearProbe", "MlpProbe", "SvmProbe", "align_columns"]
 

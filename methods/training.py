@@ -1,7 +1,7 @@
 """The one torch loop: phases of optimisation, selection on valid, deterministic from a seed.
 
-`train` is the loop. `fit_module` puts it to the common use: windows go in, one logit a class comes out, the windows of a
-clip are averaged, and the epoch that scores best on valid is kept.
+`train` is the loop. `fit_module` puts it to the common use: windows go in, one logit a class comes out, the windows of
+a clip are averaged, and the epoch that scores best on valid is kept.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirbench.context import AnySplit, Context, clip_means
+from mirbench.context import Context
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
+from mirbench.windows import AnySplit, clip_means
 
 __all__ = [
     "Batch", "Inputs", "Phase", "Recipe", "clip_scores", "cross_entropy", "fit_module", "masked_bce", "seeded", "train",
@@ -68,9 +69,7 @@ class Phase:
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of this phase."""
         if self.optimizer == "sgd":
-            return torch.optim.SGD(
-                parameters, lr=self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay
-            )
+            return torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay)
         return torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
 
 

@@ -90,7 +90,7 @@ def mini_split(rank: int, fold: int) -> str:
 
 def _read_mini(root: Path, fold: int) -> list[Clip]:
     found = _find(_genres_folder(root, ("genres",)))
-    splits = {}
+    splits: dict[str, str] = {}
     for genre in GENRES:
         names = sorted(name for name in found if name.startswith(genre + "."))
         if len(names) != _MINI_CLIPS:
@@ -107,7 +107,9 @@ def _read_demo(root: Path, fold: int) -> list[Clip]:
         number = int(name.rpartition(".")[2])
         return "train" if number < 12 else "valid" if number < 18 else "test"
 
-    return _clips("gtzan-demo", found, {f"{g}.{n:05}": split(f"{g}.{n:05}") for g in GENRES for n in range(_DEMO_CLIPS)})
+    return _clips(
+        "gtzan-demo", found, {f"{g}.{n:05}": split(f"{g}.{n:05}") for g in GENRES for n in range(_DEMO_CLIPS)}
+    )
 
 
 def _synthesise(root: Path, step: Callable[..., None]) -> None:

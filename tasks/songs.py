@@ -2,7 +2,7 @@
 
 A `Style` holds what is typical of a genre: tempo, swing, drum patterns, chords, scale and
 instruments. `song` draws one clip from it. Genres overlap by construction: they share instruments and
-patterns, about half of the songs may take an attribute or more from a related genre, and a few take most
+patterns, about a third of the songs take an attribute or more from a related genre, and a few take most
 of them, so that no classifier can be expected to reach an accuracy of 1.
 
 Conventions: times are in seconds, pitches are MIDI note numbers, and a bar has 16 steps; the styles
@@ -71,7 +71,7 @@ def song(genre: str, rng: np.random.Generator, *, seconds: float = 10.0, sample_
 
 def _blend(style: Style, rng: np.random.Generator) -> Style:
     """Take some attributes from a related genre; how many differs from song to song."""
-    share = rng.beta(0.2, 1.8)  # mean 0.1: nothing for half of the songs, more than half for one in twenty
+    share = rng.beta(0.2, 1.8)  # mean 0.1: nothing for most songs, more than half for one in twenty
     neighbour = GENRES[style.related[rng.integers(len(style.related))]]
     names = [field.name for field in fields(Style) if rng.random() < share]
     return replace(style, **{name: getattr(neighbour, name) for name in names})

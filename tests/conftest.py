@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,8 +35,8 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Context, tuple[Split, Split, Split]]]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, tuple[Split, Split, Split]]:
     """A context with the source nano, and train, valid and test of a task of three easy classes."""
     folder = tmp_path_factory.mktemp("tiny")
     splits = checks.tiny_task(folder)
-    yield checks.tiny_context(Catalogue().source("nano"), splits, folder, Progress(quiet=True)), splits
+    return checks.tiny_context(Catalogue().source("nano"), splits, folder, Progress(quiet=True)), splits

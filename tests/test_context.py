@@ -9,12 +9,13 @@ import soundfile
 import torch
 
 from mirbench import audio, checks
-from mirbench.context import Context, clip_means
+from mirbench.context import Context
 from mirbench.errors import BadInput
 from mirbench.methods.sources.cards import NANO
 from mirbench.methods.sources.nano import untrained
 from mirbench.progress import Progress
 from mirbench.types import Split, Windowing, excerpts
+from mirbench.windows import clip_means
 
 
 class Counted:
@@ -48,7 +49,7 @@ def splits(tmp_path: Path) -> tuple[Split, Split, Split]:
     return checks.tiny_task(tmp_path)
 
 
-def test_pooled_is_computed_once_for_two_contexts(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_pooled_is_computed_once_for_two_contexts(splits, tmp_path: Path) -> None:
     counted = Counted()
     first = make(splits, tmp_path / "cache", counted).source.pooled(splits[0])
     assert counted.windows == len(first) == 12
@@ -57,7 +58,7 @@ def test_pooled_is_computed_once_for_two_contexts(splits, tmp_path: Path) -> Non
     assert np.array_equal(np.asarray(first.values), np.asarray(again.values))
 
 
-def test_rows_are_shared_by_splits_that_hold_the_same_clips(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_rows_are_shared_by_splits_that_hold_the_same_clips(splits, tmp_path: Path) -> None:
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)
     context.source.pooled(splits[0])
@@ -67,14 +68,14 @@ def test_rows_are_shared_by_splits_that_hold_the_same_clips(splits, tmp_path: Pa
 
 
 @pytest.mark.parametrize("change", [{"source_identity": "other weights"}, {"precision": "bfloat16"}])
-def test_rows_of_other_weights_or_precision_are_computed_anew(change, splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_rows_of_other_weights_or_precision_are_computed_anew(change, splits, tmp_path: Path) -> None:
     counted = Counted()
     make(splits, tmp_path / "cache", counted).source.pooled(splits[1])
     make(splits, tmp_path / "cache", counted, **change).source.pooled(splits[1])
     assert counted.windows == 2 * len(splits[1])
 
 
-def test_rows_of_edited_audio_are_computed_anew(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_rows_of_edited_audio_are_computed_anew(splits, tmp_path: Path) -> None:
     counted = Counted()
     make(splits, tmp_path / "cache", counted).source.pooled(splits[1])
     before = counted.windows
@@ -85,7 +86,7 @@ def test_rows_of_edited_audio_are_computed_anew(splits, tmp_path: Path) -> None:
     assert counted.windows == before + 1
 
 
-def test_layer_and_pooled_come_from_one_pass(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_layer_and_pooled_come_from_one_pass(splits, tmp_path: Path) -> None:
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)
     tokens = context.source.layer(splits[0], 3)
@@ -96,7 +97,7 @@ def test_layer_and_pooled_come_from_one_pass(splits, tmp_path: Path) -> None:  #
     assert pooled.values.shape == (12, 96)
 
 
-def test_stages_equal_the_network_applied_by_hand(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_stages_equal_the_network_applied_by_hand(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted())
     sound = np.asarray(context.source.audio(splits[2]).values)
     torch.manual_seed(0)
@@ -112,7 +113,7 @@ def test_stages_equal_the_network_applied_by_hand(splits, tmp_path: Path) -> Non
     assert np.allclose(np.asarray(source.logits(splits[2]).values), logits.numpy(), atol=1e-4)
 
 
-def test_uncached_computes_afresh_and_keeps_nothing(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_uncached_computes_afresh_and_keeps_nothing(splits, tmp_path: Path) -> None:
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)
     kept = np.asarray(context.source.pooled(splits[1]).values)
@@ -122,13 +123,13 @@ def test_uncached_computes_afresh_and_keeps_nothing(splits, tmp_path: Path) -> N
     assert np.allclose(kept, fresh, atol=1e-5)
 
 
-def test_blind_split_gives_the_same_rows(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_blind_split_gives_the_same_rows(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted())
     seen, blind = context.source.pooled(splits[2]), context.source.pooled(splits[2].blind())
     assert np.array_equal(np.asarray(seen.values), np.asarray(blind.values))
 
 
-def test_an_interrupted_extraction_leaves_no_half_row(splits, tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+def test_an_interrupted_extraction_leaves_no_half_row(splits, tmp_path: Path, monkeypatch) -> None:
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)
     monkeypatch.setattr(np, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -139,7 +140,7 @@ def test_an_interrupted_extraction_leaves_no_half_row(splits, tmp_path: Path, mo
     assert len(make(splits, tmp_path / "cache", counted).source.pooled(splits[1])) == len(splits[1])
 
 
-def test_feature_seconds_are_what_the_rows_cost_when_computed(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_feature_seconds_are_what_the_rows_cost_when_computed(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted())
     context.begin_run()
     context.source.pooled(splits[0])
@@ -153,7 +154,7 @@ def test_feature_seconds_are_what_the_rows_cost_when_computed(splits, tmp_path: 
     assert later.spent_seconds == 0
 
 
-def test_copy_is_trainable_and_apart_from_the_shared_network(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_copy_is_trainable_and_apart_from_the_shared_network(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted())
     mine = context.source.copy()
     with torch.no_grad():
@@ -166,13 +167,13 @@ def test_copy_is_trainable_and_apart_from_the_shared_network(splits, tmp_path: P
     assert not torch.equal(next(mine.parameters()), next(shared.parameters()))
 
 
-def test_context_without_source_says_what_to_declare(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_context_without_source_says_what_to_declare(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted(), card=None)
     with pytest.raises(BadInput, match="`needs`"):
         _ = context.source
 
 
-def test_random_crops_are_stretches_of_their_clips(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_random_crops_are_stretches_of_their_clips(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted())
     crops = context.random_crops(splits[0], 16_000, 0.5, 20, np.random.default_rng(0))
     again = context.random_crops(splits[0], 16_000, 0.5, 20, np.random.default_rng(0))
@@ -183,7 +184,7 @@ def test_random_crops_are_stretches_of_their_clips(splits, tmp_path: Path) -> No
         assert (np.abs(best[:, ::97] - crop[::97]).max(axis=1) < 1e-4).any()
 
 
-def test_plus_tail_adds_the_last_window(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_plus_tail_adds_the_last_window(splits, tmp_path: Path) -> None:
     context = make(splits, tmp_path / "cache", Counted(), windowing=Windowing("nonoverlap-plus-tail"))
     windows = context.audio(splits[1], 16_000, 0.75)  # clips of 2 s: 0, 0.75, (1.5 is a third) and the tail
     assert len(windows) == 4 * len(splits[1])
@@ -196,24 +197,24 @@ def test_clip_means_average_the_windows_of_each_clip() -> None:
     assert clip_means(values, np.array([0, 0, 1]), 2).tolist() == [[2.0], [10.0]]
 
 
-def test_large_extraction_says_how_much_disk_it_takes(splits, tmp_path: Path, monkeypatch, capsys) -> None:  # noqa: ANN001
-    monkeypatch.setattr("mirbench.context._SAY_BYTES", 1000)
+def test_large_extraction_says_how_much_disk_it_takes(splits, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("mirbench.extraction._SAY_BYTES", 1000)
     context = make(splits, tmp_path / "cache", Counted(), progress=Progress())
     context.source.layer(splits[1], 1)
     assert "GB of disk" in capsys.readouterr().err
 
 
-def test_extraction_that_does_not_fit_the_disk_is_refused(splits, tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+def test_extraction_that_does_not_fit_the_disk_is_refused(splits, tmp_path: Path, monkeypatch) -> None:
     import shutil
 
-    monkeypatch.setattr("mirbench.context._SAY_BYTES", 1000)
+    monkeypatch.setattr("mirbench.extraction._SAY_BYTES", 1000)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("mirbench.context.shutil.disk_usage", lambda _: usage._replace(free=10))
+    monkeypatch.setattr("mirbench.extraction.shutil.disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(BadInput, match="MIRBENCH_CACHE"):
         make(splits, tmp_path / "cache", Counted()).source.pooled(splits[1])
 
 
-def test_clips_of_one_file_with_other_ends_do_not_share_padded_windows(splits, tmp_path: Path) -> None:  # noqa: ANN001
+def test_clips_of_one_file_with_other_ends_do_not_share_padded_windows(splits, tmp_path: Path) -> None:
     clip = splits[0].clips[0]
     short, long = (replace(clip, id=name, duration=d) for name, d in (("a", 0.5), ("b", 1.5)))
     split = Split(splits[0].task, (short, long))

@@ -75,12 +75,14 @@ def test_mlp_probe_counts_its_parameters(tiny: Tiny) -> None:
 def test_mlp_probe_stops_when_valid_gets_no_better(tiny: Tiny) -> None:
     context, (train, valid, _) = tiny
     fitted = MlpProbe(patience=3).fit(train, valid, context, seed=0)
-    best = max(range(len(fitted.history)), key=lambda i: (fitted.history[i]["valid_score"], -fitted.history[i]["valid_loss"]))
+    best = max(
+        range(len(fitted.history)), key=lambda i: (fitted.history[i]["valid_score"], -fitted.history[i]["valid_loss"])
+    )
     assert len(fitted.history) in (best + 1 + 3, 200)
 
 
 @pytest.mark.parametrize("probe", [LinearProbe(), SvmProbe(), ForestProbe(50), MlpProbe()])
-def test_probes_learn_the_tiny_task(probe, tiny: Tiny) -> None:  # noqa: ANN001
+def test_probes_learn_the_tiny_task(probe, tiny: Tiny) -> None:
     context, (train, valid, test) = tiny
     scores = probe.fit(train, valid, context, seed=0).predict(test.blind())
     assert (scores.argmax(axis=1) == test.class_index()).mean() > 0.6  # chance is 0.33

@@ -31,13 +31,13 @@ class Oracle:
     fits: ClassVar[list[tuple[float, int]]] = []
     repaired: ClassVar[bool] = False
 
-    def fit(self, train, valid, context, *, seed):  # noqa: ANN001, ANN201
+    def fit(self, train, valid, context, *, seed):
         Oracle.fits.append((self.level, seed))
         if seed == self.fail_on and not Oracle.repaired:
             raise RuntimeError("the moon is full\nand more")
         targets = valid.class_index()
 
-        def predict(split):  # noqa: ANN001, ANN202
+        def predict(split):
             # right on a share `level` of the clips, by order: valid and test hold their classes in the same order
             scores = np.zeros((len(split), len(split.classes)), dtype=np.float32)
             right = np.arange(len(split)) < self.level * len(split)
@@ -84,13 +84,13 @@ def test_only_missing_seeds_are_run(tmp_path: Path, catalogue: Catalogue) -> Non
 @pytest.mark.parametrize(
     "change", [{"params": {"level": 0.6}}, {"precision": "bfloat16"}, {"search": {"level": [0.1, 0.2]}}]
 )
-def test_other_questions_are_other_runs(change, tmp_path: Path, catalogue: Catalogue) -> None:  # noqa: ANN001
+def test_other_questions_are_other_runs(change, tmp_path: Path, catalogue: Catalogue) -> None:
     do(tmp_path, catalogue)
     assert not any(o.read_back for o in do(tmp_path, catalogue, **change))
 
 
 @pytest.mark.parametrize("circumstance", [{"workers": 1}, {"device": "cpu"}])
-def test_circumstance_is_no_other_question(circumstance, tmp_path: Path, catalogue: Catalogue) -> None:  # noqa: ANN001
+def test_circumstance_is_no_other_question(circumstance, tmp_path: Path, catalogue: Catalogue) -> None:
     do(tmp_path, catalogue)
     assert all(o.read_back for o in do(tmp_path, catalogue, **circumstance))
 
@@ -163,8 +163,8 @@ def test_failed_seed_is_recorded_with_its_reason_and_retried(tmp_path: Path, cat
     assert not (again[1].folder / "traceback.txt").exists()
 
 
-def test_missing_extra_is_recorded_as_skipped(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:  # noqa: ANN001
-    def fit(self, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202
+def test_missing_extra_is_recorded_as_skipped(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:
+    def fit(self, *args, **kwargs):
         raise MissingExtra("oracle", "crystal-ball", "magic")
 
     monkeypatch.setattr(Oracle, "fit", fit)
@@ -178,7 +178,7 @@ def test_interrupt_leaves_finished_runs_and_nothing_half_written(
 ) -> None:
     honest = Oracle.fit
 
-    def fit(self, train, valid, context, *, seed):  # noqa: ANN001, ANN202
+    def fit(self, train, valid, context, *, seed):
         if seed == 1:
             raise KeyboardInterrupt
         return honest(self, train, valid, context, seed=seed)
@@ -200,15 +200,15 @@ def test_search_is_chosen_on_valid_and_every_trial_recorded(tmp_path: Path, cata
     assert record.metrics["accuracy"] == 1.0
 
 
-def test_selection_never_sees_test(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:  # noqa: ANN001
+def test_selection_never_sees_test(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:
     seen = []
     honest = Oracle.fit
 
-    def fit(self, train, valid, context, *, seed):  # noqa: ANN001, ANN202
+    def fit(self, train, valid, context, *, seed):
         seen.extend([clip.split for split in (train, valid) for clip in split.clips])
         fitted = honest(self, train, valid, context, seed=seed)
 
-        def predict(split):  # noqa: ANN001, ANN202
+        def predict(split):
             assert not hasattr(split, "clips")
             assert not hasattr(split, "targets")
             return fitted.predict(split)
@@ -230,7 +230,7 @@ def test_selection_never_sees_test(tmp_path: Path, catalogue: Catalogue, monkeyp
     ],
 )
 def test_predictions_that_are_no_probabilities_fail_the_run(
-    scores, reason: str, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch  # noqa: ANN001
+    scores, reason: str, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Oracle, "fit", lambda *a, **k: Fitted(scores, None))
     (outcome,) = do(tmp_path, catalogue, seeds=(0,))

@@ -81,7 +81,15 @@ def test_train_begins_a_phase_from_the_best_weights(tiny: Tiny) -> None:
 
 def test_train_refuses_a_loss_that_is_not_finite(tiny: Tiny) -> None:
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        train(linear(), [Phase(1, 1.0)], batches, lambda out, _: out.sum() * float("nan"), lambda: (0.0, 0.0), tiny[0], seed=0)
+        train(
+            linear(),
+            [Phase(1, 1.0)],
+            batches,
+            lambda out, _: out.sum() * float("nan"),
+            lambda: (0.0, 0.0),
+            tiny[0],
+            seed=0,
+        )
 
 
 def test_masked_bce_ignores_what_nobody_judged() -> None:

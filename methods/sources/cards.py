@@ -1,15 +1,15 @@
 """The facts of every source: a card each, and no torch.
 
-``trained_on`` uses the words of ``Task.datasets``. AudioSet's clips come from YouTube; none of our tasks is cut from it.
+``trained_on`` uses the words of ``Task.datasets``. AudioSet's clips come from YouTube; no task here is cut from it.
 """
 
 from __future__ import annotations
 
-from mirbench.types import SourceCard, WeightFile
+from mirbench.types import SourceCard, Stage, WeightFile
 
 __all__ = ["AST", "EFFICIENTAT_MN04", "NANO", "SPEECHATT"]
 
-_ALL = ("frontend", "body", "layers", "pooled", "head")
+_ALL: tuple[Stage, ...] = ("frontend", "body", "layers", "pooled", "head")
 _HERE = "mirbench.methods.sources"
 
 AST = SourceCard(
@@ -124,7 +124,5 @@ NANO = SourceCard(
     packaged=f"{_HERE}:nano.safetensors",
     reference="trained by python -m mirbench.methods.sources.train_nano",
     license="MIT",
-    notes=(
-        "for demos and tests: it has never heard real audio",
-    ),
+    notes=("for demos and tests: it has never heard real audio",),
 )

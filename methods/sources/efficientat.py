@@ -8,12 +8,12 @@ ICASSP. Howard et al. (2019), Searching for MobileNetV3, ICCV.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
-
 from torch import Tensor, nn
 from torchaudio.compliance import kaldi
 from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
@@ -52,10 +52,7 @@ class EfficientAtNetwork(nn.Module):
 
     def __init__(self, width: float, n_outputs: int = 527) -> None:
         super().__init__()
-        rows = [
-            InvertedResidualConfig(*row[:6], stride=row[6], dilation=1, width_mult=width)  # type: ignore[arg-type]
-            for row in _LARGE
-        ]
+        rows = [InvertedResidualConfig(*row[:6], stride=row[6], dilation=1, width_mult=width) for row in _LARGE]
         adjust = InvertedResidualConfig.adjust_channels
         network = MobileNetV3(
             rows,
@@ -113,7 +110,7 @@ def build(path: Path, *, width: float = 0.4) -> EfficientAtNetwork:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network = EfficientAtNetwork(width)
         network.load_state_dict(_renamed(state), strict=True)
-    except (RuntimeError, EOFError, OSError, AttributeError, pickle_error()) as error:
+    except (RuntimeError, EOFError, OSError, AttributeError, pickle.UnpicklingError) as error:
         raise BadInput(f"{path}: not the weights of an EfficientAT of width {width:g} ({_first(error)})") from error
     return network.eval()
 
@@ -128,13 +125,6 @@ def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name = name.replace("classifier.2.", "classifier.0.").replace("classifier.5.", "classifier.3.")
         out[name] = value
     return out
-
-
-def pickle_error() -> type[Exception]:
-    """What torch raises for a file that would run code."""
-    import pickle
-
-    return pickle.UnpicklingError
 
 
 def _first(error: Exception) -> str:

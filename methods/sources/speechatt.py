@@ -24,9 +24,10 @@ __all__ = ["WORDS", "SpeechAttNetwork", "build"]
 SAMPLE_RATE, N_SAMPLES, FRAME, HOP, N_BANDS, N_FRAMES = 16_000, 16_000, 1024, 128, 80, 125
 
 WORDS = (
-    "unknown nine yes no up down left right on off stop go zero one two three four five six seven eight backward bed "
-    "bird cat dog follow forward happy house learn marvin sheila tree visual wow"
-).split()
+    "unknown", "nine", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "zero", "one", "two",
+    "three", "four", "five", "six", "seven", "eight", "backward", "bed", "bird", "cat", "dog", "follow", "forward",
+    "happy", "house", "learn", "marvin", "sheila", "tree", "visual", "wow",
+)  # fmt: skip
 
 
 class SpeechAttNetwork(nn.Module):

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mirbench.context import Context
 from mirbench.measure import count_parameters, tune_allocator
+from mirbench.methods.sources.ast import AstNetwork
 from mirbench.methods.sources.nano import N_SAMPLES, SAMPLE_RATE, untrained
 from mirbench.methods.sources.sounds import SOUNDS, scene
 from mirbench.methods.training import Batch, Phase, masked_bce, seeded, train
@@ -94,7 +95,7 @@ def main() -> None:
 
 
 class _Classifier(torch.nn.Module):
-    def __init__(self, network: torch.nn.Module) -> None:
+    def __init__(self, network: AstNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -113,7 +114,7 @@ def _masked(pictures: Tensor, generator: np.random.Generator) -> Tensor:
     return pictures
 
 
-def _write(network: torch.nn.Module, out: Path) -> None:
+def _write(network: AstNetwork, out: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, out)

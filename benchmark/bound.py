@@ -1,0 +1,129 @@
+"""A source network bound to device and cache: what methods reach as ``context.source``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mirbench.types import FloatArray, SourceCard
+from mirbench.windows import AnySplit, Windows
+
+if TYPE_CHECKING:
+    from mirbench.context import Context
+
+__all__ = ["BoundSource", "fold_batch_norm"]
+
+
+class BoundSource:
+    """A frozen source network, bound to device and cache.
+
+    Parameters
+    ----------
+    card : SourceCard
+        Its facts.
+    load : callable
+        Returns the network; called when it is first needed.
+    identity : str
+        Weights, version and options: what its rows depend on.
+    context : Context
+        Where it runs.
+    """
+
+    def __init__(self, card: SourceCard, load: Callable[[], torch.nn.Module], identity: str, context: Context) -> None:
+        self.card = card
+        self._load, self._identity, self._context = load, identity, context
+        self._loaded: torch.nn.Module | None = None
+        self._frozen: torch.nn.Module | None = None
+
+    @property
+    def network(self) -> Any:
+        """The shared network: frozen, in eval mode, batch norm folded into convolutions. Do not change it."""
+        if self._frozen is None:
+            network = fold_batch_norm(copy.deepcopy(self._original()))
+            self._frozen = network.to(self._context.device).eval().requires_grad_(False)
+        return self._frozen
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters of the network as published (before folding)."""
+        return sum(p.numel() for p in self._original().parameters())
+
+    def copy(self) -> Any:
+        """A network of your own to train: on the device, trainable, in train mode."""
+        return copy.deepcopy(self._original()).to(self._context.device).requires_grad_(True).train()
+
+    def audio(self, split: AnySplit) -> Windows:
+        """Windows at the source's rate, values (n, n_samples)."""
+        return self._context.audio(split, self.card.sample_rate, self.card.seconds)
+
+    def pictures(self, split: AnySplit) -> Windows:
+        """What the front end makes of the windows, values (n, 1, n_bands, n_frames)."""
+        return self._rows(split, "pictures")["pictures"]
+
+    def pooled(self, split: AnySplit) -> Windows:
+        """Embeddings, values (n, n_features)."""
+        return self._rows(split, "pooled")["pooled"]
+
+    def layer(self, split: AnySplit, k: int) -> Windows:
+        """Hidden layer k, values (n, n_tokens, width) in half precision; `pooled` is kept from the same pass."""
+        return self._rows(split, "pooled", f"layer{k}")[f"layer{k}"]
+
+    def logits(self, split: AnySplit) -> Windows:
+        """The source's own opinion, values (n, n_outputs); computed from `pooled`, which is cached."""
+        pooled = self.pooled(split)
+        parts = [
+            self.network.head(self.tensor(pooled.values[slice(i, i + 1024)])).float().cpu().numpy()
+            for i in range(0, len(pooled), 1024)
+        ]
+        return Windows(np.concatenate(parts), pooled.clip_index, pooled.n_clips)
+
+    def tensor(self, rows: npt.NDArray[Any]) -> torch.Tensor:
+        """Rows as a float32 tensor on the device."""
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self._context.device, torch.float32)
+
+    def _original(self) -> torch.nn.Module:
+        if self._loaded is None:
+            self._loaded = self._load().eval()
+        return self._loaded
+
+    def _rows(self, split: AnySplit, *stages: str) -> dict[str, Windows]:
+        identity = f"{self._identity}:{self._context.precision}"
+        card = self.card
+        return self._context.rows(
+            split, stages, card.sample_rate, card.seconds, identity=identity, compute=self._compute
+        )
+
+    @torch.no_grad()
+    def _compute(self, windows: FloatArray, stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+        layers = tuple(int(stage.removeprefix("layer")) for stage in stages if stage.startswith("layer"))
+        out: dict[str, npt.NDArray[Any]] = {}
+        x = self.tensor(windows)
+        if "frontend" in self.card.offers:
+            x = self.network.frontend(x)
+        if "pictures" in stages:
+            out["pictures"] = x.float().cpu().numpy()
+        if "pooled" in stages or layers:
+            with self._context.autocast():
+                found = self.network.body(x, layers=layers)
+            out["pooled"] = found.pooled.float().cpu().numpy()
+            out |= {f"layer{k}": found.layers[k].half().cpu().numpy() for k in layers}
+        return {stage: out[stage] for stage in stages}
+
+
+def fold_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
+    """Fold each batch norm behind a convolution of a Sequential into it, in place; the function stays the same."""
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    network.eval()
+    for module in network.modules():
+        if not isinstance(module, torch.nn.Sequential):
+            continue
+        for i, (first, second) in enumerate(zip(list(module), list(module)[1:], strict=False)):
+            if isinstance(first, torch.nn.Conv2d) and isinstance(second, torch.nn.BatchNorm2d):
+                module[i], module[i + 1] = fuse_conv_bn_eval(first, second), torch.nn.Identity()
+    return network

@@ -1,0 +1,121 @@
+"""Cards as text, and the facts on them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from mirbench.cards import describe
+from mirbench.errors import UnknownName
+from mirbench.methods import METHODS
+from mirbench.methods.sources import SOURCES
+from mirbench.registry import Catalogue, load_plugin
+from mirbench.tasks import TASKS
+from mirbench.types import WeightFile
+
+CATALOGUE = Catalogue()
+WEIGHTS = [pytest.param(w, id=name) for name in SOURCES for w in CATALOGUE.source(name).weights]
+
+
+@pytest.mark.parametrize("name", [*TASKS, *SOURCES])
+@pytest.mark.parametrize("word", ["licence", "reference"])
+def test_describe_of_a_card_states(name: str, word: str) -> None:
+    assert re.search(rf"^{word}  +\S", describe(name, CATALOGUE), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [*TASKS, *METHODS, *SOURCES])
+def test_describe_begins_with_kind_and_name(name: str) -> None:
+    assert re.match(rf"(task|method|source) +{name}, version \S", describe(name, CATALOGUE))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_describe_of_a_method_lists_its_hyperparameters(name: str) -> None:
+    fields = [field.name for field in dataclasses.fields(CATALOGUE.method(name))]  # type: ignore[arg-type]
+    assert re.findall(r"^set +(\w+) = ", describe(name, CATALOGUE), re.MULTILINE) == fields
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_describe_of_a_method_holds_its_docstring(name: str) -> None:
+    first = (CATALOGUE.method(name).__doc__ or "").strip().splitlines()[:1]
+    assert [line for line in first if line in describe(name, CATALOGUE)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_describe_of_a_method_shows_defaults_as_values(name: str) -> None:
+    assert "MISSING" not in describe(name, CATALOGUE)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_describe_of_a_method_without_source_says_so(name: str) -> None:
+    needs = re.search(r"^needs +(.*)$", describe(name, CATALOGUE), re.MULTILINE)
+    assert needs is not None
+    assert (needs[1] == "no source") == (not CATALOGUE.method(name).needs)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_describe_of_a_task_lists_its_classes(name: str) -> None:
+    assert ", ".join(CATALOGUE.task(name).classes) in describe(name, CATALOGUE)
+
+
+def test_describe_of_an_unknown_name_hints_at_a_near_one() -> None:
+    with pytest.raises(UnknownName, match=r"No task, method or source is called 'gtzn'\. Did you mean 'gtzan'"):
+        describe("gtzn", CATALOGUE)
+
+
+def test_describe_knows_plugins(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine:\n"
+        "    'Does as I say.'\n"
+        "    lr: float = 0.5\n"
+        "    name, version, needs = 'mine', '1', ()\n"
+        "    def fit(self, train, valid, context, *, seed): ...\n"
+    )
+    assert "lr = 0.5" in describe("mine", Catalogue([load_plugin(tmp_path / "mine.py")]))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_source_is_called_as_in_its_registry(name: str) -> None:
+    assert CATALOGUE.source(name).name == name
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_source_has_its_weights_in_one_place(name: str) -> None:
+    card = CATALOGUE.source(name)
+    assert [bool(place) for place in (card.weights, card.hub, card.packaged)].count(True) == 1
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_source_weights_have_a_sha256(weights: WeightFile) -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", weights.sha256)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_source_weights_have_a_web_address(weights: WeightFile) -> None:
+    address = urlparse(weights.url)
+    assert (address.scheme in ("http", "https"), bool(address.netloc)) == (True, True)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_source_weights_have_a_size(weights: WeightFile) -> None:
+    assert weights.n_bytes > 0
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "field", ["sample_rate", "seconds", "n_features", "n_outputs", "n_parameters", "trained_on", "labels", "builder"]
+)
+def test_source_states(name: str, field: str) -> None:
+    assert getattr(CATALOGUE.source(name), field)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_archives_have_a_web_address_and_a_checksum(name: str) -> None:
+    stated = [f"{archive.url} {archive.checksum}" for archive in CATALOGUE.task(name).archives]
+    good = re.compile(r"https?://\S+ (md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})")
+    assert [text for text in stated if not good.fullmatch(text)] == []

@@ -1,0 +1,126 @@
+"""The wheel: a mapped package list forgets sub-packages and data files silently, so one is built and looked at."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = {"benchmark": "mirbench", "tasks": "mirbench/tasks", "methods": "mirbench/methods",
+           "leaderboard": "mirbench/leaderboard"}  # fmt: skip
+DATA = ("benchmark/py.typed", "tasks/splits/*.csv", "methods/sources/*.csv", "methods/sources/nano.safetensors")
+
+
+def called(command: Sequence[object], folder: Path) -> str:
+    """Standard output of a command that has to succeed, run away from the repository and from PYTHONPATH."""
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([str(word) for word in command], cwd=folder, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tracked files, as they are in the working tree."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: which files belong to the project is not known")
+    copy = tmp_path_factory.mktemp("tree")
+    for name in called(["git", "ls-files", "-z"], ROOT).split("\0"):
+        if name and (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that the tracked files give, built without a network."""
+    target = tmp_path_factory.mktemp("wheel")
+    called([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, tree], target)
+    (found,) = target.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder)
+    return folder
+
+
+def packed_names(tree: Path, pattern: str) -> set[str]:
+    """Names in the wheel of the files of a copy of the tree that match ``folder/pattern``."""
+    folder, _, rest = pattern.partition("/")
+    return {f"{FOLDERS[folder]}/{path.relative_to(tree / folder).as_posix()}" for path in (tree / folder).glob(rest)}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_wheel_holds_every_module(folder: str, tree: Path, wheel: Path) -> None:
+    needed = packed_names(tree, f"{folder}/**/*.py")
+    assert needed, f"{folder} holds no module"
+    assert needed <= set(zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.parametrize("pattern", DATA)
+def test_wheel_holds_every_data_file(pattern: str, tree: Path, wheel: Path) -> None:
+    needed = packed_names(tree, pattern)
+    if not needed and pattern.endswith("nano.safetensors"):
+        pytest.skip("the weights of nano are not in the tree")
+    assert needed, f"nothing is called {pattern}"
+    assert needed <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_wheel_holds_nothing_but_the_package(wheel: Path) -> None:
+    tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"mirbench"}
+
+
+def test_wheel_installs_the_command(unpacked: Path) -> None:
+    (entry_points,) = unpacked.glob("*.dist-info/entry_points.txt")
+    parsed = configparser.ConfigParser()
+    parsed.read_string(entry_points.read_text())
+    assert dict(parsed["console_scripts"]) == {"mirbench": "mirbench.cli:main"}
+
+
+def test_wheel_imports_every_module_from_itself(unpacked: Path) -> None:
+    names = [
+        ".".join(path.relative_to(unpacked).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((unpacked / "mirbench").rglob("*.py"))
+        if path.name != "__main__.py"
+    ]
+    program = (
+        "import importlib, sys\n"
+        "root = sys.argv[1]\n"
+        "sys.path.insert(0, root)\n"
+        "for name in sys.argv[2:]:\n"
+        "    print(importlib.import_module(name).__file__)\n"
+    )
+    files = called([sys.executable, "-c", program, unpacked, *names], unpacked).splitlines()
+    strangers = [file for file in files if not Path(file).is_relative_to(unpacked)]
+    assert (len(files), strangers) == (len(names), [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["run", "--help"], ["--version"], ["list"], ["show", "gtzan"], ["show", "ast"], ["cache", "info"]],
+)
+def test_command_answers_without_torch(words: list[str], tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from mirbench.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    loaded = 'torch' in sys.modules\n"
+        "    print('torch' if loaded else 'light')\n"
+    )
+    assert called([sys.executable, "-c", program, *words], tmp_path).splitlines()[-1] == "light"
