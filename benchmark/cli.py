@@ -14,8 +14,9 @@ from mirbench import __version__
 from mirbench.errors import BadInput, MirbenchError
 
 if TYPE_CHECKING:
+    from mirbench.plan import Request
     from mirbench.registry import Catalogue
-    from mirbench.runner import Outcome, Request
+    from mirbench.runner import Outcome
     from mirbench.types import Windowing
 
 __all__ = ["main"]
@@ -104,8 +105,8 @@ def run(
 ) -> None:
     """Run a method on a task, with a source if it needs one; what is on record is read back."""
     from mirbench.hyperparameters import parse_method, parse_options, parse_search
+    from mirbench.plan import DEFAULT_SOURCE, Request
     from mirbench.progress import Progress
-    from mirbench.runner import DEFAULT_SOURCE, Request
     from mirbench.runner import run as do
 
     catalogue = _catalogue(plugin)
@@ -141,7 +142,7 @@ def run(
 def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Request, str]:
     """The request, or its stand-in with a banner that says so."""
     from mirbench.datasets import default_data_root
-    from mirbench.runner import DEMO_SOURCE, demo_needed
+    from mirbench.plan import DEMO_SOURCE, demo_needed
 
     task = catalogue.task(request.task)
     if asked and not task.demo:

@@ -12,82 +12,29 @@ import importlib
 import importlib.util
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench import audio, metrics
-from mirbench.cache import default_cache
-from mirbench.datasets import dataset_folder, default_data_root, read_task
-from mirbench.errors import BadInput, MissingData, MissingExtra, NotApplicable
-from mirbench.hyperparameters import build, grid
+from mirbench import metrics
+from mirbench.errors import BadInput, MissingExtra, NotApplicable
+from mirbench.hyperparameters import grid
+from mirbench.plan import Plan, Request, make_plan
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore, Scores
-from mirbench.types import (
-    Clip,
-    Excerpt,
-    Fitted,
-    FloatArray,
-    Method,
-    RunRecord,
-    RunSpec,
-    SourceCard,
-    Split,
-    Task,
-    Trial,
-    Windowing,
-    excerpts,
-)  # fmt: skip
-from mirbench.weights import Weights, find_weights
+from mirbench.types import Fitted, FloatArray, RunRecord, RunSpec, SourceCard, Split, Trial
 
 if TYPE_CHECKING:
     from mirbench.context import Context
 
-__all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Outcome", "Request", "demo_needed", "run"]
-
-DEFAULT_SOURCE = "ast"
-DEMO_SOURCE = "nano"
+__all__ = ["Outcome", "run"]
 
 _TIMED_SECONDS = 2.0  # the uncached pass stops after this, or
 _TIMED_CLIPS = 32  # after this many clips
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for in one command.
-
-    Parameters
-    ----------
-    source : str
-        "" takes the default where the method needs one.
-    folds : tuple of int or None
-        None is all of the task's folds.
-    search : mapping of str to sequence
-        Values to try of each hyperparameter; chosen on valid.
-    data, weights : Path or None
-        None is the default place.
-    """
-
-    task: str
-    method: str
-    source: str = ""
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    folds: tuple[int, ...] | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    source_params: Mapping[str, Any] = field(default_factory=dict)
-    windowing: Windowing = field(default_factory=Windowing)
-    data: Path | None = None
-    weights: Path | None = None
-    runs: Path = Path("runs")
-    cache: Path = field(default_factory=default_cache)
-    device: str = "auto"
-    precision: str = "float32"
-    workers: int = 2
 
 
 @dataclass(frozen=True)
@@ -97,26 +44,6 @@ class Outcome:
     record: RunRecord
     folder: Path
     read_back: bool
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Everything about a request that is settled before the first run."""
-
-    request: Request
-    task: Task
-    method: Method
-    card: SourceCard | None
-    weights: Weights | None
-    folds: Sequence[tuple[Clip, ...]]
-    facts: Mapping[Excerpt, audio.Facts]
-    specs: tuple[RunSpec, ...]
-
-
-def demo_needed(request: Request, catalogue: Catalogue) -> bool:
-    """Whether a request falls back on the demo: no root given, no default root, and the task has a stand-in."""
-    task = catalogue.task(request.task)
-    return bool(task.demo) and request.data is None and not default_data_root().exists()
 
 
 def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outcome]:
@@ -132,7 +59,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
     BadInput
         If the request cannot be carried out; nothing was run then.
     """
-    plan = _plan(request, catalogue, progress)
+    plan = make_plan(request, catalogue, progress)
     store = RunStore(request.runs)
     outcomes: list[Outcome] = []
     context: Context | None = None
@@ -150,7 +77,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
     return outcomes
 
 
-def _note(plan: _Plan, record: RunRecord) -> str:
+def _note(plan: Plan, record: RunRecord) -> str:
     if record.status != "done":
         return f"{record.status}: {record.reason}"
     name = plan.task.metrics[0]
@@ -158,76 +85,7 @@ def _note(plan: _Plan, record: RunRecord) -> str:
     return f"{name} {'undefined' if value is None else f'{value:.3f}'}"
 
 
-def _plan(request: Request, catalogue: Catalogue, progress: Progress) -> _Plan:
-    task = catalogue.task(request.task)
-    kind = catalogue.method(request.method)
-    method = build(kind, request.params)
-    for point in grid(request.search):
-        build(kind, {**request.params, **point})  # refuse bad values before any work
-    card = _card(request, kind, catalogue)
-    folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
-    if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
-        raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
-    root = dataset_folder(task, request.data, request.cache, progress)
-    every = read_task(task, root)
-    places = [place for clips in every for place in excerpts(Split(task, clips))]
-    facts = audio.survey(places, request.cache / "files.sqlite", progress, request.workers)
-    weights = find_weights(card, request.weights, request.cache, progress) if card else None
-    plan = _Plan(request, task, method, card, weights, every, facts, ())
-    audio_sha256 = _audio_sha256({clip.id: clip for clips in every for clip in clips}.values(), facts)
-    specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
-    return replace(plan, specs=specs)
-
-
-def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:
-    if not method.needs:
-        if request.source:
-            raise BadInput(f"--source {request.source}: {method.name} uses no source; leave the flag out")
-        return None
-    card = catalogue.source(request.source or DEFAULT_SOURCE)
-    if lacks := [stage for stage in method.needs if stage not in card.offers]:
-        able = sorted(
-            name for name in catalogue.names("source") if set(method.needs) <= set(catalogue.source(name).offers)
-        )
-        raise NotApplicable(
-            f"{method.name} cannot use {card.name}: it needs {', '.join(lacks)}, and {card.name} offers "
-            f"{', '.join(card.offers)}; sources that have it: {', '.join(able) or 'none'}"
-        )
-    return card
-
-
-def _spec(plan: _Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: int) -> RunSpec:
-    request, card = plan.request, plan.card
-    return RunSpec(
-        task=plan.task.name,
-        task_version=catalogue.version("task", plan.task.name),
-        fold=fold,
-        windowing=request.windowing,
-        method=plan.method.name,
-        method_version=catalogue.version("method", plan.method.name),
-        params=dataclasses.asdict(plan.method),  # type: ignore[call-overload]
-        search={name: list(values) for name, values in request.search.items()},
-        source=card.name if card else "",
-        source_version=catalogue.version("source", card.name) if card else "",
-        source_params=dict(request.source_params) if card else {},
-        source_sha256=plan.weights.sha256 if plan.weights else "",
-        audio_sha256=audio_sha256,
-        precision=request.precision,
-        seed=seed,
-    )
-
-
-def _audio_sha256(clips: Iterable[Clip], facts: Mapping[Excerpt, audio.Facts]) -> str:
-    """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version."""
-    total = hashlib.sha256()
-    for clip in sorted(clips, key=lambda c: c.id):
-        heard = facts[Excerpt(clip.path, clip.start, clip.duration)]
-        line = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration, heard.sha256)
-        total.update(repr(line).encode())
-    return total.hexdigest()
-
-
-def _context(plan: _Plan, progress: Progress) -> Context:
+def _context(plan: Plan, progress: Progress) -> Context:
     from mirbench.context import Context
     from mirbench.measure import tune_allocator
 
@@ -281,7 +139,7 @@ def _device(name: str) -> Any:
 _Attempt = tuple[RunRecord, Scores | None, Mapping[str, Any] | None, str]
 
 
-def _attempt(spec: RunSpec, plan: _Plan, context: Context) -> _Attempt:
+def _attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     """Do one run; whatever goes wrong inside becomes a record with its reason."""
     blank = RunRecord(
         spec, "failed", standing=plan.task.standing, n_folds=plan.task.n_folds, contaminated=_contaminated(plan)
@@ -290,18 +148,18 @@ def _attempt(spec: RunSpec, plan: _Plan, context: Context) -> _Attempt:
         return _do(spec, plan, context, blank)
     except (MissingExtra, NotApplicable) as error:
         return replace(blank, status="skipped", reason=str(error)), None, None, ""
-    except (BadInput, MissingData):
+    except BadInput:
         raise  # the request itself cannot be carried out: the same for every seed
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return replace(blank, reason=reason), None, None, traceback.format_exc()
 
 
-def _contaminated(plan: _Plan) -> tuple[str, ...]:
+def _contaminated(plan: Plan) -> tuple[str, ...]:
     return tuple(sorted(set(plan.task.datasets) & set(plan.card.trained_on))) if plan.card else ()
 
 
-def _do(spec: RunSpec, plan: _Plan, context: Context, blank: RunRecord) -> _Attempt:
+def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attempt:
     from mirbench import measure
 
     task = plan.task
@@ -352,7 +210,7 @@ def _n_total(card: SourceCard | None, fitted: Fitted) -> int | None:
 
 
 def _search(
-    plan: _Plan, train: Split, valid: Split, context: Context, seed: int
+    plan: Plan, train: Split, valid: Split, context: Context, seed: int
 ) -> tuple[Fitted, list[Trial], dict[str, Any]]:
     """Fit every point of the declared search; keep the one that is best on valid, the first of equals."""
     if not plan.request.search:

@@ -81,7 +81,8 @@ def unpack(packed: Path, folder: Path, archive: Archive) -> None:
                         raise BadInput(f"{packed.name}: unpacks to more than {limit / 1e6:.0f} MB; not trusted")
                     out.write(block)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise BadInput(f"{packed.name}: broken archive ({error}); delete it and fetch again") from error
+        reason = str(error).partition("\n")[0].rstrip(": ")
+        raise BadInput(f"{packed.name}: broken archive ({reason}); delete it and fetch again") from error
 
 
 def _members(packed: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -17,8 +17,8 @@ from mirbench import cli, runner
 from mirbench.errors import BadInput
 from mirbench.methods import METHODS
 from mirbench.methods.sources import SOURCES
+from mirbench.plan import Request, demo_needed
 from mirbench.registry import Catalogue
-from mirbench.runner import Request, demo_needed
 from mirbench.store import RunStore
 from mirbench.tasks import TASKS
 from mirbench.tasks.gtzan import GENRES

@@ -10,9 +10,10 @@ import pytest
 
 from mirbench import checks
 from mirbench.leaderboard.table import boards
+from mirbench.plan import Request
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.runner import Request, run
+from mirbench.runner import run
 
 pytestmark = pytest.mark.real
 

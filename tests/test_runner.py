@@ -12,9 +12,10 @@ import soundfile
 
 from mirbench import checks
 from mirbench.errors import BadAudio, BadInput, MissingExtra, NotApplicable
+from mirbench.plan import Request
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin, load_plugin
-from mirbench.runner import Outcome, Request, run
+from mirbench.runner import Outcome, run
 from mirbench.types import Fitted
 
 QUIET = Progress(quiet=True)

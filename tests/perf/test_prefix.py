@@ -1,7 +1,7 @@
-"""What computing the frozen part once is worth: ``pytest -m perf -s tests/perf`` prints ratios, asserts nothing of time.
+"""What computing the frozen part once is worth: ``pytest -m perf -s tests/perf`` prints ratios, no time is asserted.
 
-IDS-NMR trains behind the body of its source. One epoch with the body's output read from the cache is set beside one that
-computes the body again, and one that also computes the front end again: the same windows, batches and adapter.
+IDS-NMR trains behind the body of its source. One epoch with the body's output read from the cache is set beside one
+that computes the body again, and one that also computes the front end again: same windows, batches and adapter.
 """
 
 from __future__ import annotations

@@ -1,0 +1,165 @@
+"""What was asked, settled before the first run: task, method, source, weights, clips, and the identity of each run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mirbench import audio
+from mirbench.cache import default_cache
+from mirbench.datasets import dataset_folder, default_data_root, read_task
+from mirbench.errors import BadInput, NotApplicable
+from mirbench.hyperparameters import build, grid
+from mirbench.progress import Progress
+from mirbench.registry import Catalogue
+from mirbench.types import Clip, Excerpt, Method, RunSpec, SourceCard, Split, Task, Windowing, excerpts
+from mirbench.weights import Weights, find_weights
+
+__all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "make_plan"]
+
+DEFAULT_SOURCE = "ast"
+DEMO_SOURCE = "nano"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for in one command.
+
+    Parameters
+    ----------
+    source : str
+        "" takes the default where the method needs one.
+    folds : tuple of int or None
+        None is all of the task's folds.
+    search : mapping of str to sequence
+        Values to try of each hyperparameter; chosen on valid.
+    data, weights : Path or None
+        None is the default place.
+    """
+
+    task: str
+    method: str
+    source: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    folds: tuple[int, ...] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    source_params: Mapping[str, Any] = field(default_factory=dict)
+    windowing: Windowing = field(default_factory=Windowing)
+    data: Path | None = None
+    weights: Path | None = None
+    runs: Path = Path("runs")
+    cache: Path = field(default_factory=default_cache)
+    device: str = "auto"
+    precision: str = "float32"
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a request that is settled before the first run.
+
+    Parameters
+    ----------
+    folds : sequence of tuple of Clip
+        The clips of every fold of the task.
+    specs : tuple of RunSpec
+        The runs to do, fold by fold.
+    """
+
+    request: Request
+    task: Task
+    method: Method
+    card: SourceCard | None
+    weights: Weights | None
+    folds: Sequence[tuple[Clip, ...]]
+    facts: Mapping[Excerpt, audio.Facts]
+    specs: tuple[RunSpec, ...]
+
+
+def demo_needed(request: Request, catalogue: Catalogue) -> bool:
+    """Whether a request falls back on the demo: no root given, no default root, and the task has a stand-in."""
+    task = catalogue.task(request.task)
+    return bool(task.demo) and request.data is None and not default_data_root().exists()
+
+
+def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Plan:
+    """Settle a request.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be carried out; every bad audio file is named.
+    NotApplicable
+        If the method cannot use the source.
+    """
+    task = catalogue.task(request.task)
+    kind = catalogue.method(request.method)
+    method = build(kind, request.params)
+    for point in grid(request.search):
+        build(kind, {**request.params, **point})  # refuse bad values before any work
+    card = _card(request, kind, catalogue)
+    folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
+    if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
+        raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
+    root = dataset_folder(task, request.data, request.cache, progress)
+    every = read_task(task, root)
+    places = [place for clips in every for place in excerpts(Split(task, clips))]
+    facts = audio.survey(places, request.cache / "files.sqlite", progress, request.workers)
+    weights = find_weights(card, request.weights, request.cache, progress) if card else None
+    plan = Plan(request, task, method, card, weights, every, facts, ())
+    audio_sha256 = _audio_sha256({clip.id: clip for clips in every for clip in clips}.values(), facts)
+    specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
+    return replace(plan, specs=specs)
+
+
+def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:
+    if not method.needs:
+        if request.source:
+            raise BadInput(f"--source {request.source}: {method.name} uses no source; leave the flag out")
+        return None
+    card = catalogue.source(request.source or DEFAULT_SOURCE)
+    if lacks := [stage for stage in method.needs if stage not in card.offers]:
+        able = sorted(
+            name for name in catalogue.names("source") if set(method.needs) <= set(catalogue.source(name).offers)
+        )
+        raise NotApplicable(
+            f"{method.name} cannot use {card.name}: it needs {', '.join(lacks)}, and {card.name} offers "
+            f"{', '.join(card.offers)}; sources that have it: {', '.join(able) or 'none'}"
+        )
+    return card
+
+
+def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: int) -> RunSpec:
+    request, card = plan.request, plan.card
+    return RunSpec(
+        task=plan.task.name,
+        task_version=catalogue.version("task", plan.task.name),
+        fold=fold,
+        windowing=request.windowing,
+        method=plan.method.name,
+        method_version=catalogue.version("method", plan.method.name),
+        params=dataclasses.asdict(plan.method),  # type: ignore[call-overload]
+        search={name: list(values) for name, values in request.search.items()},
+        source=card.name if card else "",
+        source_version=catalogue.version("source", card.name) if card else "",
+        source_params=dict(request.source_params) if card else {},
+        source_sha256=plan.weights.sha256 if plan.weights else "",
+        audio_sha256=audio_sha256,
+        precision=request.precision,
+        seed=seed,
+    )
+
+
+def _audio_sha256(clips: Iterable[Clip], facts: Mapping[Excerpt, audio.Facts]) -> str:
+    """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version."""
+    total = hashlib.sha256()
+    for clip in sorted(clips, key=lambda c: c.id):
+        heard = facts[Excerpt(clip.path, clip.start, clip.duration)]
+        line = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration, heard.sha256)
+        total.update(repr(line).encode())
+    return total.hexdigest()
