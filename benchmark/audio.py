@@ -6,11 +6,13 @@ Conventions: audio is float32 mono, full scale 1; times are seconds; a window is
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,9 @@ __all__ = ["AUDIO_SUFFIXES", "MIN_SECONDS", "Facts", "cut", "read", "survey", "w
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", ".aif", ".aiff")
 MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""
+
+_LEAD = 4608
+"""Samples that an MP3 decoder is given before a stretch, to fill its bit reservoir (four frames)."""
 
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
@@ -136,8 +141,8 @@ def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers:
                     "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
                     (keys[excerpt], answer.sha256, answer.seconds, answer.peak),
                 )
-        database.commit()
     finally:
+        database.commit()  # an interrupt keeps what was learnt
         database.close()
     if faults:
         raise BadAudio(faults)
@@ -181,16 +186,37 @@ def _look(excerpt: Excerpt) -> Facts | str:
         return Facts(hashlib.file_digest(stream, "sha256").hexdigest(), seconds, peak)
 
 
+def _shape_fault(file: Any) -> str:
+    """What libsndfile noticed and did not refuse."""
+    if file.format == "RAW":  # its guess for an .au without a header
+        return "no header"
+    streamed = re.search(r"(?i)(: 0xffffffff|: 4294967295|: 0) \(should be", file.extra_info)
+    short = re.search(r"data : \d+ \(should be|Data Size +: \d+ \(should be|SSND : \d+ \(should be", file.extra_info)
+    if (short and not streamed) or "lacks an end-of-stream" in file.extra_info:
+        return "cut short"
+    return ""
+
+
 def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
     import soundfile
 
     try:
         with soundfile.SoundFile(excerpt.path) as file:
             rate = int(file.samplerate)
-            file.seek(min(round(excerpt.start * rate), file.frames))
-            count = -1 if excerpt.duration is None else round(excerpt.duration * rate)
-            audio = file.read(count, dtype="float32", always_2d=True)
+            fault = _shape_fault(file)
+            first = min(round(excerpt.start * rate), file.frames)
+            last = file.frames if excerpt.duration is None else first + round(excerpt.duration * rate)
+            lead = min(first, _LEAD) if file.format == "MP3" else 0
+            file.seek(first - lead)
+            audio = file.read(last - first + lead, dtype="float32", always_2d=True)[lead:]
+            if not fault and len(audio) < 0.95 * (min(last, file.frames) - first):
+                fault = "cut short"
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         reason = str(error).rpartition(": ")[2].strip() or type(error).__name__
+        if excerpt.path.is_file() and "does not exist" in reason:
+            reason = "no MP3 frame in it"
         raise BadAudio([f"{excerpt.path}: broken, or not audio ({reason})"]) from error
-    return np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate
+    if fault:
+        raise BadAudio([f"{excerpt.path}: broken ({fault})"])
+    with np.errstate(invalid="ignore"):  # infinities that cancel are found by `survey`
+        return np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate

@@ -105,6 +105,7 @@ class RowStore:
             np.save(work / "keys.npy", np.array([key.encode() for key in keys], dtype=_KEY_DTYPE))
             cost = {"seconds": seconds, "n_rows": len(keys), "about": about}
             (work / "cost.json").write_text(json.dumps(cost, allow_nan=False))
+            work.chmod(0o755)
             os.replace(work, self.folder / work.name.removeprefix(".writing-"))
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -155,5 +156,10 @@ def replace_folder(work: Path, target: Path) -> None:
     except OSError:  # the target is there and not empty: move it aside first
         old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
         os.replace(target, old / "it")
-        os.replace(work, target)
-        shutil.rmtree(old, ignore_errors=True)
+        try:
+            os.replace(work, target)
+        except OSError:
+            os.replace(old / "it", target)
+            raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
@@ -36,7 +37,7 @@ def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progr
     shelf = pooch.create(
         path=folder, base_url="", registry={file_name: checksum}, urls={file_name: url}, retry_if_failed=_TRIES_AGAIN
     )
-    downloader = pooch.HTTPDownloader(progressbar=not progress.quiet, timeout=_TIMEOUT)
+    downloader = pooch.HTTPDownloader(progressbar=not progress.quiet and sys.stderr.isatty(), timeout=_TIMEOUT)
     try:
         return Path(shelf.fetch(file_name, downloader=downloader))
     except requests.exceptions.RequestException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,14 +89,20 @@ def _value(text: str, kind: Any, where: str) -> Any:
         members = [member for member in typing.get_args(kind) if member is not type(None)]
         return None if text.lower() == "none" else _value(text, members[0], where)
     if origin is Literal:
-        if text not in typing.get_args(kind):
-            raise BadInput(f"{where}: one of {', '.join(map(str, typing.get_args(kind)))} is needed")
-        return text
+        accepted = {str(value): value for value in typing.get_args(kind)}
+        if text not in accepted:
+            raise BadInput(f"{where}: one of {', '.join(accepted)} is needed")
+        return accepted[text]
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise BadInput(f"{where}: true or false is needed")
         return text.lower() == "true"
+    if kind not in (int, float, str):
+        raise BadInput(f"{where}: a value of type {kind} cannot be given as text")
     try:
-        return kind(text)
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError("not finite")
+        return value
     except (TypeError, ValueError) as error:
         raise BadInput(f"{where}: {getattr(kind, '__name__', kind)} is needed, not '{text}'") from error

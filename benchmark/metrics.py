@@ -3,10 +3,11 @@
 Conventions
 -----------
 Every function takes ``scores`` (float, shape (n_clips, n_classes), each in [0, 1]) and ``targets`` (`Targets` of the
-same shape). Entries that are not ``known`` count nowhere. What a single-label task predicts is the class of the
-largest score, the first of equals; what a multi-label task predicts is every class scored 0.5 or more. A value that
-the data do not define (the AUC of a class without positives, the F1 of a class that is neither there nor predicted) is
-NaN; a macro mean runs over the classes that are defined, and `n_scored` says how many those are.
+same shape). Entries that are not ``known`` count nowhere; in a single-label task all are known. What a single-label
+task predicts is the class of the largest score, the first of equals; what a multi-label task predicts is every class
+scored 0.5 or more. A value that the data do not define (the AUC of a class without positives, the F1 of a class that
+is neither there nor predicted) is NaN; a macro mean runs over the classes that are defined, and `n_scored` says how
+many those are.
 """
 
 from __future__ import annotations
@@ -113,9 +114,7 @@ def pr_auc(scores: FloatArray, targets: Targets) -> float:
 
 
 def _chosen(scores: FloatArray, targets: Targets) -> BoolArray:
-    # A single-label task is one whose rows hold exactly one class, all of them judged.
-    single = bool(targets.known.all() and ((targets.value == 1).sum(axis=1) == 1).all() and len(scores))
-    if not single:
+    if targets.kind == "multi-label":
         return scores >= 0.5
     chosen = np.zeros(scores.shape, dtype=np.bool_)
     chosen[np.arange(len(scores)), predicted(scores)] = True

@@ -6,6 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 __all__ = ["Progress"]
 
@@ -24,44 +29,50 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self._terminal = sys.stderr.isatty()
+        self._live: Bars | None = None
 
     def say(self, line: str) -> None:
-        """Print one line."""
-        if not self.quiet:
+        """Print one line, above the bars where there are any."""
+        if self.quiet:
+            return
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False)
+        else:
             print(line, file=sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
-        """A bar over `total` units; yields ``step(n, note="")``, to be called with the units just done."""
+        """A bar over `total` units; yields ``step(n, note="")``, to be called with the units just done.
+
+        Bars nest: a second one is drawn below the first.
+        """
         if self.quiet or total == 0:
             yield lambda n=1, note="": None
-        elif self._terminal:
-            with self._rich(what, total, unit) as step:
-                yield step
-        else:
+        elif not self._terminal:
             yield self._lines(what, total, unit)
+        elif self._live is not None:
+            row, step = self._row(self._live, what, total, unit)
+            try:
+                yield step
+            finally:
+                self._live.remove_task(row)
+        else:
+            with _bars() as self._live:
+                try:
+                    yield self._row(self._live, what, total, unit)[1]
+                finally:
+                    self._live = None
 
-    @contextmanager
-    def _rich(self, what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bars
-
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-        )  # fmt: skip
+    def _row(self, bars: Bars, what: str, total: int, unit: str) -> tuple[TaskID, Callable[..., None]]:
         began = time.monotonic()
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-            row = bars.add_task(what, total=total, note="", rate="")
+        row = bars.add_task(what, total=total, note="", rate="", unit=unit)
 
-            def step(n: int = 1, note: str = "") -> None:
-                bars.advance(row, n)
-                seconds = max(time.monotonic() - began, 1e-9)
-                bars.update(row, note=note, rate=f"{bars.tasks[0].completed / seconds:.3g}/s")
+        def step(n: int = 1, note: str = "") -> None:
+            bars.advance(row, n)
+            rate = bars.tasks[bars.task_ids.index(row)].completed / max(time.monotonic() - began, 1e-9)
+            bars.update(row, note=note, rate=f"{rate:.3g}/s")
 
-            yield step
+        return row, step
 
     def _lines(self, what: str, total: int, unit: str) -> Callable[..., None]:
         began = last = time.monotonic()
@@ -73,8 +84,27 @@ class Progress:
             now = time.monotonic()
             if now - last >= _LINE_EVERY:
                 rate = done / (now - began)
-                left = (total - done) / rate
-                self.say(f"{what}: {done}/{total} {unit}, {rate:.3g}/s, {left:.0f} s left {note}".rstrip())
+                left = f"{(total - done) / rate:.0f} s left" if rate else "time left unknown"
+                self.say(f"{what}: {done}/{total} {unit}, {rate:.3g}/s, {left} {note}".rstrip())
                 last = now
 
         return step
+
+
+def _bars() -> Bars:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    return Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]} {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )

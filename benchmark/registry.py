@@ -7,6 +7,7 @@ groups ``mirbench.tasks``, ``mirbench.methods`` and ``mirbench.sources``.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import importlib
@@ -98,7 +99,7 @@ class Catalogue:
         plugin = next((p for p in self._plugins if name in getattr(p, kind + "s")), None)
         if plugin is not None:
             return f"{found.version}+{plugin.sha256[:12]}"
-        if any(point.name == name for point in _entry_points(kind)):
+        if name not in _table(kind):
             module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
             return f"{found.version}+{_file_sha256(Path(inspect.getfile(module)))[:12]}"
         return str(found.version)
@@ -133,7 +134,8 @@ def load_plugin(path: Path) -> Plugin:
     if not path.is_file():
         raise BadInput(f"--plugin {path}: no such file")
     module = _import_file(path)
-    own = [thing for thing in vars(module).values() if not isinstance(thing, ModuleType)]
+    imported = _imported_names(path)
+    own = [thing for name, thing in vars(module).items() if name not in imported]
     methods: list[Any] = [
         m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)
     ]
@@ -156,12 +158,18 @@ def load_plugin(path: Path) -> Plugin:
     return plugin
 
 
+def _imported_names(path: Path) -> set[str]:
+    """Names that a file's import statements bind: they are not its own."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
+
+
 def _looks_like_method(thing: Any) -> bool:
     return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
 
 
 def _import_file(path: Path) -> ModuleType:
-    name = f"mirbench_plugin_{path.stem}"
+    name = f"mirbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BadInput(f"--plugin {path}: not a Python file")

@@ -1,8 +1,8 @@
 """Records on disk: ``runs/<task>/<method>[+<source>]/<key>/`` with record.json, scores.npz and model.safetensors.
 
 A run's folder is written whole or not at all. JSON is strict: no NaN, a schema version, unknown versions refused.
-``scores.npz`` holds, for every test clip: ``clip_ids``, ``scores``, ``target_value``, ``target_known`` and
-``target_hashes``, so that every metric can be computed again.
+``scores.npz`` holds, for every test clip: ``clip_ids``, ``scores``, ``target_value``, ``target_known``,
+``target_kind`` and ``target_hashes``, so that every metric can be computed again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 import math
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,12 +103,13 @@ class RunStore:
                     scores=scores.scores,
                     target_value=scores.targets.value,
                     target_known=scores.targets.known,
+                    target_kind=np.array(scores.targets.kind),
                     target_hashes=scores.hashes,
                 )
             if state:
                 from safetensors.numpy import save_file
 
-                arrays = {name: np.ascontiguousarray(np.asarray(value)) for name, value in state.items()}
+                arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
                 save_file(arrays, work / "model.safetensors")
             if traceback:
                 (work / "traceback.txt").write_text(traceback, encoding="utf-8")
@@ -128,10 +131,11 @@ class RunStore:
         """The scores beside a record."""
         path = folder / "scores.npz"
         try:
-            with np.load(path, allow_pickle=False) as held:
-                targets = Targets(held["target_value"], held["target_known"])
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
+                kind = str(held["target_kind"])
+                targets = Targets(held["target_value"], held["target_known"], kind)  # type: ignore[arg-type]
                 return Scores(held["clip_ids"], held["scores"], targets, held["target_hashes"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path}: not readable as scores ({error}); run it again, or remove its folder") from error
 
 

@@ -178,10 +178,13 @@ class Targets:
         1 where the class is present, 0 where absent; in between for soft labels.
     known : ndarray of bool, shape (n_clips, n_classes)
         False where nobody judged; `value` means nothing there.
+    kind : {"single-label", "multi-label"}
+        Of the task: whether one class is predicted for a clip, or each class is decided on.
     """
 
     value: FloatArray
     known: BoolArray
+    kind: Literal["single-label", "multi-label"]
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ class Split:
         for row, clip in enumerate(self.clips):
             value[row, [column[name] for name in clip.labels]] = 1.0
             known[row, [column[name] for name in clip.unknown]] = False
-        return Targets(value, known)
+        return Targets(value, known, self.task.kind)
 
     def class_index(self) -> IntArray:
         """Index of each clip's class, shape (n_clips,).

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mirbench.cache import file_sha256
 from mirbench.download import fetch
-from mirbench.errors import MissingData
+from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
 from mirbench.types import SourceCard, WeightFile
 
@@ -59,10 +59,12 @@ def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: P
     if folder is None and os.environ.get("MIRBENCH_WEIGHTS"):
         folder = Path(os.environ["MIRBENCH_WEIGHTS"]).expanduser()
     if folder is not None and not folder.is_dir():
-        raise MissingData(f"--weights {folder}: no such folder")
+        raise MissingData(f"--weights (or MIRBENCH_WEIGHTS) {folder}: no such folder")
     if card.hub:
         path = _local_model(card, folder) or _from_hub(card)
         return Weights(path, _folder_sha256(path, memo), True)
+    if len(card.weights) != 1:
+        raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
     (file,) = card.weights
     local = _local_file(file, folder, memo) if folder else None
     if local is None:

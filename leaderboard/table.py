@@ -206,6 +206,7 @@ def _pool(parts: Sequence[Scores]) -> Scores:
         Targets(
             np.concatenate([part.targets.value for part in parts]),
             np.concatenate([part.targets.known for part in parts]),
+            parts[0].targets.kind,
         ),
         np.concatenate([part.hashes for part in parts]),
     )

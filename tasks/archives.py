@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import lzma
 import shutil
 import stat
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -21,6 +24,11 @@ __all__ = ["get_task", "unpack"]
 
 MAX_BYTES = 64 * 2**30
 MAX_RATIO = 200  # unpacked over packed; audio stays far below
+
+# RuntimeError is zipfile's word for a password, an OSError without a number that of gzip and bz2 for broken data
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError,
+)  # fmt: skip
 
 
 def get_task(task: Task, root: Path, progress: Progress) -> Path:
@@ -53,7 +61,10 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
         replace_folder(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(root / ".downloads", ignore_errors=True)
+    for archive in task.archives:
+        (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another task's download may be in it
+        (root / ".downloads").rmdir()
     return target
 
 
@@ -80,7 +91,9 @@ def unpack(packed: Path, folder: Path, archive: Archive) -> None:
                     if written > limit:
                         raise BadInput(f"{packed.name}: unpacks to more than {limit / 1e6:.0f} MB; not trusted")
                     out.write(block)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the archive's
         reason = str(error).partition("\n")[0].rstrip(": ")
         raise BadInput(f"{packed.name}: broken archive ({reason}); delete it and fetch again") from error
 

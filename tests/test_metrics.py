@@ -27,17 +27,17 @@ def single_label(seed, n_clips, n_classes, *, ties=True):
         scores = np.round(scores, 1)
     labels = generator.integers(n_classes, size=n_clips)
     value = np.eye(n_classes, dtype=np.float32)[labels]
-    return scores, Targets(value, np.ones(value.shape, dtype=bool)), labels
+    return scores, Targets(value, np.ones(value.shape, dtype=bool), "single-label"), labels
 
 
 def multi_label(seed, n_clips, n_classes, *, masked=0.3):
-    """Random labels; the first clip holds two classes, so that the rows are surely not one class each."""
+    """Random labels, some of them unjudged; the first clip holds two classes."""
     generator = np.random.default_rng(seed)
     scores = np.round(generator.random((n_clips, n_classes)), 1).astype(np.float32)
     value = (generator.random(scores.shape) < 0.4).astype(np.float32)
     known = generator.random(scores.shape) >= masked
     value[0, :2], known[0, :2] = 1, True
-    return scores, Targets(value, known)
+    return scores, Targets(value, known, "multi-label")
 
 
 def brute_roc_auc(positive, scores):
@@ -196,7 +196,7 @@ def test_macro_is_the_mean_over_the_defined_classes(macro, each, seed, n_clips, 
 def test_metrics_do_not_depend_on_the_order_of_clips(seed, n_clips, n_classes):
     scores, targets = multi_label(seed, n_clips, n_classes)
     order = np.random.default_rng(seed).permutation(n_clips)
-    shuffled = evaluate(MULTI, scores[order], Targets(targets.value[order], targets.known[order]))
+    shuffled = evaluate(MULTI, scores[order], Targets(targets.value[order], targets.known[order], targets.kind))
     for name, value in evaluate(MULTI, scores, targets).items():
         assert shuffled[name] == pytest.approx(value)
 
@@ -206,7 +206,7 @@ def test_metrics_do_not_depend_on_the_order_of_clips(seed, n_clips, n_classes):
 def test_single_label_metrics_do_not_depend_on_the_order_of_clips(seed, n_clips, n_classes):
     scores, targets, _ = single_label(seed, n_clips, n_classes)
     order = np.random.default_rng(seed).permutation(n_clips)
-    shuffled = evaluate(SINGLE, scores[order], Targets(targets.value[order], targets.known[order]))
+    shuffled = evaluate(SINGLE, scores[order], Targets(targets.value[order], targets.known[order], targets.kind))
     for name, value in evaluate(SINGLE, scores, targets).items():
         np.testing.assert_allclose(np.array(shuffled[name], dtype=float), np.array(value, dtype=float))
 
@@ -216,7 +216,7 @@ def test_single_label_metrics_do_not_depend_on_the_order_of_clips(seed, n_clips,
 def test_values_do_not_depend_on_the_order_of_classes(seed, n_clips, n_classes):
     scores, targets, _ = single_label(seed, n_clips, n_classes, ties=False)
     order = np.random.default_rng(seed).permutation(n_classes)
-    shuffled = evaluate(VALUES, scores[:, order], Targets(targets.value[:, order], targets.known))
+    shuffled = evaluate(VALUES, scores[:, order], Targets(targets.value[:, order], targets.known, targets.kind))
     assert shuffled == pytest.approx(evaluate(VALUES, scores, targets))
 
 
@@ -225,7 +225,7 @@ def test_values_do_not_depend_on_the_order_of_classes(seed, n_clips, n_classes):
 def test_per_class_values_follow_the_order_of_classes(seed, n_clips, n_classes):
     scores, targets = multi_label(seed, n_clips, n_classes)
     order = np.random.default_rng(seed).permutation(n_classes)
-    shuffled = Targets(targets.value[:, order], targets.known[:, order])
+    shuffled = Targets(targets.value[:, order], targets.known[:, order], targets.kind)
     for name in (name for name in MULTI if METRICS[name].kind == "per-class"):
         wanted = compute(name, scores, targets)[order]
         np.testing.assert_allclose(compute(name, scores[:, order], shuffled), wanted)
@@ -267,24 +267,26 @@ def test_unjudged_labels_count_nowhere(seed, n_clips, n_classes):
     other_scores, other_value = scores.copy(), targets.value.copy()
     other_scores[hidden] = noise.random(hidden.sum())
     other_value[hidden] = noise.integers(2, size=hidden.sum())
-    assert evaluate(MULTI, other_scores, Targets(other_value, targets.known)) == evaluate(MULTI, scores, targets)
+    assert evaluate(MULTI, other_scores, Targets(other_value, targets.known, targets.kind)) == evaluate(
+        MULTI, scores, targets
+    )
 
 
 def test_the_first_of_equal_scores_is_predicted():
     scores = np.array([[0.5, 0.5], [0.5, 0.5]], dtype=np.float32)
-    targets = Targets(np.eye(2, dtype=np.float32), np.ones((2, 2), dtype=bool))
+    targets = Targets(np.eye(2, dtype=np.float32), np.ones((2, 2), dtype=bool), "single-label")
     assert compute("confusion", scores, targets).tolist() == [[1, 0], [1, 0]]
 
 
 def test_confusion_has_true_classes_as_rows():
     scores = np.array([[0.1, 0.9, 0.0]], dtype=np.float32)
-    targets = Targets(np.array([[1, 0, 0]], dtype=np.float32), np.ones((1, 3), dtype=bool))
+    targets = Targets(np.array([[1, 0, 0]], dtype=np.float32), np.ones((1, 3), dtype=bool), "single-label")
     assert compute("confusion", scores, targets).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
 
 
 def test_multi_label_predicts_what_scores_a_half_or_more():
     scores = np.array([[0.5, 0.5, 0.49], [0.9, 0.1, 0.49]], dtype=np.float32)
-    targets = Targets(np.array([[1, 1, 1], [1, 0, 1]], dtype=np.float32), np.ones((2, 3), dtype=bool))
+    targets = Targets(np.array([[1, 1, 1], [1, 0, 1]], dtype=np.float32), np.ones((2, 3), dtype=bool), "multi-label")
     assert compute("f1-per-class", scores, targets).tolist() == [1.0, 1.0, 0.0]
 
 
@@ -301,33 +303,35 @@ def test_multi_label_task_whose_clips_hold_one_class_each_is_still_multi_label()
 @pytest.mark.parametrize("name", ["roc-auc", "pr-auc"])
 def test_auc_of_clips_that_are_all_one_way_is_none(name, value):
     scores = np.linspace(0, 1, 6, dtype=np.float32).reshape(3, 2)
-    targets = Targets(np.full((3, 2), value, dtype=np.float32), np.ones((3, 2), dtype=bool))
+    targets = Targets(np.full((3, 2), value, dtype=np.float32), np.ones((3, 2), dtype=bool), "multi-label")
     assert evaluate((name, f"{name}-per-class"), scores, targets) == {name: None, f"{name}-per-class": [None, None]}
 
 
 def test_f1_of_a_class_neither_there_nor_predicted_is_none():
     scores = np.array([[0.9, 0.1, 0.9], [0.9, 0.1, 0.1]], dtype=np.float32)
-    targets = Targets(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.float32), np.ones((2, 3), dtype=bool))
+    targets = Targets(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.float32), np.ones((2, 3), dtype=bool), "multi-label")
     assert evaluate(("f1-per-class",), scores, targets)["f1-per-class"] == [1.0, None, 1.0]
 
 
 def test_f1_of_a_class_predicted_but_not_there_is_zero():
     scores = np.array([[0.9, 0.9, 0.9], [0.9, 0.1, 0.1]], dtype=np.float32)
-    targets = Targets(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.float32), np.ones((2, 3), dtype=bool))
+    targets = Targets(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.float32), np.ones((2, 3), dtype=bool), "multi-label")
     assert evaluate(("f1-per-class",), scores, targets)["f1-per-class"] == [1.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_of_no_clips_is_undefined(name):
     empty = np.zeros((0, 3), dtype=np.float32)
-    found = evaluate((name,), empty, Targets(empty, np.zeros((0, 3), dtype=bool)))[name]
+    found = evaluate((name,), empty, Targets(empty, np.zeros((0, 3), dtype=bool), METRICS[name].task_kinds[0]))[name]
     assert found == {"value": None, "per-class": [None] * 3, "matrix": [[0] * 3] * 3}[METRICS[name].kind]
 
 
 @pytest.mark.parametrize("name", MULTI)
 def test_metric_of_clips_that_nobody_judged_is_undefined(name):
     scores = np.full((4, 3), 0.7, dtype=np.float32)
-    found = evaluate((name,), scores, Targets(np.ones((4, 3), dtype=np.float32), np.zeros((4, 3), dtype=bool)))[name]
+    found = evaluate(
+        (name,), scores, Targets(np.ones((4, 3), dtype=np.float32), np.zeros((4, 3), dtype=bool), "multi-label")
+    )[name]
     assert found == {"value": None, "per-class": [None] * 3}[METRICS[name].kind]
 
 
@@ -371,7 +375,7 @@ def test_metric_is_called_as_its_row_of_the_table(name, metric):
 
 def check(scores, value=None):
     value = np.zeros((2, 3), dtype=np.float32) if value is None else value
-    validate(np.array(scores, dtype=np.float32), Targets(value, np.ones(value.shape, dtype=bool)), 2, 3)
+    validate(np.array(scores, dtype=np.float32), Targets(value, np.ones(value.shape, dtype=bool), "single-label"), 2, 3)
 
 
 def test_validate_accepts_probabilities():

@@ -302,4 +302,4 @@ def test_target_hashes_do_not_depend_on_where_the_audio_lies():
 
 def test_target_hashes_refuse_arrays_that_do_not_match():
     with pytest.raises(ValueError, match="zip"):
-        target_hashes(np.array(["1", "2"]), Targets(np.zeros((3, 2), np.float32), np.ones((3, 2), bool)))
+        target_hashes(np.array(["1", "2"]), Targets(np.zeros((3, 2), np.float32), np.ones((3, 2), bool), "multi-label"))
