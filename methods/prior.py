@@ -28,4 +28,4 @@ class Prior:
         def predict(split: BlindSplit) -> FloatArray:
             return np.tile(row, (len(split), 1))
 
-        return Fitted(predict, n_trainable=len(row), state={"frequency": row})
+        return Fitted(predict, n_trainable=None, state={"frequency": row})

@@ -1,0 +1,94 @@
+"""Every name of every registry goes through the checks that plugin authors run."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirbench import checks
+from mirbench.context import Context
+from mirbench.methods import METHODS
+from mirbench.registry import Catalogue
+from mirbench.tasks import TASKS
+from mirbench.types import Split
+
+Tiny = tuple[Context, tuple[Split, Split, Split]]
+_LONG = ("ii-nmr", "id-nmr")  # a hundred epochs through the network
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_card_conforms(name: str) -> None:
+    assert checks.check_task(Catalogue().task(name)) == []
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in _LONG else n for n in METHODS])
+def test_every_method_conforms(name: str, tiny: Tiny) -> None:
+    context, splits = tiny
+    assert checks.check_method(Catalogue().method(name), context, splits) == []
+
+
+class Forgetful:
+    """A method with every fault that a check should find; not a dataclass."""
+
+    name, version, needs = "forgetful", "1", ("picture",)
+
+
+def test_check_method_names_what_a_class_lacks(tiny: Tiny) -> None:
+    problems = checks.check_method(Forgetful, *tiny)  # type: ignore[type-var]
+    assert any("frozen dataclass" in line for line in problems)
+    assert any("'picture'" in line for line in problems)
+
+
+def faulty(predict, fit_also=lambda context: None):
+    from dataclasses import dataclass
+
+    from mirbench.types import Fitted
+
+    @dataclass(frozen=True)
+    class Faulty:
+        name, version, needs = "faulty", "1", ("pooled",)
+
+        def fit(self, train, valid, context, *, seed):
+            fit_also(context)
+            return Fitted(predict, None)
+
+    return Faulty
+
+
+def test_check_method_finds_unseeded_randomness(tiny: Tiny) -> None:
+    import numpy as np
+
+    generator = np.random.default_rng()
+    problems = checks.check_method(faulty(lambda s: generator.random((len(s), 3), dtype=np.float32)), *tiny)
+    assert any("same seed differ" in line for line in problems)
+
+
+def test_check_method_finds_scores_that_depend_on_the_other_clips(tiny: Tiny) -> None:
+    import numpy as np
+
+    problems = checks.check_method(faulty(lambda s: np.full((len(s), 3), 1 / len(s), np.float32)), *tiny)
+    assert any("which other clips" in line for line in problems)
+
+
+def test_check_method_finds_logits(tiny: Tiny) -> None:
+    import numpy as np
+
+    problems = checks.check_method(faulty(lambda s: np.full((len(s), 3), -3.0, np.float32)), *tiny)
+    assert any("did you return logits" in line for line in problems)
+
+
+def test_check_method_finds_a_changed_source(tiny: Tiny) -> None:
+    import numpy as np
+    import torch
+
+    context, splits = tiny
+
+    def spoil(context):
+        with torch.no_grad():
+            next(context.source.network.parameters()).add_(1.0)
+
+    before = {k: v.clone() for k, v in context.source.network.state_dict().items()}
+    try:
+        problems = checks.check_method(faulty(lambda s: np.full((len(s), 3), 0.5, np.float32), spoil), context, splits)
+    finally:
+        context.source.network.load_state_dict(before)
+    assert any("changed the shared source" in line for line in problems)
