@@ -26,7 +26,7 @@ from mirbench.plan import Plan, Request, make_plan
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore, Scores
-from mirbench.types import Fitted, FloatArray, RunRecord, RunSpec, SourceCard, Split, Trial
+from mirbench.types import Fitted, FloatArray, RunRecord, RunSpec, Split, Trial
 
 if TYPE_CHECKING:
     from mirbench.context import Context
@@ -185,7 +185,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
         metrics=found,
         n_scored=metrics.n_scored(found),
         n_trainable=fitted.n_trainable,
-        n_total=_n_total(plan.card, fitted),
+        n_total=_n_total(plan, fitted, context),
         n_clips={"train": len(train), "valid": len(valid), "test": len(test)},
         seconds={
             "features": context.feature_seconds,
@@ -203,10 +203,11 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
     return record, Scores.of(test, scores), fitted.state, ""
 
 
-def _n_total(card: SourceCard | None, fitted: Fitted) -> int | None:
-    if card is None:
+def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:
+    """Values of the source as it was loaded, and the learnt ones."""
+    if plan.card is None:
         return fitted.n_trainable
-    return card.n_parameters + (fitted.n_trainable or 0)
+    return context.source.n_parameters + (fitted.n_trainable or 0)
 
 
 def _search(

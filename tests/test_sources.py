@@ -239,3 +239,16 @@ def test_nano_shipped_weights_tell_sounds_apart(tmp_path: Path) -> None:
     right = np.mean([g == found[0] for g, (_, found) in zip(guess, scenes, strict=True)])
     assert len(SOUNDS) == NANO.n_outputs
     assert right > 0.5
+
+
+@pytest.mark.slow
+def test_training_nano_is_deterministic(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    made = []
+    for name in ("a.safetensors", "b.safetensors"):
+        command = [sys.executable, "-m", "mirbench.methods.sources.train_nano", str(tmp_path / name)]
+        subprocess.run([*command, "--scenes", "300", "--epochs", "1"], check=True, capture_output=True)
+        made.append((tmp_path / name).read_bytes())
+    assert made[0] == made[1]

@@ -69,7 +69,9 @@ class SpeechAttNetwork(nn.Module):
         x = picture.transpose(2, 3)  # (n, 1, frames, bands)
         x = self.norm1(torch.relu(self.convolution1(x)))
         x = self.norm2(torch.relu(self.convolution2(x)))
-        heard, _ = self.recurrent(x.squeeze(1))  # (n, frames, 128)
+        # cuDNN refuses the backward pass of an RNN in eval mode, which reprogramming needs
+        with torch.backends.cudnn.flags(enabled=self.training or not torch.is_grad_enabled()):
+            heard, _ = self.recurrent(x.squeeze(1))  # (n, frames, 128)
         query = self.query(heard[:, -1])
         weight = torch.softmax((heard @ query.unsqueeze(2)).squeeze(2), dim=1)
         pooled = (weight.unsqueeze(2) * heard).sum(dim=1)

@@ -30,7 +30,7 @@ from mirbench.types import Targets
 __all__ = ["main"]
 
 SEED = 20261121
-N_TRAIN, N_VALID, EPOCHS, BATCH, LR = 14_000, 1_000, 15, 32, 1e-3
+N_VALID, BATCH, LR = 1_000, 32, 1e-3
 
 
 def _scenes(job: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -61,23 +61,26 @@ def _all_scenes(first: int, last: int, progress: Progress) -> tuple[Tensor, Tens
 def main() -> None:
     """Synthesise, train, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("out", type=Path)
-    out: Path = parser.parse_args().out
+    parser.add_argument("out", type=Path, help="where to write the weights")
+    parser.add_argument("--scenes", type=int, default=14_000, help="to train on (nano: 14000)")
+    parser.add_argument("--epochs", type=int, default=15, help="nano: 15")
+    given = parser.parse_args()
+    out, n_train, epochs = Path(given.out), int(given.scenes), int(given.epochs)
     began = time.perf_counter()
     progress, device = Progress(), torch.device("cpu")
     tune_allocator()
-    pictures, labels = _all_scenes(0, N_TRAIN, progress)
-    valid_pictures, valid_labels = _all_scenes(N_TRAIN, N_TRAIN + N_VALID, progress)
+    pictures, labels = _all_scenes(0, n_train, progress)
+    valid_pictures, valid_labels = _all_scenes(n_train, n_train + N_VALID, progress)
     progress.say(f"scenes: mean {float(pictures.float().mean()):.3f}, SD {float(pictures.float().std()):.3f}")
     with seeded(SEED, device):
         network = untrained()
     progress.say(f"nano has {count_parameters(network):,} parameters")
     module = _Classifier(network)
     known = np.ones(valid_labels.shape, dtype=np.bool_)
-    targets = Targets(valid_labels.numpy(), known)
+    targets = Targets(valid_labels.numpy(), known, "multi-label")
 
     def draw(generator: np.random.Generator) -> Iterator[Batch]:
-        for rows in torch.from_numpy(generator.permutation(N_TRAIN)).split(BATCH):
+        for rows in torch.from_numpy(generator.permutation(n_train)).split(BATCH):
             yield Batch((_masked(pictures[rows].float(), generator),), labels[rows], torch.ones_like(labels[rows]))
 
     @torch.no_grad()
@@ -86,7 +89,8 @@ def main() -> None:
         loss = masked_bce(logits, Batch((), valid_labels, torch.ones_like(valid_labels)))
         return pr_auc(logits.sigmoid().numpy(), targets), float(loss)
 
-    phases = [Phase(EPOCHS * 3 // 5, LR, weight_decay=1e-6), Phase(EPOCHS // 5, LR / 4), Phase(EPOCHS // 5, LR / 16)]
+    fifth = epochs // 5
+    phases = [Phase(epochs - 2 * fifth, LR, weight_decay=1e-6), Phase(fifth, LR / 4), Phase(fifth, LR / 16)]
     context = Context(facts={}, cache=Path(), device=device, progress=progress)
     history = train(module, phases, draw, masked_bce, score, context, seed=SEED, what="training nano")
     _write(network, out)

@@ -1,0 +1,58 @@
+"""What only a GPU can show; skipped where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mirbench import audio, checks
+from mirbench.context import Context
+from mirbench.methods.nmr import IdNmr, IdsNmr, IiNmr
+from mirbench.methods.probes import MlpProbe
+from mirbench.methods.sources.cards import NANO, SPEECHATT
+from mirbench.methods.sources.nano import untrained
+from mirbench.methods.sources.speechatt import SpeechAttNetwork
+from mirbench.progress import Progress
+from mirbench.types import SourceCard, excerpts
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+def make(splits, folder: Path, device: str, card: SourceCard = NANO) -> Context:
+    def load() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return untrained() if card is NANO else SpeechAttNetwork()
+
+    facts = audio.survey([e for s in splits for e in excerpts(s)], folder / "memo", Progress(quiet=True))
+    cache = folder / f"cache-{device}"
+    return Context(facts=facts, cache=cache, device=torch.device(device), card=card, load=load, source_identity="w")
+
+
+def test_embeddings_of_gpu_and_cpu_agree(tmp_path: Path) -> None:
+    splits = checks.tiny_task(tmp_path)
+    found = [make(splits, tmp_path, device).source.pooled(splits[0]).values[:] for device in ("cpu", "cuda")]
+    assert np.allclose(found[0], found[1], atol=1e-2)
+
+
+@pytest.mark.parametrize("card", [NANO, SPEECHATT], ids=lambda card: card.name)
+@pytest.mark.parametrize("method", [MlpProbe(epochs=2), IiNmr(epochs=2), IdNmr(epochs=2), IdsNmr(epochs=2)])
+def test_methods_train_on_the_gpu(method, card: SourceCard, tmp_path: Path) -> None:
+    train, valid, test = checks.tiny_task(tmp_path)
+    fitted = method.fit(train, valid, make((train, valid, test), tmp_path, "cuda", card), seed=0)
+    assert fitted.predict(test.blind()).shape == (len(test), 3)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_low_precision_stays_near_float32(precision: str, tmp_path: Path) -> None:
+    splits = checks.tiny_task(tmp_path)
+    full = make(splits, tmp_path, "cuda").source.pooled(splits[0]).values[:]
+    context = make(splits, tmp_path, "cuda")
+    context.precision = precision
+    low = context.source.pooled(splits[0]).values[:]
+    assert np.abs(full - low).max() < 0.1 * np.abs(full).max()
