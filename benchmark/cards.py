@@ -42,6 +42,7 @@ def _task(task: Task) -> str:
         ("licence", task.license),
         ("reference", task.reference),
         *(("archive", f"{a.url}  {a.checksum}  {a.note}") for a in task.archives),
+        *(("mirror", url) for a in task.archives for url in a.mirrors),
         *(("note", note) for note in task.notes),
         ("demo", task.demo or "none"),
     ]

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -106,6 +107,7 @@ def environment(device: torch.device) -> dict[str, Any]:
             versions[name] = "unknown"
     return {
         "versions": versions,
+        "commit": _commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -116,6 +118,21 @@ def environment(device: torch.device) -> dict[str, Any]:
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _commit() -> str | None:
+    """Commit of mirbench where it runs from a checkout, with "+changes" where files differ from it."""
+    folder = Path(__file__).resolve().parent
+    git = ("git", "-C", str(folder))
+    try:
+        top = subprocess.run([*git, "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True, timeout=5)
+        root, _, commit = top.stdout.strip().partition("\n")
+        if top.returncode or Path(root).resolve() != folder.parent:  # installed, or in somebody else's repository
+            return None
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return commit + ("+changes" if status.stdout.strip() else "")
 
 
 def _processor() -> str:

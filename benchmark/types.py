@@ -99,6 +99,8 @@ class Archive:
         Leading folders to leave out when unpacking.
     note : str
         What a user should know before trying it.
+    mirrors : tuple of str
+        Addresses to try, in order, when the first does not answer; the checksum holds for all.
     """
 
     url: str
@@ -107,6 +109,7 @@ class Archive:
     n_bytes: int | None = None
     strip: int = 0
     note: str = ""
+    mirrors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,7 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     work = Path(tempfile.mkdtemp(prefix=f".{task.folder}-", dir=_made(root)))
     try:
         for archive in task.archives:
-            packed = fetch(archive.url, archive.file_name, archive.checksum, root / ".downloads", progress)
-            unpack(packed, work, archive)
+            unpack(_fetch_any(archive, root / ".downloads", progress), work, archive)
         work.chmod(0o755)
         replace_folder(work, target)
     finally:
@@ -66,6 +65,17 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     with contextlib.suppress(OSError):  # another task's download may be in it
         (root / ".downloads").rmdir()
     return target
+
+
+def _fetch_any(archive: Archive, folder: Path, progress: Progress) -> Path:
+    """Download from the first address that answers with the right file."""
+    addresses = (archive.url, *archive.mirrors)
+    for url in addresses[:-1]:
+        try:
+            return fetch(url, archive.file_name, archive.checksum, folder, progress)
+        except BadInput as error:
+            progress.say(f"{error}; trying the next address")
+    return fetch(addresses[-1], archive.file_name, archive.checksum, folder, progress)
 
 
 def unpack(packed: Path, folder: Path, archive: Archive) -> None:

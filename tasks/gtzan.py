@@ -143,8 +143,10 @@ GTZAN = Task(
             "http://opihi.cs.uvic.ca/sound/genres.tar.gz",
             "genres.tar.gz",
             "md5:5b3d6dddb579ab49814ab86dba69e7c7",
-            note="address and md5 from mirdata's loader, not tried by us; the address has often been out of service: "
-            "if it is, find genres.tar.gz by its md5 and unpack it to ROOT/gtzan/genres",
+            n_bytes=1_230_000_000,
+            note="1.2 GB; address and md5 from mirdata's loader, the mirror from Hugging Face's marsyas/gtzan; neither "
+            "tried by us. If none answers, find genres.tar.gz by its md5 and unpack it to ROOT/gtzan",
+            mirrors=("https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",),
         ),
     ),
     reference=f"{_REFERENCE}; {_SPLIT}",

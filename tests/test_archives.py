@@ -8,6 +8,7 @@ import stat
 import tarfile
 import threading
 import zipfile
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -374,3 +375,12 @@ def test_get_task_without_archives_says_how_to_get_it_by_hand(root):
 def test_get_task_of_a_synthesised_task_is_refused(root):
     with pytest.raises(BadInput, match="nothing to download"):
         get_task(task_of(synthesise=lambda root, step: None), root, QUIET)
+
+
+@pytest.mark.parametrize("first", ["gone.zip", "other.zip"])
+def test_get_task_tries_the_mirror_when_the_first_address_has_not_the_file(publish, server, root, first):
+    there = publish("clips.zip", FILES, strip=1)
+    server.pages["/other.zip"] = b"an error page that calls itself 200"
+    archive = replace(there, url=there.url.replace("clips.zip", first), mirrors=(there.url,))
+    folder = get_task(task_of(archive), root, QUIET)
+    assert contents(folder) == {name.removeprefix("set/"): content for name, content in FILES.items()}

@@ -127,7 +127,7 @@ NANO = SourceCard(
     notes=(
         "for demos and tests: it has heard 14,000 synthesised scenes and nothing real; mean average precision 0.797 on "
         "1,000 scenes held out",
-        "the songs of gtzan-demo come from other generators (mirbench.tasks.songs), which share no code with its sounds; "
-        "in common are tones of plucked, bowed, blown and struck instruments and evenly repeated pulses",
+        "the songs of gtzan-demo come from other generators (mirbench.tasks.songs), which share no code with its "
+        "sounds; in common are tones of plucked, bowed, blown and struck instruments and evenly repeated pulses",
     ),
 )
