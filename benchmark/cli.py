@@ -211,9 +211,11 @@ def _summary(outcomes: list[Outcome]) -> None:
         return
     record = next(o.record for o in outcomes if o.record.status == "done")
     spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
-    trainable = "—" if record.n_trainable is None else f"{record.n_trainable:,}"
-    total = "—" if record.n_total is None else f"{record.n_total:,}"
-    print(f"Accuracy {mean(means):.3f}{spread} over {len(means)} seed(s); {trainable} trainable of {total} parameters.")
+    line = f"Accuracy {mean(means):.3f}{spread} over {len(means)} {'seed' if len(means) == 1 else 'seeds'}."
+    if record.n_total is not None:
+        learnt = "no count of trainable" if record.n_trainable is None else f"{record.n_trainable:,} trainable"
+        line += f" Parameters: {record.n_total:,}, {learnt}."
+    print(line)
     if record.contaminated:
         print(f"Beware: the source was trained on {', '.join(record.contaminated)}.")
 

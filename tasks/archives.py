@@ -58,12 +58,12 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
             unpack(_fetch_any(archive, root / ".downloads", progress), work, archive)
         work.chmod(0o755)
         replace_folder(work, target)
+        for archive in task.archives:
+            (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    for archive in task.archives:
-        (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # another task's download may be in it
-        (root / ".downloads").rmdir()
+        with contextlib.suppress(OSError):  # not empty: a download to go on from
+            (root / ".downloads").rmdir()
     return target
 
 
