@@ -16,7 +16,6 @@ from mirbench.errors import BadInput, MirbenchError
 if TYPE_CHECKING:
     from mirbench.plan import Request
     from mirbench.registry import Catalogue
-    from mirbench.runner import Outcome
     from mirbench.types import Windowing
 
 __all__ = ["main"]
@@ -107,6 +106,7 @@ def run(
     from mirbench.hyperparameters import parse_method, parse_options, parse_search
     from mirbench.plan import DEFAULT_SOURCE, Request
     from mirbench.progress import Progress
+    from mirbench.report import report
     from mirbench.runner import run as do
 
     catalogue = _catalogue(plugin)
@@ -136,7 +136,8 @@ def run(
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
         print(banner)
-    _report(do(request, catalogue, progress), request, bool(banner))
+    if not report(do(request, catalogue, progress), request.runs, demo=bool(banner)):
+        raise typer.Exit(1)
 
 
 def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Request, str]:
@@ -161,67 +162,6 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
         f"For {task.name} itself: `mirbench data get {task.name}`, or --data with a folder of yours.\n"
     )
     return _with(request, task=task.demo, source=source, data=None, folds=None), banner
-
-
-def _report(outcomes: list[Outcome], request: Request, demo: bool) -> None:
-    """A small table, where the records are, what to do next."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    shown = ("accuracy", "macro-f1", "roc-auc", "pr-auc")
-    done = [o for o in outcomes if o.record.status == "done"]
-    first = outcomes[0].record
-    title = f"{first.spec.task}: {first.spec.method}" + (f" + {first.spec.source}" if first.spec.source else "")
-    table = Table(title=title, title_justify="left")
-    for column in ("fold", "seed", *shown, "s/epoch", "train s", ""):
-        table.add_column(column, justify="right")
-    for outcome in outcomes:
-        record = outcome.record
-        cells = [_cell(record.metrics.get(name)) for name in shown]
-        note = record.reason if record.status != "done" else "on record" if outcome.read_back else ""
-        times = [_cell(record.seconds.get(name), 3) for name in ("epoch", "train")]
-        table.add_row(str(record.spec.fold), str(record.spec.seed), *cells, *times, escape(note))
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    _summary(outcomes)
-    where = "" if request.runs == Path("runs") else f" --runs {request.runs}"
-    print(f"Records: {request.runs / first.spec.task}. All results as a table: mirbench leaderboard{where}")
-    if demo:
-        print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
-    if len(done) < len(outcomes):
-        sys.stdout.flush()
-        failed = next(o for o in outcomes if o.record.status != "done")
-        count = f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result"
-        print(f"{count}: {failed.record.reason}", file=sys.stderr)
-        print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-def _summary(outcomes: list[Outcome]) -> None:
-    from statistics import mean, stdev
-
-    values: dict[int, list[float]] = {}
-    for outcome in outcomes:
-        record = outcome.record
-        if record.status == "done" and record.metrics.get("accuracy") is not None:
-            values.setdefault(record.spec.seed, []).append(record.metrics["accuracy"])
-    means = [mean(v) for v in values.values()]
-    if not means:
-        return
-    record = next(o.record for o in outcomes if o.record.status == "done")
-    spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
-    line = f"Accuracy {mean(means):.3f}{spread} over {len(means)} {'seed' if len(means) == 1 else 'seeds'}."
-    if record.n_total is not None:
-        learnt = "no count of trainable" if record.n_trainable is None else f"{record.n_trainable:,} trainable"
-        line += f" Parameters: {record.n_total:,}, {learnt}."
-    print(line)
-    if record.contaminated:
-        print(f"Beware: the source was trained on {', '.join(record.contaminated)}.")
-
-
-def _cell(value: object, digits: int = 3) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, float) else "—" if value is None else str(value)
 
 
 @app.command("list")
