@@ -71,7 +71,12 @@ class BoundSource:
 
     def layer(self, split: AnySplit, k: int) -> Windows:
         """Hidden layer k, values (n, n_tokens, width) in half precision; `pooled` is kept from the same pass."""
-        return self._rows(split, "pooled", f"layer{k}")[f"layer{k}"]
+        return self.layer_and_pooled(split, k)[0]
+
+    def layer_and_pooled(self, split: AnySplit, k: int) -> tuple[Windows, Windows]:
+        """Hidden layer k and the embeddings, from one pass; see `layer` and `pooled`."""
+        rows = self._rows(split, "pooled", f"layer{k}")
+        return rows[f"layer{k}"], rows["pooled"]
 
     def logits(self, split: AnySplit) -> Windows:
         """The source's own opinion, values (n, n_outputs); computed from `pooled`, which is cached."""

@@ -85,6 +85,8 @@ class RowStore:
 
     def missing(self, keys: Sequence[str]) -> list[int]:
         """Positions of the keys that have no row yet."""
+        if any(key.encode() not in self._where for key in keys):
+            self._look()  # another process may have written them
         return [i for i, key in enumerate(keys) if key.encode() not in self._where]
 
     def get(self, keys: Sequence[str]) -> Rows:

@@ -22,7 +22,6 @@ from mirbench.types import Excerpt, FloatArray
 
 __all__ = ["Compute", "Extraction", "row_key"]
 
-_BATCH = 16  # windows a forward pass
 _SHARD_BYTES = 128 * 2**20
 _SAY_BYTES = 500 * 2**20
 
@@ -48,6 +47,8 @@ class Extraction:
         Samples a window.
     compute : callable
         See `Compute`.
+    batch : int
+        Windows a call of it.
     cache : Path
         Root of the cache, for the message about disk.
     """
@@ -57,6 +58,7 @@ class Extraction:
     window: int
     stages: tuple[str, ...]
     compute: Compute
+    batch: int
     workers: int
     cache: Path
     progress: Progress
@@ -75,10 +77,10 @@ class Extraction:
                 seconds, done = seconds + cost, done + count
                 step(count)
                 if sum(part.nbytes for batch in held for part in batch.values()) >= _SHARD_BYTES or done == len(keys):
-                    for share, (stage, store) in enumerate(stores.items()):
-                        part = np.concatenate([batch[stage] for batch in held])
-                        # One pass made all stages: its cost is booked once, on the first.
-                        store.put(keys[first:done], part, 0.0 if share else seconds, about)
+                    for stage, store in stores.items():
+                        if store.missing(keys[first:done]):
+                            rows_of_stage = np.concatenate([batch[stage] for batch in held])
+                            store.put(keys[first:done], rows_of_stage, seconds, about)
                     held, seconds, first = [], 0.0, done
 
     def batches(self) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]], float]]:
@@ -88,11 +90,11 @@ class Extraction:
             waiting: list[FloatArray] = []
             for windows in _ahead(pool, self._windows, self.work, 4 * self.workers):
                 waiting.extend(windows)
-                while len(waiting) >= _BATCH:
-                    rows = self.compute(np.stack(waiting[:_BATCH]), self.stages)
-                    del waiting[:_BATCH]
+                while len(waiting) >= self.batch:
+                    rows = self.compute(np.stack(waiting[: self.batch]), self.stages)
+                    del waiting[: self.batch]
                     now = time.perf_counter()
-                    yield _BATCH, rows, now - began
+                    yield self.batch, rows, now - began
                     began = time.perf_counter()
             if waiting:
                 rows = self.compute(np.stack(waiting), self.stages)

@@ -260,8 +260,8 @@ class IdsNmr(_Reprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Tokens of the hidden layer, and the embedding."""
-        tokens = context.source.layer(split, self._layer(context.source.card))
-        return Inputs((tokens.values, context.source.pooled(split).values), tokens.clip_index, tokens.n_clips)
+        tokens, pooled = context.source.layer_and_pooled(split, self._layer(context.source.card))
+        return Inputs((tokens.values, pooled.values), tokens.clip_index, tokens.n_clips)
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
         """The same from the body, now."""

@@ -269,20 +269,25 @@ def train(
     history: list[dict[str, float]] = []
     best, best_state, waited = (-np.inf, -np.inf), copy.deepcopy(module.state_dict()), 0
     total = sum(phase.epochs for phase in phases)
+    # half precision has too short a range for small gradients; in other precisions the scaler does nothing
+    half = context.precision == "float16" and context.device.type == "cuda"
+    scaler = torch.amp.GradScaler(context.device.type, enabled=half)
     with context.progress.bar(what, total, "epochs") as step:
         for phase in phases:
             if phase.from_best:
                 module.load_state_dict(best_state)
             optimizer = phase.build(trainable)
             for _ in range(phase.epochs):
-                row = _epoch(module, optimizer, draw(generator), loss, context)
+                row = _epoch(module, optimizer, scaler, draw(generator), loss, context)
                 module.eval()
                 valid_score, valid_loss = score()
                 history.append({**row, "valid_score": valid_score, "valid_loss": valid_loss})
                 step(1, f"loss {row['loss']:.3f}, valid {valid_score:.3f}")
                 waited += 1
-                if (valid_score, -valid_loss) > best:
-                    best, best_state, waited = (valid_score, -valid_loss), copy.deepcopy(module.state_dict()), 0
+                # an undefined score leaves the choice to the loss
+                reached = (-np.inf if np.isnan(valid_score) else valid_score, -valid_loss)
+                if reached > best:
+                    best, best_state, waited = reached, copy.deepcopy(module.state_dict()), 0
                 if patience is not None and waited >= patience:
                     break
     module.load_state_dict(best_state)
@@ -293,6 +298,7 @@ def train(
 def _epoch(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     batches: Iterable[Batch],
     loss: Callable[[Tensor, Batch], Tensor],
     context: Context,
@@ -305,8 +311,9 @@ def _epoch(
             outputs = module(*batch.inputs).unflatten(0, (-1, batch.pieces)).mean(dim=1)
             value = loss(outputs, batch)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        optimizer.step()
+        scaler.scale(value).backward()
+        scaler.step(optimizer)
+        scaler.update()
         total += value.detach() * len(batch.target)
         count += len(batch.target)
     mean = float(total) / max(count, 1)  # waits for the GPU

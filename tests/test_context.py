@@ -222,3 +222,29 @@ def test_clips_of_one_file_with_other_ends_do_not_share_padded_windows(splits, t
     windows = np.asarray(context.audio(split, 16_000, 5.0).values)
     assert not windows[0, 8_000:].any()
     assert windows[1, 8_000:24_000].any()
+
+
+def test_layer_and_pooled_cost_one_pass_also_when_nothing_is_cached(splits, tmp_path: Path) -> None:
+    counted = Counted()
+    context = make(splits, tmp_path / "cache", counted)
+    with context.uncached():
+        tokens, pooled = context.source.layer_and_pooled(splits[1], 3)
+    assert counted.windows == len(splits[1]) == len(tokens) == len(pooled)
+
+
+def test_cost_of_a_layer_is_its_own_pass_where_the_embedding_was_there(splits, tmp_path: Path) -> None:
+    make(splits, tmp_path / "cache", Counted()).source.pooled(splits[0])
+    context = make(splits, tmp_path / "cache", Counted())
+    context.begin_run()
+    context.source.layer_and_pooled(splits[0], 3)
+    assert context.feature_seconds == pytest.approx(context.spent_seconds, rel=0.5)
+
+
+def test_rows_of_another_process_are_found_without_computing(splits, tmp_path: Path) -> None:
+    counted = Counted()
+    first, second = (make(splits, tmp_path / "cache", counted) for _ in range(2))
+    second.source.pooled(splits[1])
+    before = counted.windows
+    first.source.pooled(splits[0])
+    second.source.pooled(splits[0])
+    assert counted.windows == before + len(splits[0])

@@ -110,3 +110,15 @@ def test_pieces_average_logits_before_the_loss(tiny: Tiny) -> None:
 
     train(linear(), [Phase(1, 0.1)], draw, loss, lambda: (0.0, 0.0), tiny[0], seed=0)
     assert seen == [(3, 1)]
+
+
+def test_train_chooses_by_loss_where_the_score_is_undefined(tiny: Tiny) -> None:
+    module, seen = linear(), []
+    losses = iter([3.0, 1.0, 2.0])
+
+    def score() -> tuple[float, float]:
+        seen.append(module.weight.detach().clone())
+        return float("nan"), next(losses)
+
+    train(module, [Phase(3, 0.1)], batches, masked_bce, score, tiny[0], seed=0)
+    assert torch.equal(module.weight, seen[1])
