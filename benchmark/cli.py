@@ -98,6 +98,9 @@ def run(
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")] = "auto",
     precision: Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")] = "float32",
     workers: Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1)] = 2,
+    threads: Annotated[
+        int, typer.Option("--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0)
+    ] = 0,
     plugin: Plugins = [],  # noqa: B006
     demo: Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
@@ -126,6 +129,7 @@ def run(
         device=device,
         precision=_one_of("--precision", precision, ("float32", "bfloat16", "float16")),
         workers=workers,
+        threads=threads,
     )
     progress = Progress(quiet=quiet)
     request, banner = _or_demo(request, catalogue, demo)

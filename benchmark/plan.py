@@ -39,6 +39,8 @@ class Request:
         Values to try of each hyperparameter; chosen on valid.
     data, weights : Path or None
         None is the default place.
+    workers, threads : int
+        Threads that decode audio, and of torch; 0 leaves that to torch.
     """
 
     task: str
@@ -57,6 +59,7 @@ class Request:
     device: str = "auto"
     precision: str = "float32"
     workers: int = 2
+    threads: int = 0
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def _context(plan: Plan, progress: Progress) -> Context:
     return Context(
         facts=plan.facts,
         cache=request.cache,
-        device=_device(request.device),
+        device=_device(request.device, request.threads),
         precision=request.precision,
         windowing=request.windowing,
         progress=progress,
@@ -121,9 +121,11 @@ def _code_sha256(module: str) -> str:
     return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest() if found and found.origin else ""
 
 
-def _device(name: str) -> Any:
+def _device(name: str, threads: int) -> Any:
     import torch
 
+    if threads:
+        torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
