@@ -6,7 +6,9 @@ Plugin authors run them by ``mirbench check FILE``; our own tests run them on ev
 from __future__ import annotations
 
 import importlib
+import inspect
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +21,7 @@ from mirbench.datasets import read_task
 from mirbench.errors import BadAudio, MirbenchError, MissingData
 from mirbench.progress import Progress
 from mirbench.registry import Plugin
-from mirbench.types import Clip, Method, SourceCard, Split, Task, excerpts
+from mirbench.types import Clip, Fitted, Method, SourceCard, Split, Task, excerpts
 
 if TYPE_CHECKING:
     from mirbench.context import Context
@@ -159,12 +161,14 @@ def check_method(method: type[Method], context: Context, task_splits: tuple[Spli
     for _ in range(2):
         try:
             fitted = method().fit(train, valid, context, seed=0)
+            if not isinstance(fitted, Fitted):
+                return [f"fit must return a mirbench.Fitted, not {type(fitted).__name__}"]
             scores.append(fitted.predict(test.blind()))
             metrics.validate(scores[-1], test.targets(), len(test), len(test.classes))
             halves = [Split(test.task, test.clips[i::2]) for i in (0, 1)]
             apart = np.concatenate([fitted.predict(half.blind()) for half in halves])
         except Exception as error:  # a plugin may raise anything; the author wants to read it
-            return [f"{type(error).__name__}: {error}"]
+            return [_told(error, method)]
     together = np.concatenate([scores[-1][0::2], scores[-1][1::2]])
     if not np.allclose(together, apart, atol=1e-4):
         problems.append("the score of a clip depends on which other clips are predicted with it")
@@ -173,6 +177,14 @@ def check_method(method: type[Method], context: Context, task_splits: tuple[Spli
     if method.needs and _weights(context) != before:
         problems.append("fit changed the shared source; take context.source.copy() to train inside it")
     return problems
+
+
+def _told(error: Exception, method: type[Method]) -> str:
+    """What a plugin raised, with the last line of its own file on the way there."""
+    own = inspect.getfile(method)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+    where = f" (line {lines[-1]} of {Path(own).name})" if lines else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def _weights(context: Context) -> float:

@@ -163,7 +163,7 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
     banner = (
         f"DEMO: {task.demo}{with_source} ({why}).\n"
         f"It is synthesised audio that stands in for {task.name}; its numbers say nothing about music.\n"
-        f"For {task.name} itself: `mirbench data get {task.name}`, or --data with a folder of yours.\n"
+        f"Real music: `mirbench data get gtzan-mini` (100 clips), `mirbench show {task.name}`, --data FOLDER.\n"
     )
     return _with(request, task=task.demo, source=source, data=None, folds=None), banner
 

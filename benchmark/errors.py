@@ -42,8 +42,9 @@ class UnknownName(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        folded = {other.lower(): other for other in known}
+        near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+        hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
         super().__init__(f"No {kind} is called '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
 
 

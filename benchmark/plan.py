@@ -103,6 +103,8 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     task = catalogue.task(request.task)
     kind = catalogue.method(request.method)
     method = build(kind, request.params)
+    if both := sorted(set(request.params) & set(request.search)):
+        raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
     for point in grid(request.search):
         build(kind, {**request.params, **point})  # refuse bad values before any work
     card = _card(request, kind, catalogue)

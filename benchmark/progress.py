@@ -85,7 +85,7 @@ class Progress:
             if now - last >= _LINE_EVERY:
                 rate = done / (now - began)
                 left = f"{(total - done) / rate:.0f} s left" if rate else "time left unknown"
-                self.say(f"{what}: {done}/{total} {unit}, {rate:.3g}/s, {left} {note}".rstrip())
+                self.say(f"{what}: {done}/{total} {unit}, {rate:.3g}/s, {left}{note and ', '}{note}")
                 last = now
 
         return step

@@ -144,6 +144,8 @@ def load_plugin(path: Path) -> Plugin:
             raise BadInput(
                 f"--plugin {path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)"
             )
+        if not isinstance(method.needs, tuple):
+            raise BadInput(f'--plugin {path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
     plugin = Plugin(
         origin=path.name,
         sha256=_file_sha256(path),

@@ -48,15 +48,22 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
     shown = _shown([outcome.record for outcome in outcomes])
     title = f"{first.task}: {first.method}" + (f" + {first.source}" if first.source else "")
     table = Table(title=escape(title), title_justify="left")
-    for column in ("fold", "seed", *shown, "s/epoch", "train s", ""):
+    for column in ("fold", "seed", *shown, "s/epoch", "train s", "note"):
         table.add_column(column, justify="right")
     for outcome in outcomes:
         record = outcome.record
         cells = [_cell(record.metrics.get(name)) for name in shown]
         times = [_cell(record.seconds.get(name)) for name in ("epoch", "train")]
-        note = record.reason if record.status != "done" else "on record" if outcome.read_back else ""
-        table.add_row(str(record.spec.fold), str(record.spec.seed), *cells, *times, escape(note))
+        table.add_row(str(record.spec.fold), str(record.spec.seed), *cells, *times, escape(_note(outcome)))
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def _note(outcome: Outcome) -> str:
+    record = outcome.record
+    if record.status != "done":
+        return f"{record.status}: {record.reason}"
+    chosen = ", ".join(f"{name}={value}" for name, value in record.chosen.items())
+    return "; ".join(part for part in (chosen, "on record" if outcome.read_back else "") if part)
 
 
 def _shown(records: Sequence[RunRecord]) -> list[str]:
@@ -77,7 +84,8 @@ def _summary(done: Sequence[RunRecord]) -> str:
     if not means:
         return f"{name} is undefined on this test set."
     spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
-    line = f"{name.capitalize()} {mean(means):.3f}{spread} over {len(means)} {'seed' if len(means) == 1 else 'seeds'}."
+    line = f"{name.capitalize()} {mean(means):.3f}{spread} over {len(means)} {'seed' if len(means) == 1 else 'seeds'}"
+    line += f" (mean of {done[0].n_folds} folds)." if done[0].n_folds > 1 else "."
     if done[0].n_total is not None:
         n_trainable = done[0].n_trainable
         learnt = "no count of trainable ones" if n_trainable is None else f"{n_trainable:,} trainable"

@@ -17,7 +17,8 @@ _SAID = {
     "synthesised": "Synthesised audio: shows that the machinery works, says nothing about music.",
 }
 NOTE = (
-    "Mean ± standard deviation over seeds; over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
+    "Mean ± standard deviation (n - 1) over seeds alone: a method without chance has 0, which says nothing of other "
+    "clips. Over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
     "Trainable: values moved by an optimiser (— for forests and kernel machines). s/epoch: training alone, with frozen "
     "parts read from the cache. Clips/s: from file to score, nothing cached."
 )

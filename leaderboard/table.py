@@ -144,7 +144,7 @@ def _names(records: Sequence[RunRecord]) -> dict[str, str]:
 def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
     settings: dict[str, Any] = dict(spec.params)
-    settings |= {f"search {name}": "/".join(map(str, values)) for name, values in spec.search.items()}
+    settings |= {name: f"best of {'/'.join(map(str, values))}" for name, values in spec.search.items()}
     settings |= {f"source {name}": value for name, value in spec.source_params.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
@@ -165,6 +165,8 @@ def _row(store: RunStore, runs: Sequence[tuple[Path, RunRecord]], name: str) -> 
         complete = list(by_seed.values())
     elif lacking := [seed for seed, parts in sorted(by_seed.items()) if len(parts) < record.n_folds]:
         flags.append(f"without seed {', '.join(map(str, lacking))}, which lacks folds")
+    if any(_busy(run) for _, run in runs):
+        flags.append("timed on a busy machine")
     if record.contaminated:
         flags.append(f"source trained on {', '.join(record.contaminated)}")
     known = [metric for metric in (*POOLED, *AVERAGED) if metric in record.metrics]
@@ -178,9 +180,20 @@ def _row(store: RunStore, runs: Sequence[tuple[Path, RunRecord]], name: str) -> 
         n_total=record.n_total,
         epoch_seconds=_mean([run.seconds.get("epoch") for _, run in runs]),
         clips_per_second=_mean([run.seconds.get("clips_per_second") for _, run in runs]),
-        device=str(record.environment.get("gpu") or record.environment.get("processor") or "unknown"),
+        device=_device(record),
         flags=tuple(flags),
     )
+
+
+def _device(record: RunRecord) -> str:
+    known = record.environment
+    return str(known.get("gpu") or f"{known.get('processor', 'unknown')}, {known.get('cores', '?')} cores")
+
+
+def _busy(record: RunRecord) -> bool:
+    """Whether more was waiting for the processor than it has cores, and one more, when the run ended."""
+    load, cores = record.environment.get("load"), record.environment.get("cores")
+    return load is not None and cores is not None and load > cores + 1
 
 
 def _over_folds(

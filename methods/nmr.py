@@ -102,6 +102,7 @@ class _Reprogramming:
     items: Literal["chunks", "random-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
 
+    name = ""
     version = "1"
     entry = ""
 
@@ -135,7 +136,7 @@ class _Reprogramming:
         predict, history = fit_module(
             module, lambda split: self.inputs(context, split), train, valid, context,
             Recipe(self._phases(), self.batch_size, masked_bce), seed=seed, draw=self._draw(context, train),
-            what=f"{type(self).__name__} seed {seed}",
+            what=f"{self.name} seed {seed}",
         )  # fmt: skip
         state = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
         return Fitted(predict, count_parameters(module, trainable=True), state, history)

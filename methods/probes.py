@@ -204,6 +204,8 @@ class MlpProbe:
             cross_entropy if train.task.kind == "single-label" else masked_bce,
             self.patience,
         )
-        predict, history = fit_module(module, inputs, train, valid, context, recipe, seed=seed, what=self.name)
+        predict, history = fit_module(
+            module, inputs, train, valid, context, recipe, seed=seed, what=f"{self.name} seed {seed}"
+        )
         state = {"mean": mean, "scale": scale, **{k: v.cpu().numpy() for k, v in module.state_dict().items()}}
         return Fitted(predict, count_parameters(module, trainable=True), state, history)

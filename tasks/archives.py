@@ -58,12 +58,17 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
             unpack(_fetch_any(archive, root / ".downloads", progress), work, archive)
         work.chmod(0o755)
         replace_folder(work, target)
+    except MissingData as error:
+        files = ", ".join(f"{archive.file_name} ({archive.checksum})" for archive in task.archives)
+        raise MissingData(f"{error}, or get {files} by hand and unpack it into {target}") from error
+    else:
         for archive in task.archives:
             (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty: a download to go on from
             (root / ".downloads").rmdir()
+            root.rmdir()  # nor leave an empty root behind a failed download
     return target
 
 

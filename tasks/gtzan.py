@@ -52,13 +52,13 @@ def _find(genres: Path) -> dict[str, Path]:
     return found
 
 
-def _genres_folder(root: Path, names: tuple[str, ...]) -> Path:
+def _genres_folder(task: str, root: Path, names: tuple[str, ...]) -> Path:
     candidates = [root / name for name in names] + [root]
     folder = next((path for path in candidates if (path / GENRES[0]).is_dir()), None)
     if folder is None:
         raise MissingData(
-            f"{root}: no folder {names[0]}/ with one folder a genre ({GENRES[0]}/ … {GENRES[-1]}/) in it; "
-            "see `mirbench show` for the layout, `mirbench data get` to fetch"
+            f"{task}: {root} holds no {names[0]}/ with one folder a genre ({GENRES[0]}/ … {GENRES[-1]}/); "
+            f"`mirbench show {task}` prints the layout, `mirbench data get {task} --data ROOT` fetches it"
         )
     return folder
 
@@ -73,11 +73,11 @@ def _clips(task: str, found: Mapping[str, Path], splits: Mapping[str, str]) -> l
 
 
 def _read_gtzan(root: Path, fold: int) -> list[Clip]:
-    return _clips("gtzan", _find(_genres_folder(root, ("genres",))), fault_filtered())
+    return _clips("gtzan", _find(_genres_folder("gtzan", root, ("genres",))), fault_filtered())
 
 
 def _read_kaggle(root: Path, fold: int) -> list[Clip]:
-    folder = _genres_folder(root, ("genres_original", "Data/genres_original"))
+    folder = _genres_folder("gtzan-kaggle", root, ("genres_original", "Data/genres_original"))
     splits = {name: split for name, split in fault_filtered().items() if name != _BROKEN_IN_KAGGLE}
     return _clips("gtzan-kaggle", _find(folder), splits)
 
@@ -89,7 +89,7 @@ def mini_split(rank: int, fold: int) -> str:
 
 
 def _read_mini(root: Path, fold: int) -> list[Clip]:
-    found = _find(_genres_folder(root, ("genres",)))
+    found = _find(_genres_folder("gtzan-mini", root, ("genres",)))
     splits: dict[str, str] = {}
     for genre in GENRES:
         names = sorted(name for name in found if name.startswith(genre + "."))
@@ -101,7 +101,7 @@ def _read_mini(root: Path, fold: int) -> list[Clip]:
 
 
 def _read_demo(root: Path, fold: int) -> list[Clip]:
-    found = _find(_genres_folder(root, ("genres",)))
+    found = _find(_genres_folder("gtzan-demo", root, ("genres",)))
 
     def split(name: str) -> str:
         number = int(name.rpartition(".")[2])

@@ -223,13 +223,13 @@ def test_run_looks_for_the_data_before_it_fetches_weights(typed: Mirbench, tmp_p
 
 def test_run_on_a_root_without_the_data_set_says_what_is_missing(typed: Mirbench, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    assert "no folder genres/ with one folder a genre" in one_line(prior(typed, tmp_path / "data"))
+    assert "holds no genres/ with one folder a genre" in one_line(prior(typed, tmp_path / "data"))
 
 
 def test_run_on_the_default_root_without_the_data_set_is_no_demo(typed: Mirbench, tmp_path: Path) -> None:
     (tmp_path / "home" / "mirbench-data").mkdir()
     answer = typed("run", "--task", "gtzan", "--method", "prior", "--quiet")
-    assert "no folder genres/ with one folder a genre" in one_line(answer)
+    assert "holds no genres/ with one folder a genre" in one_line(answer)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_run_leaves_a_record_a_fold_and_seed(typed: Mirbench, excerpt: Path) -> 
 
 
 def test_run_of_prior_scores_a_tenth(first: Answer) -> None:
-    assert "Accuracy 0.100 ± 0.000 over 2 seeds.\n" in first.out
+    assert "Accuracy 0.100 ± 0.000 over 2 seeds (mean of 5 folds).\n" in first.out
 
 
 def test_run_says_where_the_records_are(first: Answer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mirbench import checks
@@ -92,3 +94,15 @@ def test_check_method_finds_a_changed_source(tiny: Tiny) -> None:
     finally:
         context.source.network.load_state_dict(before)
     assert any("changed the shared source" in line for line in problems)
+
+
+def test_check_method_says_the_line_where_a_plugin_failed(tiny: Tiny) -> None:
+    def broken(split):
+        return split.clip_mean()
+
+    (problem,) = checks.check_method(faulty(broken), *tiny)
+    line = broken.__code__.co_firstlineno + 1
+    assert (
+        problem
+        == f"AttributeError: 'BlindSplit' object has no attribute 'clip_mean' (line {line} of {Path(__file__).name})"
+    )

@@ -142,7 +142,7 @@ def test_gtzan_mini_short_of_a_clip_names_the_genre(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["gtzan", "gtzan-kaggle", "gtzan-mini"])
 def test_folder_without_genres_is_missing_data_that_names_it(name: str, tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=f"{tmp_path}: no folder genres"):
+    with pytest.raises(MissingData, match=f"{name}: {tmp_path} holds no genres"):
         Catalogue().task(name).read_clips(tmp_path, 0)
 
 

@@ -59,8 +59,12 @@ def write(root: Path, spec: RunSpec = SPEC, draw: int = 0, n_clips: int = 12, **
         "done",
         metrics=metrics.evaluate(METRICS, scores, split.targets()),
         seconds={"epoch": 1.0, "clips_per_second": 20.0},
-        environment={"processor": "a processor", "gpu": None},
-        **{"n_trainable": 1234, "n_total": 5678, **facts},
+        **{
+            "n_trainable": 1234,
+            "n_total": 5678,
+            "environment": {"processor": "a processor", "gpu": None},
+            **facts,
+        },
     )
     RunStore(root).write(record, Scores.of(split, scores))
     return record
@@ -450,3 +454,13 @@ def test_command_loads_no_torch(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, "leaderboard", "--runs", str(tmp_path)]
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_timing_on_a_busy_machine_is_flagged(tmp_path: Path) -> None:
+    write(tmp_path, SPEC, environment={"load": 6.1, "cores": 2})
+    assert "timed on a busy machine" in only_row(tmp_path).flags
+
+
+def test_timing_on_a_quiet_machine_is_not_flagged(tmp_path: Path) -> None:
+    write(tmp_path, SPEC, environment={"load": 2.1, "cores": 2})
+    assert only_row(tmp_path).flags == ()

@@ -54,7 +54,7 @@ def test_bar_prints_a_line_with_rate_and_time_left(capsys, clock):
     with Progress().bar("decoding", 10, "files") as step:
         clock.now += 20
         step(4, "so far")
-    assert capsys.readouterr().err == "decoding: 4/10 files, 0.2/s, 30 s left so far\n"
+    assert capsys.readouterr().err == "decoding: 4/10 files, 0.2/s, 30 s left, so far\n"
 
 
 def test_bar_prints_no_line_for_short_work(capsys, clock):

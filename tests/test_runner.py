@@ -322,3 +322,16 @@ def test_method_without_source_refuses_one(tmp_path: Path, catalogue: Catalogue)
 def test_device_that_is_not_there_is_bad_input(tmp_path: Path, catalogue: Catalogue) -> None:
     with pytest.raises(BadInput, match="--device"):
         do(tmp_path, catalogue, device="cuda:77")
+
+
+def test_setting_and_searching_the_same_hyperparameter_is_refused(tmp_path: Path, catalogue: Catalogue) -> None:
+    with pytest.raises(BadInput, match="both set"):
+        do(tmp_path, catalogue, params={"level": 0.5}, search={"level": [0.1, 0.2]})
+
+
+def test_fit_that_returns_a_function_fails_with_what_is_needed(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Oracle, "fit", lambda *a, **k: lambda split: None)
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,))
+    assert outcome.record.reason == "TypeError: fit of oracle must return a mirbench.Fitted, not function"
