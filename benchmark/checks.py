@@ -160,7 +160,7 @@ def check_method(method: type[Method], context: Context, task_splits: tuple[Spli
     scores = []
     for _ in range(2):
         try:
-            fitted = method().fit(train, valid, context, seed=0)
+            fitted: Any = method().fit(train, valid, context, seed=0)
             if not isinstance(fitted, Fitted):
                 return [f"fit must return a mirbench.Fitted, not {type(fitted).__name__}"]
             scores.append(fitted.predict(test.blind()))

@@ -8,7 +8,6 @@ groups ``mirbench.tasks``, ``mirbench.methods`` and ``mirbench.sources``.
 from __future__ import annotations
 
 import ast
-import dataclasses
 import hashlib
 import importlib
 import importlib.metadata
@@ -140,7 +139,7 @@ def load_plugin(path: Path) -> Plugin:
         m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)
     ]
     for method in methods:
-        if not dataclasses.is_dataclass(method):
+        if not hasattr(method, "__dataclass_fields__"):
             raise BadInput(
                 f"--plugin {path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)"
             )

@@ -238,7 +238,7 @@ def _search(
 
 
 def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int) -> Fitted:
-    fitted = method.fit(train, valid, context, seed=seed)
+    fitted: Any = method.fit(train, valid, context, seed=seed)
     if not isinstance(fitted, Fitted):
         raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
     return fitted

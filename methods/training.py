@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from mirbench.context import Context
 from mirbench.metrics import METRICS
@@ -271,7 +272,7 @@ def train(
     total = sum(phase.epochs for phase in phases)
     # half precision has too short a range for small gradients; in other precisions the scaler does nothing
     half = context.precision == "float16" and context.device.type == "cuda"
-    scaler = torch.amp.GradScaler(context.device.type, enabled=half)
+    scaler = GradScaler(context.device.type, enabled=half)
     with context.progress.bar(what, total, "epochs") as step:
         for phase in phases:
             if phase.from_best:
@@ -298,7 +299,7 @@ def train(
 def _epoch(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
+    scaler: GradScaler,
     batches: Iterable[Batch],
     loss: Callable[[Tensor, Batch], Tensor],
     context: Context,
