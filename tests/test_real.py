@@ -51,10 +51,10 @@ def test_ids_nmr_on_mn04_learns_and_rereads_its_frozen_part(mini: Request) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["ii-nmr", "id-nmr"])
-def test_reprogramming_before_the_body_lowers_its_loss_on_real_music(method: str, mini: Request) -> None:
-    request = replace(mini, method=method, folds=(1,), params={"epochs": 3, "lr": 1e-2})
+@pytest.mark.parametrize(("method", "lr"), [("ii-nmr", 1e-2), ("id-nmr", 1e-3)])
+def test_reprogramming_before_the_body_lowers_its_loss_on_real_music(method: str, lr: float, mini: Request) -> None:
+    request = replace(mini, method=method, folds=(1,), params={"epochs": 3, "lr": lr})
     (outcome,) = run(request, Catalogue(), Progress(quiet=True))
     losses = [row["loss"] for row in outcome.record.history]
     assert outcome.record.status == "done", outcome.record.reason
-    assert losses[-1] < losses[0]
+    assert losses[-1] < 0.8 * losses[0]
