@@ -20,9 +20,8 @@ from mirbench.errors import BadAudio
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
-__all__ = ["AUDIO_SUFFIXES", "MIN_SECONDS", "Facts", "cut", "read", "survey", "window_starts"]
+__all__ = ["MIN_SECONDS", "Facts", "cut", "read", "survey", "window_starts"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", ".aif", ".aiff")
 MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""
 

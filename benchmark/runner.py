@@ -231,8 +231,9 @@ def _search(
         metrics.validate(scores, targets, len(valid), len(valid.classes))
         score = float(metric.function(scores, targets))
         trials.append(Trial(point, score, time.perf_counter() - began))
+        # an undefined score loses to any other
         if best is None or score > best_score:
-            best, best_score, chosen = fitted, score, point
+            best, best_score, chosen = fitted, -np.inf if np.isnan(score) else score, point
     assert best is not None
     return best, trials, chosen
 

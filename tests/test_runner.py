@@ -335,3 +335,20 @@ def test_fit_that_returns_a_function_fails_with_what_is_needed(
     monkeypatch.setattr(Oracle, "fit", lambda *a, **k: lambda split: None)
     (outcome,) = do(tmp_path, catalogue, seeds=(0,))
     assert outcome.record.reason == "TypeError: fit of oracle must return a mirbench.Fitted, not function"
+
+
+def test_search_prefers_a_defined_score_to_an_undefined_one(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mirbench import metrics
+
+    honest = metrics.METRICS["accuracy"]
+
+    def undefined_at_first(scores, targets):
+        value = honest.function(scores, targets)
+        return float("nan") if value < 0.5 else value
+
+    table = {**metrics.METRICS, "accuracy": replace(honest, function=undefined_at_first)}
+    monkeypatch.setattr(metrics, "METRICS", table)
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), search={"level": [0.2, 0.8]})
+    assert outcome.record.chosen == {"level": 0.8}
