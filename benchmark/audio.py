@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ from mirbench.errors import BadAudio
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
-__all__ = ["MIN_SECONDS", "Facts", "cut", "read", "survey", "window_starts"]
+__all__ = [
+    "MIN_SECONDS", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "read", "survey", "window_starts",
+]  # fmt: skip
 
 MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""
@@ -31,26 +33,28 @@ _LEAD = 4608
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
 
-_TABLE = "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, sha256 TEXT, seconds REAL, peak REAL)"
+_TABLE = "CREATE TABLE IF NOT EXISTS stretches (key TEXT PRIMARY KEY, sha256 TEXT, seconds REAL, peak REAL, rms REAL)"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What decoding a stretch of a file once told.
+    """What looking at a stretch of a file once told, as it was recorded: before any change of level.
 
     Parameters
     ----------
     sha256 : str
         Of the bytes of the whole file.
     seconds : float
-        Length of the stretch.
-    peak : float
-        Largest absolute sample of the stretch.
+        Length of the stretch; 0 for a picture.
+    peak, rms : float
+        Largest absolute sample of the stretch and root of its mean square, full scale 1, channels averaged; 0 for a
+        picture.
     """
 
     sha256: str
-    seconds: float
-    peak: float
+    seconds: float = 0.0
+    peak: float = 0.0
+    rms: float = 0.0
 
 
 def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
@@ -59,7 +63,8 @@ def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
     Parameters
     ----------
     excerpt : Excerpt
-        File, start and duration in seconds; only this stretch is decoded.
+        File, start and duration in seconds; only this stretch is decoded. With peaks, the stretch is repeated, once at
+        each level.
     sample_rate : int
         Of the result, in Hz.
 
@@ -75,10 +80,36 @@ def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
     import soxr
 
     audio, rate = _decode(excerpt)
-    if rate == sample_rate:
+    peak = float(np.max(np.abs(audio), initial=0.0))
+    if rate != sample_rate:
+        audio = soxr.resample(audio, rate, sample_rate).astype(np.float32, copy=False)
+    return at_levels(audio, excerpt.peaks, peak)
+
+
+def at_levels(audio: FloatArray, peaks: Sequence[float], peak: float) -> FloatArray:
+    """A signal once for each level in dBFS, one after the other; unchanged where none is given.
+
+    Parameters
+    ----------
+    peak : float
+        Absolute peak of the signal as it was recorded, which is brought to each of the levels.
+    """
+    if not peaks or peak == 0.0:
         return audio
-    resampled: FloatArray = soxr.resample(audio, rate, sample_rate).astype(np.float32, copy=False)
-    return resampled
+    return np.concatenate([audio * np.float32(10 ** (level / 20) / peak) for level in peaks])
+
+
+def heard_seconds(excerpt: Excerpt, facts: Facts) -> float:
+    """Length of what is heard of a stretch: once for each of its levels."""
+    return facts.seconds * max(1, len(excerpt.peaks))
+
+
+def heard_rms(excerpt: Excerpt, facts: Facts) -> float:
+    """Root mean square of what is heard of a stretch, at its levels."""
+    if not excerpt.peaks or facts.peak == 0.0:
+        return facts.rms
+    gains = 10 ** (np.asarray(excerpt.peaks) / 20) / facts.peak
+    return float(facts.rms * np.sqrt(np.mean(gains**2)))
 
 
 def window_starts(n_samples: int, window: int, windowing: Windowing) -> list[int]:
@@ -105,7 +136,14 @@ def cut(audio: FloatArray, starts: Sequence[int], window: int) -> FloatArray:
     return windows
 
 
-def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers: int = 2) -> dict[Excerpt, Facts]:
+def survey(
+    excerpts: Sequence[Excerpt],
+    memo: Path,
+    progress: Progress,
+    workers: int = 2,
+    look: Callable[[Excerpt], Facts | str] | None = None,
+    what: str = "audio",
+) -> dict[Excerpt, Facts]:
     """Hash and decode every stretch once, and find all faults before any work is wasted.
 
     Parameters
@@ -114,6 +152,8 @@ def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers:
         The stretches to look at.
     memo : Path
         SQLite file that remembers answers by path, size and modification time.
+    look : callable or None
+        What tells the facts of one excerpt, or its fault in one line; None decodes audio.
 
     Raises
     ------
@@ -129,16 +169,16 @@ def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers:
         keys = {excerpt: _memo_key(excerpt) for excerpt in excerpts}
         found |= {e: facts for e, key in keys.items() if key and (facts := _recall(database, key))}
         missing = [excerpt for excerpt in keys if excerpt not in found]
-        with ThreadPoolExecutor(workers) as pool, progress.bar("checking audio", len(missing), "files") as step:
-            for excerpt, answer in zip(missing, pool.map(_look, missing), strict=True):
+        with ThreadPoolExecutor(workers) as pool, progress.bar(f"checking {what}", len(missing), "files") as step:
+            for excerpt, answer in zip(missing, pool.map(look or _look, missing), strict=True):
                 step(1)
                 if isinstance(answer, str):
                     faults.append(answer)
                     continue
                 found[excerpt] = answer
                 database.execute(
-                    "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
-                    (keys[excerpt], answer.sha256, answer.seconds, answer.peak),
+                    "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?, ?, ?)",
+                    (keys[excerpt], answer.sha256, answer.seconds, answer.peak, answer.rms),
                 )
     finally:
         database.commit()  # an interrupt keeps what was learnt
@@ -149,7 +189,7 @@ def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers:
 
 
 def _recall(database: sqlite3.Connection, key: str) -> Facts | None:
-    row = database.execute("SELECT sha256, seconds, peak FROM facts WHERE key = ?", (key,)).fetchone()
+    row = database.execute("SELECT sha256, seconds, peak, rms FROM stretches WHERE key = ?", (key,)).fetchone()
     return Facts(*row) if row else None
 
 
@@ -182,7 +222,8 @@ def _look(excerpt: Excerpt) -> Facts | str:
     if peak < SILENCE_PEAK:
         return f"{path}: silent (peak {peak:.1e} of full scale)"
     with path.open("rb") as stream:
-        return Facts(hashlib.file_digest(stream, "sha256").hexdigest(), seconds, peak)
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Facts(sha256, seconds, peak, float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))))
 
 
 def _shape_fault(file: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mirbench.types import FloatArray, SourceCard
+from mirbench.types import FloatArray, SourceCard, clips_of
 from mirbench.windows import AnySplit, Windows
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class BoundSource:
         Where it runs.
     """
 
-    def __init__(self, card: SourceCard, load: Callable[[], torch.nn.Module], identity: str, context: Context) -> None:
+    def __init__(self, card: SourceCard, load: Callable[[], Any], identity: str, context: Context) -> None:
         self.card = card
         self._load, self._identity, self._context = load, identity, context
-        self._loaded: torch.nn.Module | None = None
+        self._loaded: Any = None
         self._frozen: torch.nn.Module | None = None
 
     @property
@@ -50,7 +50,9 @@ class BoundSource:
 
     @property
     def n_parameters(self) -> int:
-        """Parameters of the network as published (before folding)."""
+        """Parameters of the network as published (before folding); 0 where features were computed elsewhere."""
+        if self.card.kind == "precomputed":
+            return 0
         return sum(p.numel() for p in self._original().parameters())
 
     def copy(self) -> Any:
@@ -67,6 +69,9 @@ class BoundSource:
 
     def pooled(self, split: AnySplit) -> Windows:
         """Embeddings, values (n, n_features)."""
+        if self.card.kind == "precomputed":
+            found: Windows = self._original().pooled(clips_of(split))
+            return found
         return self._rows(split, "pooled")["pooled"]
 
     def layer(self, split: AnySplit, k: int) -> Windows:
@@ -91,9 +96,10 @@ class BoundSource:
         """Rows as a float32 tensor on the device."""
         return torch.from_numpy(np.ascontiguousarray(rows)).to(self._context.device, torch.float32)
 
-    def _original(self) -> torch.nn.Module:
+    def _original(self) -> Any:
         if self._loaded is None:
-            self._loaded = self._load().eval()
+            loaded = self._load()
+            self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()
         return self._loaded
 
     def _rows(self, split: AnySplit, *stages: str) -> dict[str, Windows]:

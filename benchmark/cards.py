@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable
+from pathlib import Path
 
 from mirbench.errors import UnknownName
 from mirbench.registry import Catalogue
-from mirbench.types import Method, SourceCard, Task
+from mirbench.types import Archive, Method, SourceCard, Task
 
 __all__ = ["describe"]
 
@@ -21,27 +22,32 @@ def describe(name: str, catalogue: Catalogue) -> str:
     UnknownName
         If nothing is called so.
     """
-    if name in catalogue.names("task"):
-        return _task(catalogue.task(name))
-    if name in catalogue.names("source"):
+    if name in catalogue.names("source") or _of_family(name, catalogue, "source"):
         return _source(catalogue.source(name))
     if name in catalogue.names("method"):
         return _method(catalogue.method(name))
+    if "+" in name or name in catalogue.names("task") or _of_family(name, catalogue, "task"):
+        return _task(catalogue.task(name))
     known = {n for kind in ("task", "method", "source") for n in catalogue.names(kind)}
     raise UnknownName("task, method or source", name, known)
 
 
+def _of_family(name: str, catalogue: Catalogue, kind: str) -> bool:
+    return any(name.startswith(written.partition(":")[0] + ":") for written in catalogue.families(kind))
+
+
 def _task(task: Task) -> str:
+    length = f" of about {task.clip_seconds:g} s" if task.clip_seconds else ""
     lines = [
         ("task", f"{task.name}, version {task.version}: {task.title}"),
         ("kind", f"{task.kind}, {task.standing}"),
         ("classes", ", ".join(task.classes)),
-        ("clips", f"{task.n_clips} of about {task.clip_seconds:g} s, {task.n_folds} fold(s)"),
+        ("clips", f"{task.n_clips or 'known once they are read'}{length}, {task.n_folds} fold(s)"),
         ("metrics", f"{', '.join(task.metrics)}; the first selects"),
-        ("folder", f"<data root>/{task.folder}"),
+        ("folder", task.folder if Path(task.folder).is_absolute() else f"<data root>/{task.folder}"),
         ("licence", task.license),
         ("reference", task.reference),
-        *(("archive", f"{a.url}  {a.checksum}  {a.note}") for a in task.archives),
+        *(("archive", _archive(a)) for a in task.archives),
         *(("mirror", url) for a in task.archives for url in a.mirrors),
         *(("note", note) for note in task.notes),
         ("demo", task.demo or "none"),
@@ -49,14 +55,19 @@ def _task(task: Task) -> str:
     return _aligned(lines)
 
 
+def _archive(archive: Archive) -> str:
+    size = f"{archive.n_bytes / 1e6:,.0f} MB" if archive.n_bytes else ""
+    return "  ".join(part for part in (archive.url, size, archive.checksum, archive.note) if part)
+
+
 def _source(card: SourceCard) -> str:
     lines = [
         ("source", f"{card.name}, version {card.version}: {card.title}"),
         ("offers", ", ".join(card.offers)),
-        ("input", f"{card.seconds:g} s at {card.sample_rate} Hz -> picture {card.n_bands} x {card.n_frames}"),
-        ("outputs", f"{card.n_features} features, {card.n_outputs} classes: {card.labels} ({card.activation})"),
-        ("layers", str(card.n_layers)),
-        ("parameters", f"{card.n_parameters:,}"),
+        ("input", _input(card)),
+        ("outputs", _outputs(card)),
+        ("layers", str(card.n_layers or "")),
+        ("parameters", f"{card.n_parameters:,}" if card.n_parameters else ""),
         ("trained on", ", ".join(card.trained_on)),
         ("licence", card.license),
         ("reference", card.reference),
@@ -66,6 +77,18 @@ def _source(card: SourceCard) -> str:
         *(("note", note) for note in card.notes),
     ]
     return _aligned(lines)
+
+
+def _input(card: SourceCard) -> str:
+    if card.kind == "precomputed":
+        return "none: its rows are read from a file"
+    return f"{card.seconds:g} s at {card.sample_rate} Hz -> picture {card.n_bands} x {card.n_frames}"
+
+
+def _outputs(card: SourceCard) -> str:
+    features = f"{card.n_features} features" if card.n_features else ""
+    classes = f", {card.n_outputs} classes: {card.labels} ({card.activation})" if card.n_outputs else ""
+    return features + classes
 
 
 def _method(method: type[Method]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench import audio, metrics
+from mirbench import audio, metrics, pictures
 from mirbench.datasets import read_task
 from mirbench.errors import BadAudio, MirbenchError, MissingData
 from mirbench.progress import Progress
@@ -44,11 +44,11 @@ def check_task(task: Task) -> list[str]:
         problems.append(f"the first metric selects and must be one number, not {task.metrics[0]}")
     if wrong := [m for m in task.metrics if m in metrics.METRICS and task.kind not in metrics.METRICS[m].task_kinds]:
         problems.append(f"metrics {wrong} are not defined for {task.kind} tasks")
-    if task.n_folds < 1 or task.n_clips < 1:
-        problems.append("n_folds and n_clips must be at least 1")
+    if task.n_folds < 1 or task.n_clips < 0:
+        problems.append("n_folds must be at least 1, n_clips at least 0 (0: known once they are read)")
     for archive in task.archives:
-        if archive.checksum.partition(":")[0] not in ("md5", "sha256"):
-            problems.append(f"the checksum of {archive.url} must begin with md5: or sha256:")
+        if archive.checksum and archive.checksum.partition(":")[0] not in ("md5", "sha256"):
+            problems.append(f"the checksum of {archive.url} must begin with md5: or sha256:, or be empty")
     return problems
 
 
@@ -57,7 +57,7 @@ def check_clips(task: Task, folds: tuple[tuple[Clip, ...], ...]) -> list[str]:
     problems: list[str] = []
     for fold, clips in enumerate(folds):
         where = f"fold {fold}: " if len(folds) > 1 else ""
-        if len(clips) != task.n_clips:
+        if task.n_clips and len(clips) != task.n_clips:
             problems.append(f"{where}{len(clips)} clips, the card says {task.n_clips}")
         twice = [name for name, count in Counter(clip.id for clip in clips).items() if count > 1]
         if twice:
@@ -69,6 +69,12 @@ def check_clips(task: Task, folds: tuple[tuple[Clip, ...], ...]) -> list[str]:
             strange = {*clip.labels, *clip.unknown} - set(task.classes)
             if strange or (task.kind == "single-label" and len(clip.labels) != 1):
                 problems.append(f"{where}{clip.id} has labels {clip.labels}, unknown {clip.unknown}")
+            if set(clip.labels) & set(clip.unknown):
+                problems.append(f"{where}{clip.id} has a label that is also unknown: {clip.labels}, {clip.unknown}")
+            if clip.strengths and (
+                len(clip.strengths) != len(clip.labels) or not all(0 < s <= 1 for s in clip.strengths)
+            ):
+                problems.append(f"{where}{clip.id} has strengths {clip.strengths}; one in (0, 1] a label is needed")
         groups: dict[str, set[str]] = {}
         for clip in clips:
             if clip.group:
@@ -88,16 +94,22 @@ def check_data(task: Task, folder: Path, cache: Path, progress: Progress) -> lis
     except MissingData as error:
         return [str(error)]
     problems = check_clips(task, folds)
-    places = {place for clips in folds for place in excerpts(Split(task, clips))}
     try:
-        facts = audio.survey(sorted(places, key=lambda p: str(p.path)), cache / "files.sqlite", progress)
+        places = {place for clips in folds for place in excerpts(Split(task, clips))}
+    except MissingData as error:
+        return [*problems, str(error)]
+    look = pictures.survey if task.medium == "picture" else audio.survey
+    try:
+        facts = look(sorted(places, key=lambda p: str(p.path)), cache / "files.sqlite", progress)
     except BadAudio as error:
         return [*problems, *error.faults]
+    if task.medium == "picture":
+        return problems
     low = 0.9 * task.clip_seconds
     problems += [
-        f"{place.path}: {fact.seconds:.2f} s long, {task.clip_seconds:g} s are expected"
+        f"{place.path}: {audio.heard_seconds(place, fact):.2f} s long, {task.clip_seconds:g} s are expected"
         for place, fact in facts.items()
-        if fact.seconds < low
+        if audio.heard_seconds(place, fact) < low
     ]
     return problems
 

@@ -112,7 +112,7 @@ def run(
     from mirbench.report import report
     from mirbench.runner import run as do
 
-    catalogue = _catalogue(plugin)
+    catalogue = _catalogue(plugin, data)
     kind = catalogue.method(method)
     request = Request(
         task=task,
@@ -178,7 +178,10 @@ def list_names(
     chosen = [_one_of("list", kind, tuple(kinds))] if kind else list(kinds)
     catalogue = _catalogue(plugin)
     for plural in chosen:
-        names = catalogue.names(kinds[plural])
+        kind = kinds[plural]
+        names = catalogue.names(kind) | catalogue.families(kind)
+        if kind == "task":
+            names |= {f"TASK{word}": summary for word, summary in catalogue.modifiers().items()}
         width = max(map(len, names))
         if len(chosen) > 1:
             print(f"{plural}:")
@@ -240,7 +243,7 @@ def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> Non
     from mirbench.progress import Progress
     from mirbench.tasks.archives import get_task
 
-    catalogue = _catalogue(plugin)
+    catalogue = _catalogue(plugin, data)
     root = data or default_data_root()
     target = get_task(catalogue.task(task), root, Progress())
     print(f"{task} is in {target}")
@@ -255,13 +258,14 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
     from mirbench.datasets import dataset_folder
     from mirbench.progress import Progress
 
-    card = _catalogue(plugin).task(task)
+    card = _catalogue(plugin, data).task(task)
     progress = Progress()
     folder = dataset_folder(card, data, default_cache(), progress)
     problems = check_data(card, folder, default_cache(), progress)
     if problems:
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
-    print(f"{task} in {folder}: {card.n_clips} clips, all readable, layout and counts as on the card")
+    count = f"{card.n_clips} clips" if card.n_clips else "clips"
+    print(f"{task} in {folder}: {count}, all readable, layout and counts as on the card")
 
 
 @cache_app.command("info")
@@ -290,10 +294,10 @@ def cache_clear() -> None:
     print(f"cleared {default_cache()}")
 
 
-def _catalogue(plugins: list[Path]) -> Catalogue:
+def _catalogue(plugins: list[Path], data: Path | None = None) -> Catalogue:
     from mirbench.registry import Catalogue, load_plugin
 
-    return Catalogue([load_plugin(path) for path in plugins])
+    return Catalogue([load_plugin(path) for path in plugins], data)
 
 
 def _with(request: Request, **changes: object) -> Request:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mirbench import audio
+from mirbench import audio, pictures
 from mirbench.bound import BoundSource
 from mirbench.cache import RowStore
 from mirbench.errors import BadInput
@@ -62,7 +62,7 @@ class Context:
         progress: Progress | None = None,
         workers: int = 2,
         card: SourceCard | None = None,
-        load: Callable[[], torch.nn.Module] | None = None,
+        load: Callable[[], Any] | None = None,
         source_identity: str = "",
     ) -> None:
         self.device, self.precision, self.workers = device, precision, workers
@@ -114,15 +114,37 @@ class Context:
 
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
             where, offset = job
-            start = where.start + offset * max(self._facts[where].seconds - seconds, 0.0)
+            facts = self._facts[where]
+            start = offset * max(audio.heard_seconds(where, facts) - seconds, 0.0)
+            if len(where.peaks) > 1:  # a crop may begin at one level and end at another
+                return audio.cut(audio.read(where, sample_rate), [round(start * sample_rate)], window)[0]
             length = seconds if where.duration is None else min(seconds, where.duration)
-            piece = audio.read(Excerpt(where.path, start, length), sample_rate)
-            return audio.cut(piece, [0], window)[0]
+            piece = audio.read(Excerpt(where.path, where.start + start, length), sample_rate)
+            return audio.cut(audio.at_levels(piece, where.peaks, facts.peak), [0], window)[0]
 
         jobs = [(places[i], float(offset)) for i, offset in zip(index, generator.random(count), strict=True)]
         with ThreadPoolExecutor(self.workers) as pool:
             values = np.stack(list(pool.map(crop, jobs)))
         return Windows(values, index.astype(np.int64), len(places))
+
+    def images(self, split: AnySplit) -> Windows:
+        """Pictures of a task whose clips are pictures, values (n_clips, height, width, 3) uint8; decoded, not cached.
+
+        Raises
+        ------
+        BadInput
+            If they are not all of one size.
+        """
+        places = excerpts(split)
+        with ThreadPoolExecutor(self.workers) as pool:
+            found = list(pool.map(lambda place: pictures.read(place.path), places))
+        for place, picture in zip(places, found, strict=True):
+            if picture.shape != found[0].shape:
+                height, width, _ = found[0].shape
+                raise BadInput(
+                    f"{place.path}: {picture.shape[1]} x {picture.shape[0]} pixels, others {width} x {height}"
+                )
+        return Windows(np.stack(found), np.arange(len(places)), len(places))
 
     @contextmanager
     def uncached(self) -> Iterator[None]:
@@ -162,7 +184,8 @@ class Context:
         places = excerpts(split)
         window = round(seconds * sample_rate)
         starts = [
-            audio.window_starts(round(self._facts[p].seconds * sample_rate), window, self.windowing) for p in places
+            audio.window_starts(round(audio.heard_seconds(p, self._facts[p]) * sample_rate), window, self.windowing)
+            for p in places
         ]
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:

@@ -12,7 +12,7 @@ from mirbench.errors import MissingData
 from mirbench.progress import Progress
 from mirbench.types import Clip, Task
 
-__all__ = ["dataset_folder", "default_data_root", "read_task"]
+__all__ = ["dataset_folder", "default_data_root", "read_labels", "read_task"]
 
 
 def default_data_root() -> Path:
@@ -27,7 +27,8 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
     Parameters
     ----------
     root : Path or None
-        A folder with one folder a data set, or the data set's own; None is the default root.
+        A folder with one folder a data set, or the data set's own; None is the default root. A task whose folder is an
+        absolute path needs none.
 
     Raises
     ------
@@ -36,6 +37,8 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
     """
     if task.synthesise is not None:
         return _synthesised(task, cache, progress)
+    if Path(task.folder).is_absolute():
+        return Path(task.folder)
     given = root
     root = root or default_data_root()
     if not root.is_dir():
@@ -48,19 +51,36 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
     return own if own.is_dir() else root
 
 
-def read_task(task: Task, folder: Path) -> tuple[tuple[Clip, ...], ...]:
-    """Clips of every fold of a task.
+def read_task(task: Task, folder: Path | None) -> tuple[tuple[Clip, ...], ...]:
+    """Clips of every fold of a task; from frozen lists alone, without audio, where `folder` is None.
 
     Raises
     ------
     MissingData
-        If audio files are absent.
+        If files are absent.
     """
     return tuple(tuple(task.read_clips(folder, fold)) for fold in range(task.n_folds))
 
 
+def read_labels(task: Task, root: Path | None, cache: Path, progress: Progress) -> tuple[tuple[Clip, ...], ...]:
+    """Clips of every fold, for runs that hear no audio: with the data set where it is there, else from frozen lists.
+
+    Raises
+    ------
+    MissingData
+        If the data set is absent and its labels are in no frozen list.
+    """
+    try:
+        return read_task(task, dataset_folder(task, root, cache, progress))
+    except MissingData as first:
+        try:
+            return read_task(task, None)
+        except MissingData:
+            raise first from None
+
+
 def _synthesised(task: Task, cache: Path, progress: Progress) -> Path:
-    folder = cache / "synthesised" / f"{task.name}-{task.version}"
+    folder = cache / "synthesised" / f"{task.folder}-{task.version}"
     if folder.is_dir():
         return folder
     assert task.synthesise is not None

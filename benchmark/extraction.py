@@ -30,8 +30,9 @@ Compute = Callable[[FloatArray, tuple[str, ...]], dict[str, npt.NDArray[Any]]]
 
 
 def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
-    """What a window holds: bytes of the file, stretch of the clip (its end decides the padding), first sample."""
-    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}"
+    """What a window holds: bytes of the file, stretch of the clip (its end decides the padding), start, levels."""
+    levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
+    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

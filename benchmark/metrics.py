@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from mirbench.types import BoolArray, FloatArray, Metric, Targets
 
-__all__ = ["METRICS", "evaluate", "n_scored", "validate"]
+__all__ = ["METRICS", "SINGLE_LABEL", "TAGGING", "evaluate", "n_scored", "validate"]
 
 ValueArray = npt.NDArray[np.float64]
 
@@ -76,17 +76,31 @@ def balanced_accuracy(scores: FloatArray, targets: Targets) -> float:
 
 def f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
     """F1 of each class, shape (n_classes,); NaN for a class that is neither there nor predicted."""
-    positive = targets.value >= 0.5
-    chosen = _chosen(scores, targets)
-    known = targets.known
-    hit = (positive & chosen & known).sum(axis=0)
-    total = (positive & known).sum(axis=0) + (chosen & known).sum(axis=0)
-    return np.divide(2.0 * hit, total, out=np.full(len(hit), np.nan), where=total > 0)
+    return _f1(targets.value >= 0.5, _chosen(scores, targets), targets.known)
 
 
 def macro_f1(scores: FloatArray, targets: Targets) -> float:
     """Unweighted mean of `f1_per_class` over the classes that are there or predicted."""
     return _mean(f1_per_class(scores, targets))
+
+
+def two_class_f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
+    """Mean of the F1 of a class and the F1 of its absence, over the clips where it is known, shape (n_classes,).
+
+    It is the "macro avg" of scikit-learn's classification report of that class, and what chen2022 calls F1; far above
+    `f1_per_class` for rare classes. NaN for a class that is known nowhere.
+    """
+    present = f1_per_class(scores, targets)
+    absent = _f1(targets.value < 0.5, ~_chosen(scores, targets), targets.known)
+    defined = ~np.isnan(np.stack([present, absent]))
+    total = np.where(defined, [present, absent], 0.0).sum(axis=0)
+    count = defined.sum(axis=0)
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+
+
+def two_class_macro_f1(scores: FloatArray, targets: Targets) -> float:
+    """Unweighted mean of `two_class_f1_per_class`."""
+    return _mean(two_class_f1_per_class(scores, targets))
 
 
 def roc_auc_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
@@ -113,6 +127,12 @@ def pr_auc(scores: FloatArray, targets: Targets) -> float:
     return _mean(pr_auc_per_class(scores, targets))
 
 
+def _f1(true: BoolArray, chosen: BoolArray, known: BoolArray) -> ValueArray:
+    hit = (true & chosen & known).sum(axis=0)
+    total = (true & known).sum(axis=0) + (chosen & known).sum(axis=0)
+    return np.divide(2.0 * hit, total, out=np.full(len(hit), np.nan), where=total > 0)
+
+
 def _chosen(scores: FloatArray, targets: Targets) -> BoolArray:
     if targets.kind == "multi-label":
         return scores >= 0.5
@@ -136,25 +156,53 @@ def _mean(values: ValueArray) -> float:
     return float(defined.mean()) if len(defined) else float("nan")
 
 
-_SINGLE, _BOTH = ("single-label",), ("single-label", "multi-label")
+_SINGLE, _MULTI = ("single-label",), ("multi-label",)
+_BOTH = _SINGLE + _MULTI
 _FAWCETT = "Fawcett (2006), An introduction to ROC analysis"
+_SKLEARN = "sklearn.metrics"
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "value", _SINGLE, accuracy, "sklearn.metrics.accuracy_score"),
-        Metric("balanced-accuracy", "value", _SINGLE, balanced_accuracy, "sklearn.metrics.balanced_accuracy_score"),
-        Metric("macro-f1", "value", _BOTH, macro_f1, "sklearn.metrics.f1_score(average='macro')"),
-        Metric("roc-auc", "value", _BOTH, roc_auc, f"{_FAWCETT}; one against the rest, macro"),
-        Metric("pr-auc", "value", _BOTH, pr_auc, "sklearn.metrics.average_precision_score, macro"),
-        Metric("f1-per-class", "per-class", _BOTH, f1_per_class, "sklearn.metrics.f1_score(average=None)"),
-        Metric("roc-auc-per-class", "per-class", _BOTH, roc_auc_per_class, _FAWCETT),
-        Metric("pr-auc-per-class", "per-class", _BOTH, pr_auc_per_class, "sklearn.metrics.average_precision_score"),
-        Metric("confusion", "matrix", _SINGLE, confusion, "sklearn.metrics.confusion_matrix"),
+        Metric("accuracy", "value", _SINGLE, accuracy, f"{_SKLEARN}.accuracy_score"),
+        Metric("balanced-accuracy", "value", _SINGLE, balanced_accuracy, f"{_SKLEARN}.balanced_accuracy_score"),
+        Metric(
+            "two-class-macro-f1", "value", _MULTI, two_class_macro_f1,
+            "Chen, Lerch (2022); 'macro avg' of sklearn.metrics.classification_report, averaged over classes",
+            per_class="two-class-f1-per-class",
+        ),
+        Metric(
+            "macro-f1", "value", _BOTH, macro_f1, f"{_SKLEARN}.f1_score(average='macro')", per_class="f1-per-class"
+        ),
+        Metric(
+            "roc-auc", "value", _BOTH, roc_auc, f"{_FAWCETT}; one against the rest, macro", "average",
+            "roc-auc-per-class",
+        ),
+        Metric(
+            "pr-auc", "value", _BOTH, pr_auc, f"{_SKLEARN}.average_precision_score, macro", "average",
+            "pr-auc-per-class",
+        ),
+        Metric(
+            "two-class-f1-per-class", "per-class", _MULTI, two_class_f1_per_class,
+            "'macro avg' of sklearn.metrics.classification_report",
+        ),
+        Metric("f1-per-class", "per-class", _BOTH, f1_per_class, f"{_SKLEARN}.f1_score(average=None)"),
+        Metric("roc-auc-per-class", "per-class", _BOTH, roc_auc_per_class, _FAWCETT, "average"),
+        Metric(
+            "pr-auc-per-class", "per-class", _BOTH, pr_auc_per_class, f"{_SKLEARN}.average_precision_score", "average"
+        ),
+        Metric("confusion", "matrix", _SINGLE, confusion, f"{_SKLEARN}.confusion_matrix"),
     )
-}
+}  # fmt: skip
 
-_MACRO_OF = {"macro-f1": "f1-per-class", "roc-auc": "roc-auc-per-class", "pr-auc": "pr-auc-per-class"}
+SINGLE_LABEL = (
+    "accuracy", "balanced-accuracy", "macro-f1", "roc-auc", "pr-auc", "f1-per-class", "roc-auc-per-class",
+    "pr-auc-per-class", "confusion",
+)  # fmt: skip
+"""What a single-label task reports; accuracy selects."""
+
+TAGGING = ("roc-auc", "pr-auc", "macro-f1", "roc-auc-per-class", "pr-auc-per-class", "f1-per-class")
+"""What a tagging task reports; the ROC-AUC selects."""
 
 
 def evaluate(names: tuple[str, ...], scores: FloatArray, targets: Targets) -> dict[str, Any]:
@@ -165,9 +213,9 @@ def evaluate(names: tuple[str, ...], scores: FloatArray, targets: Targets) -> di
 def n_scored(metrics: Mapping[str, Any]) -> dict[str, int]:
     """How many classes each macro metric runs over, from the per-class values beside it."""
     return {
-        macro: sum(value is not None for value in metrics[each])
-        for macro, each in _MACRO_OF.items()
-        if macro in metrics and each in metrics
+        name: sum(value is not None for value in metrics[METRICS[name].per_class])
+        for name in metrics
+        if name in METRICS and METRICS[name].per_class in metrics
     }
 
 

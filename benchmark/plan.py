@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mirbench import audio
-from mirbench.cache import default_cache
-from mirbench.datasets import dataset_folder, default_data_root, read_task
+from mirbench import audio, pictures
+from mirbench.cache import default_cache, file_sha256
+from mirbench.datasets import dataset_folder, default_data_root, read_labels, read_task
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.hyperparameters import build, grid
 from mirbench.progress import Progress
@@ -85,9 +85,12 @@ class Plan:
 
 
 def demo_needed(request: Request, catalogue: Catalogue) -> bool:
-    """Whether a request falls back on the demo: no root given, no default root, and the task has a stand-in."""
-    task = catalogue.task(request.task)
-    return bool(task.demo) and request.data is None and not default_data_root().exists()
+    """Whether a request falls back on the demo: no data given, no default root, and the task has a stand-in."""
+    if request.data is not None or default_data_root().exists():
+        return False
+    if request.source and catalogue.source(request.source).file:
+        return False
+    return bool(catalogue.task(request.task).demo)
 
 
 def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Plan:
@@ -111,15 +114,44 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
-    root = dataset_folder(task, request.data, request.cache, progress)
-    every = read_task(task, root)
-    places = [place for clips in every for place in excerpts(Split(task, clips))]
-    facts = audio.survey(places, request.cache / "files.sqlite", progress, request.workers)
+    every, facts = _clips(request, task, kind, card, progress)
     weights = find_weights(card, request.weights, request.cache, progress) if card else None
     plan = Plan(request, task, method, card, weights, every, facts, ())
-    audio_sha256 = _audio_sha256({clip.id: clip for clips in every for clip in clips}.values(), facts)
+    clips = {clip.id: clip for clips in every for clip in clips}.values()
+    audio_sha256 = _audio_sha256(clips, facts, card.shipped if card else "", request.cache / "files.sqlite")
     specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
     return replace(plan, specs=specs)
+
+
+_Folds = tuple[tuple[Clip, ...], ...]
+
+
+def _clips(
+    request: Request, task: Task, method: type[Method], card: SourceCard | None, progress: Progress
+) -> tuple[_Folds, dict[Excerpt, audio.Facts]]:
+    """Clips of every fold, and what looking at their files told, where files are needed at all."""
+    hears = card.kind != "precomputed" if card else getattr(method, "uses_audio", True)
+    if not hears:
+        folds = read_labels(task, request.data, request.cache, progress)
+        if card and card.shipped:
+            _require_shipped(task, folds, card.shipped)
+        return folds, {}
+    if task.medium == "picture" and card and "picture" not in card.accepts:
+        raise NotApplicable(f"{task.name}: its clips are pictures, and {card.name} takes audio")
+    folds = read_task(task, dataset_folder(task, request.data, request.cache, progress))
+    places = [place for clips in folds for place in excerpts(Split(task, clips))]
+    look = pictures.survey if task.medium == "picture" else audio.survey
+    return folds, look(places, request.cache / "files.sqlite", progress, request.workers)
+
+
+def _require_shipped(task: Task, folds: _Folds, name: str) -> None:
+    for clip in (clip for clips in folds for clip in clips):
+        names = [row.name for row in clip.arrays]
+        if name not in names:
+            raise NotApplicable(
+                f"{task.name}: shipped:{name} is not among the features that ship with {clip.id}: "
+                f"{', '.join(names) or 'there are none'}"
+            )
 
 
 def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:
@@ -143,7 +175,7 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
     request, card = plan.request, plan.card
     return RunSpec(
         task=plan.task.name,
-        task_version=catalogue.version("task", plan.task.name),
+        task_version=catalogue.version("task", request.task),
         fold=fold,
         windowing=request.windowing,
         method=plan.method.name,
@@ -151,7 +183,7 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
         params=dataclasses.asdict(plan.method),  # type: ignore[call-overload]
         search={name: list(values) for name, values in request.search.items()},
         source=card.name if card else "",
-        source_version=catalogue.version("source", card.name) if card else "",
+        source_version=catalogue.version("source", request.source or DEFAULT_SOURCE) if card else "",
         source_params=dict(request.source_params) if card else {},
         source_sha256=plan.weights.sha256 if plan.weights else "",
         audio_sha256=audio_sha256,
@@ -160,11 +192,17 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
     )
 
 
-def _audio_sha256(clips: Iterable[Clip], facts: Mapping[Excerpt, audio.Facts]) -> str:
-    """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version."""
+def _audio_sha256(clips: Iterable[Clip], facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
+    """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version.
+
+    The bytes are those that the run uses: of its audio, of the features that ship with it, or none.
+    """
     total = hashlib.sha256()
     for clip in sorted(clips, key=lambda c: c.id):
-        heard = facts[Excerpt(clip.path, clip.start, clip.duration)]
-        line = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration, heard.sha256)
+        line: tuple[Any, ...] = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration)
+        if clip.path is not None and facts:
+            line += (facts[Excerpt(clip.path, clip.start, clip.duration, clip.peaks)].sha256,)
+        line += tuple((row.key, row.row, file_sha256(row.path, memo)) for row in clip.arrays if row.name == shipped)
+        line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
         total.update(repr(line).encode())
     return total.hexdigest()

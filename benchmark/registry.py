@@ -1,8 +1,10 @@
 """Names to things: tables that a reader can grep, entry points, and local plugin files.
 
 A table maps a name to an `Entry`, whose target "module:attribute" is imported when somebody asks for it; listing names
-imports nothing heavy. Plugins add to the tables in three ways: a file given to ``--plugin``, or an entry point of the
-groups ``mirbench.tasks``, ``mirbench.methods`` and ``mirbench.sources``.
+imports nothing heavy. A name may also be of a *family*, "prefix:argument", whose target is a function of the argument
+("folder:/my/songs"); and a task's name may carry *modifiers*, "name+modifier", whose targets are functions from task to
+task ("gtzan+shots10+normalized", applied from left to right). Plugins add to the tables by a file given to
+``--plugin``, or by an entry point of the groups ``mirbench.tasks``, ``mirbench.methods`` and ``mirbench.sources``.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,10 +64,13 @@ class Catalogue:
     ----------
     plugins : sequence of Plugin
         Local plugin files, from `load_plugin`.
+    data : Path or None
+        Where families look for data that was fetched; None is the default data root.
     """
 
-    def __init__(self, plugins: Iterable[Plugin] = ()) -> None:
+    def __init__(self, plugins: Iterable[Plugin] = (), data: Path | None = None) -> None:
         self._plugins = tuple(plugins)
+        self._data = data
 
     def names(self, kind: str) -> dict[str, str]:
         """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
@@ -75,10 +80,23 @@ class Catalogue:
             found |= {name: f"from {plugin.origin}" for name in getattr(plugin, kind + "s")}
         return found
 
+    def families(self, kind: str) -> dict[str, str]:
+        """Families of one kind, as "prefix:ARGUMENT", with one line each."""
+        return {name: entry.summary for name, entry in _families(kind).values()}
+
+    def modifiers(self) -> dict[str, str]:
+        """Modifiers of tasks, as "+word", with one line each."""
+        return {name: entry.summary for name, entry in _modifiers().values()}
+
     def task(self, name: str) -> Task:
         """The task called `name`; raises `UnknownName`."""
-        task = self._find("task", name)
+        base, words = self._parts(name)
+        task = self._find("task", base)
         assert isinstance(task, Task)
+        if (version := self._version("task", base, task)) != task.version:
+            task = replace(task, version=version)
+        for word in words:
+            task = _modified(task, word)
         return task
 
     def method(self, name: str) -> type[Method]:
@@ -94,11 +112,13 @@ class Catalogue:
 
     def version(self, kind: str, name: str) -> str:
         """Version of a thing; for one from a plugin, with the hash of the plugin's source."""
-        found = self._find(kind, name)
+        return self.task(name).version if kind == "task" else self._version(kind, name, self._find(kind, name))
+
+    def _version(self, kind: str, name: str, found: Any) -> str:
         plugin = next((p for p in self._plugins if name in getattr(p, kind + "s")), None)
         if plugin is not None:
             return f"{found.version}+{plugin.sha256[:12]}"
-        if name not in _table(kind):
+        if any(point.name == name for point in _entry_points(kind)) and name not in _table(kind):
             module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
             return f"{found.version}+{_file_sha256(Path(inspect.getfile(module)))[:12]}"
         return str(found.version)
@@ -109,8 +129,7 @@ class Catalogue:
                 return getattr(plugin, kind + "s")[name]
         table = _table(kind)
         if name in table:
-            module, _, attribute = table[name].target.partition(":")
-            return getattr(importlib.import_module(module), attribute)
+            return _target(table[name])
         for point in _entry_points(kind):
             if point.name == name:
                 try:
@@ -119,7 +138,39 @@ class Catalogue:
                     raise MirbenchError(
                         f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
                     ) from error
-        raise UnknownName(kind, name, self.names(kind))
+        prefix, colon, argument = name.partition(":")
+        if colon and prefix in _families(kind):
+            return _target(_families(kind)[prefix][1])(argument, self._data)
+        raise UnknownName(kind, name, [*self.names(kind), *self.families(kind)])
+
+    def _parts(self, name: str) -> tuple[str, list[str]]:
+        """A task's own name and its modifiers; a "+" inside an existing path belongs to the path."""
+        words = name.split("+")
+        prefix, colon, _ = name.partition(":")
+        if colon and prefix in _families("task"):
+            for n_words in range(len(words), 1, -1):
+                base = "+".join(words[:n_words])
+                if Path(base.partition(":")[2]).expanduser().exists():
+                    return base, words[n_words:]
+        return words[0], words[1:]
+
+
+def _target(entry: Entry) -> Any:
+    module, _, attribute = entry.target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _modified(task: Task, word: str) -> Task:
+    """A task with one modifier, "word" or "word" and an argument, as in "shots10"."""
+    table = _modifiers()
+    known = [prefix for prefix in table if word == prefix or word.startswith(prefix)]
+    if not known:
+        raise UnknownName("modifier of tasks", word, [name for name, _ in table.values()])
+    prefix = max(known, key=len)
+    modified = _target(table[prefix][1])(task, word.removeprefix(prefix))
+    assert isinstance(modified, Task)
+    demo = f"{task.demo}+{word}" if task.demo else ""
+    return replace(modified, name=f"{task.name}+{word}", demo=demo)
 
 
 def load_plugin(path: Path) -> Plugin:
@@ -186,6 +237,20 @@ def _import_file(path: Path) -> ModuleType:
 def _table(kind: str) -> Mapping[str, Entry]:
     table: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), kind.upper() + "S")
     return table
+
+
+def _families(kind: str) -> dict[str, tuple[str, Entry]]:
+    """Families by prefix: how each is written, and its entry."""
+    table: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), "FAMILIES", {})
+    return {written.partition(":")[0]: (written, entry) for written, entry in table.items()}
+
+
+def _modifiers() -> dict[str, tuple[str, Entry]]:
+    """Modifiers by prefix: how each is written, "+wordARGUMENT", and its entry."""
+    table: Mapping[str, Entry] = importlib.import_module(_KINDS["task"]).MODIFIERS
+    return {
+        written.removeprefix("+").rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"): (written, e) for written, e in table.items()
+    }
 
 
 def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:

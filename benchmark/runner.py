@@ -61,6 +61,8 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
     """
     plan = make_plan(request, catalogue, progress)
     store = RunStore(request.runs)
+    if plan.task.standing == "own":  # nobody else has its splits
+        store.write_clips(plan.specs[0], plan.folds, Path(plan.task.folder))
     outcomes: list[Outcome] = []
     context: Context | None = None
     with progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
@@ -92,16 +94,17 @@ def _context(plan: Plan, progress: Progress) -> Context:
     request, card, weights = plan.request, plan.card, plan.weights
     tune_allocator()
     load, identity = None, ""
-    if card is not None and weights is not None:
+    if card is not None:
         module, _, builder = card.builder.partition(":")
+        path, sha256 = (weights.path, weights.sha256) if weights else (None, "")
 
         def load() -> Any:
-            return getattr(importlib.import_module(module), builder)(weights.path, **request.source_params)
+            return getattr(importlib.import_module(module), builder)(path, **request.source_params)
 
         # the builder's code too: whoever edits a network must not meet rows of the old one
         code = _code_sha256(module)
         spec = plan.specs[0]
-        identity = f"{card.name}:{spec.source_version}:{code}:{weights.sha256}:{sorted(request.source_params.items())}"
+        identity = f"{card.name}:{spec.source_version}:{code}:{sha256}:{sorted(request.source_params.items())}"
     return Context(
         facts=plan.facts,
         cache=request.cache,
@@ -194,7 +197,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
             "train": train_seconds,
             "epoch": float(np.mean(epochs)) if epochs else None,
             "inference": inference_seconds,
-            "clips_per_second": _clips_per_second(fitted, test, context),
+            "clips_per_second": None if _precomputed(plan) else _clips_per_second(fitted, test, context),
         },
         memory=measure.peak_memory(context.device),
         trials=[dataclasses.asdict(trial) for trial in trials],
@@ -206,10 +209,16 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
 
 
 def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:
-    """Values of the source as it was loaded, and the learnt ones."""
+    """Values of the source as it was loaded, and the learnt ones; None where others computed its features."""
     if plan.card is None:
         return fitted.n_trainable
+    if _precomputed(plan):
+        return None
     return context.source.n_parameters + (fitted.n_trainable or 0)
+
+
+def _precomputed(plan: Plan) -> bool:
+    return plan.card is not None and plan.card.kind == "precomputed"
 
 
 def _search(

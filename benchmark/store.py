@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.cache import replace_folder
+from mirbench.clip_list import write_clip_list
 from mirbench.errors import BadInput
-from mirbench.types import SCHEMA_VERSION, FloatArray, RunRecord, RunSpec, Split, Targets, Windowing
+from mirbench.types import SCHEMA_VERSION, Clip, FloatArray, RunRecord, RunSpec, Split, Targets, Windowing
 
 __all__ = ["RunStore", "Scores", "target_hashes"]
 
@@ -77,7 +79,15 @@ class RunStore:
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run lies."""
         method = f"{spec.method}+{spec.source}" if spec.source else spec.method
-        return self.root / spec.task / method.replace("/", "_") / spec.key
+        return self.root / _file_name(spec.task) / _file_name(method) / spec.key
+
+    def write_clips(self, spec: RunSpec, folds: Sequence[Sequence[Clip]], base: Path) -> Path:
+        """Write the clips of a user's own task with their splits beside its runs; `csv:` reads that file again."""
+        path = self.root / _file_name(spec.task) / f"clips-{spec.task_version}.csv"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_clip_list(path, folds, base)
+        return path
 
     def read(self, spec: RunSpec) -> RunRecord | None:
         """The record of this very run, or None."""
@@ -137,6 +147,11 @@ class RunStore:
                 return Scores(held["clip_ids"], held["scores"], targets, held["target_hashes"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path}: not readable as scores ({error}); run it again, or remove its folder") from error
+
+
+def _file_name(name: str) -> str:
+    """A name as one part of a path, on any system."""
+    return re.sub(r"[^\w.+-]", "_", name)
 
 
 def read_record(path: Path) -> RunRecord:

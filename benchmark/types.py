@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, MissingData
 
 if TYPE_CHECKING:
     from mirbench.context import Context
 
 __all__ = [
-    "Activations", "Archive", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "RunRecord",
-    "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "excerpts",
+    "Activations", "Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "RunRecord",
+    "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "clips_of", "excerpts",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float32]
@@ -39,15 +39,25 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
+class ArrayRow:
+    """Features of one clip that ship with its data set: a row of an array in an .npz file."""
+
+    name: str
+    path: Path
+    key: str
+    row: int
+
+
+@dataclass(frozen=True)
 class Clip:
-    """One labelled stretch of one audio file.
+    """One labelled stretch of one audio file, or one picture.
 
     Parameters
     ----------
     id : str
         Unique within the task.
-    path : Path
-        The audio file.
+    path : Path or None
+        The file; None where this machine has only its labels.
     split : str
         "train", "valid" or "test".
     labels : tuple of str
@@ -60,25 +70,43 @@ class Clip:
         Seconds from the beginning of the file.
     duration : float or None
         Seconds; None is to the end of the file.
+    strengths : tuple of float
+        How sure each of `labels` is, in (0, 1]; () is 1 for all. A label under 0.5 is a soft target of an absent class.
+    peaks : tuple of float
+        Levels in dBFS: the stretch is heard once for each, in this order, with its absolute peak at that level; ()
+        leaves it as it was recorded.
+    arrays : tuple of ArrayRow
+        Features that ship with the data set.
     """
 
     id: str
-    path: Path
+    path: Path | None
     split: str
     labels: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     group: str = ""
     start: float = 0.0
     duration: float | None = None
+    strengths: tuple[float, ...] = ()
+    peaks: tuple[float, ...] = ()
+    arrays: tuple[ArrayRow, ...] = ()
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The labels that are at least as likely as not: those of strength 0.5 or more."""
+        if not self.strengths:
+            return self.labels
+        return tuple(name for name, strength in zip(self.labels, self.strengths, strict=True) if strength >= 0.5)
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Where a clip's audio lies, and nothing about its labels."""
+    """Where a clip's audio lies and at which levels it is heard, and nothing about its labels."""
 
     path: Path
     start: float = 0.0
     duration: float | None = None
+    peaks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,11 +120,15 @@ class Archive:
     file_name : str
         The name it is kept under.
     checksum : str
-        "md5:…" or "sha256:…".
+        "md5:…" or "sha256:…"; "" where its publisher gives none.
     n_bytes : int or None
         Size of the download, where its page states it.
     strip : int
         Leading folders to leave out when unpacking.
+    folder : str
+        Folder inside the data set's own that it goes into.
+    unpack : bool
+        False for a plain file, which is kept as it is.
     note : str
         What a user should know before trying it.
     mirrors : tuple of str
@@ -108,6 +140,8 @@ class Archive:
     checksum: str
     n_bytes: int | None = None
     strip: int = 0
+    folder: str = ""
+    unpack: bool = True
     note: str = ""
     mirrors: tuple[str, ...] = ()
 
@@ -129,18 +163,21 @@ class Task:
     metrics : tuple of str
         Names in `mirbench.metrics.METRICS`, the one that selects first.
     read_clips : callable
-        ``read_clips(root, fold) -> list of Clip``. Labels and splits come from frozen lists; `root` is the folder of
-        the data set. Raises `MissingData` where files are absent.
+        ``read_clips(root, fold) -> list of Clip``. Labels and splits come from frozen lists or from the data set's own
+        files; `root` is the folder of the data set, or None to list the clips where this machine has no audio. Raises
+        `MissingData` where files that it needs are absent.
     folder : str
-        Name of the data set's folder under a data root.
+        Name of the data set's folder under a data root, or an absolute path.
     n_folds : int
         Number of folds; 1 where the split is fixed.
-    standing : {"full", "excerpt", "synthesised"}
-        Kinds never share a table.
+    standing : {"full", "excerpt", "own", "synthesised"}
+        Kinds never share a table; "own" is a user's own data.
+    medium : {"audio", "picture"}
+        What a clip's file is.
     datasets : tuple of str
         Whose audio this is, for the flag of sources trained on it.
     n_clips : int
-        Clips in one fold, all splits together.
+        Clips in one fold, all splits together; 0 where it is known only once they are read.
     clip_seconds : float
         Nominal length of a clip.
     synthesise : callable or None
@@ -156,12 +193,13 @@ class Task:
     kind: Literal["single-label", "multi-label"]
     classes: tuple[str, ...]
     metrics: tuple[str, ...]
-    read_clips: Callable[[Path, int], list[Clip]]
+    read_clips: Callable[[Path | None, int], list[Clip]]
     folder: str
     n_clips: int
     clip_seconds: float
     n_folds: int = 1
-    standing: Literal["full", "excerpt", "synthesised"] = "full"
+    standing: Literal["full", "excerpt", "own", "synthesised"] = "full"
+    medium: Literal["audio", "picture"] = "audio"
     datasets: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
     reference: str = ""
@@ -211,7 +249,7 @@ class Split:
         value = np.zeros((len(self), len(column)), dtype=np.float32)
         known = np.ones(value.shape, dtype=np.bool_)
         for row, clip in enumerate(self.clips):
-            value[row, [column[name] for name in clip.labels]] = 1.0
+            value[row, [column[name] for name in clip.labels]] = clip.strengths or 1.0
             known[row, [column[name] for name in clip.unknown]] = False
         return Targets(value, known, self.task.kind)
 
@@ -230,7 +268,7 @@ class Split:
     def blind(self) -> BlindSplit:
         """The same clips without ids, labels or paths, to predict from."""
         blind = BlindSplit(self.task.classes, self.task.kind, len(self))
-        _HIDDEN[blind] = excerpts(self)
+        _HIDDEN[blind] = self.clips
         return blind
 
 
@@ -247,14 +285,30 @@ class BlindSplit:
 
 
 # Kept apart from BlindSplit so that a method cannot read labels from file names without going out of its way.
-_HIDDEN: weakref.WeakKeyDictionary[BlindSplit, tuple[Excerpt, ...]] = weakref.WeakKeyDictionary()
+_HIDDEN: weakref.WeakKeyDictionary[BlindSplit, tuple[Clip, ...]] = weakref.WeakKeyDictionary()
+
+
+def clips_of(split: Split | BlindSplit) -> tuple[Clip, ...]:
+    """The clips behind a split. For the context; a method has no business here."""
+    return _HIDDEN[split] if isinstance(split, BlindSplit) else split.clips
 
 
 def excerpts(split: Split | BlindSplit) -> tuple[Excerpt, ...]:
-    """Where the audio of each clip lies. For the context; a method has no business here."""
-    if isinstance(split, BlindSplit):
-        return _HIDDEN[split]
-    return tuple(Excerpt(clip.path, clip.start, clip.duration) for clip in split.clips)
+    """Where the file of each clip lies. For the context; a method has no business here.
+
+    Raises
+    ------
+    MissingData
+        If this machine has no file of some clip.
+    """
+    clips = clips_of(split)
+    if lacking := [clip.id for clip in clips if clip.path is None]:
+        few = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+        raise MissingData(
+            f"{len(lacking)} of {len(clips)} clips have no audio on this machine ({few}); get it "
+            "(`mirbench data get`), or take a source of precomputed features (features:FILE.npz, shipped:NAME)"
+        )
+    return tuple(Excerpt(clip.path, clip.start, clip.duration, clip.peaks) for clip in clips if clip.path is not None)
 
 
 @dataclass(frozen=True)
@@ -272,6 +326,10 @@ class Metric:
     function : callable
         ``function(scores, targets)`` with scores (n_clips, n_classes) in [0, 1]. An undefined value is NaN inside
         arrays and becomes null in records.
+    over_folds : {"pool", "average"}
+        Whether it is taken once on the predictions of all folds together, or averaged over folds.
+    per_class : str
+        Name of the metric that holds its values class by class, or "".
     """
 
     name: str
@@ -279,6 +337,8 @@ class Metric:
     task_kinds: tuple[str, ...]
     function: Callable[[FloatArray, Targets], Any]
     reference: str
+    over_folds: Literal["pool", "average"] = "pool"
+    per_class: str = ""
     higher_is_better: bool = True
 
 
@@ -304,6 +364,8 @@ class SourceCard:
         Which stages it has; see `Stage`.
     seconds : float
         Length of the window that it takes.
+    accepts : tuple of str
+        Kinds of file that its network can begin from: "audio", "picture".
     n_bands, n_frames : int
         Shape of the picture that its front end makes; 0 where it has none.
     n_features, n_outputs : int
@@ -322,8 +384,9 @@ class SourceCard:
         What makes probabilities of its logits.
     version : str
         Raised when our code of the network changes what it computes.
-    weights, hub, packaged
-        Where its weights are: published files, a Hugging Face repository, or a file of this package ("module:file").
+    weights, hub, packaged, file, shipped
+        Where it comes from: published files, a Hugging Face repository, a file of this package ("module:file"), a file
+        of precomputed features, or the name of features that ship with the task's data set.
     options : mapping
         Options of the builder with their defaults, set by ``--source-set``.
     """
@@ -348,6 +411,9 @@ class SourceCard:
     weights: tuple[WeightFile, ...] = ()
     hub: str = ""
     packaged: str = ""
+    file: str = ""
+    shipped: str = ""
+    accepts: tuple[Literal["audio", "picture"], ...] = ("audio",)
     options: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""
     license: str = ""
@@ -427,6 +493,8 @@ class Method(Protocol):
         The identity. A changed result is a new version.
     needs : tuple of str
         Stages of the source that it uses; empty where it takes no source.
+    uses_audio : bool, optional
+        False for a method without a source that looks at labels alone; it runs where there is no audio.
     """
 
     name: ClassVar[str]

@@ -36,8 +36,8 @@ class Weights:
     published: bool
 
 
-def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: Progress) -> Weights:
-    """Find or download the weights of a source.
+def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: Progress) -> Weights | None:
+    """Find or download the weights of a source; None where its features ship with the task's data.
 
     Parameters
     ----------
@@ -50,6 +50,10 @@ def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: P
         If they are not here and cannot be fetched; says where to put them.
     """
     memo = cache / "files.sqlite"
+    if card.shipped:
+        return None
+    if card.file:
+        return Weights(Path(card.file), file_sha256(Path(card.file), memo), True)
     if card.packaged:
         module, _, name = card.packaged.partition(":")
         path = Path(str(files(module) / name))

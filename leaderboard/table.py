@@ -1,8 +1,8 @@
 """Records to rows: what is comparable, and the numbers of each.
 
 Runs share a row when everything that was asked is the same but fold and seed. Rows share a table when they answer the
-same question: task, task version, windowing. Over folds, accuracy and F1 are taken on the pooled predictions of one
-seed, AUCs are averaged; mean and standard deviation are then over seeds.
+same question: task, task version, windowing. Over folds, a metric is taken on the pooled predictions of one seed or
+averaged, as its card says; mean and standard deviation are then over seeds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mirbench.types import RunRecord, Targets
 
 __all__ = ["Board", "Row", "boards"]
 
-POOLED = ("accuracy", "balanced-accuracy", "macro-f1")
-AVERAGED = ("roc-auc", "pr-auc")
+SHOWN = tuple(metric.name for metric in metrics.METRICS.values() if metric.kind == "value")
+"""Metrics that are one number, in the order of their columns."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Board:
     title : str
         Task, version where it is not the first, windowing where it is not the default.
     standing : str
-        "full", "excerpt" or "synthesised".
+        "full", "excerpt", "own" or "synthesised".
     problems : tuple of str
         One line for each run that failed or was skipped.
     """
@@ -82,8 +82,8 @@ def boards(root: Path) -> list[Board]:
     for folder, record in store.records():
         groups[_question(record)].append((folder, record))
     found = [_board(store, group) for _, group in sorted(groups.items())]
-    order = {"full": 0, "excerpt": 1, "synthesised": 2}
-    return sorted(found, key=lambda board: (order.get(board.standing, 3), board.title))
+    order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
+    return sorted(found, key=lambda board: (order.get(board.standing, 4), board.title))
 
 
 def _question(record: RunRecord) -> str:
@@ -112,7 +112,7 @@ def _board(store: RunStore, group: Sequence[tuple[Path, RunRecord]]) -> Board:
     done = {key: [(f, r) for f, r in rows if r.status == "done"] for key, rows in asked.items()}
     names = _names([rows[0][1] for rows in done.values() if rows])
     lines = [_row(store, rows, names[_asked(rows[0][1])]) for rows in done.values() if rows]
-    present = [name for name in (*POOLED, *AVERAGED) if any(line.metrics.get(name) for line in lines)]
+    present = [name for name in SHOWN if any(line.metrics.get(name) for line in lines)]
     lines.sort(key=lambda row: -(row.metrics[present[0]] or (0.0, 0))[0] if present else 0.0)
     return Board(title, first.standing, tuple(present), tuple(lines), _problems(group))
 
@@ -169,7 +169,7 @@ def _row(store: RunStore, runs: Sequence[tuple[Path, RunRecord]], name: str) -> 
         flags.append("timed on a busy machine")
     if record.contaminated:
         flags.append(f"source trained on {', '.join(record.contaminated)}")
-    known = [metric for metric in (*POOLED, *AVERAGED) if metric in record.metrics]
+    known = [metric for metric in SHOWN if metric in record.metrics]
     values = [_over_folds(store, parts, known) for parts in complete]
     return Row(
         name=name,
@@ -205,7 +205,7 @@ def _over_folds(
         return {name: parts[0][1].metrics[name] for name in names}
     pooled = _pool([store.scores(folder) for folder, _ in parts])
     for name in names:
-        if name in POOLED:
+        if metrics.METRICS[name].over_folds == "pool":
             values[name] = metrics.evaluate((name,), pooled.scores, pooled.targets)[name]
         else:
             values[name] = _mean([run.metrics[name] for _, run in parts])

@@ -1,6 +1,7 @@
 """Probes: a small classifier on the mean embedding of each clip; the source stays frozen.
 
-Every probe standardises its features on train. The kernel SVM and the forest have no count of trainable parameters:
+Every probe standardises its features on train. In a multi-label task scikit-learn's classifiers learn each label by
+itself, on the clips of which it is known. The kernel SVM and the forest have no count of trainable parameters:
 what they keep grows with the data.
 """
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from torch import nn
 
 from mirbench.context import Context
-from mirbench.errors import BadInput, NotApplicable
+from mirbench.errors import BadInput
 from mirbench.measure import count_parameters
 from mirbench.methods.training import Inputs, Phase, Recipe, cross_entropy, fit_module, masked_bce, seeded
 from mirbench.types import BlindSplit, Fitted, FloatArray, Split
@@ -37,24 +38,68 @@ def _features(context: Context, split: Split | BlindSplit) -> Features:
     return context.source.pooled(split).clip_means()
 
 
-def _fit_sklearn(
-    classifier: Any, scores_of: Callable[[Any, Features], npt.NDArray[Any]], train: Split, context: Context
-) -> tuple[Any, Callable[[BlindSplit], FloatArray]]:
-    """Fit a standardised scikit-learn classifier of one label a clip; returns its pipeline and `predict`."""
+Scores = Callable[[Any, Features], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fitted probe: its pipelines of scaler and classifier, one, or one a class, and what it predicts.
+
+    Parameters
+    ----------
+    pipelines : dict of int to Pipeline
+        By class; a class of which train knows one answer alone has none. The single one of a single-label task is 0.
+    """
+
+    pipelines: dict[int, Any]
+    predict: Callable[[BlindSplit], FloatArray]
+
+
+def _fit_sklearn(make: Callable[[], Any], scores_of: Scores, train: Split, context: Context) -> _Fit:
+    """Fit a standardised scikit-learn classifier: of the class of a clip, or of each label by itself."""
+    if train.task.kind == "single-label":
+        return _fit_classes(make, scores_of, train, context)
+    return _fit_labels(make, scores_of, train, context)
+
+
+def _pipeline(classifier: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if train.task.kind != "single-label":
-        raise NotApplicable("this probe takes single-label tasks; use probe-mlp for multi-label ones")
+    return make_pipeline(StandardScaler(), classifier)
 
-    pipeline = make_pipeline(StandardScaler(), classifier)
-    pipeline.fit(_features(context, train), train.class_index())
+
+def _fit_classes(make: Callable[[], Any], scores_of: Scores, train: Split, context: Context) -> _Fit:
+    pipeline = _pipeline(make()).fit(_features(context, train), train.class_index())
 
     def predict(split: BlindSplit) -> FloatArray:
         scores = scores_of(pipeline, _features(context, split))
         return align_columns(scores, pipeline.classes_, len(split.classes))
 
-    return pipeline, predict
+    return _Fit({0: pipeline}, predict)
+
+
+def _fit_labels(make: Callable[[], Any], scores_of: Scores, train: Split, context: Context) -> _Fit:
+    """One classifier a label, on the clips of which the label is known; soft labels are made hard at 0.5."""
+    features, targets = _features(context, train), train.targets()
+    present = targets.value >= 0.5
+    pipelines: dict[int, Any] = {}
+    constant = np.zeros(len(train.classes), dtype=np.float32)
+    for k in range(len(train.classes)):
+        known = targets.known[:, k]
+        if len(np.unique(present[known, k])) == 2:
+            pipelines[k] = _pipeline(make()).fit(features[known], present[known, k])
+        elif known.any():
+            constant[k] = present[known, k][0]
+
+    def predict(split: BlindSplit) -> FloatArray:
+        heard = _features(context, split)
+        scores = np.tile(constant, (len(split), 1))
+        for k, pipeline in pipelines.items():
+            scores[:, k] = scores_of(pipeline, heard)[:, 1]
+        return scores
+
+    return _Fit(pipelines, predict)
 
 
 def _probabilities(pipeline: Any, features: Features) -> npt.NDArray[Any]:
@@ -63,12 +108,19 @@ def _probabilities(pipeline: Any, features: Features) -> npt.NDArray[Any]:
 
 
 def _margins(pipeline: Any, features: Features) -> npt.NDArray[Any]:
-    """Softmax of the margins: their order, in [0, 1]; not calibrated."""
+    """Softmax of the margins: their order, in [0, 1]; not calibrated.
+
+    Where classes tie in votes, scikit-learn's `predict` takes the first and its margins another; the first is put on
+    top here, for everybody's published numbers of this classifier are of `predict`.
+    """
     from scipy.special import softmax
 
     margins = pipeline.decision_function(features)
-    if margins.ndim == 1:  # two classes
-        margins = np.stack([-margins, margins], axis=1)
+    if margins.ndim == 1:  # two classes; the softmax of the halves is the sigmoid of the margin
+        margins = np.stack([-margins / 2, margins / 2], axis=1)
+    else:
+        voted = np.searchsorted(pipeline.classes_, pipeline.predict(features))
+        margins[np.arange(len(margins)), voted] = np.nextafter(margins.max(axis=1), np.inf)
     order: npt.NDArray[Any] = softmax(margins, axis=1)
     return order
 
@@ -91,14 +143,16 @@ class LinearProbe:
         """Fit on the mean embeddings of train; nothing here is random."""
         from sklearn.linear_model import LogisticRegression
 
-        model = LogisticRegression(C=self.C, max_iter=2000)
-        pipeline, predict = _fit_sklearn(model, _probabilities, train, context)
-        scaler = pipeline[0]
-        state = {
-            "mean": scaler.mean_, "scale": scaler.scale_, "coef": model.coef_, "intercept": model.intercept_,
-            "classes": model.classes_,
-        }  # fmt: skip
-        return Fitted(predict, n_trainable=model.coef_.size + model.intercept_.size, state=state)
+        fit = _fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), _probabilities, train, context)
+        state, n_trainable = {}, 0
+        for k, (scaler, model) in fit.pipelines.items():
+            parts = {
+                "mean": scaler.mean_, "scale": scaler.scale_, "coef": model.coef_, "intercept": model.intercept_,
+                "classes": model.classes_,
+            }  # fmt: skip
+            state |= {name if train.task.kind == "single-label" else f"{name}.{k}": v for name, v in parts.items()}
+            n_trainable += model.coef_.size + model.intercept_.size
+        return Fitted(fit.predict, n_trainable=n_trainable, state=state)
 
 
 @dataclass(frozen=True)
@@ -116,15 +170,15 @@ class SvmProbe:
     C: float = 1.0
     gamma: float | None = None
 
-    name, version, needs = "probe-svm", "1", ("pooled",)
+    name, version, needs = "probe-svm", "2", ("pooled",)
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train; nothing here is random."""
         from sklearn.svm import SVC
 
-        model = SVC(C=self.C, gamma="scale" if self.gamma is None else self.gamma)
-        _, predict = _fit_sklearn(model, _margins, train, context)
-        return Fitted(predict, n_trainable=None)
+        gamma = "scale" if self.gamma is None else self.gamma
+        fit = _fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), _margins, train, context)
+        return Fitted(fit.predict, n_trainable=None)
 
 
 @dataclass(frozen=True)
@@ -148,9 +202,10 @@ class ForestProbe:
         """Fit on the mean embeddings of train."""
         from sklearn.ensemble import RandomForestClassifier
 
-        model = RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
-        _, predict = _fit_sklearn(model, _probabilities, train, context)
-        return Fitted(predict, n_trainable=None)
+        def make() -> Any:
+            return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
+
+        return Fitted(_fit_sklearn(make, _probabilities, train, context).predict, n_trainable=None)
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from mirbench.errors import MissingData
+from mirbench.metrics import SINGLE_LABEL
 from mirbench.types import Archive, Clip, Task
 
 __all__ = ["GENRES", "GTZAN", "GTZAN_DEMO", "GTZAN_KAGGLE", "GTZAN_MINI", "fault_filtered"]
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
-METRICS = (
-    "accuracy", "balanced-accuracy", "macro-f1", "roc-auc", "pr-auc", "f1-per-class", "roc-auc-per-class",
-    "pr-auc-per-class", "confusion",
-)  # fmt: skip
 SUFFIXES = (".wav", ".au", ".flac")
 
 _BROKEN_IN_KAGGLE = "jazz.00054"
@@ -52,7 +49,9 @@ def _find(genres: Path) -> dict[str, Path]:
     return found
 
 
-def _genres_folder(task: str, root: Path, names: tuple[str, ...]) -> Path:
+def _genres_folder(task: str, root: Path | None, names: tuple[str, ...]) -> Path:
+    if root is None:
+        raise MissingData(f"{task}: its clips are known only from its folder")
     candidates = [root / name for name in names] + [root]
     folder = next((path for path in candidates if (path / GENRES[0]).is_dir()), None)
     if folder is None:
@@ -72,13 +71,22 @@ def _clips(task: str, found: Mapping[str, Path], splits: Mapping[str, str]) -> l
     return [Clip(name, found[name], split, (name.partition(".")[0],)) for name, split in sorted(splits.items())]
 
 
-def _read_gtzan(root: Path, fold: int) -> list[Clip]:
+def _listed(splits: Mapping[str, str]) -> list[Clip]:
+    """Clips of a frozen list, where there is no audio."""
+    return [Clip(name, None, split, (name.partition(".")[0],)) for name, split in sorted(splits.items())]
+
+
+def _read_gtzan(root: Path | None, fold: int) -> list[Clip]:
+    if root is None:
+        return _listed(fault_filtered())
     return _clips("gtzan", _find(_genres_folder("gtzan", root, ("genres",))), fault_filtered())
 
 
-def _read_kaggle(root: Path, fold: int) -> list[Clip]:
-    folder = _genres_folder("gtzan-kaggle", root, ("genres_original", "Data/genres_original"))
+def _read_kaggle(root: Path | None, fold: int) -> list[Clip]:
     splits = {name: split for name, split in fault_filtered().items() if name != _BROKEN_IN_KAGGLE}
+    if root is None:
+        return _listed(splits)
+    folder = _genres_folder("gtzan-kaggle", root, ("genres_original", "Data/genres_original"))
     return _clips("gtzan-kaggle", _find(folder), splits)
 
 
@@ -88,7 +96,7 @@ def mini_split(rank: int, fold: int) -> str:
     return ("test", "valid")[pair] if pair < 2 else "train"
 
 
-def _read_mini(root: Path, fold: int) -> list[Clip]:
+def _read_mini(root: Path | None, fold: int) -> list[Clip]:
     found = _find(_genres_folder("gtzan-mini", root, ("genres",)))
     splits: dict[str, str] = {}
     for genre in GENRES:
@@ -100,7 +108,7 @@ def _read_mini(root: Path, fold: int) -> list[Clip]:
     return _clips("gtzan-mini", found, splits)
 
 
-def _read_demo(root: Path, fold: int) -> list[Clip]:
+def _read_demo(root: Path | None, fold: int) -> list[Clip]:
     found = _find(_genres_folder("gtzan-demo", root, ("genres",)))
 
     def split(name: str) -> str:
@@ -132,7 +140,7 @@ GTZAN = Task(
     title="GTZAN genre recognition, fault-filtered",
     kind="single-label",
     classes=GENRES,
-    metrics=METRICS,
+    metrics=SINGLE_LABEL,
     read_clips=_read_gtzan,
     folder="gtzan",
     n_clips=930,
@@ -165,7 +173,7 @@ GTZAN_KAGGLE = Task(
     title="GTZAN genre recognition, fault-filtered, Kaggle copy",
     kind="single-label",
     classes=GENRES,
-    metrics=METRICS,
+    metrics=SINGLE_LABEL,
     read_clips=_read_kaggle,
     folder="gtzan-kaggle",
     n_clips=929,
@@ -188,7 +196,7 @@ GTZAN_MINI = Task(
     title="GTZAN genre recognition, public excerpt of 100 clips",
     kind="single-label",
     classes=GENRES,
-    metrics=METRICS,
+    metrics=SINGLE_LABEL,
     read_clips=_read_mini,
     folder="gtzan_mini",
     n_clips=100,
@@ -223,7 +231,7 @@ GTZAN_DEMO = Task(
     title="Ten synthesised styles named as GTZAN's genres: a stand-in, no music",
     kind="single-label",
     classes=GENRES,
-    metrics=METRICS,
+    metrics=SINGLE_LABEL,
     read_clips=_read_demo,
     folder="gtzan_demo",
     n_clips=len(GENRES) * _DEMO_CLIPS,

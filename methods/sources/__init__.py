@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from mirbench.registry import Entry
 
-__all__ = ["SOURCES"]
+__all__ = ["FAMILIES", "SOURCES"]
 
 _CARDS = "mirbench.methods.sources.cards"
 
@@ -22,4 +22,11 @@ SOURCES: Mapping[str, Entry] = {
     "efficientat-mn04": Entry(f"{_CARDS}:EFFICIENTAT_MN04", "MobileNetV3 at width 0.4, AudioSet (1.0 M parameters)"),
     "speechatt": Entry(f"{_CARDS}:SPEECHATT", "attention RNN for spoken commands (0.2 M parameters)"),
     "nano": Entry(f"{_CARDS}:NANO", "our small AST, trained on synthesised sound events; ships with mirbench"),
+}
+
+_PRECOMPUTED = "mirbench.methods.sources.precomputed"
+
+FAMILIES: Mapping[str, Entry] = {
+    "features:FILE.npz": Entry(f"{_PRECOMPUTED}:features_card", "features computed elsewhere, rows matched by clip id"),
+    "shipped:NAME": Entry(f"{_PRECOMPUTED}:shipped_card", "features that ship with the task's data set"),
 }

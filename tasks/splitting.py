@@ -1,0 +1,94 @@
+"""Drawing splits: stratified by class, whole groups, the same on every machine.
+
+A draw orders clips by a hash of their ids, so that it depends on no random generator's version, and a clip's place in
+the order does not change when others come or go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mirbench.types import Clip
+
+__all__ = ["SHARES", "draw_order", "drawn_folds", "drawn_split", "in_fold", "partition"]
+
+SHARES: Mapping[str, float] = {"train": 0.70, "valid": 0.15, "test": 0.15}
+
+
+def draw_order(name: str, draw: int = 0) -> str:
+    """What a clip or group is sorted by in a draw: as good as random, and always the same."""
+    return hashlib.sha256(f"{draw}|{name}".encode()).hexdigest()
+
+
+def partition(clips: Sequence[Clip], shares: Mapping[str, float], draw: int = 0) -> dict[str, str]:
+    """A part for each clip, so that each part has its share of each class and no group is in two parts.
+
+    Greedy iterative stratification (Sechidis et al. 2011) over groups instead of clips: the rarest class is dealt out
+    first, each group to the part that lacks most of that class.
+
+    Parameters
+    ----------
+    shares : mapping of str to float
+        Parts and their shares, which add up to 1.
+
+    Returns
+    -------
+    dict of str to str
+        Part by clip id.
+
+    References
+    ----------
+    Sechidis, Tsoumakas, Vlahavas (2011), On the stratification of multi-label data.
+    """
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(f"group {clip.group}" if clip.group else f"clip {clip.id}", []).append(clip)
+    labels = {name: Counter(label for clip in members for label in clip.present) for name, members in groups.items()}
+    total = Counter(label for count in labels.values() for label in count.elements())
+    wanted = _wanted(total, shares)
+    room = {part: share * len(clips) for part, share in shares.items()}
+    part_of: dict[str, str] = {}
+    left = sorted(groups, key=lambda name: (-len(groups[name]), draw_order(name, draw)))
+    for label in [label for label, _ in sorted(total.items(), key=lambda item: (item[1], item[0]))] + [""]:
+        for name in [name for name in left if not label or labels[name][label]]:
+            lack = {part: wanted[part].get(label, 0.0) for part in shares}
+            part = max(shares, key=lambda p: (round(lack[p], 9), round(room[p], 9)))
+            part_of |= {clip.id: part for clip in groups[name]}
+            room[part] -= len(groups[name])
+            for own, count in labels[name].items():
+                wanted[part][own] -= count
+        left = [name for name in left if groups[name][0].id not in part_of]
+    return part_of
+
+
+def _wanted(total: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """How many clips of each class each part should get: its share, but at least one where there are enough."""
+    largest = max(shares, key=lambda part: shares[part])
+    wanted = {
+        part: {label: max(share * n, float(n >= len(shares))) for label, n in total.items()}
+        for part, share in shares.items()
+    }
+    for label, n in total.items():
+        wanted[largest][label] = n - sum(wanted[part][label] for part in shares if part != largest)
+    return wanted
+
+
+def drawn_split(clips: Sequence[Clip], draw: int = 0, shares: Mapping[str, float] = SHARES) -> list[Clip]:
+    """The clips with splits drawn anew."""
+    parts = partition(clips, shares, draw)
+    return [replace(clip, split=parts[clip.id]) for clip in clips]
+
+
+def drawn_folds(clips: Sequence[Clip], n_folds: int, draw: int = 0) -> dict[str, int]:
+    """A fold for each clip by its id; `in_fold` makes splits of it."""
+    shares = {str(fold): 1 / n_folds for fold in range(n_folds)}
+    return {name: int(part) for name, part in partition(clips, shares, draw).items()}
+
+
+def in_fold(clips: Iterable[Clip], folds: Mapping[str, int], n_folds: int, fold: int) -> list[Clip]:
+    """The clips with the splits of one fold: its own clips are test, those of the next one valid, the rest train."""
+    splits = {fold: "test", (fold + 1) % n_folds: "valid"}
+    return [replace(clip, split=splits.get(folds[clip.id], "train")) for clip in clips]
