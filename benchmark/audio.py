@@ -237,6 +237,16 @@ def _shape_fault(file: Any) -> str:
     return ""
 
 
+def _declares_length(mp3: Path) -> bool:
+    """Whether an MP3 says how many frames it has; without that, libsndfile guesses from the size, tags included."""
+    with mp3.open("rb") as stream:
+        head = stream.read(10)
+        tag = sum((byte & 127) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+        stream.seek(10 + tag if head.startswith(b"ID3") else 0)
+        frame = stream.read(256)
+    return any(word in frame for word in (b"Xing", b"Info", b"VBRI"))
+
+
 def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
     import soundfile
 
@@ -249,7 +259,8 @@ def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
             lead = min(first, _LEAD) if file.format == "MP3" else 0
             file.seek(first - lead)
             audio = file.read(last - first + lead, dtype="float32", always_2d=True)[lead:]
-            if not fault and len(audio) < 0.95 * (min(last, file.frames) - first):
+            short = len(audio) < 0.95 * (min(last, file.frames) - first)
+            if not fault and short and (file.format != "MP3" or _declares_length(excerpt.path)):
                 fault = "cut short"
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         reason = str(error).rpartition(": ")[2].strip() or type(error).__name__

@@ -265,8 +265,8 @@ def tiny_context(card: SourceCard, splits: tuple[Split, Split, Split], folder: P
         cache=cache,
         device=torch.device("cpu"),
         card=card,
-        load=lambda: _built(card, weights.path),
-        source_identity=weights.sha256,
+        load=lambda: _built(card, weights.path if weights else None),
+        source_identity=weights.sha256 if weights else "",
     )
 
 

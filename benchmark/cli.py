@@ -245,7 +245,8 @@ def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> Non
 
     catalogue = _catalogue(plugin, data)
     root = data or default_data_root()
-    target = get_task(catalogue.task(task), root, Progress())
+    fetch = catalogue.fetcher(task)
+    target = fetch(root, Progress()) if fetch else get_task(catalogue.task(task), root, Progress())
     print(f"{task} is in {target}")
     data_check(task, data=root, plugin=plugin)
 

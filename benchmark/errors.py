@@ -52,6 +52,9 @@ class MissingData(BadInput):
     """Audio or weights that are not on this machine."""
 
 
+_MANY = 20  # lines of one message
+
+
 class BadAudio(BadInput):
     """Audio files that cannot be used.
 
@@ -64,7 +67,10 @@ class BadAudio(BadInput):
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         count = "1 audio file" if len(faults) == 1 else f"{len(faults)} audio files"
-        super().__init__(f"{count} cannot be used; replace or remove:\n  " + "\n  ".join(faults))
+        lines = list(faults[:_MANY])
+        if len(faults) > _MANY:
+            lines.append(f"… and {len(faults) - _MANY} more; `mirbench data check TASK` names them all")
+        super().__init__(f"{count} cannot be used; replace or remove:\n  " + "\n  ".join(lines))
 
 
 class NotApplicable(MirbenchError):

@@ -16,13 +16,14 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.progress import Progress
 from mirbench.types import Method, SourceCard, Task
 
 __all__ = ["Catalogue", "Entry", "Plugin", "load_plugin"]
@@ -32,10 +33,17 @@ _KINDS = {"task": "mirbench.tasks", "method": "mirbench.methods", "source": "mir
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a registry: where the thing is, and one line about it."""
+    """A row of a registry: where the thing is, one line about it, and what fetches a family's data, if anything does.
+
+    Parameters
+    ----------
+    fetch : str
+        "module:function", which takes the argument of the name, the data root and a `Progress`, and returns the folder.
+    """
 
     target: str
     summary: str
+    fetch: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,16 @@ class Catalogue:
             task = _modified(task, word)
         return task
 
+    def fetcher(self, name: str) -> Callable[[Path, Progress], Path] | None:
+        """What fetches the data of a task of a family, ``fetcher(root, progress) -> folder``; None where nothing does."""
+        base, _ = self._parts(name)
+        prefix, colon, argument = base.partition(":")
+        _, entry = _families("task").get(prefix, ("", Entry("", "")))
+        if not colon or not entry.fetch:
+            return None
+        fetch = _target(entry.fetch)
+        return lambda root, progress: fetch(argument, root, progress)
+
     def method(self, name: str) -> type[Method]:
         """The class of the method called `name`; raises `UnknownName`."""
         method: type[Method] = self._find("method", name)
@@ -129,7 +147,7 @@ class Catalogue:
                 return getattr(plugin, kind + "s")[name]
         table = _table(kind)
         if name in table:
-            return _target(table[name])
+            return _target(table[name].target)
         for point in _entry_points(kind):
             if point.name == name:
                 try:
@@ -140,7 +158,7 @@ class Catalogue:
                     ) from error
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
-            return _target(_families(kind)[prefix][1])(argument, self._data)
+            return _target(_families(kind)[prefix][1].target)(argument, self._data)
         raise UnknownName(kind, name, [*self.names(kind), *self.families(kind)])
 
     def _parts(self, name: str) -> tuple[str, list[str]]:
@@ -155,8 +173,8 @@ class Catalogue:
         return words[0], words[1:]
 
 
-def _target(entry: Entry) -> Any:
-    module, _, attribute = entry.target.partition(":")
+def _target(target: str) -> Any:
+    module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
@@ -167,7 +185,7 @@ def _modified(task: Task, word: str) -> Task:
     if not known:
         raise UnknownName("modifier of tasks", word, [name for name, _ in table.values()])
     prefix = max(known, key=len)
-    modified = _target(table[prefix][1])(task, word.removeprefix(prefix))
+    modified = _target(table[prefix][1].target)(task, word.removeprefix(prefix))
     assert isinstance(modified, Task)
     demo = f"{task.demo}+{word}" if task.demo else ""
     return replace(modified, name=f"{task.name}+{word}", demo=demo)

@@ -144,7 +144,8 @@ class LinearProbe:
         from sklearn.linear_model import LogisticRegression
 
         fit = _fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), _probabilities, train, context)
-        state, n_trainable = {}, 0
+        state: dict[str, npt.NDArray[Any]] = {}
+        n_trainable = 0
         for k, (scaler, model) in fit.pipelines.items():
             parts = {
                 "mean": scaler.mean_, "scale": scaler.scale_, "coef": model.coef_, "intercept": model.intercept_,
