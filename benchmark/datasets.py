@@ -8,17 +8,31 @@ import tempfile
 from pathlib import Path
 
 from mirbench.cache import replace_folder
-from mirbench.errors import MissingData
+from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
 from mirbench.types import Clip, Task
 
-__all__ = ["dataset_folder", "default_data_root", "read_labels", "read_task"]
+__all__ = ["dataset_folder", "default_data_root", "read_labels", "read_task", "user_path"]
 
 
 def default_data_root() -> Path:
     """``MIRBENCH_DATA``, or ``~/mirbench-data``."""
     given = os.environ.get("MIRBENCH_DATA")
-    return Path(given).expanduser() if given else Path.home() / "mirbench-data"
+    return user_path(given) if given else Path.home() / "mirbench-data"
+
+
+def user_path(text: str) -> Path:
+    """A path that a user gave, with ``~`` as their home.
+
+    Raises
+    ------
+    BadInput
+        If it begins with the home of a user that does not exist.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadInput(f"{text}: no user of that name has a home here") from error
 
 
 def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progress) -> Path:
@@ -62,8 +76,15 @@ def read_task(task: Task, folder: Path | None) -> tuple[tuple[Clip, ...], ...]:
     return tuple(tuple(task.read_clips(folder, fold)) for fold in range(task.n_folds))
 
 
-def read_labels(task: Task, root: Path | None, cache: Path, progress: Progress) -> tuple[tuple[Clip, ...], ...]:
+def read_labels(
+    task: Task, root: Path | None, cache: Path, progress: Progress
+) -> tuple[tuple[tuple[Clip, ...], ...], Path | None]:
     """Clips of every fold, for runs that hear no audio: with the data set where it is there, else from frozen lists.
+
+    Returns
+    -------
+    folds, folder
+        The clips, and the data set's folder or None.
 
     Raises
     ------
@@ -71,10 +92,11 @@ def read_labels(task: Task, root: Path | None, cache: Path, progress: Progress) 
         If the data set is absent and its labels are in no frozen list.
     """
     try:
-        return read_task(task, dataset_folder(task, root, cache, progress))
+        folder = dataset_folder(task, root, cache, progress)
+        return read_task(task, folder), folder
     except MissingData as first:
         try:
-            return read_task(task, None)
+            return read_task(task, None), None
         except MissingData:
             raise first from None
 

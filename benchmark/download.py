@@ -1,9 +1,10 @@
-"""Files from the web, by pooch: checked by hash, tried again after a failure, never half there."""
+"""Files from the web, by pooch: checked by hash, tried again and gone on with after a failure, never half there."""
 
 from __future__ import annotations
 
-import sys
+import shutil
 from pathlib import Path
+from typing import Any
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
@@ -12,6 +13,7 @@ __all__ = ["fetch"]
 
 _TRIES_AGAIN = 2
 _TIMEOUT = 30.0  # seconds without an answer
+_BLOCK = 2**18
 
 
 def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progress) -> Path:
@@ -20,7 +22,7 @@ def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progr
     Parameters
     ----------
     checksum : str
-        "md5:…" or "sha256:…".
+        "md5:…" or "sha256:…"; "" where the publisher gives none.
 
     Raises
     ------
@@ -35,17 +37,66 @@ def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progr
     pooch.get_logger().setLevel("ERROR")  # its own lines name folders; ours say what matters
     folder.mkdir(parents=True, exist_ok=True)
     shelf = pooch.create(
-        path=folder, base_url="", registry={file_name: checksum}, urls={file_name: url}, retry_if_failed=_TRIES_AGAIN
+        path=folder,
+        base_url="",
+        registry={file_name: checksum or None},
+        urls={file_name: url},
+        retry_if_failed=_TRIES_AGAIN,
     )
-    downloader = pooch.HTTPDownloader(progressbar=not progress.quiet and sys.stderr.isatty(), timeout=_TIMEOUT)
+    part = folder / f"{file_name}.part"
     try:
-        return Path(shelf.fetch(file_name, downloader=downloader))
+        return Path(shelf.fetch(file_name, downloader=_Resuming(part, progress)))
     except requests.exceptions.RequestException as error:
-        raise MissingData(f"{url} does not answer with the file ({_short(error)}); try again later") from error
+        held = f"; {part.stat().st_size / 1e6:.1f} MB are kept, the same command goes on" if part.is_file() else ""
+        raise MissingData(f"{url} does not answer with the file ({_short(error)}); try again later{held}") from error
     except ValueError as error:
         if "hash" not in str(error).lower():
             raise
         raise BadInput(f"{url}: what came is not the published file (its hash is not {checksum}); not kept") from error
+
+
+class _Resuming:
+    """A downloader for pooch that keeps what came before a failure, and asks only for the rest.
+
+    Parameters
+    ----------
+    part : Path
+        Where what has come so far is kept.
+    """
+
+    def __init__(self, part: Path, progress: Progress) -> None:
+        self._part, self._progress = part, progress
+
+    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
+        import requests
+
+        held = self._part.stat().st_size if self._part.is_file() else 0
+        asked = {"Range": f"bytes={held}-", "Accept-Encoding": "identity"} if held else {"Accept-Encoding": "identity"}
+        with requests.get(url, headers=asked, stream=True, timeout=_TIMEOUT) as answer:
+            if answer.status_code == requests.codes.requested_range_not_satisfiable:
+                self._part.unlink()  # nothing lies beyond what is held: complete, or another file; take it afresh
+                raise requests.exceptions.ConnectionError("the part that was kept does not fit")
+            answer.raise_for_status()
+            goes_on = answer.status_code == requests.codes.partial_content
+            self._receive(answer, held if goes_on else 0)
+        shutil.move(self._part, output_file)
+
+    def _receive(self, answer: Any, held: int) -> None:
+        import requests
+
+        rest = int(answer.headers.get("Content-Length", 0))
+        came = 0
+        with (
+            self._part.open("ab" if held else "wb") as out,
+            self._progress.bar(f"getting {self._part.stem}", max(1, round((held + rest) / 1e6)), "MB") as step,
+        ):
+            step(held / 1e6)
+            for block in answer.iter_content(_BLOCK):
+                out.write(block)
+                came += len(block)
+                step(len(block) / 1e6)
+        if rest and came < rest:
+            raise requests.exceptions.ConnectionError("broke off")
 
 
 def _short(error: Exception) -> str:

@@ -56,7 +56,7 @@ _MANY = 20  # lines of one message
 
 
 class BadAudio(BadInput):
-    """Audio files that cannot be used.
+    """Files of clips that cannot be used.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class BadAudio(BadInput):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        count = "1 audio file" if len(faults) == 1 else f"{len(faults)} audio files"
+        count = "1 file" if len(faults) == 1 else f"{len(faults)} files"
         lines = list(faults[:_MANY])
         if len(faults) > _MANY:
             lines.append(f"… and {len(faults) - _MANY} more; `mirbench data check TASK` names them all")

@@ -30,6 +30,8 @@ def read(path: Path) -> npt.NDArray[np.uint8]:
 
     try:
         with Image.open(path) as picture:
+            if picture.mode.startswith(("I", "F")):  # Pillow would cut off what is above 255
+                raise ValueError(f"pixels of mode {picture.mode}; 8 bits a colour are needed")
             layered = picture.convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadAudio([f"{path}: broken, or not a picture ({str(error).partition(chr(10))[0]})"]) from error

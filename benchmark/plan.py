@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class Plan:
     ----------
     folds : sequence of tuple of Clip
         The clips of every fold of the task.
+    data : Path or None
+        Folder of the data set; None where only frozen lists were read.
     specs : tuple of RunSpec
         The runs to do, fold by fold.
     """
@@ -80,6 +82,7 @@ class Plan:
     card: SourceCard | None
     weights: Weights | None
     folds: Sequence[tuple[Clip, ...]]
+    data: Path | None
     facts: Mapping[Excerpt, audio.Facts]
     specs: tuple[RunSpec, ...]
 
@@ -114,9 +117,9 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
-    every, facts = _clips(request, task, kind, card, progress)
+    every, folder, facts = _clips(request, task, kind, card, progress)
     weights = find_weights(card, request.weights, request.cache, progress) if card else None
-    plan = Plan(request, task, method, card, weights, every, facts, ())
+    plan = Plan(request, task, method, card, weights, every, folder, facts, ())
     clips = {clip.id: clip for clips in every for clip in clips}.values()
     audio_sha256 = _audio_sha256(clips, facts, card.shipped if card else "", request.cache / "files.sqlite")
     specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
@@ -128,20 +131,31 @@ _Folds = tuple[tuple[Clip, ...], ...]
 
 def _clips(
     request: Request, task: Task, method: type[Method], card: SourceCard | None, progress: Progress
-) -> tuple[_Folds, dict[Excerpt, audio.Facts]]:
-    """Clips of every fold, and what looking at their files told, where files are needed at all."""
+) -> tuple[_Folds, Path | None, dict[Excerpt, audio.Facts]]:
+    """Clips of every fold, the data set's folder, and what looking at the files told, where they are needed at all."""
     hears = card.kind != "precomputed" if card else getattr(method, "uses_audio", True)
     if not hears:
-        folds = read_labels(task, request.data, request.cache, progress)
+        folds, known = read_labels(task, request.data, request.cache, progress)
+        _check_splits(task, folds)
+        if card and any(clip.peaks for clips in folds for clip in clips):
+            raise NotApplicable(f"{task.name}: {card.name} was computed from the audio before its level was changed")
         if card and card.shipped:
             _require_shipped(task, folds, card.shipped)
-        return folds, {}
+        return folds, known, {}
     if task.medium == "picture" and card and "picture" not in card.accepts:
         raise NotApplicable(f"{task.name}: its clips are pictures, and {card.name} takes audio")
-    folds = read_task(task, dataset_folder(task, request.data, request.cache, progress))
+    folder = dataset_folder(task, request.data, request.cache, progress)
+    folds = read_task(task, folder)
+    _check_splits(task, folds)
     places = [place for clips in folds for place in excerpts(Split(task, clips))]
     look = pictures.survey if task.medium == "picture" else audio.survey
-    return folds, look(places, request.cache / "files.sqlite", progress, request.workers)
+    return folds, folder, look(places, request.cache / "files.sqlite", progress, request.workers)
+
+
+def _check_splits(task: Task, folds: _Folds) -> None:
+    for fold, clips in enumerate(folds):
+        if lacking := sorted({"train", "valid", "test"} - {clip.split for clip in clips}):
+            raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
 
 
 def _require_shipped(task: Task, folds: _Folds, name: str) -> None:
@@ -175,7 +189,7 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
     request, card = plan.request, plan.card
     return RunSpec(
         task=plan.task.name,
-        task_version=catalogue.version("task", request.task),
+        task_version=plan.task.version,
         fold=fold,
         windowing=request.windowing,
         method=plan.method.name,
@@ -192,17 +206,19 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
     )
 
 
-def _audio_sha256(clips: Iterable[Clip], facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
+def _audio_sha256(clips: Collection[Clip], facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
     """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version.
 
     The bytes are those that the run uses: of its audio, of the features that ship with it, or none.
     """
     total = hashlib.sha256()
+    arrays = {row.path for clip in clips for row in clip.arrays if row.name == shipped}
+    array_sha256 = {path: file_sha256(path, memo) for path in arrays}
     for clip in sorted(clips, key=lambda c: c.id):
         line: tuple[Any, ...] = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration)
         if clip.path is not None and facts:
             line += (facts[Excerpt(clip.path, clip.start, clip.duration, clip.peaks)].sha256,)
-        line += tuple((row.key, row.row, file_sha256(row.path, memo)) for row in clip.arrays if row.name == shipped)
+        line += tuple((row.key, row.row, array_sha256[row.path]) for row in clip.arrays if row.name == shipped)
         line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
         total.update(repr(line).encode())
     return total.hexdigest()

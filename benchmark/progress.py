@@ -67,7 +67,7 @@ class Progress:
         began = time.monotonic()
         row = bars.add_task(what, total=total, note="", rate="", unit=unit)
 
-        def step(n: int = 1, note: str = "") -> None:
+        def step(n: float = 1, note: str = "") -> None:
             bars.advance(row, n)
             rate = bars.tasks[bars.task_ids.index(row)].completed / max(time.monotonic() - began, 1e-9)
             bars.update(row, note=note, rate=f"{rate:.3g}/s")
@@ -76,16 +76,16 @@ class Progress:
 
     def _lines(self, what: str, total: int, unit: str) -> Callable[..., None]:
         began = last = time.monotonic()
-        done = 0
+        done = 0.0
 
-        def step(n: int = 1, note: str = "") -> None:
+        def step(n: float = 1, note: str = "") -> None:
             nonlocal done, last
             done += n
             now = time.monotonic()
             if now - last >= _LINE_EVERY:
                 rate = done / (now - began)
                 left = f"{(total - done) / rate:.0f} s left" if rate else "time left unknown"
-                self.say(f"{what}: {done}/{total} {unit}, {rate:.3g}/s, {left}{note and ', '}{note}")
+                self.say(f"{what}: {done:.0f}/{total} {unit}, {rate:.3g}/s, {left}{note and ', '}{note}")
                 last = now
 
         return step

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mirbench.datasets import user_path
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.progress import Progress
 from mirbench.types import Method, SourceCard, Task
@@ -108,7 +109,7 @@ class Catalogue:
         return task
 
     def fetcher(self, name: str) -> Callable[[Path, Progress], Path] | None:
-        """What fetches the data of a task of a family, ``fetcher(root, progress) -> folder``; None where nothing does."""
+        """What fetches the data of a family's task, ``fetcher(root, progress) -> folder``; None where nothing does."""
         base, _ = self._parts(name)
         prefix, colon, argument = base.partition(":")
         _, entry = _families("task").get(prefix, ("", Entry("", "")))
@@ -165,12 +166,15 @@ class Catalogue:
         """A task's own name and its modifiers; a "+" inside an existing path belongs to the path."""
         words = name.split("+")
         prefix, colon, _ = name.partition(":")
-        if colon and prefix in _families("task"):
-            for n_words in range(len(words), 1, -1):
-                base = "+".join(words[:n_words])
-                if Path(base.partition(":")[2]).expanduser().exists():
-                    return base, words[n_words:]
-        return words[0], words[1:]
+        if not colon or prefix not in _families("task"):
+            known = any(name == own for own in self.names("task"))
+            return (name, []) if known else (words[0], words[1:])
+        n_words = len(words)
+        while n_words > 1 and _modifier(words[n_words - 1]):
+            if user_path("+".join(words[:n_words]).partition(":")[2]).exists():
+                break
+            n_words -= 1
+        return "+".join(words[:n_words]), words[n_words:]
 
 
 def _target(target: str) -> Any:
@@ -178,13 +182,16 @@ def _target(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def _modifier(word: str) -> str:
+    """The modifier that a word is, without its argument; "" for none."""
+    return max((prefix for prefix in _modifiers() if word.startswith(prefix)), key=len, default="")
+
+
 def _modified(task: Task, word: str) -> Task:
     """A task with one modifier, "word" or "word" and an argument, as in "shots10"."""
-    table = _modifiers()
-    known = [prefix for prefix in table if word == prefix or word.startswith(prefix)]
-    if not known:
+    table, prefix = _modifiers(), _modifier(word)
+    if not prefix:
         raise UnknownName("modifier of tasks", word, [name for name, _ in table.values()])
-    prefix = max(known, key=len)
     modified = _target(table[prefix][1].target)(task, word.removeprefix(prefix))
     assert isinstance(modified, Task)
     demo = f"{task.demo}+{word}" if task.demo else ""

@@ -26,7 +26,7 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     if first.contaminated:
         print(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
     where = "" if runs == Path("runs") else f" --runs {runs}"
-    print(f"Records: {runs / first.spec.task}. All results as a table: mirbench leaderboard{where}")
+    print(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
     if demo:
         print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
     if len(done) == len(outcomes):

@@ -61,8 +61,8 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
     """
     plan = make_plan(request, catalogue, progress)
     store = RunStore(request.runs)
-    if plan.task.standing == "own":  # nobody else has its splits
-        store.write_clips(plan.specs[0], plan.folds, Path(plan.task.folder))
+    if plan.task.manifest:
+        store.write_clips(plan.specs[0], plan.folds, plan.data)
     outcomes: list[Outcome] = []
     context: Context | None = None
     with progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
@@ -96,7 +96,8 @@ def _context(plan: Plan, progress: Progress) -> Context:
     load, identity = None, ""
     if card is not None:
         module, _, builder = card.builder.partition(":")
-        path, sha256 = (weights.path, weights.sha256) if weights else (None, "")
+        # what ships with a data set is found by its name, through the clips
+        path, sha256 = (weights.path, weights.sha256) if weights else (card.shipped, "")
 
         def load() -> Any:
             return getattr(importlib.import_module(module), builder)(path, **request.source_params)

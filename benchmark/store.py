@@ -81,12 +81,14 @@ class RunStore:
         method = f"{spec.method}+{spec.source}" if spec.source else spec.method
         return self.root / _file_name(spec.task) / _file_name(method) / spec.key
 
-    def write_clips(self, spec: RunSpec, folds: Sequence[Sequence[Clip]], base: Path) -> Path:
-        """Write the clips of a user's own task with their splits beside its runs; `csv:` reads that file again."""
-        path = self.root / _file_name(spec.task) / f"clips-{spec.task_version}.csv"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_clip_list(path, folds, base)
+    def write_clips(self, spec: RunSpec, folds: Sequence[Sequence[Clip]], base: Path | None) -> Path:
+        """Write the clips of a task with their splits beside its runs.
+
+        ``csv:`` reads that file again, with ``--data`` as the folder that its paths are relative to (`base`).
+        """
+        path = self.root / _file_name(spec.task) / f"clips-{_file_name(spec.task_version)}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_clip_list(path, folds, base)
         return path
 
     def read(self, spec: RunSpec) -> RunRecord | None:

@@ -174,6 +174,9 @@ class Task:
         Kinds never share a table; "own" is a user's own data.
     medium : {"audio", "picture"}
         What a clip's file is.
+    manifest : bool
+        Whether its clips or splits are chosen on this machine and in no published list; they are then written beside
+        the records, so that others can use the same.
     datasets : tuple of str
         Whose audio this is, for the flag of sources trained on it.
     n_clips : int
@@ -200,6 +203,7 @@ class Task:
     n_folds: int = 1
     standing: Literal["full", "excerpt", "own", "synthesised"] = "full"
     medium: Literal["audio", "picture"] = "audio"
+    manifest: bool = False
     datasets: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
     reference: str = ""

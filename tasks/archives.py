@@ -44,6 +44,8 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     target = root / task.folder
     if task.synthesise is not None:
         raise BadInput(f"{task.name} is synthesised when it is run; there is nothing to download")
+    if task.standing == "own":
+        raise BadInput(f"{task.name} is your own data; there is nothing to fetch")
     if not task.archives:
         raise MissingData(f"{task.name}: fetch by hand. " + " ".join(task.notes))
     if target.is_dir() and any(target.iterdir()):
@@ -55,11 +57,11 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     work = Path(tempfile.mkdtemp(prefix=f".{task.folder}-", dir=_made(root)))
     try:
         for archive in task.archives:
-            unpack(_fetch_any(archive, root / ".downloads", progress), work, archive)
+            _place(_fetch_any(archive, root / ".downloads", progress), work / archive.folder, archive)
         work.chmod(0o755)
         replace_folder(work, target)
     except MissingData as error:
-        files = ", ".join(f"{archive.file_name} ({archive.checksum})" for archive in task.archives)
+        files = ", ".join(f"{a.file_name} ({a.checksum or 'no checksum is published'})" for a in task.archives)
         raise MissingData(f"{error}, or get {files} by hand and unpack it into {target}") from error
     else:
         for archive in task.archives:
@@ -70,6 +72,14 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
             (root / ".downloads").rmdir()
             root.rmdir()  # nor leave an empty root behind a failed download
     return target
+
+
+def _place(file: Path, folder: Path, archive: Archive) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if archive.unpack:
+        unpack(file, folder, archive)
+    else:
+        shutil.copyfile(file, folder / archive.file_name)
 
 
 def _fetch_any(archive: Archive, folder: Path, progress: Progress) -> Path:

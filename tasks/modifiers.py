@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy as np
 
 from mirbench import audio
 from mirbench.cache import default_cache
+from mirbench.clip_list import in_fold
 from mirbench.errors import BadInput
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.progress import Progress
-from mirbench.tasks.splitting import draw_order, drawn_folds, drawn_split, in_fold
+from mirbench.tasks.splitting import draw_order, drawn_folds, drawn_split
 from mirbench.types import Clip, Split, Task, excerpts
 
 __all__ = [
@@ -48,6 +50,8 @@ def _at_levels(task: Task, word: str, argument: str, peaks: tuple[float, ...], s
     _nothing(word, argument)
     if task.medium == "picture":
         raise BadInput(f"+{word}: the clips of {task.name} are pictures; there is no level to change")
+    if set(task.name.split("+")[1:]) & {"normalized", "levels8"}:
+        raise BadInput(f"+{word}: the levels of {task.name} are set already; give one of +normalized and +levels8")
     return _changed(task, lambda clips: [replace(clip, peaks=peaks) for clip in clips], said)
 
 
@@ -67,7 +71,7 @@ def loud1v5(task: Task, argument: str) -> Task:
 
 def _by_loudness(task: Task, kept: tuple[str, ...], said: str) -> Task:
     if task.medium == "picture":
-        raise BadInput(f"+loudness: the clips of {task.name} are pictures; there is no loudness to tell")
+        raise BadInput(f"loudness: the clips of {task.name} are pictures; there is none to tell")
 
     def relabel(clips: list[Clip]) -> list[Clip]:
         places = excerpts(Split(task, tuple(clips)))
@@ -81,7 +85,7 @@ def _by_loudness(task: Task, kept: tuple[str, ...], said: str) -> Task:
         return [clip for clip in named if clip.labels[0] in kept]
 
     modified = _changed(task, relabel, said)
-    return replace(modified, kind="single-label", classes=kept, metrics=SINGLE_LABEL)
+    return replace(modified, kind="single-label", classes=kept, metrics=SINGLE_LABEL, manifest=True)
 
 
 def shots(task: Task, argument: str) -> Task:
@@ -90,7 +94,7 @@ def shots(task: Task, argument: str) -> Task:
     Valid shrinks too: who has ten labelled clips a class has no hundred to choose a learning rate on (Oliver et al.
     2018). In a multi-label task a clip is kept if it is among the first K of any class that is present in it.
     """
-    number, draw = _number_and_draw("shots", argument, "a whole number of 1 or more, as in shots10", whole=True)
+    number, draw = _number_and_draw("shots", argument, "a whole number of 1 or more (shots10)", whole=True)
 
     def keep(clips: list[Clip]) -> list[Clip]:
         kept = _first_of_each_class(task, clips, draw, lambda n: min(n, int(number)))
@@ -100,10 +104,15 @@ def shots(task: Task, argument: str) -> Task:
 
 
 def fraction(task: Task, argument: str) -> Task:
-    """A share of the clips of each class of train and of valid, at least one, in the order of a draw; test is whole."""
-    share, draw = _number_and_draw("fraction", argument, "a number above 0 and up to 1, as in fraction0.1")
+    """A share of the clips of each class of train and of valid, at least one, in the order of a draw; test is whole.
+
+    In a multi-label task a clip is kept if it is in the share of any class that is present in it, so that more than the
+    share is kept altogether.
+    """
+    needed = "a number above 0 and up to 1 (fraction0.1)"
+    share, draw = _number_and_draw("fraction", argument, needed)
     if share > 1:
-        raise BadInput(f"+fraction{argument}: a number above 0 and up to 1 is needed, as in fraction0.1")
+        raise BadInput(f"+fraction{argument}: {needed} is needed")
 
     def keep(clips: list[Clip]) -> list[Clip]:
         kept = _first_of_each_class(task, clips, draw, lambda n: max(1, math.ceil(share * n - 1e-9)))
@@ -113,7 +122,7 @@ def fraction(task: Task, argument: str) -> Task:
 
 
 def balanced(task: Task, argument: str) -> Task:
-    """As many clips of each class as the rarest has, split by split."""
+    """As many clips of each class as the rarest that is there has, split by split."""
     draw = _draw("balanced", argument)
     if task.kind != "single-label":
         raise BadInput(
@@ -124,7 +133,7 @@ def balanced(task: Task, argument: str) -> Task:
         kept: set[str] = set()
         for split in ("train", "valid", "test"):
             own = [clip for clip in clips if clip.split == split]
-            rarest = min((sum(clip.labels[0] == name for clip in own) for name in task.classes), default=0)
+            rarest = min(Counter(clip.labels[0] for clip in own).values(), default=0)
             kept |= _first_of_each_class(task, own, draw, lambda n, rarest=rarest: rarest)  # type: ignore[misc]
         return [clip for clip in clips if clip.id in kept]
 
@@ -148,21 +157,24 @@ def resplit(task: Task, argument: str) -> Task:
     def read_clips(root: Path | None, fold: int) -> list[Clip]:
         return drawn_split(task.read_clips(root, 0), draw)
 
-    return replace(_noted(task, f"splits drawn anew, 70/15/15, draw {draw}"), read_clips=read_clips, n_folds=1)
+    return replace(
+        _noted(task, f"splits drawn anew, 70/15/15, draw {draw}"), read_clips=read_clips, n_folds=1, manifest=True
+    )
 
 
 def folds(task: Task, argument: str) -> Task:
     """K folds drawn anew, stratified by class, groups kept together; a fold's clips are test once and valid once."""
-    n_folds, draw = _number_and_draw("folds", argument, "a whole number of 3 or more, as in folds5", whole=True)
+    needed = "a whole number of 3 or more (folds5)"
+    n_folds, draw = _number_and_draw("folds", argument, needed, whole=True)
     if n_folds < 3:
-        raise BadInput(f"+folds{argument}: a whole number of 3 or more is needed (train, valid and test), as in folds5")
+        raise BadInput(f"+folds{argument}: {needed} is needed, for train, valid and test")
 
     def read_clips(root: Path | None, fold: int) -> list[Clip]:
         clips = task.read_clips(root, 0)
         return in_fold(clips, drawn_folds(clips, int(n_folds), draw), int(n_folds), fold)
 
     said = f"{n_folds:g} folds drawn anew, draw {draw}: fold k is test, the next one valid, the rest train"
-    return replace(_noted(task, said), read_clips=read_clips, n_folds=int(n_folds))
+    return replace(_noted(task, said), read_clips=read_clips, n_folds=int(n_folds), manifest=True)
 
 
 def _changed(task: Task, change: _Change, said: str) -> Task:
@@ -173,7 +185,7 @@ def _changed(task: Task, change: _Change, said: str) -> Task:
 
 
 def _fewer(task: Task, keep: _Change, said: str) -> Task:
-    return replace(_changed(task, keep, said), n_clips=0)  # how many is known when they are read
+    return replace(_changed(task, keep, said), n_clips=0, manifest=True)  # how many is known when they are read
 
 
 def _noted(task: Task, said: str) -> Task:
@@ -184,12 +196,12 @@ def _first_of_each_class(task: Task, clips: Sequence[Clip], draw: int, count: Ca
     """Ids of the first ``count(n)`` of the n clips of each class, in each split."""
     kept: set[str] = set()
     for split in ("train", "valid", "test"):
-        for name in task.classes:
+        for name in (*task.classes, ""):  # "": the clips in which no class is present
             own = sorted(
-                (clip.id for clip in clips if clip.split == split and name in clip.present),
+                (clip.id for clip in clips if clip.split == split and name in (clip.present or ("",))),
                 key=lambda clip_id: draw_order(clip_id, draw),
             )
-            kept.update(own[: count(len(own))])
+            kept.update(own[: count(len(own))] if own else ())
     return kept
 
 

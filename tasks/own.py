@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mirbench.clip_list import read_clip_list
+from mirbench.clip_list import in_fold, read_clip_list
+from mirbench.datasets import user_path
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL, TAGGING
-from mirbench.tasks.splitting import drawn_split, in_fold, partition
+from mirbench.tasks.splitting import drawn_split, partition
 from mirbench.types import Clip, Task
 
 __all__ = ["csv_task", "folder_task", "own_task"]
@@ -51,11 +52,18 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
     if not root.is_dir():
         raise MissingData(f"folder:{argument}: no such folder; one with a sub-folder of audio a class is needed")
     parts = _sub_folders(root)
-    given = {_SPLIT_NAMES.get(path.name) for path in parts}
-    if None not in given and {"train", "test"} <= given:
-        clips = [clip for part in parts for clip in _labelled(root, part, _SPLIT_NAMES[part.name])]
-    else:
+    given = [_SPLIT_NAMES.get(path.name.lower(), "") for path in parts]
+    if not any(given):
         clips = _labelled(root, root, "")
+    elif all(given) and {"train", "test"} <= set(given) and len(set(given)) == len(given):
+        clips = [clip for part, split in zip(parts, given, strict=True) for clip in _labelled(root, part, split)]
+    else:
+        raise BadInput(
+            f"folder:{argument}: its sub-folders are {', '.join(path.name for path in parts)}; either all of them are "
+            "classes, or they are train, test and perhaps valid, with the classes inside"
+        )
+    if strange := next((clip.labels[0] for clip in clips if ";" in clip.labels[0]), ""):
+        raise BadInput(f"folder:{argument}: the class '{strange}' has a semicolon in its name; rename that folder")
     if not clips:
         raise BadInput(
             f"folder:{argument}: no audio ({', '.join(SUFFIXES)}) in its sub-folders; one sub-folder a class is needed"
@@ -69,7 +77,9 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     Parameters
     ----------
     argument : str
-        The file; its paths are relative to its folder.
+        The file; its paths are relative to its folder, or to `data`, whichever holds them.
+    data : Path or None
+        What ``--data`` gave.
 
     Raises
     ------
@@ -81,8 +91,12 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     path = _absolute(argument, "csv")
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
+    base = path.parent
     clips, folds = read_clip_list(path)
-    return own_task(f"csv:{path.stem}", f"the list {path.name}", path.parent, clips, folds)
+    if data is not None and any(clip.path and not clip.path.exists() for clip in clips[:1]):
+        base = data.resolve()
+        clips, folds = read_clip_list(path, base)
+    return own_task(f"csv:{path.stem}", f"the list {path.name}", base, clips, folds)
 
 
 def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Mapping[str, int]) -> Task:
@@ -98,6 +112,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         The fold of each clip, or empty.
     """
     _check_ids(name, clips)
+    _check_labels(name, clips)
     single = all(len(clip.labels) == 1 and not clip.unknown for clip in clips)
     classes = tuple(sorted({label for clip in clips for label in (*clip.labels, *clip.unknown)}))
     if len(classes) < 2:
@@ -114,6 +129,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
 
     for fold in range(n_folds):
         _check_counts(name, classes, read_clips(None, fold))
+        _check_groups(name, read_clips(None, fold))
     return Task(
         name=name,
         version=_version(settled, folds),
@@ -127,6 +143,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         clip_seconds=0.0,
         n_folds=n_folds,
         standing="own",
+        manifest=True,
         datasets=(name,),
         notes=("its version is a hash of its clips, labels and splits, which stand beside its records",),
     )
@@ -135,7 +152,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
 def _absolute(argument: str, family: str) -> Path:
     if not argument:
         raise BadInput(f"{family}: names nothing; write {family}:PATH")
-    return Path(argument).expanduser().resolve()
+    return user_path(argument).resolve()
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -147,7 +164,7 @@ def _labelled(root: Path, folder: Path, split: str) -> list[Clip]:
     for part in _sub_folders(folder):
         for path in sorted(part.rglob("*")):
             inside = path.relative_to(part).parts
-            if path.suffix.lower() in SUFFIXES and not any(name.startswith(".") for name in inside):
+            if path.is_file() and path.suffix.lower() in SUFFIXES and not any(name.startswith(".") for name in inside):
                 group = inside[0] if len(inside) > 1 else ""
                 clips.append(Clip(path.relative_to(root).as_posix(), path, split, (part.name,), group=group))
     return clips
@@ -159,6 +176,24 @@ def _check_ids(name: str, clips: Sequence[Clip]) -> None:
         raise BadInput(
             f"{name}: '{twice[0]}' occurs twice; give several stretches of one file ids of their own (a column id)"
         )
+
+
+def _check_labels(name: str, clips: Sequence[Clip]) -> None:
+    several = any(len(clip.labels) > 1 or clip.unknown for clip in clips)
+    if not several and (empty := [clip.id for clip in clips if not clip.labels]):
+        raise BadInput(
+            f"{name}: {empty[0]} has no label ({len(empty)} such); each clip of a single-label task needs one"
+        )
+
+
+def _check_groups(name: str, clips: Sequence[Clip]) -> None:
+    splits: dict[str, set[str]] = {}
+    for clip in clips:
+        if clip.group:
+            splits.setdefault(clip.group, set()).add(clip.split)
+    if crossing := next((group for group, own in splits.items() if len(own) > 1), None):
+        where = " and ".join(sorted(splits[crossing]))
+        raise BadInput(f"{name}: group '{crossing}' is in {where}; a group belongs to one split")
 
 
 def _completed(name: str, clips: Sequence[Clip]) -> list[Clip]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mirbench.types import Clip
 
-__all__ = ["SHARES", "draw_order", "drawn_folds", "drawn_split", "in_fold", "partition"]
+__all__ = ["SHARES", "draw_order", "drawn_folds", "drawn_split", "partition"]
 
 SHARES: Mapping[str, float] = {"train": 0.70, "valid": 0.15, "test": 0.15}
 
@@ -43,25 +43,42 @@ def partition(clips: Sequence[Clip], shares: Mapping[str, float], draw: int = 0)
     ----------
     Sechidis, Tsoumakas, Vlahavas (2011), On the stratification of multi-label data.
     """
-    groups: dict[str, list[Clip]] = {}
-    for clip in clips:
-        groups.setdefault(f"group {clip.group}" if clip.group else f"clip {clip.id}", []).append(clip)
+    groups = _groups(clips)
     labels = {name: Counter(label for clip in members for label in clip.present) for name, members in groups.items()}
     total = Counter(label for count in labels.values() for label in count.elements())
     wanted = _wanted(total, shares)
     room = {part: share * len(clips) for part, share in shares.items()}
+    held: dict[str, set[str]] = {part: set() for part in shares}  # labels that a part has already
     part_of: dict[str, str] = {}
     left = sorted(groups, key=lambda name: (-len(groups[name]), draw_order(name, draw)))
-    for label in [label for label, _ in sorted(total.items(), key=lambda item: (item[1], item[0]))] + [""]:
-        for name in [name for name in left if not label or labels[name][label]]:
-            lack = {part: wanted[part].get(label, 0.0) for part in shares}
-            part = max(shares, key=lambda p: (round(lack[p], 9), round(room[p], 9)))
+    for label in [*sorted(total, key=lambda name: (total[name], name)), ""]:
+        own = [name for name in left if not label or labels[name][label]]
+        for rank, name in enumerate(own):
+            without = [part for part in shares if label and label not in held[part]]
+            # the last groups of a class go where it lacks altogether
+            choice = without if without and len(own) - rank <= len(without) else list(shares)
+            part = max(choice, key=lambda p: (round(wanted[p].get(label, 0.0), 9), round(room[p], 9)))
             part_of |= {clip.id: part for clip in groups[name]}
             room[part] -= len(groups[name])
-            for own, count in labels[name].items():
-                wanted[part][own] -= count
-        left = [name for name in left if groups[name][0].id not in part_of]
+            held[part].update(labels[name])
+            for heard, count in labels[name].items():
+                wanted[part][heard] -= count
+        placed = set(own)
+        left = [name for name in left if name not in placed]
     return part_of
+
+
+def _groups(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    """What must stay together: clips of one group; of one file, where no group is said; else each clip by itself."""
+    n_of_file = Counter(clip.path for clip in clips if clip.path is not None)
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        if clip.group:
+            name = f"group {clip.group}"
+        else:
+            name = f"file {clip.path.name}" if clip.path and n_of_file[clip.path] > 1 else f"clip {clip.id}"
+        groups.setdefault(name, []).append(clip)
+    return groups
 
 
 def _wanted(total: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, dict[str, float]]:
@@ -83,12 +100,6 @@ def drawn_split(clips: Sequence[Clip], draw: int = 0, shares: Mapping[str, float
 
 
 def drawn_folds(clips: Sequence[Clip], n_folds: int, draw: int = 0) -> dict[str, int]:
-    """A fold for each clip by its id; `in_fold` makes splits of it."""
+    """A fold for each clip by its id; `mirbench.clip_list.in_fold` makes splits of it."""
     shares = {str(fold): 1 / n_folds for fold in range(n_folds)}
     return {name: int(part) for name, part in partition(clips, shares, draw).items()}
-
-
-def in_fold(clips: Iterable[Clip], folds: Mapping[str, int], n_folds: int, fold: int) -> list[Clip]:
-    """The clips with the splits of one fold: its own clips are test, those of the next one valid, the rest train."""
-    splits = {fold: "test", (fold + 1) % n_folds: "valid"}
-    return [replace(clip, split=splits.get(folds[clip.id], "train")) for clip in clips]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.datasets import user_path
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.types import Clip, SourceCard
 from mirbench.windows import Windows
@@ -23,7 +24,7 @@ from mirbench.windows import Windows
 __all__ = ["FileFeatures", "ShippedFeatures", "features_card", "shipped_card"]
 
 Array = npt.NDArray[Any]
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def features_card(argument: str, data: Path | None = None) -> SourceCard:
@@ -43,7 +44,7 @@ def features_card(argument: str, data: Path | None = None) -> SourceCard:
     BadInput
         If the file holds no ids or no features.
     """
-    path = Path(argument).expanduser().resolve()
+    path = user_path(argument).resolve()
     if not path.is_file():
         raise MissingData(f"features:{argument}: no such file; an .npz file with ids and features is needed")
     shapes = _feature_shapes(path)
@@ -89,9 +90,8 @@ def shipped_card(argument: str, data: Path | None = None) -> SourceCard:
         n_parameters=0,
         labels="",
         trained_on=(),
-        builder="mirbench.methods.sources.precomputed:shipped_features",
+        builder="mirbench.methods.sources.precomputed:ShippedFeatures",
         shipped=argument,
-        options={"name": argument},
         notes=("computed by the data set's authors; the task's card says how",),
     )
 
@@ -116,7 +116,8 @@ class FileFeatures:
         ids = _arrays(path, [_id_name(path)])[0]
         self._name = path.name
         self._values = _arrays(path, [array])[0]
-        self._row = {str(name): row for row, name in enumerate(ids)}
+        texts = ids.astype(np.str_) if ids.dtype.kind == "S" else ids
+        self._row = {str(name): row for row, name in enumerate(texts)}
         if len(self._row) < len(ids):
             raise BadInput(f"features:{path.name}: some ids occur twice; one row an id is needed")
 
@@ -130,10 +131,10 @@ class FileFeatures:
         """
         if lacking := [clip.id for clip in clips if clip.id not in self._row]:
             raise BadInput(
-                f"features:{self._name}: no row of {len(lacking)} of {len(clips)} clips ({', '.join(lacking[:3])} …); "
+                f"features:{self._name}: no row of {len(lacking)} of {len(clips)} clips ({lacking[0]} is one); "
                 f"its ids look like '{next(iter(self._row), '')}'"
             )
-        return _windows(self._values[[self._row[clip.id] for clip in clips]])
+        return _windows(self._values[[self._row[clip.id] for clip in clips]], clips, f"features:{self._name}")
 
 
 class ShippedFeatures:
@@ -153,21 +154,19 @@ class ShippedFeatures:
             if (place.path, place.key) not in self._held:
                 self._held[place.path, place.key] = _arrays(place.path, [place.key])[0]
             rows.append(self._held[place.path, place.key][place.row])
-        return _windows(np.stack(rows))
+        return _windows(np.stack(rows), clips, f"shipped:{self._name}")
 
 
-def shipped_features(path: None, name: str) -> ShippedFeatures:
-    """Build `ShippedFeatures`; `path` is None, for the clips say where the rows are."""
-    return ShippedFeatures(name)
-
-
-def _windows(values: Array) -> Windows:
+def _windows(values: Array, clips: Sequence[Clip], name: str) -> Windows:
     """Rows (n, n_features) as a window a clip, (n, n_frames, n_features) as a window a frame."""
-    if not np.isfinite(values).all():
-        raise BadInput("features hold values that are not finite; mend or leave out those rows")
     n_frames = 1 if values.ndim == 2 else values.shape[1]
-    flat = values.reshape(-1, values.shape[-1]).astype(np.float32)
-    return Windows(flat, np.repeat(np.arange(len(values)), n_frames), len(values))
+    with np.errstate(over="ignore"):  # what is too large for float32 is found below
+        flat = values.reshape(len(clips) * n_frames, values.shape[-1]).astype(np.float32)
+    finite = np.isfinite(flat).all(axis=1).reshape(len(clips), n_frames).all(axis=1)
+    if not finite.all():
+        clip_id = clips[int(np.argmin(finite))].id
+        raise BadInput(f"{name}: {int((~finite).sum())} rows hold values that are not finite ({clip_id} is one)")
+    return Windows(flat, np.repeat(np.arange(len(clips)), n_frames), len(clips))
 
 
 def _arrays(path: Path, names: Sequence[str]) -> list[Array]:
@@ -202,8 +201,8 @@ def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
 
 def _id_name(path: Path) -> str:
     headers = _headers(path)
-    known = [name for name in ("id", "ids", "clip_id", "sample_key") if name in headers]
-    texts = [name for name, (shape, dtype) in headers.items() if dtype.kind == "U" and len(shape) == 1]
+    texts = [name for name, (shape, dtype) in headers.items() if dtype.kind in "US" and len(shape) == 1]
+    known = [name for name in ("id", "ids", "clip_id", "sample_key") if name in texts]
     if known or len(texts) == 1:
         return (known or texts)[0]
     raise BadInput(
@@ -217,7 +216,7 @@ def _feature_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     found = {
         name: shape
         for name, (shape, dtype) in headers.items()
-        if dtype.kind in "fiu" and len(shape) in (2, 3) and shape[0] == n_rows
+        if dtype.kind in "fiu" and len(shape) in (2, 3) and shape[0] == n_rows and all(shape)
     }
     if not found:
         said = ", ".join(f"{name} {shape}" for name, (shape, _) in headers.items())
