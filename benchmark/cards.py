@@ -45,6 +45,7 @@ def _task(task: Task) -> str:
         ("clips", f"{task.n_clips or 'known once they are read'}{length}, {task.n_folds} fold(s)"),
         ("metrics", f"{', '.join(task.metrics)}; the first selects"),
         ("folder", task.folder if Path(task.folder).is_absolute() else f"<data root>/{task.folder}"),
+        ("ships", ", ".join(f"{name} (--source shipped:{name})" for name in task.ships)),
         ("licence", task.license),
         ("reference", task.reference),
         *(("archive", _archive(a)) for a in task.archives),

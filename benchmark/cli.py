@@ -14,9 +14,13 @@ from mirbench import __version__
 from mirbench.errors import BadInput, MirbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mirbench.audio import Facts
     from mirbench.plan import Request
+    from mirbench.progress import Progress
     from mirbench.registry import Catalogue
-    from mirbench.types import Windowing
+    from mirbench.types import Clip, Excerpt, Task, Windowing
 
 __all__ = ["main"]
 
@@ -267,6 +271,67 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
     count = f"{card.n_clips} clips" if card.n_clips else "clips"
     print(f"{task} in {folder}: {count}, all readable, layout and counts as on the card")
+
+
+@data_app.command("stats")
+def data_stats(
+    task: TaskName,
+    data: DataRoot = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write it as JSON too.")] = None,
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Clips, length and loudness of each class; clips alone where there is no audio."""
+    import json
+
+    from mirbench.cache import default_cache
+    from mirbench.datasets import read_labels
+    from mirbench.progress import Progress
+    from mirbench.tasks.statistics import as_text, describe
+
+    card, progress = _catalogue(plugin, data).task(task), Progress()
+    folds, folder = read_labels(card, data, default_cache(), progress)
+    found = describe(card, folds, _facts(card, folds, default_cache(), progress))
+    print(as_text(found))
+    if found["minutes"] is None:
+        where = f"in {folder}" if folder else "on this machine"
+        print(f"\nNo audio of it is {where}: clips are counted, nothing is heard.")
+    if json_file:
+        json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"written to {json_file}", file=sys.stderr)
+
+
+def _facts(card: Task, folds: Sequence[Sequence[Clip]], cache: Path, progress: Progress) -> dict[Excerpt, Facts]:
+    """What looking at a task's audio tells; nothing where there is none, or pictures in its place."""
+    from mirbench.audio import survey
+    from mirbench.types import Split, excerpts
+
+    if card.medium == "picture" or any(clip.path is None for clips in folds for clip in clips):
+        return {}
+    return survey([p for clips in folds for p in excerpts(Split(card, tuple(clips)))], cache / "files.sqlite", progress)
+
+
+@data_app.command("audit")
+def data_audit(
+    task: TaskName,
+    data: DataRoot = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings as JSON too.")] = None,
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Find what makes scores untrustworthy: duplicates across splits, groups in two splits, silence, clipping."""
+    from mirbench.cache import default_cache
+    from mirbench.datasets import dataset_folder, read_task
+    from mirbench.progress import Progress
+    from mirbench.tasks.audit import as_json, audit, summary
+
+    card, progress = _catalogue(plugin, data).task(task), Progress()
+    folds = read_task(card, dataset_folder(card, data, default_cache(), progress))
+    findings = audit(card, folds, default_cache(), progress)
+    print(summary(findings, len({clip.id for clips in folds for clip in clips})))
+    if json_file:
+        json_file.write_text(as_json(findings) + "\n", encoding="utf-8")
+        print(f"written to {json_file}", file=sys.stderr)
+    if any(finding.across for finding in findings):
+        raise typer.Exit(1)
 
 
 @cache_app.command("info")

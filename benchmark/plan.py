@@ -91,9 +91,12 @@ def demo_needed(request: Request, catalogue: Catalogue) -> bool:
     """Whether a request falls back on the demo: no data given, no default root, and the task has a stand-in."""
     if request.data is not None or default_data_root().exists():
         return False
-    if request.source and catalogue.source(request.source).file:
-        return False
-    return bool(catalogue.task(request.task).demo)
+    task = catalogue.task(request.task)
+    if request.source:
+        card = catalogue.source(request.source)
+        if card.file or (card.shipped and card.shipped not in task.ships):
+            return False
+    return bool(task.demo)
 
 
 def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Plan:
@@ -133,14 +136,16 @@ def _clips(
     request: Request, task: Task, method: type[Method], card: SourceCard | None, progress: Progress
 ) -> tuple[_Folds, Path | None, dict[Excerpt, audio.Facts]]:
     """Clips of every fold, the data set's folder, and what looking at the files told, where they are needed at all."""
+    if card and card.shipped and card.shipped not in task.ships:
+        raise NotApplicable(
+            f"{task.name}: no features called {card.shipped} ship with it; it has {', '.join(task.ships) or 'none'}"
+        )
     hears = card.kind != "precomputed" if card else getattr(method, "uses_audio", True)
     if not hears:
         folds, known = read_labels(task, request.data, request.cache, progress)
         _check_splits(task, folds)
         if card and any(clip.peaks for clips in folds for clip in clips):
             raise NotApplicable(f"{task.name}: {card.name} was computed from the audio before its level was changed")
-        if card and card.shipped:
-            _require_shipped(task, folds, card.shipped)
         return folds, known, {}
     if task.medium == "picture" and card and "picture" not in card.accepts:
         raise NotApplicable(f"{task.name}: its clips are pictures, and {card.name} takes audio")
@@ -156,16 +161,6 @@ def _check_splits(task: Task, folds: _Folds) -> None:
     for fold, clips in enumerate(folds):
         if lacking := sorted({"train", "valid", "test"} - {clip.split for clip in clips}):
             raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
-
-
-def _require_shipped(task: Task, folds: _Folds, name: str) -> None:
-    for clip in (clip for clips in folds for clip in clips):
-        names = [row.name for row in clip.arrays]
-        if name not in names:
-            raise NotApplicable(
-                f"{task.name}: shipped:{name} is not among the features that ship with {clip.id}: "
-                f"{', '.join(names) or 'there are none'}"
-            )
 
 
 def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:

@@ -174,6 +174,8 @@ class Task:
         Kinds never share a table; "own" is a user's own data.
     medium : {"audio", "picture"}
         What a clip's file is.
+    ships : tuple of str
+        Names of the features that ship with the data set, for sources ``shipped:NAME``.
     manifest : bool
         Whether its clips or splits are chosen on this machine and in no published list; they are then written beside
         the records, so that others can use the same.
@@ -203,6 +205,7 @@ class Task:
     n_folds: int = 1
     standing: Literal["full", "excerpt", "own", "synthesised"] = "full"
     medium: Literal["audio", "picture"] = "audio"
+    ships: tuple[str, ...] = ()
     manifest: bool = False
     datasets: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()

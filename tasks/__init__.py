@@ -6,11 +6,52 @@ from mirbench.registry import Entry
 
 __all__ = ["FAMILIES", "MODIFIERS", "TASKS"]
 
+_NSYNTH, _BALLROOM = "mirbench.tasks.nsynth", "mirbench.tasks.ballroom"
+_SHTERN, _MAESTRO, _PICTURES = "mirbench.tasks.shtern", "mirbench.tasks.composer", "mirbench.tasks.gtzan_pictures"
+
 TASKS: Mapping[str, Entry] = {
     "gtzan": Entry("mirbench.tasks.gtzan:GTZAN", "10 genres, fault-filtered split 443/197/290"),
     "gtzan-kaggle": Entry("mirbench.tasks.gtzan:GTZAN_KAGGLE", "the Kaggle copy, without its broken clip: 442/197/290"),
     "gtzan-mini": Entry("mirbench.tasks.gtzan:GTZAN_MINI", "the public excerpt of 100 clips, 5 folds"),
     "gtzan-demo": Entry("mirbench.tasks.gtzan:GTZAN_DEMO", "10 synthesised styles, a stand-in that needs no download"),
+    "openmic": Entry("mirbench.tasks.openmic:OPENMIC", "OpenMIC-2018: 20 instruments, partly labelled"),
+    "openmic-demo": Entry("mirbench.tasks.openmic:OPENMIC_DEMO", "its stand-in"),
+    "nsynth-families": Entry(f"{_NSYNTH}:NSYNTH_FAMILIES", "11 instrument families on NSynth's own splits: no leak"),
+    "nsynth-family": Entry(f"{_NSYNTH}:NSYNTH_FAMILY", "acoustic, electronic or synthetic keyboard (shtern2017)"),
+    "nsynth-instrument": Entry(f"{_NSYNTH}:NSYNTH_INSTRUMENT", "8 acoustic families (shtern2017)"),
+    "nsynth-organ": Entry(f"{_NSYNTH}:NSYNTH_ORGAN", "which of two electronic organs (shtern2017)"),
+    "ballroom": Entry(f"{_BALLROOM}:BALLROOM", "Extended Ballroom, 13 dances, listed duplicates kept together"),
+    "ballroom9": Entry(f"{_BALLROOM}:BALLROOM9", "its 9 dances of more than 100 tracks"),
+    "ballroom8": Entry(f"{_BALLROOM}:BALLROOM8", "its 8 dances of more than 300 tracks"),
+    "ballroom7": Entry(f"{_BALLROOM}:BALLROOM7", "its 7 dances of more than 400 tracks"),
+    "ballroom2": Entry(f"{_BALLROOM}:BALLROOM2", "Foxtrot or Waltz"),
+    "nsynth-families-demo": Entry(f"{_NSYNTH}:NSYNTH_FAMILIES_DEMO", "its stand-in"),
+    "nsynth-family-demo": Entry(f"{_NSYNTH}:NSYNTH_FAMILY_DEMO", "its stand-in"),
+    "nsynth-instrument-demo": Entry(f"{_NSYNTH}:NSYNTH_INSTRUMENT_DEMO", "its stand-in"),
+    "nsynth-organ-demo": Entry(f"{_NSYNTH}:NSYNTH_ORGAN_DEMO", "its stand-in"),
+    "ballroom-demo": Entry(f"{_BALLROOM}:BALLROOM_DEMO", "its stand-in"),
+    "ballroom9-demo": Entry(f"{_BALLROOM}:BALLROOM9_DEMO", "its stand-in"),
+    "ballroom8-demo": Entry(f"{_BALLROOM}:BALLROOM8_DEMO", "its stand-in"),
+    "ballroom7-demo": Entry(f"{_BALLROOM}:BALLROOM7_DEMO", "its stand-in"),
+    "ballroom2-demo": Entry(f"{_BALLROOM}:BALLROOM2_DEMO", "its stand-in"),
+    "genre-3": Entry(f"{_SHTERN}:GENRE_3", "your own: classical, metal, rock; whole songs (shtern2017)"),
+    "genre-3-short": Entry(f"{_SHTERN}:GENRE_3_SHORT", "the same files, seconds 30-60"),
+    "metal-classical": Entry(f"{_SHTERN}:METAL_CLASSICAL", "two classes of genre-3"),
+    "guitar-type": Entry(f"{_SHTERN}:GUITAR_TYPE", "your own: acoustic or classical guitar, 30 s"),
+    "vocalist": Entry(f"{_SHTERN}:VOCALIST", "your own: female or male vocalist, 30 s"),
+    "composer": Entry(f"{_SHTERN}:COMPOSER", "your own: Beethoven or Mozart, 30 s"),
+    "composer-maestro": Entry(f"{_MAESTRO}:COMPOSER_MAESTRO", "Beethoven or Mozart, 2 x 600 excerpts of MAESTRO"),
+    "gtzan-pictures": Entry(f"{_PICTURES}:GTZAN_PICTURES", "Kaggle's 999 spectrograms, random 800/100/99"),
+    "gtzan-pictures-redrawn": Entry(f"{_PICTURES}:GTZAN_PICTURES_REDRAWN", "the same, another draw"),
+    "gtzan-pictures-filtered": Entry(f"{_PICTURES}:GTZAN_PICTURES_FILTERED", "the same, fault-filtered 442/197/290"),
+    "genre-3-demo": Entry(f"{_SHTERN}:GENRE_3_DEMO", "its stand-in"),
+    "genre-3-short-demo": Entry(f"{_SHTERN}:GENRE_3_SHORT_DEMO", "its stand-in"),
+    "metal-classical-demo": Entry(f"{_SHTERN}:METAL_CLASSICAL_DEMO", "its stand-in"),
+    "guitar-type-demo": Entry(f"{_SHTERN}:GUITAR_TYPE_DEMO", "its stand-in"),
+    "vocalist-demo": Entry(f"{_SHTERN}:VOCALIST_DEMO", "its stand-in"),
+    "composer-demo": Entry(f"{_SHTERN}:COMPOSER_DEMO", "its stand-in"),
+    "composer-maestro-demo": Entry(f"{_MAESTRO}:COMPOSER_MAESTRO_DEMO", "its stand-in"),
+    "gtzan-pictures-demo": Entry(f"{_PICTURES}:GTZAN_PICTURES_DEMO", "its stand-in"),
 }
 
 FAMILIES: Mapping[str, Entry] = {

@@ -22,7 +22,7 @@ from mirbench.types import Archive, Task
 
 __all__ = ["get_task", "unpack"]
 
-MAX_BYTES = 64 * 2**30
+MAX_BYTES = 256 * 2**30  # MAESTRO has 120 GB
 MAX_RATIO = 200  # unpacked over packed; audio stays far below
 
 # RuntimeError is zipfile's word for a password, an OSError without a number that of gzip and bz2 for broken data

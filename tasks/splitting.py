@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mirbench.types import Clip
 
@@ -70,13 +71,14 @@ def partition(clips: Sequence[Clip], shares: Mapping[str, float], draw: int = 0)
 
 def _groups(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
     """What must stay together: clips of one group; of one file, where no group is said; else each clip by itself."""
-    n_of_file = Counter(clip.path for clip in clips if clip.path is not None)
+    first_of_file: dict[Path, str] = {}
+    for clip in clips:
+        if clip.path is not None:
+            first_of_file[clip.path] = min(clip.id, first_of_file.get(clip.path, clip.id))
     groups: dict[str, list[Clip]] = {}
     for clip in clips:
-        if clip.group:
-            name = f"group {clip.group}"
-        else:
-            name = f"file {clip.path.name}" if clip.path and n_of_file[clip.path] > 1 else f"clip {clip.id}"
+        first = first_of_file[clip.path] if clip.path else clip.id
+        name = f"group {clip.group}" if clip.group else f"clip {first}"
         groups.setdefault(name, []).append(clip)
     return groups
 

@@ -270,7 +270,7 @@ def test_survey_names_no_good_file(bad):
 
 def test_survey_says_how_many_files_are_bad(bad):
     _, faults, message = bad
-    assert message.startswith(f"{len(faults)} audio files cannot be used")
+    assert message.startswith(f"{len(faults)} files cannot be used")
 
 
 def test_survey_does_not_call_a_broken_mp3_missing(bad):

@@ -8,7 +8,9 @@ import pytest
 
 from mirbench import checks
 from mirbench.context import Context
+from mirbench.datasets import dataset_folder, read_task
 from mirbench.methods import METHODS
+from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.tasks import TASKS
 from mirbench.types import Split
@@ -20,6 +22,34 @@ _LONG = ("ii-nmr", "id-nmr")  # a hundred epochs through the network
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_card_conforms(name: str) -> None:
     assert checks.check_task(Catalogue().task(name)) == []
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_is_called_as_in_the_registry(name: str) -> None:
+    assert Catalogue().task(name).name == name
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_stand_in_of_its_kind_and_classes(name: str) -> None:
+    catalogue = Catalogue()
+    task = catalogue.task(name)
+    demo = catalogue.task(task.demo) if task.demo else task
+    assert (demo.standing, demo.kind, demo.classes, demo.medium) == (
+        "synthesised", task.kind, task.classes, task.medium
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in TASKS if name.endswith("-demo")])
+def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.getbasetemp() / "stand-ins"  # those of one data set share its audio
+    task, quiet = Catalogue().task(name), Progress(quiet=True)
+    folder = dataset_folder(task, None, cache, quiet)
+    assert checks.check_data(task, folder, cache, quiet) == []
+    for clips in read_task(task, folder):
+        for split in ("train", "test"):
+            heard = {label for clip in clips if clip.split == split for label in clip.present}
+            assert set(task.classes) - heard <= ({"synth_lead"} if split == "test" else set())
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in _LONG else n for n in METHODS])

@@ -1,0 +1,174 @@
+"""Extended Ballroom: which of 13 dances, 30 s previews; and the subsets of shtern2017.
+
+The split is shtern2017's, by a hash of each file's name. What its authors list as duplicates (the same recording,
+another version, another speed, a karaoke version) is kept in one split, which the paper did not do.
+
+References
+----------
+Marchand, Peeters (2016), The Extended Ballroom dataset, ISMIR late-breaking session. Shtern, Ejaz, Tzerpos (2017).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from mirbench.errors import BadInput, MissingData
+from mirbench.metrics import SINGLE_LABEL
+from mirbench.tasks.retrain import retrain_split
+from mirbench.tasks.stand_ins import Step, names_by_split, stand_in, write_scene
+from mirbench.types import Clip, Task
+
+__all__ = [
+    "BALLROOM", "BALLROOM2", "BALLROOM2_DEMO", "BALLROOM7", "BALLROOM7_DEMO", "BALLROOM8", "BALLROOM8_DEMO",
+    "BALLROOM9", "BALLROOM9_DEMO", "BALLROOM_DEMO", "N_TRACKS",
+]  # fmt: skip
+
+N_TRACKS: Mapping[str, int] = {
+    "Chacha": 455, "Foxtrot": 507, "Jive": 350, "Pasodoble": 53, "Quickstep": 497, "Rumba": 470, "Salsa": 47,
+    "Samba": 468, "Slowwaltz": 65, "Tango": 464, "Viennesewaltz": 252, "Waltz": 529, "Wcswing": 23,
+}  # fmt: skip
+"""Tracks of each dance (shtern2017, Table 1), under the names of their folders."""
+
+_METADATA = "extendedballroom_v1.1.xml"
+_DEMO_SECONDS, _DEMO_VERSION = 4.0, "1"
+_DEMO_SPLITS = {"train": 8, "valid": 2, "test": 4}  # and a duplicate of the first
+_LINKS = ("exact", "version", "time", "karaoke")
+
+
+def _read(task: str, dances: Iterable[str], root: Path | None) -> list[Clip]:
+    if root is None:
+        raise MissingData(f"{task}: its tracks are listed in {_METADATA} of the data set")
+    folder = next((path for path in (root, root / "extendedballroom_v1.1") if (path / _METADATA).is_file()), None)
+    if folder is None:
+        raise MissingData(f"{task}: {root} holds no {_METADATA}; `mirbench show {task}` says how to get it")
+    songs = _songs(folder / _METADATA)
+    group = _duplicates(songs)
+    kept = set(dances)
+    clips = []
+    for song_id, (dance, _) in sorted(songs.items()):
+        if dance in kept:
+            path = folder / dance / f"{song_id}.mp3"
+            # a group goes where the name of its first track sends it, whatever dance that is of
+            first = group[song_id]
+            split = retrain_split(f"{songs[first][0]}/{first}.jpg")
+            clips.append(Clip(song_id, path if path.is_file() else None, split, (dance,), group=f"duplicates {first}"))
+    return clips
+
+
+def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Dance of each track, and the tracks that its authors call its duplicates, by id.
+
+    Raises
+    ------
+    BadInput
+        If it is not that file.
+    """
+    text = path.read_text(encoding="utf-8")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise BadInput(f"{path}: declares entities, which the published file does not; not trusted")
+    try:
+        dances = ElementTree.fromstring(text)
+        found = {}
+        for dance in dances:
+            for song in dance.iter("song"):
+                linked = tuple(link.attrib["id"] for kind in _LINKS for link in song.iter(kind) if "id" in link.attrib)
+                found[song.attrib["id"]] = (dance.tag, linked)
+    except (ElementTree.ParseError, KeyError) as error:
+        raise BadInput(f"{path}: not the list of tracks of Extended Ballroom ({error})") from error
+    # ids and dances become paths
+    if strange := next((i for i, (dance, _) in found.items() if not i.isalnum() or dance not in N_TRACKS), None):
+        raise BadInput(f"{path}: track '{strange}' of '{found[strange][0]}' is none of Extended Ballroom")
+    return found
+
+
+def _duplicates(songs: Mapping[str, tuple[str, tuple[str, ...]]]) -> dict[str, str]:
+    """First id of each track's group: links connect in both directions, though the list has some in one alone."""
+    group = {song_id: song_id for song_id in songs}
+
+    def first(song_id: str) -> str:
+        while group[song_id] != song_id:
+            song_id = group[song_id]
+        return song_id
+
+    for song_id, (_, linked) in songs.items():
+        for other in linked:
+            if other in group:
+                low, high = sorted((first(song_id), first(other)))
+                group[high] = low
+    return {song_id: first(song_id) for song_id in songs}
+
+
+def _card(name: str, dances: tuple[str, ...], said: str) -> Task:
+    return Task(
+        name=name,
+        version="1",
+        title=f"Extended Ballroom, {len(dances)} dances",
+        kind="single-label",
+        classes=dances,
+        metrics=SINGLE_LABEL,
+        read_clips=lambda root, fold: _read(name, dances, root),
+        folder="extended-ballroom",
+        n_clips=sum(N_TRACKS[dance] for dance in dances),
+        clip_seconds=30.0,
+        datasets=("extended-ballroom",),
+        reference="Marchand, Peeters (2016), The Extended Ballroom dataset, ISMIR; subsets of shtern2017",
+        license="not stated by its authors; commercial previews",
+        notes=(
+            said,
+            f"layout: extended-ballroom/{_METADATA} and <Dance>/<id>.mp3",
+            "by hand: the archive of anasynth.ircam.fr/home/media/ExtendedBallroom holds the list and a script that "
+            "fetches the previews from ballroomdancers.com; neither tried by us",
+            "split as TF's retrain script does (shtern2017), by SHA-1 of '<Dance>/<id>.jpg', about 80/10/10; "
+            "duplicates that its authors list stay together, by the name of the first; artists cross splits",
+            "some versions of one song as Waltz and as Slowwaltz are not listed as duplicates",
+            "shtern2017's test draws classes evenly, so that its accuracy is close to our balanced accuracy",
+        ),
+        demo=f"{name}-demo",
+    )
+
+
+def _above(count: int) -> tuple[str, ...]:
+    return tuple(dance for dance, n in N_TRACKS.items() if n > count)
+
+
+BALLROOM = _card("ballroom", tuple(N_TRACKS), "13 dances, 23 to 529 tracks each")
+BALLROOM9 = _card("ballroom9", _above(100), "the dances of more than 100 tracks")
+BALLROOM8 = _card("ballroom8", _above(300), "the dances of more than 300 tracks")
+BALLROOM7 = _card("ballroom7", _above(400), "the dances of more than 400 tracks")
+BALLROOM2 = _card("ballroom2", _above(500), "Foxtrot and Waltz, the dances of more than 500 tracks")
+
+
+def _synthesise(root: Path, step: Step) -> None:
+    """The official layout: the list of tracks, the last of each dance a duplicate of the first, and their files."""
+    lines = ["<ballroom>"]
+    for kind, dance in enumerate(N_TRACKS):
+        supply = map(str, itertools.count(100_000 + 1000 * kind))
+        names = names_by_split(supply, lambda name, of=dance: retrain_split(f"{of}/{name}.jpg"), _DEMO_SPLITS)
+        again = str(int(names[-1]) + 1)
+        lines.append(f"<{dance}>")
+        for number, song_id in enumerate([*names, again]):
+            seed = [13, kind, 0 if song_id == again else number]
+            write_scene(root / dance / f"{song_id}.mp3", [kind], len(N_TRACKS), seed, _DEMO_SECONDS)
+            link = f'<exact id="{names[0]}"/>' if song_id == again else ""
+            lines.append(f'<song id="{song_id}" artist="nobody" title="{dance} {number}">{link}</song>')
+            step(1)
+        lines.append(f"</{dance}>")
+    lines.append("</ballroom>")
+    (root / _METADATA).write_text("\n".join(lines), encoding="utf-8")
+
+
+def _demo(task: Task) -> Task:
+    n_clips = (sum(_DEMO_SPLITS.values()) + 1) * len(task.classes)
+    demo = stand_in(task, _synthesise, n_clips, _DEMO_SECONDS, _DEMO_VERSION)
+    return replace(demo, read_clips=lambda root, fold: _read(demo.name, task.classes, root))
+
+
+BALLROOM_DEMO = _demo(BALLROOM)
+BALLROOM9_DEMO = _demo(BALLROOM9)
+BALLROOM8_DEMO = _demo(BALLROOM8)
+BALLROOM7_DEMO = _demo(BALLROOM7)
+BALLROOM2_DEMO = _demo(BALLROOM2)
