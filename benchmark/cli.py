@@ -351,7 +351,7 @@ def cache_clear() -> None:
     """Remove computed rows and synthesised audio; downloaded weights stay."""
     from mirbench.cache import default_cache
 
-    for name in ("rows", "synthesised", "files.sqlite"):
+    for name in ("rows", "synthesised", "files.sqlite", "audit.sqlite"):
         path = default_cache() / name
         if path.is_dir():
             shutil.rmtree(path)

@@ -169,12 +169,10 @@ class Catalogue:
         if not colon or prefix not in _families("task"):
             known = any(name == own for own in self.names("task"))
             return (name, []) if known else (words[0], words[1:])
-        n_words = len(words)
-        while n_words > 1 and _modifier(words[n_words - 1]):
-            if user_path("+".join(words[:n_words]).partition(":")[2]).exists():
-                break
-            n_words -= 1
-        return "+".join(words[:n_words]), words[n_words:]
+        bases = ["+".join(words[:n_words]) for n_words in range(len(words), 0, -1)]
+        there = next((base for base in bases if user_path(base.partition(":")[2]).exists()), "")
+        base = there or (words[0] if all(map(_modifier, words[1:])) else name)
+        return base, words[base.count("+") + 1 :]
 
 
 def _target(target: str) -> Any:

@@ -311,8 +311,9 @@ def excerpts(split: Split | BlindSplit) -> tuple[Excerpt, ...]:
     clips = clips_of(split)
     if lacking := [clip.id for clip in clips if clip.path is None]:
         few = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+        task = f"{split.task.name}: " if isinstance(split, Split) else ""
         raise MissingData(
-            f"{len(lacking)} of {len(clips)} clips have no audio on this machine ({few}); get it "
+            f"{task}{len(lacking)} of {len(clips)} clips have no audio on this machine ({few}); get it "
             "(`mirbench data get`), or take a source of precomputed features (features:FILE.npz, shipped:NAME)"
         )
     return tuple(Excerpt(clip.path, clip.start, clip.duration, clip.peaks) for clip in clips if clip.path is not None)

@@ -116,7 +116,10 @@ class FileFeatures:
         ids = _arrays(path, [_id_name(path)])[0]
         self._name = path.name
         self._values = _arrays(path, [array])[0]
-        texts = ids.astype(np.str_) if ids.dtype.kind == "S" else ids
+        try:
+            texts = np.strings.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids
+        except UnicodeDecodeError as error:
+            raise BadInput(f"features:{path.name}: its ids are not text in UTF-8 ({error})") from error
         self._row = {str(name): row for row, name in enumerate(texts)}
         if len(self._row) < len(ids):
             raise BadInput(f"features:{path.name}: some ids occur twice; one row an id is needed")
@@ -202,7 +205,9 @@ def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
 def _id_name(path: Path) -> str:
     headers = _headers(path)
     texts = [name for name, (shape, dtype) in headers.items() if dtype.kind in "US" and len(shape) == 1]
-    known = [name for name in ("id", "ids", "clip_id", "sample_key") if name in texts]
+    known = [name for name in ("id", "ids", "clip_id", "sample_key") if name in headers]
+    if known and known[0] not in texts:
+        raise BadInput(f"features:{path.name}: its array '{known[0]}' must be text, one id a row")
     if known or len(texts) == 1:
         return (known or texts)[0]
     raise BadInput(
