@@ -27,9 +27,6 @@ __all__ = [
 MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""
 
-_LEAD = 4608
-"""Samples that an MP3 decoder is given before a stretch, to fill its bit reservoir (four frames)."""
-
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
 
@@ -256,9 +253,10 @@ def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
             fault = _shape_fault(file)
             first = min(round(excerpt.start * rate), file.frames)
             last = file.frames if excerpt.duration is None else first + round(excerpt.duration * rate)
-            lead = min(first, _LEAD) if file.format == "MP3" else 0
-            file.seek(first - lead)
-            audio = file.read(last - first + lead, dtype="float32", always_2d=True)[lead:]
+            # an MP3 is decoded from its beginning: after a jump its first frames lack what earlier ones hold
+            jump = 0 if file.format == "MP3" else first
+            file.seek(jump)
+            audio = file.read(last - jump, dtype="float32", always_2d=True)[first - jump :]
             short = len(audio) < 0.95 * (min(last, file.frames) - first)
             if not fault and short and (file.format != "MP3" or _declares_length(excerpt.path)):
                 fault = "cut short"

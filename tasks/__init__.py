@@ -8,6 +8,7 @@ __all__ = ["FAMILIES", "MODIFIERS", "TASKS"]
 
 _NSYNTH, _BALLROOM = "mirbench.tasks.nsynth", "mirbench.tasks.ballroom"
 _SHTERN, _MAESTRO, _PICTURES = "mirbench.tasks.shtern", "mirbench.tasks.composer", "mirbench.tasks.gtzan_pictures"
+_JAMENDO, _MAGNA = "mirbench.tasks.jamendo", "mirbench.tasks.magnatagatune"
 
 TASKS: Mapping[str, Entry] = {
     "gtzan": Entry("mirbench.tasks.gtzan:GTZAN", "10 genres, fault-filtered split 443/197/290"),
@@ -52,10 +53,32 @@ TASKS: Mapping[str, Entry] = {
     "composer-demo": Entry(f"{_SHTERN}:COMPOSER_DEMO", "its stand-in"),
     "composer-maestro-demo": Entry(f"{_MAESTRO}:COMPOSER_MAESTRO_DEMO", "its stand-in"),
     "gtzan-pictures-demo": Entry(f"{_PICTURES}:GTZAN_PICTURES_DEMO", "its stand-in"),
+    "mtg-jamendo-top50": Entry(f"{_JAMENDO}:JAMENDO_TOP50", "MTG-Jamendo, 50 tags, official split-0, whole tracks"),
+    "guitar-type-jamendo": Entry(f"{_JAMENDO}:GUITAR_TYPE_JAMENDO", "acoustic or classical guitar, public audio"),
+    "genre-3-jamendo": Entry(f"{_JAMENDO}:GENRE_3_JAMENDO", "classical, metal, rock, public audio"),
+    "magnatagatune": Entry(f"{_MAGNA}:MAGNATAGATUNE", "50 tags, split by folder 15,247/1,529/4,332"),
+    "vocalist-magnatagatune": Entry(f"{_MAGNA}:VOCALIST_MAGNATAGATUNE", "female or male vocalist, public audio"),
+    "msd": Entry("mirbench.tasks.msd:MSD", "Million Song Dataset, Last.fm's 50 tags, audio of your own"),
+    "mtg-jamendo-top50-demo": Entry(f"{_JAMENDO}:JAMENDO_TOP50_DEMO", "its stand-in"),
+    "guitar-type-jamendo-demo": Entry(f"{_JAMENDO}:GUITAR_TYPE_JAMENDO_DEMO", "its stand-in"),
+    "genre-3-jamendo-demo": Entry(f"{_JAMENDO}:GENRE_3_JAMENDO_DEMO", "its stand-in"),
+    "magnatagatune-demo": Entry(f"{_MAGNA}:MAGNATAGATUNE_DEMO", "its stand-in"),
+    "vocalist-magnatagatune-demo": Entry(f"{_MAGNA}:VOCALIST_MAGNATAGATUNE_DEMO", "its stand-in"),
+    "msd-demo": Entry("mirbench.tasks.msd:MSD_DEMO", "its stand-in"),
 }
 
 FAMILIES: Mapping[str, Entry] = {
     "folder:PATH": Entry("mirbench.tasks.own:folder_task", "your own: one sub-folder a class"),
+    "hf:OWNER/NAME": Entry(
+        "mirbench.tasks.hugging_face:hf_task",
+        "a data set of the Hugging Face Hub (extra hf, to fetch it)",
+        fetch="mirbench.tasks.hugging_face:fetch_hf",
+    ),
+    "mirdata:NAME": Entry(
+        "mirbench.tasks.mirdata:mirdata_task",
+        "a data set that the library mirdata fetches (extra mirdata)",
+        fetch="mirbench.tasks.mirdata:fetch_mirdata",
+    ),
     "csv:FILE": Entry("mirbench.tasks.own:csv_task", "your own: path,label[,split|fold,group,start,duration,unknown]"),
 }
 

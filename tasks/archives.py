@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import lzma
 import shutil
 import stat
@@ -24,6 +25,9 @@ __all__ = ["get_task", "unpack"]
 
 MAX_BYTES = 256 * 2**30  # MAESTRO has 120 GB
 MAX_RATIO = 200  # unpacked over packed; audio stays far below
+
+_FETCHED = ".fetched.json"
+"""In a data set's folder: the archives that were unpacked into it. Tasks share folders and do not need all archives."""
 
 # RuntimeError is zipfile's word for a password, an OSError without a number that of gzip and bz2 for broken data
 _BROKEN = (
@@ -48,23 +52,31 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
         raise BadInput(f"{task.name} is your own data; there is nothing to fetch")
     if not task.archives:
         raise MissingData(f"{task.name}: fetch by hand. " + " ".join(task.notes))
-    if target.is_dir() and any(target.iterdir()):
+    held = _fetched(target)
+    todo = [archive for archive in task.archives if held is not None and archive.file_name not in held]
+    if held is None or not todo:
         progress.say(f"{target} is there already; `mirbench data check {task.name}` verifies it")
         return target
-    for archive in task.archives:
+    for archive in todo:
         if archive.note:
             progress.say(f"{archive.url}: {archive.note}")
     work = Path(tempfile.mkdtemp(prefix=f".{task.folder}-", dir=_made(root)))
     try:
-        for archive in task.archives:
-            _place(_fetch_any(archive, root / ".downloads", progress), work / archive.folder, archive)
+        for archive in todo:
+            file = _fetch_any(archive, root / ".downloads", progress)
+            try:
+                _place(file, work / archive.folder, archive)
+            except BadInput:
+                file.unlink()  # or it would be taken for the published file the next time
+                raise
+        (work / _FETCHED).write_text(json.dumps([*held, *(archive.file_name for archive in todo)]), encoding="utf-8")
         work.chmod(0o755)
-        replace_folder(work, target)
+        _merge(work, target)
     except MissingData as error:
-        files = ", ".join(f"{a.file_name} ({a.checksum or 'no checksum is published'})" for a in task.archives)
-        raise MissingData(f"{error}, or get {files} by hand and unpack it into {target}") from error
+        by_hand = "; ".join(_by_hand(archive, target) for archive in todo)
+        raise MissingData(f"{error}, or get by hand: {by_hand}") from error
     else:
-        for archive in task.archives:
+        for archive in todo:
             (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -72,6 +84,35 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
             (root / ".downloads").rmdir()
             root.rmdir()  # nor leave an empty root behind a failed download
     return target
+
+
+def _by_hand(archive: Archive, target: Path) -> str:
+    known = archive.checksum or "no checksum is published"
+    return f"{archive.file_name} ({known}), to {'unpack' if archive.unpack else 'put'} into {target / archive.folder}"
+
+
+def _fetched(target: Path) -> list[str] | None:
+    """Names of the archives that were unpacked into a data set's folder; None where it was filled by hand."""
+    if not target.is_dir() or not any(target.iterdir()):
+        return []
+    try:
+        names = json.loads((target / _FETCHED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _merge(work: Path, target: Path) -> None:
+    """Move a data set, or archives that were lacking in it, to where it belongs."""
+    if not target.is_dir() or not any(target.iterdir()):
+        replace_folder(work, target)
+        return
+    # what says that all is there comes last: an interrupt must not leave half a data set that passes for whole
+    for path in sorted(work.rglob("*"), key=lambda path: (path.name == _FETCHED, path)):
+        if path.is_file():
+            place = target / path.relative_to(work)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
 
 
 def _place(file: Path, folder: Path, archive: Archive) -> None:

@@ -11,7 +11,7 @@ Marchand, Peeters (2016), The Extended Ballroom dataset, ISMIR late-breaking ses
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -59,6 +59,10 @@ def _read(task: str, dances: Iterable[str], root: Path | None) -> list[Clip]:
     return clips
 
 
+def _reader(task: str, dances: Iterable[str]) -> Callable[[Path | None, int], list[Clip]]:
+    return lambda root, fold: _read(task, dances, root)
+
+
 def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Dance of each track, and the tracks that its authors call its duplicates, by id.
 
@@ -67,7 +71,10 @@ def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     BadInput
         If it is not that file.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not the list of tracks of Extended Ballroom ({error})") from error
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise BadInput(f"{path}: declares entities, which the published file does not; not trusted")
     try:
@@ -76,12 +83,14 @@ def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
         for dance in dances:
             for song in dance.iter("song"):
                 linked = tuple(link.attrib["id"] for kind in _LINKS for link in song.iter(kind) if "id" in link.attrib)
+                if song.attrib["id"] in found:
+                    raise BadInput(f"{path}: track {song.attrib['id']} is listed twice")
                 found[song.attrib["id"]] = (dance.tag, linked)
     except (ElementTree.ParseError, KeyError) as error:
         raise BadInput(f"{path}: not the list of tracks of Extended Ballroom ({error})") from error
     # ids and dances become paths
     if strange := next((i for i, (dance, _) in found.items() if not i.isalnum() or dance not in N_TRACKS), None):
-        raise BadInput(f"{path}: track '{strange}' of '{found[strange][0]}' is none of Extended Ballroom")
+        raise BadInput(f"{path}: track {strange!r} of {found[strange][0]!r} is none of Extended Ballroom")
     return found
 
 
@@ -110,7 +119,7 @@ def _card(name: str, dances: tuple[str, ...], said: str) -> Task:
         kind="single-label",
         classes=dances,
         metrics=SINGLE_LABEL,
-        read_clips=lambda root, fold: _read(name, dances, root),
+        read_clips=_reader(name, dances),
         folder="extended-ballroom",
         n_clips=sum(N_TRACKS[dance] for dance in dances),
         clip_seconds=30.0,
@@ -162,9 +171,14 @@ def _synthesise(root: Path, step: Step) -> None:
 
 
 def _demo(task: Task) -> Task:
-    n_clips = (sum(_DEMO_SPLITS.values()) + 1) * len(task.classes)
-    demo = stand_in(task, _synthesise, n_clips, _DEMO_SECONDS, _DEMO_VERSION)
-    return replace(demo, read_clips=lambda root, fold: _read(demo.name, task.classes, root))
+    each = sum(_DEMO_SPLITS.values()) + 1
+    share = len(task.classes) / len(N_TRACKS)  # of the audio, which is that of all dances
+
+    def synthesise(root: Path, step: Step) -> None:
+        _synthesise(root, lambda n: step(n * share))
+
+    demo = stand_in(task, synthesise, each * len(task.classes), _DEMO_SECONDS, _DEMO_VERSION)
+    return replace(demo, read_clips=_reader(demo.name, task.classes))
 
 
 BALLROOM_DEMO = _demo(BALLROOM)

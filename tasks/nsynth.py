@@ -43,7 +43,6 @@ VELOCITIES = (25, 50, 75, 100, 127)
 LOWEST, HIGHEST = 21, 108  # MIDI pitches of a piano; a few notes lie outside
 
 _SPLITS = {"train": "train", "valid": "valid", "test": "test"}
-_NOTE = re.compile(r"(?P<family>[a-z_]+)_(?P<source>acoustic|electronic|synthetic)_\d{3}-\d{3}-\d{3}")
 
 _PER_FAMILY = 880
 _PER_INSTRUMENT = (880, 880, 880, 760, 730, 690, 670, 650)  # printed; which family has which is not
@@ -88,12 +87,19 @@ def _notes(folder: Path) -> list[_Note]:
             )
             for name, about in held.items()
         ]  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BadInput(f"{path}: not NSynth's list of notes ({type(error).__name__}: {error})") from error
     # names become paths: a list from elsewhere must not lead out of the folder
-    if strange := next((note.name for note in notes if not _NOTE.fullmatch(note.name)), None):
-        raise BadInput(f"{path}: '{strange}' is no name of a note; family_source_000-000-000 is needed")
+    if strange := next((note for note in notes if not _consistent(note)), None):
+        raise BadInput(f"{path}: {strange.name!r} is not called after what it is, family_source_000-pitch-velocity")
     return notes
+
+
+def _consistent(note: _Note) -> bool:
+    known = note.family in FAMILIES and note.source in SOURCES
+    number = note.instrument.removeprefix(f"{note.family}_{note.source}_")
+    called = f"{note.family}_{note.source}_{number}-{note.pitch:03}-{note.velocity:03}"
+    return known and bool(re.fullmatch(r"[0-9]{3}", number)) and note.name == called
 
 
 def _files(folder: Path) -> set[str]:
@@ -251,7 +257,8 @@ NSYNTH_FAMILIES = _card(
     _read_families,
     305_979,
     (
-        "289,205 train, 12,678 valid, 4,096 test; no instrument of train is in valid or test, which share theirs",
+        "289,205 train, 12,678 valid, 4,096 test; no instrument of train is in valid or test, which share theirs, so "
+        "that +resplit and +folds would scatter instruments",
         "synth_lead occurs in train alone: it has no AUC, and no F1 unless it is predicted; means run over the others",
         "known faults: 0.8 % of test lies outside pitches 21 to 108; 71 test notes of brass_acoustic_046 are noise",
     ),

@@ -17,6 +17,7 @@ import pickletools
 import re
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,12 @@ METRICS = (
     "roc-auc-per-class", "pr-auc-per-class",
 )  # fmt: skip
 
-_KEY = re.compile(r"\d{6}_\d+")
+_KEY = re.compile(r"[0-9]{6}_[0-9]+")
+_SUFFIXES = (".ogg", ".flac", ".wav")  # published as .ogg
 _VALID_SHARE = 0.15
+_BROKEN = (
+    OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _DEMO_CLIPS, _DEMO_SECONDS, _DEMO_VERSION = 160, 5.0, "1"
 
 
@@ -89,10 +94,10 @@ def _artists(path: Path) -> dict[str, str]:
 def _clip(folder: Path, labels: _Labels, row: int, split: str, group: str) -> Clip:
     key = labels.keys[row]
     heard = [k for k in range(len(INSTRUMENTS)) if labels.known[row, k] and labels.value[row, k] > 0]
-    audio = folder / "audio" / key[:3] / f"{key}.ogg"
+    places = (folder / "audio" / key[:3] / f"{key}{suffix}" for suffix in _SUFFIXES)
     return Clip(
         id=key,
-        path=audio if audio.is_file() else None,
+        path=next((path for path in places if path.is_file()), None),
         split=split,
         labels=tuple(INSTRUMENTS[k] for k in heard),
         unknown=tuple(name for k, name in enumerate(INSTRUMENTS) if not labels.known[row, k]),
@@ -115,7 +120,7 @@ def _labels(path: Path) -> _Labels:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
             value, known = held["Y_true"], held["Y_mask"].astype(bool)
         keys = _keys(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         raise BadInput(f"{path}: not OpenMIC's file of labels ({str(error).partition(chr(10))[0]})") from error
     shape = (len(keys), len(INSTRUMENTS))
     if value.shape != shape or known.shape != shape or len(set(keys)) < len(keys):
@@ -123,6 +128,11 @@ def _labels(path: Path) -> _Labels:
             f"{path}: {len(keys)} keys, labels {value.shape}, mask {known.shape}; "
             f"one row of {len(INSTRUMENTS)} a clip is needed"
         )
+    if strange := next((key for key in keys if not _KEY.fullmatch(key)), None):
+        raise BadInput(f"{path}: {strange!r} is no key of a clip; they look like 000046_3840")
+    judged = value[known] if value.dtype.kind in "fiu" else np.array([np.nan])
+    if not ((judged >= 0) & (judged <= 1)).all():  # NaN is not either
+        raise BadInput(f"{path}: Y_true holds something else than probabilities in [0, 1]")
     return _Labels(keys, value, known)
 
 
@@ -137,7 +147,8 @@ def _keys(path: Path) -> tuple[str, ...]:
         _, _, dtype = read(stream)
         if dtype.kind != "O":
             with np.load(path, allow_pickle=False) as held:
-                return tuple(str(key) for key in held["sample_key"])
+                keys = held["sample_key"]
+            return tuple(str(key) for key in (np.strings.decode(keys, "ascii") if dtype.kind == "S" else keys))
         texts = (argument for _, argument, _ in pickletools.genops(stream.read()) if isinstance(argument, str))
         return tuple(text for text in texts if _KEY.fullmatch(text))
 
@@ -145,7 +156,10 @@ def _keys(path: Path) -> tuple[str, ...]:
 def _check_class_map(path: Path) -> None:
     if not path.is_file():
         return  # the order is that of the published file
-    found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path}: not JSON ({error})") from error
     if found != {name: k for k, name in enumerate(INSTRUMENTS)}:
         raise BadInput(f"{path}: names other instruments, or in another order, than OpenMIC-2018")
 
@@ -157,7 +171,13 @@ def _splits(partitions: Path) -> dict[str, str]:
         path = partitions / f"split01_{split}.csv"
         if not path.is_file():
             raise MissingData(f"openmic: {path} is missing; it comes with the archive")
-        found |= {key.strip(): split for key in path.read_text(encoding="utf-8").splitlines() if key.strip()}
+        try:
+            keys = path.read_text(encoding="utf-8").split()
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path}: not a list of keys ({error})") from error
+        if twice := next((key for key, count in Counter([*keys, *found]).items() if count > 1), None):
+            raise BadInput(f"{path}: {twice} is listed twice, here or in the other partition")
+        found |= dict.fromkeys(keys, split)
     train = sorted((key for key, split in found.items() if split == "train"), key=draw_order)
     return found | {key: "valid" for key in train[: round(_VALID_SHARE * len(train))]}
 
@@ -192,7 +212,7 @@ OPENMIC = Task(
         "layout: openmic-2018/openmic-2018.npz, partitions/split01_{train,test}.csv, audio/NNN/<sample_key>.ogg, "
         "openmic-2018-metadata.csv; without audio: --source shipped:vggish",
         "split01: 14,915 and 5,085 clips, no artist in both; the first 15 % of train in a fixed draw are valid "
-        "(2,237), clip by clip as in chen2022, so that artists are in train and valid",
+        "(2,237), clip by clip as in chen2022, so that artists are in train and valid; +resplit scatters them all",
         "labels are probabilities, used as soft targets; +binarised makes them hard at 0.5. A clip is judged for about "
         "two of 20 instruments; the others are unknown and masked",
         "two-class-macro-f1 is chen2022's F1: the mean of the F1 of presence and of absence; macro-f1 is that of "
@@ -218,7 +238,7 @@ def _synthesise(root: Path, step: Step) -> None:
     keys = [f"{1000 + 7 * row:06}_{10 * row}" for row in range(n)]
     features = np.zeros((n, 10, 128), dtype=np.uint8)
     for row, key in enumerate(keys):
-        path = root / "audio" / key[:3] / f"{key}.ogg"
+        path = root / "audio" / key[:3] / f"{key}.flac"  # libsndfile writes .ogg with random numbers inside
         audio = write_scene(path, np.flatnonzero(present[row]).tolist(), len(INSTRUMENTS), [20, row], _DEMO_SECONDS)
         features[row] = _frame_features(audio)
         step(1)
@@ -226,7 +246,7 @@ def _synthesise(root: Path, step: Step) -> None:
         root / "openmic-2018.npz", X=features, Y_true=value, Y_mask=known, sample_key=np.array(keys, dtype=np.str_)
     )
     (root / "class-map.json").write_text(json.dumps({name: k for k, name in enumerate(INSTRUMENTS)}))
-    rows = [f"{int(key[:6])},{row % 40},{key},{int(key[7:]) / 1000}" for row, key in enumerate(keys)]
+    rows = [f"{int(key[:6])},{row // 4},{key},{int(key[7:]) / 1000}" for row, key in enumerate(keys)]
     (root / "openmic-2018-metadata.csv").write_text("track_id,artist_id,sample_key,start_time\n" + "\n".join(rows))
     (root / "partitions").mkdir()
     for split, part in (("train", keys[: 3 * n // 4]), ("test", keys[3 * n // 4 :])):

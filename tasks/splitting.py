@@ -47,7 +47,7 @@ def partition(clips: Sequence[Clip], shares: Mapping[str, float], draw: int = 0)
     groups = _groups(clips)
     labels = {name: Counter(label for clip in members for label in clip.present) for name, members in groups.items()}
     total = Counter(label for count in labels.values() for label in count.elements())
-    wanted = _wanted(total, shares)
+    wanted = {part: {label: share * n for label, n in total.items()} for part, share in shares.items()}
     room = {part: share * len(clips) for part, share in shares.items()}
     held: dict[str, set[str]] = {part: set() for part in shares}  # labels that a part has already
     part_of: dict[str, str] = {}
@@ -81,18 +81,6 @@ def _groups(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
         name = f"group {clip.group}" if clip.group else f"clip {first}"
         groups.setdefault(name, []).append(clip)
     return groups
-
-
-def _wanted(total: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """How many clips of each class each part should get: its share, but at least one where there are enough."""
-    largest = max(shares, key=lambda part: shares[part])
-    wanted = {
-        part: {label: max(share * n, float(n >= len(shares))) for label, n in total.items()}
-        for part, share in shares.items()
-    }
-    for label, n in total.items():
-        wanted[largest][label] = n - sum(wanted[part][label] for part in shares if part != largest)
-    return wanted
 
 
 def drawn_split(clips: Sequence[Clip], draw: int = 0, shares: Mapping[str, float] = SHARES) -> list[Clip]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -333,3 +334,96 @@ def test_survey_looks_again_at_a_file_that_was_mended(tmp_path):
         survey([path], memo)
     write(path, tone())
     assert survey([path], memo)[Excerpt(path)].seconds == pytest.approx(2.0)
+
+
+# Levels
+
+LEVELS = st.lists(st.floats(-60, 0), min_size=1, max_size=4).map(tuple)
+SIGNALS = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50).filter(lambda x: max(map(abs, x)) > 1e-3)
+
+
+@quick
+@given(samples=SIGNALS, levels=LEVELS)
+def test_levels_bring_the_peak_of_each_copy_to_its_level(samples, levels):
+    signal = np.array(samples, dtype=np.float32)
+    copies = audio.at_levels(signal, levels, float(np.abs(signal).max())).reshape(len(levels), -1)
+    np.testing.assert_allclose(np.abs(copies).max(axis=1), 10 ** (np.array(levels) / 20), rtol=1e-6)
+
+
+@quick
+@given(samples=SIGNALS, levels=LEVELS)
+def test_levels_change_nothing_but_the_gain(samples, levels):
+    signal = np.array(samples, dtype=np.float32)
+    peak = float(np.abs(signal).max())
+    copies = audio.at_levels(signal, levels, peak).reshape(len(levels), -1)
+    wanted = np.outer(10 ** (np.array(levels) / 20), signal.astype(np.float64) / peak)
+    np.testing.assert_allclose(copies, wanted, atol=1e-6)
+
+
+def test_no_levels_leave_the_signal_as_it_is():
+    signal = tone()
+    assert audio.at_levels(signal, (), 0.5) is signal
+
+
+def test_levels_of_digital_silence_are_silent():
+    assert not audio.at_levels(np.zeros(9, dtype=np.float32), (0.0,), 0.0).any()
+
+
+def test_levels_stay_float32():
+    assert audio.at_levels(tone(), (-3.0, 0.0), 0.5).dtype == np.float32
+
+
+def test_read_at_levels_repeats_the_stretch(tmp_path):
+    path = write(tmp_path / "a.wav", tone(), subtype="FLOAT")
+    plain = audio.read(Excerpt(path, 0.5, 1.0), RATE)
+    found = audio.read(Excerpt(path, 0.5, 1.0, (-20.0, 0.0)), RATE)
+    scaled = plain / np.abs(plain).max()
+    np.testing.assert_allclose(found, np.concatenate([0.1 * scaled, scaled]), atol=1e-6)
+
+
+def test_read_at_a_level_goes_by_the_mean_of_the_channels(tmp_path):
+    path = write(tmp_path / "a.wav", np.stack([tone(), np.zeros_like(tone())], axis=1), subtype="FLOAT")
+    assert np.abs(audio.read(Excerpt(path, peaks=(0.0,)), RATE)).max() == pytest.approx(1.0, abs=2e-7)
+
+
+def test_read_at_a_level_goes_by_the_stretch_alone(tmp_path):
+    """What is louder elsewhere in the file does not matter."""
+    path = write(tmp_path / "a.wav", np.concatenate([0.1 * tone(1.0), tone(1.0)]), subtype="FLOAT")
+    assert np.abs(audio.read(Excerpt(path, 0.0, 1.0, (0.0,)), RATE)).max() == pytest.approx(1.0, abs=2e-7)
+
+
+def test_survey_finds_the_rms(tmp_path):
+    samples = tone(1.25)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    (facts,) = survey([path], tmp_path / "memo.sqlite").values()
+    assert facts.rms == pytest.approx(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+
+
+def test_survey_remembers_all_that_it_found(tmp_path):
+    path, memo = write(tmp_path / "a.wav", tone()), tmp_path / "memo.sqlite"
+    assert survey([path], memo) == survey([path], memo)
+
+
+def test_survey_tells_what_was_recorded_whatever_the_level(tmp_path):
+    path = write(tmp_path / "a.wav", tone())
+    found = audio.survey([Excerpt(path), Excerpt(path, peaks=(0.0,))], tmp_path / "memo.sqlite", QUIET)
+    assert len(found) == 2
+    assert len(set(found.values())) == 1
+
+
+@quick
+@given(samples=SIGNALS, levels=LEVELS | st.just(()))
+def test_heard_rms_is_that_of_the_signal_at_its_levels(samples, levels):
+    signal = np.array(samples, dtype=np.float32)
+    peak, rms = float(np.abs(signal).max()), float(np.sqrt(np.mean(signal.astype(np.float64) ** 2)))
+    heard = audio.at_levels(signal, levels, peak).astype(np.float64)
+    found = audio.heard_rms(Excerpt(Path("a.wav"), peaks=levels), audio.Facts("", 1.0, peak, rms))
+    assert found == pytest.approx(np.sqrt(np.mean(heard**2)), rel=1e-4)
+
+
+@pytest.mark.parametrize(("peaks", "seconds"), [((), 2.0), ((0.0,), 2.0), ((-20.0, -10.0, 0.0), 6.0)])
+def test_heard_seconds_count_each_level(tmp_path, peaks, seconds):
+    place = Excerpt(write(tmp_path / "a.wav", tone()), peaks=peaks)
+    facts = audio.survey([place], tmp_path / "memo.sqlite", QUIET)[place]
+    assert audio.heard_seconds(place, facts) == pytest.approx(seconds, abs=1e-3)
+    assert len(audio.read(place, RATE)) == round(seconds * RATE)

@@ -115,7 +115,14 @@ def test_source_states(name: str, field: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_task_archives_have_a_web_address_and_a_checksum(name: str) -> None:
-    stated = [f"{archive.url} {archive.checksum}" for archive in CATALOGUE.task(name).archives]
-    good = re.compile(r"https?://\S+ (md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})")
+def test_task_archives_have_a_web_address_and_a_checksum_or_say_that_there_is_none(name: str) -> None:
+    archives = CATALOGUE.task(name).archives
+    stated = [f"{a.url} {a.checksum or 'none' * ('no checksum' in a.note)}" for a in archives]
+    good = re.compile(r"https?://\S+ (md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|none)")
     assert [text for text in stated if not good.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_archives_say_that_they_were_not_tried(name: str) -> None:
+    notes = [archive.note for archive in CATALOGUE.task(name).archives]
+    assert [note for note in notes if not re.search(r"(not|neither) tried by us", note)] == []

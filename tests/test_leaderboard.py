@@ -17,7 +17,7 @@ from mirbench import cli, metrics
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Row, boards
 from mirbench.store import RunStore, Scores
-from mirbench.types import Clip, RunRecord, RunSpec, Split, Task, Windowing
+from mirbench.types import Clip, RunRecord, RunSpec, Split, Targets, Task, Windowing
 
 CLASSES = ("high", "low", "middle")
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "roc-auc", "pr-auc")
@@ -148,6 +148,45 @@ def test_over_folds_an_undefined_auc_is_left_out(tmp_path: Path) -> None:
     RunStore(tmp_path).write(last, Scores.of(split, scores))
     mean = np.mean([record.metrics["roc-auc"] for record in records])
     assert only_row(tmp_path).metrics["roc-auc"] == (pytest.approx(mean), None)
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> tuple[Row, list[RunRecord], np.ndarray, Targets]:
+    """Two folds of a multi-label task with unjudged labels: their row, records, scores and targets."""
+    names = ("two-class-macro-f1", "macro-f1", "roc-auc", "pr-auc")
+    task = replace(TASK, kind="multi-label", metrics=names)
+    rng, records, parts = np.random.default_rng(0), [], []
+    for fold, n_clips in enumerate((8, 17)):
+        there, unjudged = rng.random((n_clips, 3)) < 0.4, rng.random((n_clips, 3)) < 0.2
+        clips = []
+        for n in range(n_clips):
+            labels = tuple(c for k, c in enumerate(CLASSES) if there[n, k] and not unjudged[n, k])
+            unknown = tuple(c for k, c in enumerate(CLASSES) if unjudged[n, k])
+            clips.append(Clip(f"{fold}-{n}", None, "test", labels, unknown))
+        split, scores = Split(task, tuple(clips)), rng.random((n_clips, 3)).astype(np.float32)
+        found = metrics.evaluate(names, scores, split.targets())
+        record = RunRecord(replace(SPEC, fold=fold), "done", metrics=found, n_folds=2, environment={})
+        RunStore(tmp_path).write(record, Scores.of(split, scores))
+        records.append(record)
+        parts.append((scores, split.targets()))
+    pooled = Targets(
+        np.concatenate([t.value for _, t in parts]), np.concatenate([t.known for _, t in parts]), "multi-label"
+    )
+    return only_row(tmp_path), records, np.concatenate([scores for scores, _ in parts]), pooled
+
+
+@pytest.mark.parametrize("name", ["two-class-macro-f1", "macro-f1"])
+def test_over_folds_tags_are_pooled_with_what_is_known_of_them(name: str, tagged: Any) -> None:
+    row, records, scores, targets = tagged
+    wanted = metrics.evaluate((name,), scores, targets)[name]
+    assert row.metrics[name][0] == pytest.approx(wanted)
+    assert wanted != pytest.approx(np.mean([record.metrics[name] for record in records]))
+
+
+@pytest.mark.parametrize("name", ["roc-auc", "pr-auc"])
+def test_over_folds_aucs_of_tags_are_averaged(name: str, tagged: Any) -> None:
+    row, records, _, _ = tagged
+    assert row.metrics[name][0] == pytest.approx(np.mean([record.metrics[name] for record in records]))
 
 
 def test_single_fold_is_read_from_its_record(tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
+"""Probes: against scikit-learn called directly, on single labels and on tags of which some are unknown."""
+
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -10,7 +16,8 @@ from mirbench.context import Context
 from mirbench.errors import BadInput
 from mirbench.methods.prior import Prior
 from mirbench.methods.probes import ForestProbe, LinearProbe, MlpProbe, SvmProbe, align_columns
-from mirbench.types import Split
+from mirbench.methods.sources.precomputed import FileFeatures, features_card
+from mirbench.types import Clip, Method, Split, Task
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
 
@@ -96,3 +103,154 @@ def test_align_columns_scores_absent_classes_zero() -> None:
 def test_mlp_probe_refuses_no_hidden_unit() -> None:
     with pytest.raises(BadInput, match="at least 1"):
         MlpProbe(hidden=0)
+
+
+# Tags
+
+TAGS = ("always", "drums", "flute", "never", "unheard")
+PROBES = (LinearProbe(), SvmProbe(), ForestProbe(20), MlpProbe(hidden=8, epochs=5))
+named = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+sklearn_only = pytest.mark.parametrize("probe", PROBES[:3], ids=lambda probe: probe.name)
+Tags = tuple[Context, np.ndarray, list[Clip]]
+
+
+@pytest.fixture(scope="module")
+def tags(tmp_path_factory: pytest.TempPathFactory) -> Tags:
+    """Features that tell drums and flute, and 80 clips with tags, a third of them unjudged: (context, features, clips).
+
+    "always" is present where it is known, "never" absent, and of "unheard" nobody knows.
+    """
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(80, 3)).astype(np.float32)
+    features[:, :2] += np.sign(features[:, :2])
+    clips = []
+    for n, row in enumerate(features):
+        true = {"always"} | {name for name, level in zip(("drums", "flute"), row, strict=False) if level > 0}
+        unknown = {name for name in TAGS if rng.random() < 0.33} | {"unheard"}
+        split = ("train", "train", "valid", "test")[n % 4]
+        clips.append(Clip(f"c{n}", None, split, tuple(sorted(true - unknown)), tuple(sorted(unknown))))
+    path = tmp_path_factory.mktemp("tags") / "f.npz"
+    np.savez(path, id=np.array([clip.id for clip in clips]), x=features)
+    context = Context(
+        facts={}, cache=path.parent, device=torch.device("cpu"), card=features_card(str(path)),
+        load=lambda: FileFeatures(path, "x"), source_identity="x",
+    )  # fmt: skip
+    return context, features.astype(np.float64), clips
+
+
+def learn(probe: Method, tags: Tags, change: Callable[[Clip], Clip | None] = lambda clip: clip) -> np.ndarray:
+    """Scores of test after learning from train and valid, whose clips `change` may change or drop."""
+    context, _, clips = tags
+    task = Task("tags", "1", "", "multi-label", TAGS, ("roc-auc",), lambda root, fold: clips, "tags", 80, 1.0)
+    seen = [changed for clip in clips if clip.split != "test" and (changed := change(clip))]
+    train, valid = (Split(task, tuple(c for c in seen if c.split == split)) for split in ("train", "valid"))
+    test = Split(task, tuple(clip for clip in clips if clip.split == "test"))
+    return probe.fit(train, valid, context, seed=0).predict(test.blind())
+
+
+def truth(tags: Tags, name: str) -> np.ndarray:
+    """Whether a tag of the clips of test is there, judged or not."""
+    _, features, clips = tags
+    return np.array([features[n, TAGS.index(name) - 1] > 0 for n, clip in enumerate(clips) if clip.split == "test"])
+
+
+@named
+def test_probe_of_tags_scores_each_class_of_each_clip_in_the_unit_interval(probe: Method, tags: Tags) -> None:
+    scores = learn(probe, tags)
+    assert (scores.shape, scores.min() >= 0, scores.max() <= 1) == ((20, 5), True, True)
+
+
+@named
+def test_probe_of_tags_tells_what_the_features_tell(probe: Method, tags: Tags) -> None:
+    if isinstance(probe, MlpProbe):
+        probe = MlpProbe(hidden=32, lr=1e-2)
+    scores = learn(probe, tags)
+    for name in ("drums", "flute"):
+        assert ((scores[:, TAGS.index(name)] >= 0.5) == truth(tags, name)).mean() >= 0.75  # chance is a half
+
+
+@named
+def test_probe_of_tags_learns_nothing_from_unjudged_labels(probe: Method, tags: Tags) -> None:
+    def claim_all(clip: Clip) -> Clip:
+        return replace(clip, labels=(*clip.labels, *clip.unknown))
+
+    np.testing.assert_array_equal(learn(probe, tags, claim_all), learn(probe, tags))
+
+
+@sklearn_only
+def test_probe_of_tags_learns_nothing_from_clips_that_nobody_judged(probe: Method, tags: Tags) -> None:
+    """They count neither for the classifier of a tag nor for its scaler."""
+
+    def judged(clip: Clip) -> Clip:
+        return replace(clip, labels=(), unknown=TAGS) if clip.id in ("c0", "c1", "c4") else clip
+
+    def without(clip: Clip) -> Clip | None:
+        return None if clip.id in ("c0", "c1", "c4") else clip
+
+    np.testing.assert_array_equal(learn(probe, tags, judged), learn(probe, tags, without))
+
+
+@sklearn_only
+@pytest.mark.parametrize(("name", "score"), [("always", 1.0), ("never", 0.0), ("unheard", 0.0)])
+def test_probe_of_a_tag_of_which_train_knows_one_answer_gives_it(
+    probe: Method, name: str, score: float, tags: Tags
+) -> None:
+    assert set(learn(probe, tags)[:, TAGS.index(name)]) == {score}
+
+
+def known(tags: Tags, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features and labels of the clips of train of which a tag is known, and features of test."""
+    _, features, clips = tags
+    rows = [n for n, clip in enumerate(clips) if clip.split == "train" and name not in clip.unknown]
+    test = [n for n, clip in enumerate(clips) if clip.split == "test"]
+    return features[rows], np.array([name in clips[n].labels for n in rows]), features[test]
+
+
+@pytest.mark.parametrize("name", ["drums", "flute"])
+def test_linear_probe_of_a_tag_equals_scikit_learn_on_the_clips_that_were_judged(name: str, tags: Tags) -> None:
+    x, y, test = known(tags, name)
+    scaler = StandardScaler().fit(x)
+    wanted = LogisticRegression(max_iter=2000).fit(scaler.transform(x), y).predict_proba(scaler.transform(test))[:, 1]
+    np.testing.assert_allclose(learn(LinearProbe(), tags)[:, TAGS.index(name)], wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["drums", "flute"])
+def test_svm_probe_of_a_tag_is_above_a_half_where_scikit_learn_says_yes(name: str, tags: Tags) -> None:
+    x, y, test = known(tags, name)
+    scaler = StandardScaler().fit(x)
+    wanted = SVC().fit(scaler.transform(x), y).predict(scaler.transform(test))
+    assert np.array_equal(learn(SvmProbe(), tags)[:, TAGS.index(name)] >= 0.5, wanted)
+
+
+@sklearn_only
+def test_probe_of_soft_tags_makes_them_hard_at_a_half(probe: Method, tags: Tags) -> None:
+    def soften(clip: Clip) -> Clip:
+        absent = tuple(name for name in TAGS if name not in (*clip.labels, *clip.unknown))
+        strengths = (0.5,) * len(clip.labels) + (0.49,) * len(absent)
+        return replace(clip, labels=(*clip.labels, *absent), strengths=strengths)
+
+    np.testing.assert_array_equal(learn(probe, tags, soften), learn(probe, tags))
+
+
+def test_mlp_probe_learns_from_how_soft_a_tag_is(tags: Tags) -> None:
+    def soften(clip: Clip) -> Clip:
+        return replace(clip, strengths=(0.6,) * len(clip.labels))
+
+    assert not np.allclose(learn(PROBES[3], tags, soften), learn(PROBES[3], tags))
+
+
+def test_linear_probe_of_tags_counts_the_classifiers_that_it_fits(tags: Tags) -> None:
+    context, _, clips = tags
+    task = Task("tags", "1", "", "multi-label", TAGS, ("roc-auc",), lambda root, fold: clips, "tags", 80, 1.0)
+    train = Split(task, tuple(clip for clip in clips if clip.split == "train"))
+    fitted = LinearProbe().fit(train, train, context, seed=0)
+    drums, flute = TAGS.index("drums"), TAGS.index("flute")
+    assert fitted.n_trainable == 2 * (3 + 1)
+    assert {name for name in fitted.state if name.startswith("coef")} == {f"coef.{drums}", f"coef.{flute}"}
+
+
+def test_prior_of_tags_is_the_frequency_among_the_clips_that_were_judged(tags: Tags) -> None:
+    scores = learn(Prior(), tags)
+    _, y, _ = known(tags, "drums")
+    assert scores[:, TAGS.index("drums")] == pytest.approx(np.full(20, y.mean()))
+    assert scores[0, [0, 3, 4]].tolist() == [1, 0, 0]

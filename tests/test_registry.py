@@ -1,6 +1,7 @@
 """Names to things: tables, plugin files, entry points."""
 
 import hashlib
+import importlib
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -12,7 +13,7 @@ from mirbench.hyperparameters import parse_method
 from mirbench.methods import METHODS
 from mirbench.methods.sources import SOURCES
 from mirbench.registry import Catalogue, load_plugin
-from mirbench.tasks import TASKS
+from mirbench.tasks import FAMILIES, MODIFIERS, TASKS
 from mirbench.types import SourceCard, Task
 
 METHOD = """
@@ -250,3 +251,112 @@ def test_entry_point_that_does_not_load_is_named(entry_points):
 def test_entry_point_of_a_builtin_name_leaves_the_builtin_version_alone(entry_points):
     entry_points(EntryPoint("nano", "no_such_orchestra:NANO", "mirbench.sources"))
     assert Catalogue().version("source", "nano") == Catalogue().source("nano").version
+
+
+# Families and modifiers
+
+
+def plant(root):
+    for name in (f"{c}/{n}.wav" for c in "ab" for n in range(8)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+@pytest.mark.parametrize("kind", ["task", "method", "source"])
+def test_families_are_listed_as_they_are_written(kind):
+    assert all(":" in name and summary for name, summary in Catalogue().families(kind).items())
+
+
+def test_families_of_tasks_hold_the_table_with_its_summaries():
+    assert Catalogue().families("task") == {name: entry.summary for name, entry in FAMILIES.items()}
+
+
+def test_methods_have_no_families():
+    assert Catalogue().families("method") == {}
+
+
+def test_modifiers_hold_the_table_with_its_summaries():
+    assert Catalogue().modifiers() == {name: entry.summary for name, entry in MODIFIERS.items()}
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *MODIFIERS])
+def test_families_and_modifiers_are_there_where_the_table_says(name):
+    module, _, attribute = {**FAMILIES, **MODIFIERS}[name].target.partition(":")
+    assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_listing_families_and_modifiers_imports_nothing_heavy():
+    code = """
+import sys
+from mirbench.registry import Catalogue
+assert [Catalogue().families(kind) for kind in ("task", "source")] and Catalogue().modifiers()
+print(sorted({"torch", "sklearn", "scipy", "transformers", "soundfile", "pandas", "matplotlib"} & set(sys.modules)))
+"""
+    assert in_fresh_python(code) == "[]"
+
+
+def test_task_of_a_family_and_modified_imports_no_torch(tmp_path):
+    code = f"""
+import sys
+from mirbench.registry import Catalogue
+assert Catalogue().task("folder:{plant(tmp_path)}+shots1+normalized").name
+print("torch" in sys.modules)
+"""
+    assert in_fresh_python(code) == "False"
+
+
+@pytest.mark.parametrize("kind", ["task", "source"])
+def test_unknown_family_lists_the_known_ones(kind):
+    with pytest.raises(UnknownName) as caught:
+        getattr(Catalogue(), kind)("nothing:x")
+    assert all(name in str(caught.value) for name in Catalogue().families(kind))
+
+
+def test_family_of_another_kind_is_unknown(tmp_path):
+    with pytest.raises(UnknownName):
+        Catalogue().source(f"folder:{tmp_path}")
+
+
+def test_family_of_a_path_with_a_colon_keeps_it(tmp_path):
+    assert Catalogue().task(f"folder:{plant(tmp_path / 'side:a')}").name == "folder:side:a"
+
+
+def test_modified_tasks_apply_one_after_the_other():
+    twice = Catalogue().task("gtzan+shots7+balanced")
+    assert (twice.name, len(twice.read_clips(None, 0)) > 0) == ("gtzan+shots7+balanced", True)
+
+
+def test_unknown_modifier_lists_the_known_ones():
+    with pytest.raises(UnknownName) as caught:
+        Catalogue().task("gtzan+nonsense")
+    assert str(caught.value).startswith("No modifier of tasks is called 'nonsense'.")
+    assert all(name in str(caught.value) for name in MODIFIERS)
+
+
+def test_modifier_of_a_source_or_method_is_unknown():
+    for kind, name in (("source", "nano+normalized"), ("method", "prior+normalized")):
+        with pytest.raises(UnknownName, match=f"No {kind} is called"):
+            getattr(Catalogue(), kind)(name)
+
+
+def test_plugin_task_can_be_modified(tmp_path):
+    path = tmp_path / "cards.py"
+    path.write_text(CARDS)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    task = Catalogue([load_plugin(path)]).task("mine+normalized")
+    assert (task.name, task.version) == ("mine+normalized", f"7+{digest[:12]}")
+
+
+def test_plugin_task_with_a_plus_in_its_name_is_found(tmp_path):
+    path = tmp_path / "cards.py"
+    path.write_text(CARDS.replace('"mine"', '"mine+yours"'))
+    assert Catalogue([load_plugin(path)]).task("mine+yours").name == "mine+yours"
+
+
+def test_built_in_task_has_no_fetcher():
+    assert Catalogue().fetcher("gtzan") is None
+
+
+def test_family_that_fetches_nothing_has_no_fetcher():
+    assert Catalogue().fetcher("folder:somewhere") is None

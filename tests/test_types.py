@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, MissingData
 from mirbench.types import Clip, Excerpt, RunSpec, Split, Task, Windowing, excerpts
 
 SPEC = RunSpec(
@@ -179,3 +179,39 @@ def test_key_does_not_depend_on_lists_or_tuples():
 def test_key_refuses_what_json_has_no_word_for():
     with pytest.raises(ValueError, match="JSON"):
         _ = dataclasses.replace(SPEC, params={"lr": float("nan")}).key
+
+
+# Soft labels
+
+
+def test_labels_without_strengths_are_all_present():
+    assert clip(1, "jazz", "folk").present == ("jazz", "folk")
+
+
+def test_labels_of_half_strength_or_more_are_present():
+    assert clip(1, "jazz", "rock", "folk", strengths=(0.5, 0.49, 1.0)).present == ("jazz", "folk")
+
+
+def test_labels_and_strengths_of_different_number_are_an_error():
+    with pytest.raises(ValueError, match="zip"):
+        _ = clip(1, "jazz", "rock", strengths=(0.5,)).present
+
+
+def test_targets_of_soft_labels_are_their_strengths():
+    soft = Split(TAGS.task, (clip(1, "folk", "jazz", strengths=(0.25, 0.75)), clip(2), clip(3, "rock")))
+    assert soft.targets().value.tolist() == [[0.75, 0, 0.25], [0, 0, 0], [0, 1, 0]]
+
+
+def test_targets_are_of_the_kind_of_their_task():
+    assert (TAGS.targets().kind, GENRES.targets().kind) == ("multi-label", "single-label")
+
+
+def test_excerpts_hold_the_levels_at_which_a_clip_is_heard():
+    loud = Split(GENRES.task, (clip(1, "folk", peaks=(-20.0, 0.0)),))
+    assert excerpts(loud)[0].peaks == (-20.0, 0.0)
+
+
+def test_excerpts_of_clips_without_files_say_how_many():
+    lists = Split(GENRES.task, tuple(dataclasses.replace(clip(n, "folk"), path=None) for n in range(5)))
+    with pytest.raises(MissingData, match=r"5 of 5 clips have no audio on this machine \(clip-0, clip-1, clip-2 …\)"):
+        excerpts(lists)

@@ -35,10 +35,13 @@ def spectrum(audio: Signal) -> np.ndarray:
     return power - power.mean()
 
 
-def brightness(audio: Signal) -> float:
-    """Centre of gravity of the spectrum, in Hz."""
-    power = np.abs(np.fft.rfft(audio)) ** 2
-    return float(power @ np.fft.rfftfreq(len(audio), 1 / RATE) / power.sum())
+def brightness(audio: Signal, pitch: int) -> float:
+    """Power of the partials from the second to the fifth, against the first: breath hardly counts."""
+    power = np.abs(np.fft.rfft(audio, RATE)) ** 2  # a bin for each Hz
+    partials = [
+        power[round(0.97 * f) : round(1.03 * f)].sum() for f in 440 * 2 ** ((pitch - 69) / 12) * np.arange(1, 6)
+    ]
+    return float(sum(partials[1:]) / partials[0])
 
 
 def fundamental(audio: Signal) -> float:
@@ -67,9 +70,9 @@ def test_scene_is_float32(kinds: list[int]) -> None:
 
 
 @pytest.mark.parametrize("kinds", [[], [3], [1, 2, 3]])
-@pytest.mark.parametrize("seconds", [1 / RATE, 0.05, 1.0])
+@pytest.mark.parametrize("seconds", [1 / RATE, 0.2])
 def test_scene_peaks_between_01_and_09(kinds: list[int], seconds: float) -> None:
-    peaks = np.array([np.abs(made(kinds, seed, seconds)).max() for seed in range(10)])
+    peaks = np.array([np.abs(made(kinds, seed, seconds)).max() for seed in range(30)])
     assert np.all((peaks >= 0.1) & (peaks <= 0.9)), peaks  # also fails on NaN
 
 
@@ -185,7 +188,7 @@ def test_note_grows_louder_with_velocity(kind: int) -> None:
 
 @pytest.mark.parametrize("kind", range(10))
 def test_note_grows_brighter_with_velocity(kind: int) -> None:
-    assert brightness(struck(kind, velocity=127)) > brightness(struck(kind, velocity=25))
+    assert brightness(struck(kind, velocity=127), 60) > 1.3 * brightness(struck(kind, velocity=25), 60)
 
 
 @pytest.mark.parametrize("kind", range(10))

@@ -24,7 +24,17 @@ from mirbench.windows import Windows
 __all__ = ["FileFeatures", "ShippedFeatures", "features_card", "shipped_card"]
 
 Array = npt.NDArray[Any]
-_BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def features_card(argument: str, data: Path | None = None) -> SourceCard:
@@ -156,7 +166,12 @@ class ShippedFeatures:
                 raise NotApplicable(f"{clip.id}: no features called {self._name} ship with it")
             if (place.path, place.key) not in self._held:
                 self._held[place.path, place.key] = _arrays(place.path, [place.key])[0]
-            rows.append(self._held[place.path, place.key][place.row])
+            values = self._held[place.path, place.key]
+            if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or not all(values.shape[1:]):
+                raise BadInput(f"{place.path}: '{place.key}' is no array of numbers with a row a clip")
+            if place.row >= len(values):
+                raise BadInput(f"{place.path}: '{place.key}' has {len(values)} rows, and none of {clip.id}")
+            rows.append(values[place.row])
         return _windows(np.stack(rows), clips, f"shipped:{self._name}")
 
 
