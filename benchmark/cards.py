@@ -37,12 +37,13 @@ def _of_family(name: str, catalogue: Catalogue, kind: str) -> bool:
 
 
 def _task(task: Task) -> str:
-    length = f" of about {task.clip_seconds:g} s" if task.clip_seconds else ""
+    count = f"{task.n_clips:,}" if task.n_clips else "counted when they are read"
+    length = f", about {task.clip_seconds:g} s each" if task.clip_seconds else ""
     lines = [
         ("task", f"{task.name}, version {task.version}: {task.title}"),
         ("kind", f"{task.kind}, {task.standing}"),
         ("classes", ", ".join(task.classes)),
-        ("clips", f"{task.n_clips or 'known once they are read'}{length}, {task.n_folds} fold(s)"),
+        ("clips", f"{count}{length}, {task.n_folds} fold{'s' if task.n_folds > 1 else ''}"),
         ("metrics", f"{', '.join(task.metrics)}; the first selects"),
         ("folder", task.folder if Path(task.folder).is_absolute() else f"<data root>/{task.folder}"),
         ("ships", ", ".join(f"{name} (--source shipped:{name})" for name in task.ships)),

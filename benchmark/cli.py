@@ -184,7 +184,9 @@ def list_names(
     for plural in chosen:
         kind = kinds[plural]
         names = catalogue.names(kind) | catalogue.families(kind)
-        if kind == "task":
+        if kind == "task":  # each has a stand-in, which would double the list
+            names = {name: summary for name, summary in names.items() if not name.endswith("-demo")}
+            names["TASK-demo"] = "a synthesised stand-in that needs no download"
             names |= {f"TASK{word}": summary for word, summary in catalogue.modifiers().items()}
         width = max(map(len, names))
         if len(chosen) > 1:

@@ -160,7 +160,8 @@ class Catalogue:
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
             return _target(_families(kind)[prefix][1].target)(argument, self._data)
-        raise UnknownName(kind, name, [*self.names(kind), *self.families(kind)])
+        known = [name for name in self.names(kind) if not name.endswith("-demo")]
+        raise UnknownName(kind, name, [*known, *self.families(kind)])
 
     def _parts(self, name: str) -> tuple[str, list[str]]:
         """A task's own name and its modifiers; a "+" inside an existing path belongs to the path."""

@@ -10,13 +10,11 @@ _NSYNTH, _BALLROOM = "mirbench.tasks.nsynth", "mirbench.tasks.ballroom"
 _SHTERN, _MAESTRO, _PICTURES = "mirbench.tasks.shtern", "mirbench.tasks.composer", "mirbench.tasks.gtzan_pictures"
 _JAMENDO, _MAGNA = "mirbench.tasks.jamendo", "mirbench.tasks.magnatagatune"
 
-TASKS: Mapping[str, Entry] = {
+_REAL: Mapping[str, Entry] = {
     "gtzan": Entry("mirbench.tasks.gtzan:GTZAN", "10 genres, fault-filtered split 443/197/290"),
     "gtzan-kaggle": Entry("mirbench.tasks.gtzan:GTZAN_KAGGLE", "the Kaggle copy, without its broken clip: 442/197/290"),
     "gtzan-mini": Entry("mirbench.tasks.gtzan:GTZAN_MINI", "the public excerpt of 100 clips, 5 folds"),
-    "gtzan-demo": Entry("mirbench.tasks.gtzan:GTZAN_DEMO", "10 synthesised styles, a stand-in that needs no download"),
     "openmic": Entry("mirbench.tasks.openmic:OPENMIC", "OpenMIC-2018: 20 instruments, partly labelled"),
-    "openmic-demo": Entry("mirbench.tasks.openmic:OPENMIC_DEMO", "its stand-in"),
     "nsynth-families": Entry(f"{_NSYNTH}:NSYNTH_FAMILIES", "11 instrument families on NSynth's own splits: no leak"),
     "nsynth-family": Entry(f"{_NSYNTH}:NSYNTH_FAMILY", "acoustic, electronic or synthetic keyboard (shtern2017)"),
     "nsynth-instrument": Entry(f"{_NSYNTH}:NSYNTH_INSTRUMENT", "8 acoustic families (shtern2017)"),
@@ -26,15 +24,6 @@ TASKS: Mapping[str, Entry] = {
     "ballroom8": Entry(f"{_BALLROOM}:BALLROOM8", "its 8 dances of more than 300 tracks"),
     "ballroom7": Entry(f"{_BALLROOM}:BALLROOM7", "its 7 dances of more than 400 tracks"),
     "ballroom2": Entry(f"{_BALLROOM}:BALLROOM2", "Foxtrot or Waltz"),
-    "nsynth-families-demo": Entry(f"{_NSYNTH}:NSYNTH_FAMILIES_DEMO", "its stand-in"),
-    "nsynth-family-demo": Entry(f"{_NSYNTH}:NSYNTH_FAMILY_DEMO", "its stand-in"),
-    "nsynth-instrument-demo": Entry(f"{_NSYNTH}:NSYNTH_INSTRUMENT_DEMO", "its stand-in"),
-    "nsynth-organ-demo": Entry(f"{_NSYNTH}:NSYNTH_ORGAN_DEMO", "its stand-in"),
-    "ballroom-demo": Entry(f"{_BALLROOM}:BALLROOM_DEMO", "its stand-in"),
-    "ballroom9-demo": Entry(f"{_BALLROOM}:BALLROOM9_DEMO", "its stand-in"),
-    "ballroom8-demo": Entry(f"{_BALLROOM}:BALLROOM8_DEMO", "its stand-in"),
-    "ballroom7-demo": Entry(f"{_BALLROOM}:BALLROOM7_DEMO", "its stand-in"),
-    "ballroom2-demo": Entry(f"{_BALLROOM}:BALLROOM2_DEMO", "its stand-in"),
     "genre-3": Entry(f"{_SHTERN}:GENRE_3", "your own: classical, metal, rock; whole songs (shtern2017)"),
     "genre-3-short": Entry(f"{_SHTERN}:GENRE_3_SHORT", "the same files, seconds 30-60"),
     "metal-classical": Entry(f"{_SHTERN}:METAL_CLASSICAL", "two classes of genre-3"),
@@ -45,27 +34,22 @@ TASKS: Mapping[str, Entry] = {
     "gtzan-pictures": Entry(f"{_PICTURES}:GTZAN_PICTURES", "Kaggle's 999 spectrograms, random 800/100/99"),
     "gtzan-pictures-redrawn": Entry(f"{_PICTURES}:GTZAN_PICTURES_REDRAWN", "the same, another draw"),
     "gtzan-pictures-filtered": Entry(f"{_PICTURES}:GTZAN_PICTURES_FILTERED", "the same, fault-filtered 442/197/290"),
-    "genre-3-demo": Entry(f"{_SHTERN}:GENRE_3_DEMO", "its stand-in"),
-    "genre-3-short-demo": Entry(f"{_SHTERN}:GENRE_3_SHORT_DEMO", "its stand-in"),
-    "metal-classical-demo": Entry(f"{_SHTERN}:METAL_CLASSICAL_DEMO", "its stand-in"),
-    "guitar-type-demo": Entry(f"{_SHTERN}:GUITAR_TYPE_DEMO", "its stand-in"),
-    "vocalist-demo": Entry(f"{_SHTERN}:VOCALIST_DEMO", "its stand-in"),
-    "composer-demo": Entry(f"{_SHTERN}:COMPOSER_DEMO", "its stand-in"),
-    "composer-maestro-demo": Entry(f"{_MAESTRO}:COMPOSER_MAESTRO_DEMO", "its stand-in"),
-    "gtzan-pictures-demo": Entry(f"{_PICTURES}:GTZAN_PICTURES_DEMO", "its stand-in"),
     "mtg-jamendo-top50": Entry(f"{_JAMENDO}:JAMENDO_TOP50", "MTG-Jamendo, 50 tags, official split-0, whole tracks"),
     "guitar-type-jamendo": Entry(f"{_JAMENDO}:GUITAR_TYPE_JAMENDO", "acoustic or classical guitar, public audio"),
     "genre-3-jamendo": Entry(f"{_JAMENDO}:GENRE_3_JAMENDO", "classical, metal, rock, public audio"),
     "magnatagatune": Entry(f"{_MAGNA}:MAGNATAGATUNE", "50 tags, split by folder 15,247/1,529/4,332"),
     "vocalist-magnatagatune": Entry(f"{_MAGNA}:VOCALIST_MAGNATAGATUNE", "female or male vocalist, public audio"),
     "msd": Entry("mirbench.tasks.msd:MSD", "Million Song Dataset, Last.fm's 50 tags, audio of your own"),
-    "mtg-jamendo-top50-demo": Entry(f"{_JAMENDO}:JAMENDO_TOP50_DEMO", "its stand-in"),
-    "guitar-type-jamendo-demo": Entry(f"{_JAMENDO}:GUITAR_TYPE_JAMENDO_DEMO", "its stand-in"),
-    "genre-3-jamendo-demo": Entry(f"{_JAMENDO}:GENRE_3_JAMENDO_DEMO", "its stand-in"),
-    "magnatagatune-demo": Entry(f"{_MAGNA}:MAGNATAGATUNE_DEMO", "its stand-in"),
-    "vocalist-magnatagatune-demo": Entry(f"{_MAGNA}:VOCALIST_MAGNATAGATUNE_DEMO", "its stand-in"),
-    "msd-demo": Entry("mirbench.tasks.msd:MSD_DEMO", "its stand-in"),
 }
+
+_NO_STAND_IN_OF_THEIR_OWN = ("gtzan-kaggle", "gtzan-mini", "gtzan-pictures-redrawn", "gtzan-pictures-filtered")
+
+TASKS: Mapping[str, Entry] = _REAL | {
+    f"{name}-demo": Entry(f"{entry.target}_DEMO", f"stands in for {name}")
+    for name, entry in _REAL.items()
+    if name not in _NO_STAND_IN_OF_THEIR_OWN
+}
+"""Each task, and the synthesised stand-in of each data set, whose name ends in "-demo"."""
 
 FAMILIES: Mapping[str, Entry] = {
     "folder:PATH": Entry("mirbench.tasks.own:folder_task", "your own: one sub-folder a class"),

@@ -60,7 +60,10 @@ def _read(task: str, dances: Iterable[str], root: Path | None) -> list[Clip]:
 
 
 def _reader(task: str, dances: Iterable[str]) -> Callable[[Path | None, int], list[Clip]]:
-    return lambda root, fold: _read(task, dances, root)
+    def read_clips(root: Path | None, fold: int) -> list[Clip]:
+        return _read(task, dances, root)
+
+    return read_clips
 
 
 def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
