@@ -55,7 +55,8 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     held = _fetched(target)
     todo = [archive for archive in task.archives if held is not None and archive.file_name not in held]
     if held is None or not todo:
-        progress.say(f"{target} is there already; `mirbench data check {task.name}` verifies it")
+        by_hand = ", filled by hand (move it away to fetch it anew)" if held is None else ""
+        progress.say(f"{target} is there already{by_hand}; `mirbench data check {task.name}` verifies it")
         return target
     for archive in todo:
         if archive.note:

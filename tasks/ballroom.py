@@ -92,7 +92,8 @@ def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     except (ElementTree.ParseError, KeyError) as error:
         raise BadInput(f"{path}: not the list of tracks of Extended Ballroom ({error})") from error
     # ids and dances become paths
-    if strange := next((i for i, (dance, _) in found.items() if not i.isalnum() or dance not in N_TRACKS), None):
+    strange = next((i for i, (dance, _) in found.items() if not i.isalnum() or dance not in N_TRACKS), None)
+    if strange is not None:
         raise BadInput(f"{path}: track {strange!r} of {found[strange][0]!r} is none of Extended Ballroom")
     return found
 

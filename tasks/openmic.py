@@ -11,7 +11,6 @@ Chen, Lerch (2022), Music instrument classification reprogrammed (the metric, an
 
 from __future__ import annotations
 
-import csv
 import json
 import pickletools
 import re
@@ -84,11 +83,14 @@ def _artists(path: Path) -> dict[str, str]:
     """Artist of each clip; empty where the file is not there, as for those who fetched the labels alone."""
     if not path.is_file():
         return {}
+    import pandas  # its fields hold whole web pages, too long for the csv module
+
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return {row["sample_key"]: f"artist {row['artist_id']}" for row in csv.DictReader(stream)}
-    except (KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: not OpenMIC's list of tracks ({type(error).__name__}: {error})") from error
+        table = pandas.read_csv(path, usecols=["sample_key", "artist_id"], dtype=str, keep_default_na=False)
+    except ValueError as error:  # pandas' own errors are of this kind
+        reason = str(error).partition("\n")[0]
+        raise BadInput(f"{path}: not OpenMIC's list of tracks ({reason})") from error
+    return {key: f"artist {artist}" for key, artist in zip(table.sample_key, table.artist_id, strict=True)}
 
 
 def _clip(folder: Path, labels: _Labels, row: int, split: str, group: str) -> Clip:

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import hashlib
 import io
+import pathlib
 import stat
 import tarfile
 import threading
@@ -52,7 +53,12 @@ def facts(strip=0):
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """What lies in a folder, but for the note of the archives that came."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != archives._FETCHED
+    }
 
 
 @pytest.fixture
@@ -384,3 +390,157 @@ def test_get_task_tries_the_mirror_when_the_first_address_has_not_the_file(publi
     archive = replace(there, url=there.url.replace("clips.zip", first), mirrors=(there.url,))
     folder = get_task(task_of(archive), root, QUIET)
     assert contents(folder) == {name.removeprefix("set/"): content for name, content in FILES.items()}
+
+
+# Folders inside the data set, and plain files
+
+
+def test_get_task_unpacks_into_the_folder_of_the_archive(publish, root):
+    task = task_of(
+        publish("a.zip", {"x/1.wav": b"one"}, folder="audio/train", strip=1), publish("b.zip", {"2.csv": b"two"})
+    )
+    assert contents(get_task(task, root, QUIET)) == {"audio/train/1.wav": b"one", "2.csv": b"two"}
+
+
+def test_get_task_unpacks_archives_of_the_same_names_into_folders_of_their_own(publish, root):
+    task = task_of(*(publish(f"{name}.zip", {"1.wav": name.encode()}, folder=name) for name in ("a", "b")))
+    assert contents(get_task(task, root, QUIET)) == {"a/1.wav": b"a", "b/1.wav": b"b"}
+
+
+def test_get_task_unpacks_nothing_outside_the_folder_of_the_archive(publish, root):
+    with pytest.raises(BadInput, match="outside"):
+        get_task(task_of(publish("a.zip", {"../1.wav": b"x"}, folder="audio")), root, QUIET)
+
+
+@pytest.fixture
+def publish_file(server):
+    """Put a plain file on the server; returns its facts."""
+
+    def put(name, content, checksum=None, **more):
+        server.pages[f"/{name}"] = content
+        checksum = "md5:" + hashlib.md5(content).hexdigest() if checksum is None else checksum
+        return Archive(f"http://127.0.0.1:{server.server_port}/{name}", name, checksum, **{"unpack": False} | more)
+
+    return put
+
+
+@pytest.mark.parametrize(("folder", "place"), [("", "list.csv"), ("labels", "labels/list.csv")])
+def test_get_task_keeps_a_plain_file_as_it_is(publish_file, root, folder, place):
+    task = task_of(publish_file("list.csv", b"a,b\n", folder=folder))
+    assert contents(get_task(task, root, QUIET)) == {place: b"a,b\n"}
+
+
+def test_get_task_keeps_a_plain_archive_packed(publish, root):
+    archive = publish("a.zip", FILES, unpack=False)
+    assert list(contents(get_task(task_of(archive), root, QUIET))) == ["a.zip"]
+
+
+def test_get_task_does_not_unpack_what_calls_itself_a_plain_file(publish, root):
+    """Nor does it look into it: what is unsafe to unpack is safe to keep."""
+    archive = publish("a.zip", {"../outside.txt": b"x"}, unpack=False)
+    assert list(contents(get_task(task_of(archive), root, QUIET))) == ["a.zip"]
+
+
+def test_get_task_puts_a_plain_file_beside_an_archive(publish, publish_file, root):
+    task = task_of(publish("a.zip", {"1.wav": b"one"}), publish_file("list.csv", b"a"))
+    assert contents(get_task(task, root, QUIET)) == {"1.wav": b"one", "list.csv": b"a"}
+
+
+def test_get_task_of_another_plain_file_is_refused(publish_file, root):
+    with pytest.raises(BadInput, match="not the published file"):
+        get_task(task_of(publish_file("list.csv", b"a", checksum="sha256:" + "0" * 64)), root, QUIET)
+
+
+def test_get_task_leaves_no_download_of_a_plain_file(publish_file, root):
+    get_task(task_of(publish_file("list.csv", b"a")), root, QUIET)
+    assert [path.name for path in root.iterdir()] == ["tiny_set"]
+
+
+# Without a published checksum
+
+
+def test_get_task_takes_a_file_without_a_checksum(publish_file, root):
+    assert contents(get_task(task_of(publish_file("list.csv", b"a", checksum="")), root, QUIET)) == {"list.csv": b"a"}
+
+
+def test_get_task_unpacks_an_archive_without_a_checksum_safely(publish, root):
+    archive = replace(publish("a.zip", {"../outside.txt": b"x"}), checksum="")
+    with pytest.raises(BadInput, match="would write outside its folder"):
+        get_task(task_of(archive), root, QUIET)
+
+
+def test_get_task_without_a_checksum_or_an_answer_says_that_none_is_published(publish_file, server, root):
+    archive = publish_file("list.csv", b"a", checksum="")
+    server.pages.clear()
+    with pytest.raises(MissingData, match=r"by hand: list\.csv \(no checksum is published\)"):
+        get_task(task_of(archive), root, QUIET)
+
+
+def test_get_task_without_a_checksum_recovers_from_an_error_page(publish, server, root):
+    """Without a checksum anything is taken for the file; once it is known to be none, it must not be taken again."""
+    archive = replace(publish("a.zip", FILES, strip=1), checksum="")
+    good, server.pages["/a.zip"] = server.pages["/a.zip"], b"<html>try again later</html>"
+    with pytest.raises(BadInput, match="broken archive"):
+        get_task(task_of(archive), root, QUIET)
+    server.pages["/a.zip"] = good
+    assert "jazz/1.wav" in contents(get_task(task_of(archive), root, QUIET))
+
+
+def test_get_task_without_a_checksum_tries_the_mirror(publish, server, root):
+    there = replace(publish("clips.zip", FILES, strip=1), checksum="")
+    archive = replace(there, url=there.url.replace("clips.zip", "gone.zip"), mirrors=(there.url,))
+    assert "jazz/1.wav" in contents(get_task(task_of(archive), root, QUIET))
+
+
+# Tasks that share a folder
+
+
+def pair(publish):
+    """A task of one archive and a task of that and another, in one folder."""
+    first, second = publish("a.zip", {"a/1.wav": b"one"}), publish("b.zip", {"b/2.wav": b"two"})
+    return task_of(first), task_of(first, second)
+
+
+def test_get_task_fetches_what_another_task_in_its_folder_did_not(publish, server, root):
+    for task in pair(publish):
+        folder = get_task(task, root, QUIET)
+    assert (contents(folder), server.asked) == ({"a/1.wav": b"one", "b/2.wav": b"two"}, ["/a.zip", "/b.zip"])
+
+
+def test_get_task_fetches_nothing_that_a_larger_task_in_its_folder_has(publish, server, root):
+    for task in reversed(pair(publish)):
+        get_task(task, root, QUIET)
+    assert server.asked == ["/a.zip", "/b.zip"]
+
+
+def test_get_task_that_fails_leaves_what_another_task_fetched(publish, server, root):
+    small, large = pair(publish)
+    folder = get_task(small, root, QUIET)
+    del server.pages["/b.zip"]
+    with pytest.raises(MissingData):
+        get_task(large, root, QUIET)
+    assert contents(folder) == {"a/1.wav": b"one"}
+
+
+def test_get_task_that_is_interrupted_while_it_merges_is_not_taken_for_whole(publish, root, monkeypatch):
+    small, large = pair(publish)
+    get_task(small, root, QUIET)
+
+    def stop(path, target):
+        if path.suffix == ".wav":
+            raise KeyboardInterrupt
+        return moved(path, target)
+
+    moved = pathlib.Path.replace
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            get_task(large, root, QUIET)
+    assert contents(get_task(large, root, QUIET)) == {"a/1.wav": b"one", "b/2.wav": b"two"}
+
+
+@pytest.mark.parametrize("note", ["", "{", "7", '"a.zip"', "\x00"])
+def test_get_task_with_a_broken_note_leaves_the_folder_alone(publish, server, root, note):
+    small, large = pair(publish)
+    (get_task(small, root, QUIET) / archives._FETCHED).write_text(note)
+    assert (contents(get_task(large, root, QUIET)), server.asked) == ({"a/1.wav": b"one"}, ["/a.zip"])
