@@ -51,7 +51,8 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     if task.standing == "own":
         raise BadInput(f"{task.name} is your own data; there is nothing to fetch")
     if not task.archives:
-        raise MissingData(f"{task.name}: fetch by hand. " + " ".join(task.notes))
+        how = "; ".join([note for note in task.notes if "by hand" in note] or task.notes[:1])
+        raise MissingData(f"{task.name}: not fetched by a program: {how}; `mirbench show {task.name}` says more")
     held = _fetched(target)
     todo = [archive for archive in task.archives if held is not None and archive.file_name not in held]
     if held is None or not todo:

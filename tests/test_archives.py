@@ -374,7 +374,7 @@ def test_get_task_after_an_interrupt_goes_on_from_what_was_downloaded(publish, s
 
 
 def test_get_task_without_archives_says_how_to_get_it_by_hand(root):
-    with pytest.raises(MissingData, match=r"tiny: fetch by hand\. Ask the authors\."):
+    with pytest.raises(MissingData, match=r"^tiny: not fetched by a program: Ask the authors"):
         get_task(task_of(notes=("Ask the authors.",)), root, QUIET)
 
 
