@@ -380,7 +380,7 @@ def test_show_prints_the_layout(task: Task, typed: Any) -> None:
 
 def test_data_get_says_how_to_get_it_by_hand(typed: Any) -> None:
     code, out, err = typed("data", "get", "ballroom9")
-    assert (code, out, err.count("\n"), "ballroom9: fetch by hand" in err) == (2, "", 1, True)
+    assert (code, out, err.count("\n"), "by hand: the archive of anasynth.ircam.fr" in err) == (2, "", 1, True)
 
 
 def test_data_check_without_audio_says_so(typed: Any, whole: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mirbench.checks import check_clips, check_data, check_task
+from mirbench.checks import check_clips
 from mirbench.datasets import dataset_folder, read_task
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import TAGGING
@@ -330,20 +330,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("jamendo")
 
 
+@pytest.mark.slow
 def test_stand_ins_have_folders_of_their_own() -> None:
     assert len({demo.folder for demo in DEMOS}) == 3
 
 
-@pytest.mark.parametrize("task", [JAMENDO_TOP50, GUITAR_TYPE_JAMENDO, GENRE_3_JAMENDO, *DEMOS], ids=lambda t: t.name)
-def test_card_conforms(task: Task) -> None:
-    assert check_task(task) == []
-
-
-@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
-def test_stand_in_is_as_its_card_says(demo: Task, cache: Path) -> None:
-    assert check_data(demo, dataset_folder(demo, None, cache, QUIET), cache, QUIET) == []
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
 @pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
 def test_stand_in_has_every_class_in(split: str, demo: Task, cache: Path) -> None:
@@ -351,11 +343,13 @@ def test_stand_in_has_every_class_in(split: str, demo: Task, cache: Path) -> Non
     assert {label for clip in clips if clip.split == split for label in clip.labels} == set(demo.classes)
 
 
+@pytest.mark.slow
 def test_tagging_stand_in_is_read_by_the_task(cache: Path) -> None:
     folder = dataset_folder(JAMENDO_TOP50_DEMO, None, cache, QUIET)
     assert JAMENDO_TOP50.read_clips(folder, 0) == JAMENDO_TOP50_DEMO.read_clips(folder, 0)
 
 
+@pytest.mark.slow
 def test_stand_in_is_in_the_official_layout(cache: Path) -> None:
     folder = dataset_folder(GUITAR_TYPE_JAMENDO_DEMO, None, cache, QUIET)
     tables = {path.relative_to(folder).as_posix() for path in folder.rglob("*.tsv")}
@@ -364,6 +358,7 @@ def test_stand_in_is_in_the_official_layout(cache: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_stand_in_is_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jamendo, "_DEMO_SPLITS", {"train": 2, "valid": 1, "test": 1})
     folders = [dataset_folder(JAMENDO_TOP50_DEMO, None, tmp_path / name, QUIET) for name in "ab"]
