@@ -10,7 +10,7 @@ _NSYNTH, _BALLROOM = "mirbench.tasks.nsynth", "mirbench.tasks.ballroom"
 _SHTERN, _MAESTRO, _PICTURES = "mirbench.tasks.shtern", "mirbench.tasks.composer", "mirbench.tasks.gtzan_pictures"
 _JAMENDO, _MAGNA = "mirbench.tasks.jamendo", "mirbench.tasks.magnatagatune"
 
-_REAL: Mapping[str, Entry] = {
+_REAL: dict[str, Entry] = {
     "gtzan": Entry("mirbench.tasks.gtzan:GTZAN", "10 genres, fault-filtered split 443/197/290"),
     "gtzan-kaggle": Entry("mirbench.tasks.gtzan:GTZAN_KAGGLE", "the Kaggle copy, without its broken clip: 442/197/290"),
     "gtzan-mini": Entry("mirbench.tasks.gtzan:GTZAN_MINI", "the public excerpt of 100 clips, 5 folds"),

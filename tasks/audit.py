@@ -2,28 +2,25 @@
 
 Repeats and groups that cross splits, duplicates whose labels contradict each other, and files that are broken, silent,
 clipped or of another length than they should be. Near-duplicates are found by `mirbench.tasks.fingerprint`, also where
-they were re-encoded, brought to another level, cut or overlap by part. A stretch of a file is decoded once, and once
-more if it must be compared with another; what was heard is remembered in ``audit.sqlite`` of the cache.
+they were re-encoded, brought to another level, cut or overlap by part. What `mirbench.tasks.listening` hears is
+remembered in ``audit.sqlite`` of the cache; a stretch is decoded once more if it must be compared with another.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from mirbench import audio, pictures
-from mirbench.errors import BadAudio
+from mirbench import audio
 from mirbench.progress import Progress
 from mirbench.tasks import fingerprint
+from mirbench.tasks.listening import Heard, file_digest, listen
 from mirbench.types import Clip, Excerpt, FloatArray, Task
 
 __all__ = ["KINDS", "Finding", "as_json", "audit", "summary"]
@@ -50,9 +47,6 @@ CLIPPED = 1e-3
 """Share of samples in runs at full scale above which a clip counts as clipped; of the 100 clips of GTZAN's public
 excerpt none has more than 0.0007."""
 
-_FULL_SCALE, _RUN = 0.999, 3  # a run is so many samples of at least this level in a row
-_TABLE = "CREATE TABLE IF NOT EXISTS heard1 (key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB)"
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -74,17 +68,6 @@ class Finding:
     clips: tuple[str, ...]
     detail: str
     across: bool
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What listening told; the digest is of the rate and the samples in 16 bits, or of a picture's file."""
-
-    digest: str
-    seconds: float = 0.0
-    peak: float = 1.0
-    clipped: float = 0.0
-    prints: bytes = b""
 
 
 def audit(task: Task, folds: Folds, cache: Path, progress: Progress, workers: int = 2) -> list[Finding]:
@@ -110,8 +93,8 @@ def audit(task: Task, folds: Folds, cache: Path, progress: Progress, workers: in
         detail = f"{len(lacking)} of {len(clips)} clips have no audio on this machine and were not listened to"
         findings.append(Finding("no-audio", lacking, detail, False))
     places = {c.id: Excerpt(c.path, c.start, c.duration) for c in clips.values() if c.path is not None}
-    heard: dict[str, _Heard] = {}
-    answers = _listen(set(places.values()), task.medium == "picture", cache / "audit.sqlite", progress, workers)
+    heard: dict[str, Heard] = {}
+    answers = listen(places.values(), task.medium == "picture", cache / "audit.sqlite", progress, workers)
     for name, place in places.items():
         answer = answers[place]
         if isinstance(answer, str):
@@ -174,7 +157,7 @@ def _groups(folds: Folds) -> list[Finding]:
     ]
 
 
-def _lone_faults(task: Task, clip: Clip, heard: _Heard) -> Iterator[Finding]:
+def _lone_faults(task: Task, clip: Clip, heard: Heard) -> Iterator[Finding]:
     """What is wrong with one clip that could be read."""
     if heard.peak < SILENT:
         yield Finding("silence", (clip.id,), f"peak {heard.peak:.1e} of full scale", False)
@@ -193,7 +176,7 @@ class _Repeated:
         self._splits = [{clip.id: clip.split for clip in fold} for fold in folds]
         self._files = {name: place.path.resolve() for name, place in places.items()}
 
-    def findings(self, heard: Mapping[str, _Heard], progress: Progress) -> list[Finding]:
+    def findings(self, heard: Mapping[str, Heard], progress: Progress) -> list[Finding]:
         same: dict[str, list[str]] = defaultdict(list)
         for name, answer in heard.items():
             same[answer.digest].append(name)
@@ -222,7 +205,7 @@ class _Repeated:
         files = {self._files[name] for name in group}
         if len(files) == 1:
             text = "the same stretch of one file"
-        elif len({_sha256(path) for path in files}) == 1:
+        elif len({file_digest(path) for path in files}) == 1:
             text = "files of the same bytes"
         else:
             text = "the same samples in files of other bytes"
@@ -231,7 +214,7 @@ class _Repeated:
     def _near(self, pair: tuple[str, str], text: str) -> Finding:
         return Finding("near-duplicate", pair, text, self._across(pair))
 
-    def _overlapping(self, heard: Mapping[str, _Heard]) -> Iterator[tuple[tuple[str, str], str]]:
+    def _overlapping(self, heard: Mapping[str, Heard]) -> Iterator[tuple[tuple[str, str], str]]:
         """Clips of one file whose stretches overlap; what merely sounds the same in one file is no duplicate."""
         inside: dict[Path, list[str]] = defaultdict(list)
         for name in heard:
@@ -262,87 +245,3 @@ class _Repeated:
         if disputed:
             text = "; ".join(f"{clip.id} is {', '.join(clip.present) or 'of no class'}" for clip in clips[:4])
             yield Finding("label-conflict", finding.clips, text, finding.across)
-
-
-def _listen(
-    places: set[Excerpt], picture: bool, memo: Path, progress: Progress, workers: int
-) -> dict[Excerpt, _Heard | str]:
-    """What is heard of every stretch, or its fault in one line."""
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    answers: dict[Excerpt, _Heard | str] = {}
-    database = sqlite3.connect(memo, timeout=60)
-    try:
-        database.execute(_TABLE)
-        keys = {place: _key(place) for place in sorted(places, key=lambda p: (str(p.path), p.start))}
-        for place, key in keys.items():
-            if row := database.execute("SELECT * FROM heard1 WHERE key = ?", (key,)).fetchone():
-                answers[place] = _Heard(*row[1:])
-        missing = [place for place in keys if place not in answers]
-        with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
-            for place, answer in zip(missing, pool.map(_look if picture else _hear, missing), strict=True):
-                step(1)
-                answers[place] = answer
-                if isinstance(answer, _Heard):
-                    row = (keys[place], *(getattr(answer, name) for name in _Heard.__dataclass_fields__))
-                    database.execute("INSERT OR REPLACE INTO heard1 VALUES (?, ?, ?, ?, ?, ?)", row)
-    finally:
-        database.commit()  # an interrupt keeps what was heard
-        database.close()
-    return answers
-
-
-def _key(place: Excerpt) -> str:
-    try:
-        status = place.path.stat()
-    except OSError:
-        return ""
-    where = place.path.resolve()
-    return f"{where}|{status.st_size}|{status.st_mtime_ns}|{place.start:.6f}|{place.duration}"
-
-
-def _hear(place: Excerpt) -> _Heard | str:
-    import soundfile
-    import soxr
-
-    if not place.path.is_file():
-        return f"{place.path}: no such file"
-    try:
-        rate = int(soundfile.info(place.path).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
-        rate = fingerprint.RATE  # reading it says what is wrong
-    try:
-        samples = audio.read(place, rate)
-    except BadAudio as error:
-        return error.faults[0]
-    if not len(samples):
-        return f"{place.path}: empty from {place.start:g} s on"
-    peak = float(np.max(np.abs(samples)))
-    if not np.isfinite(peak):
-        return f"{place.path}: broken (holds values that are not finite)"
-    steps = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
-    digest = hashlib.sha256(f"{rate} ".encode() + steps.tobytes()).hexdigest()
-    prints = fingerprint.landmarks(soxr.resample(samples, rate, fingerprint.RATE).astype(np.float32, copy=False))
-    return _Heard(digest, len(samples) / rate, peak, _clipped(samples), prints.tobytes())
-
-
-def _look(place: Excerpt) -> _Heard | str:
-    if not place.path.is_file():
-        return f"{place.path}: no such file"
-    try:
-        pictures.read(place.path)
-    except BadAudio as error:
-        return error.faults[0]
-    return _Heard(_sha256(place.path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _clipped(samples: FloatArray) -> float:
-    """Share of the samples that lie in runs at full scale."""
-    full = np.abs(samples) >= _FULL_SCALE
-    edges = np.flatnonzero(np.diff(full.astype(np.int8), prepend=0, append=0))
-    runs = edges[1::2] - edges[::2]
-    return float(runs[runs >= _RUN].sum() / len(samples))

@@ -11,8 +11,9 @@ Marchand, Peeters (2016), The Extended Ballroom dataset, ISMIR late-breaking ses
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,7 +40,7 @@ _DEMO_SPLITS = {"train": 8, "valid": 2, "test": 4}  # and a duplicate of the fir
 _LINKS = ("exact", "version", "time", "karaoke")
 
 
-def _read(task: str, dances: Iterable[str], root: Path | None) -> list[Clip]:
+def _read(task: str, dances: Iterable[str], root: Path | None, fold: int) -> list[Clip]:
     if root is None:
         raise MissingData(f"{task}: its tracks are listed in {_METADATA} of the data set")
     folder = next((path for path in (root, root / "extendedballroom_v1.1") if (path / _METADATA).is_file()), None)
@@ -54,16 +55,13 @@ def _read(task: str, dances: Iterable[str], root: Path | None) -> list[Clip]:
             path = folder / dance / f"{song_id}.mp3"
             # a group goes where the name of its first track sends it, whatever dance that is of
             first = group[song_id]
-            split = retrain_split(f"{songs[first][0]}/{first}.jpg")
+            split = _split(songs[first][0], first)
             clips.append(Clip(song_id, path if path.is_file() else None, split, (dance,), group=f"duplicates {first}"))
     return clips
 
 
-def _reader(task: str, dances: Iterable[str]) -> Callable[[Path | None, int], list[Clip]]:
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        return _read(task, dances, root)
-
-    return read_clips
+def _split(dance: str, song_id: str) -> str:
+    return retrain_split(f"{dance}/{song_id}.jpg")
 
 
 def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -123,7 +121,7 @@ def _card(name: str, dances: tuple[str, ...], said: str) -> Task:
         kind="single-label",
         classes=dances,
         metrics=SINGLE_LABEL,
-        read_clips=_reader(name, dances),
+        read_clips=partial(_read, name, dances),
         folder="extended-ballroom",
         n_clips=sum(N_TRACKS[dance] for dance in dances),
         clip_seconds=30.0,
@@ -160,7 +158,7 @@ def _synthesise(root: Path, step: Step) -> None:
     lines = ["<ballroom>"]
     for kind, dance in enumerate(N_TRACKS):
         supply = map(str, itertools.count(100_000 + 1000 * kind))
-        names = names_by_split(supply, lambda name, of=dance: retrain_split(f"{of}/{name}.jpg"), _DEMO_SPLITS)
+        names = names_by_split(supply, partial(_split, dance), _DEMO_SPLITS)
         again = str(int(names[-1]) + 1)
         lines.append(f"<{dance}>")
         for number, song_id in enumerate([*names, again]):
@@ -182,7 +180,7 @@ def _demo(task: Task) -> Task:
         _synthesise(root, lambda n: step(n * share))
 
     demo = stand_in(task, synthesise, each * len(task.classes), _DEMO_SECONDS, _DEMO_VERSION)
-    return replace(demo, read_clips=_reader(demo.name, task.classes))
+    return replace(demo, read_clips=partial(_read, demo.name, task.classes))
 
 
 BALLROOM_DEMO = _demo(BALLROOM)

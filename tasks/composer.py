@@ -14,12 +14,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from mirbench.errors import MissingData
 from mirbench.metrics import SINGLE_LABEL
+from mirbench.tasks.layout import few
 from mirbench.tasks.splitting import draw_order
 from mirbench.tasks.stand_ins import Step, stand_in, write_scene
 from mirbench.types import Archive, Clip, Task
@@ -120,24 +122,25 @@ def _shared(held: Mapping[str, int], most: int) -> dict[str, int]:
     return shares
 
 
-def _reader(
-    name: str, recordings: Callable[[], Sequence[Recording]], seconds: int, most: int
-) -> Callable[[Path | None, int], list[Clip]]:
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        clips = taken(recordings(), seconds, most)
-        if root is None:
-            return clips
-        needed = sorted({clip.group for clip in clips})
-        folder = root / "maestro-v3.0.0" if (root / "maestro-v3.0.0").is_dir() else root
-        if missing := [file for file in needed if not (folder / file).is_file()]:
-            few = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-            raise MissingData(
-                f"{name}: {len(missing)} of {len(needed)} recordings are missing in {folder}: {few}; "
-                f"`mirbench show {name}` prints the layout and the archive"
-            )
-        return [replace(clip, path=folder / clip.group) for clip in clips]
-
-    return read_clips
+def _read(
+    name: str,
+    recordings: Callable[[], Sequence[Recording]],
+    seconds: int,
+    most: int,
+    root: Path | None,
+    fold: int,
+) -> list[Clip]:
+    clips = taken(recordings(), seconds, most)
+    if root is None:
+        return clips
+    needed = sorted({clip.group for clip in clips})
+    folder = root / "maestro-v3.0.0" if (root / "maestro-v3.0.0").is_dir() else root
+    if missing := [file for file in needed if not (folder / file).is_file()]:
+        raise MissingData(
+            f"{name}: {len(missing)} of {len(needed)} recordings are missing in {folder}: {few(missing)}; "
+            f"`mirbench show {name}` prints the layout and the archive"
+        )
+    return [replace(clip, path=folder / clip.group) for clip in clips]
 
 
 COMPOSER_MAESTRO = Task(
@@ -147,7 +150,7 @@ COMPOSER_MAESTRO = Task(
     kind="single-label",
     classes=COMPOSERS,
     metrics=SINGLE_LABEL,
-    read_clips=_reader("composer-maestro", maestro, _SECONDS, _MOST),
+    read_clips=partial(_read, "composer-maestro", maestro, _SECONDS, _MOST),
     folder="maestro-v3.0.0",
     n_clips=2 * _MOST,
     clip_seconds=float(_SECONDS),
@@ -197,4 +200,6 @@ def _synthesise(root: Path, step: Step) -> None:
 
 _DEMO = stand_in(COMPOSER_MAESTRO, _synthesise, 2 * _DEMO_MOST, float(_DEMO_SECONDS), _DEMO_VERSION)
 
-COMPOSER_MAESTRO_DEMO = replace(_DEMO, read_clips=_reader(_DEMO.name, _demo_recordings, _DEMO_SECONDS, _DEMO_MOST))
+COMPOSER_MAESTRO_DEMO = replace(
+    _DEMO, read_clips=partial(_read, _DEMO.name, _demo_recordings, _DEMO_SECONDS, _DEMO_MOST)
+)

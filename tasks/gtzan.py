@@ -18,6 +18,7 @@ import numpy as np
 
 from mirbench.errors import MissingData
 from mirbench.metrics import SINGLE_LABEL
+from mirbench.tasks.layout import absent, few
 from mirbench.types import Archive, Clip, Task
 
 __all__ = ["GENRES", "GTZAN", "GTZAN_DEMO", "GTZAN_KAGGLE", "GTZAN_MINI", "fault_filtered"]
@@ -55,19 +56,15 @@ def _genres_folder(task: str, root: Path | None, names: tuple[str, ...]) -> Path
     candidates = [root / name for name in names] + [root]
     folder = next((path for path in candidates if (path / GENRES[0]).is_dir()), None)
     if folder is None:
-        raise MissingData(
-            f"{task}: {root} holds no {names[0]}/ with one folder a genre ({GENRES[0]}/ … {GENRES[-1]}/); "
-            f"`mirbench show {task}` prints the layout, `mirbench data get {task} --data ROOT` fetches it"
-        )
+        raise absent(task, f"{root} holds no {names[0]}/ with one folder a genre ({GENRES[0]}/ … {GENRES[-1]}/)")
     return folder
 
 
 def _clips(task: str, found: Mapping[str, Path], splits: Mapping[str, str]) -> list[Clip]:
     missing = sorted(set(splits) - set(found))
     if missing:
-        few = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         hint = " (is this the excerpt? it is the task gtzan-mini)" if len(found) <= 100 and task == "gtzan" else ""
-        raise MissingData(f"{task}: {len(missing)} of {len(splits)} clips are missing: {few}{hint}")
+        raise MissingData(f"{task}: {len(missing)} of {len(splits)} clips are missing: {few(missing)}{hint}")
     return [Clip(name, found[name], split, (name.partition(".")[0],)) for name, split in sorted(splits.items())]
 
 

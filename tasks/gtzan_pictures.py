@@ -22,6 +22,7 @@ import numpy.typing as npt
 from mirbench.errors import MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.gtzan import GENRES, fault_filtered
+from mirbench.tasks.layout import few
 from mirbench.tasks.splitting import draw_order
 from mirbench.tasks.stand_ins import SAMPLE_RATE, Step, stand_in
 from mirbench.tasks.voices import scene
@@ -75,9 +76,10 @@ def _reader(task: str, splits: Callable[[], Mapping[str, str]]) -> Callable[[Pat
                 f"({GENRES[0]}/ … {GENRES[-1]}/); {how}"
             )
         placed = [replace(clip, path=folder / _file(clip.id)) for clip in clips]
-        if missing := [clip for clip in placed if clip.path is None or not clip.path.is_file()]:
-            few = ", ".join(_file(clip.id) for clip in missing[:3]) + (" …" if len(missing) > 3 else "")
-            raise MissingData(f"{task}: {len(missing)} of {len(clips)} pictures are missing in {folder}: {few}; {how}")
+        if missing := [_file(clip.id) for clip in placed if clip.path is None or not clip.path.is_file()]:
+            raise MissingData(
+                f"{task}: {len(missing)} of {len(clips)} pictures are missing in {folder}: {few(missing)}; {how}"
+            )
         return placed
 
     return read_clips

@@ -15,19 +15,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL, TAGGING
+from mirbench.tasks.layout import absent
+from mirbench.tasks.shtern import PER_CLASS, reconstruction
 from mirbench.tasks.splitting import draw_order
-from mirbench.tasks.stand_ins import Step, stand_in, write_scene
+from mirbench.tasks.stand_ins import Step, dealt, stand_in, write_scene
 from mirbench.types import Archive, Clip, Task
 
 __all__ = [
     "GENRE_3_JAMENDO", "GENRE_3_JAMENDO_DEMO", "GUITAR_TYPE_JAMENDO", "GUITAR_TYPE_JAMENDO_DEMO", "JAMENDO_TOP50",
-    "JAMENDO_TOP50_DEMO", "TAGS", "dealt",
+    "JAMENDO_TOP50_DEMO", "TAGS",
 ]  # fmt: skip
 
 _GENRES = (
@@ -48,9 +49,6 @@ TAGS = (
     *(f"mood/theme---{name}" for name in _MOODS),
 )
 """The 50 most frequent tags (the data set's data/tags/top50.txt), sorted."""
-
-PER_CLASS = 600
-"""Tracks of each class of shtern2017's sets (Table 1)."""
 
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 _COLUMNS = ("TRACK_ID", "ARTIST_ID", "PATH", "DURATION", "TAGS")
@@ -79,44 +77,31 @@ class Track:
     split: str
 
 
-def _read_tagging(name: str) -> Callable[[Path | None, int], list[Clip]]:
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        tracks = _tracks(name, root, "top50tags")
-        for track in tracks:
-            if strange := sorted(set(track.tags) - set(TAGS)):
-                raise BadInput(f"{track.where}: the tag '{strange[0]}' is none of the 50")
-        find = _finder(root)
-        return [_clip(track, tuple(sorted(set(track.tags))), find) for track in tracks]
-
-    return read_clips
+def _read_tagging(name: str, root: Path | None, fold: int) -> list[Clip]:
+    tracks = _tracks(name, root, "top50tags")
+    for track in tracks:
+        if strange := sorted(set(track.tags) - set(TAGS)):
+            raise BadInput(f"{track.where}: the tag '{strange[0]}' is none of the 50")
+    find = _finder(root)
+    return [_clip(track, tuple(sorted(set(track.tags))), find) for track in tracks]
 
 
 def _read_chosen(
-    name: str, subset: str, classes: Mapping[str, str], stretch: Stretch
-) -> Callable[[Path | None, int], list[Clip]]:
-    """Reader of the tracks with exactly one of some tags, the first `PER_CLASS` of a fixed draw of each.
-
-    Parameters
-    ----------
-    classes : mapping of str to str
-        Class by tag.
-    """
-
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        held: dict[str, list[Track]] = {tag: [] for tag in classes}
-        for track in _tracks(name, root, subset):
-            tags = set(track.tags) & set(classes)
-            if len(tags) == 1 and track.seconds > stretch.start + stretch.seconds:
-                held[tags.pop()].append(track)
-        find = _finder(root)
-        clips = [
-            replace(_clip(track, (classes[tag],), find), start=stretch.start, duration=stretch.seconds)
-            for tag, tracks in held.items()
-            for track in sorted(tracks, key=lambda track: draw_order(track.id))[:PER_CLASS]
-        ]
-        return sorted(clips, key=lambda clip: clip.id)
-
-    return read_clips
+    name: str, subset: str, classes: Mapping[str, str], stretch: Stretch, root: Path | None, fold: int
+) -> list[Clip]:
+    """Tracks with exactly one of some tags, the first `PER_CLASS` of a fixed draw of each; `classes` are by tag."""
+    held: dict[str, list[Track]] = {tag: [] for tag in classes}
+    for track in _tracks(name, root, subset):
+        tags = set(track.tags) & set(classes)
+        if len(tags) == 1 and track.seconds > stretch.start + stretch.seconds:
+            held[tags.pop()].append(track)
+    find = _finder(root)
+    clips = [
+        replace(_clip(track, (classes[tag],), find), start=stretch.start, duration=stretch.seconds)
+        for tag, tracks in held.items()
+        for track in sorted(tracks, key=lambda track: draw_order(track.id))[:PER_CLASS]
+    ]
+    return sorted(clips, key=lambda clip: clip.id)
 
 
 def _clip(track: Track, labels: tuple[str, ...], find: Callable[[str], Path | None]) -> Clip:
@@ -130,10 +115,7 @@ def _tracks(name: str, root: Path | None, subset: str) -> list[Track]:
         raise MissingData(f"{name}: its tracks are listed in data/splits/split-0/{files['train']} of the data set")
     folder = next((root / part for part in _TABLES if (root / part / files["train"]).is_file()), None)
     if folder is None:
-        raise MissingData(
-            f"{name}: {root} holds no {_TABLES[0]}/{files['train']}; `mirbench show {name}` prints the layout, "
-            f"`mirbench data get {name.removesuffix('-demo')} --data ROOT` fetches the tables"
-        )
+        raise absent(name, f"{root} holds no {_TABLES[0]}/{files['train']}", fetched="the tables")
     found: dict[str, Track] = {}
     for split, file in files.items():
         if not (folder / file).is_file():
@@ -220,7 +202,7 @@ def _card(name: str, title: str, notes: tuple[str, ...]) -> Task:
         kind="multi-label",
         classes=TAGS,
         metrics=TAGGING,
-        read_clips=_read_tagging(name),
+        read_clips=partial(_read_tagging, name),
         folder="mtg-jamendo",
         n_clips=0,
         clip_seconds=0.0,
@@ -241,13 +223,12 @@ def _chosen_card(
         kind="single-label",
         classes=tuple(classes.values()),
         metrics=SINGLE_LABEL,
-        read_clips=_read_chosen(name, subset, classes, Stretch(30.0, 30.0)),
+        read_clips=partial(_read_chosen, name, subset, classes, Stretch(30.0, 30.0)),
         clip_seconds=30.0,
         manifest=True,
         reference=f"{_BOGDANOV}; after the {printed} set of Shtern, Ejaz, Tzerpos (2017)",
         notes=(
-            f"a public reconstruction of shtern2017's {printed} set ({PER_CLASS} clips of 30 s a class), whose audio "
-            "was never published: other music, so its numbers stand beside the paper's, not in their place",
+            reconstruction(printed),
             f"tracks of autotagging_{subset} with exactly one of {', '.join(classes)} that are longer than 60 s; of "
             f"each at most {PER_CLASS}, the first by the SHA-256 of '0|TRACK_ID'; heard from second 30 to 60",
             "how many there are is known once the tables are read: they could not be tried here",
@@ -296,44 +277,35 @@ _DEMO_SECONDS, _DEMO_SPLITS = 4.0, {"train": 54, "valid": 18, "test": 24}
 _CHOSEN_STRETCH, _CHOSEN_SPLITS = Stretch(0.25, 4.0), {"train": 12, "valid": 4, "test": 6}  # tracks a class
 
 
-def dealt(n_kinds: int, n_clips: int, seed: Sequence[int], each: int = 3) -> list[list[int]]:
-    """Kinds for each clip, dealt like shuffled cards: every kind about as often as any other, up to `each` a clip."""
-    rng = np.random.default_rng(list(seed))
-    rounds = -(-each * n_clips // n_kinds)
-    cards = np.concatenate([rng.permutation(n_kinds) for _ in range(rounds)])[: each * n_clips]
-    return [sorted(set(hand)) for hand in cards.reshape(n_clips, each).tolist()]
+def _synthesise(
+    root: Path, step: Step, subset: str, tags: Sequence[str], seconds: float, hands: Mapping[str, Sequence[list[int]]]
+) -> None:
+    """The official layout: three tables, and short tracks in low quality.
 
-
-def _write_tables(root: Path, subset: str, rows: Mapping[str, Sequence[tuple[int, float, Sequence[str]]]]) -> None:
-    """Tables as they are published, of (number, seconds, tags) by split; two tracks in a row are one artist's."""
+    Parameters
+    ----------
+    hands : mapping of str to sequence of list of int
+        Numbers of the tags of each track, by split.
+    """
     folder = root / _TABLES[0]
     folder.mkdir(parents=True)
-    for split, tracks in rows.items():
+    number = 1000
+    for split, tracks in hands.items():
         lines = ["TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS"]
-        for place, (number, seconds, tags) in enumerate(tracks):
-            artist = tracks[place - place % 2][0]
-            start = f"track_{number:07}\tartist_{artist:06}\talbum_{artist:06}\t{_path(number)}.mp3\t{seconds:.1f}"
-            lines.append("\t".join([start, *tags]))
+        for place, kinds in enumerate(tracks):
+            number += 7
+            artist = number - 7 * (place % 2)  # two tracks in a row are one artist's
+            path = f"{number % 100:02}/{number}"
+            write_scene(root / "audio-low" / f"{path}.low.mp3", kinds, len(tags), [len(tags), number], seconds)
+            start = f"track_{number:07}\tartist_{artist:06}\talbum_{artist:06}\t{path}.mp3\t{seconds:.1f}"
+            lines.append("\t".join([start, *(tags[kind] for kind in kinds)]))
+            step(1)
         (folder / f"autotagging_{subset}-{_SPLITS[split]}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _path(number: int) -> str:
-    return f"{number % 100:02}/{number}"
-
-
 def _synthesise_tagging(root: Path, step: Step) -> None:
-    """The official layout: three tables, and tracks in low quality that are short."""
-    rows: dict[str, list[tuple[int, float, Sequence[str]]]] = {}
-    number = 1000
-    for part, (split, n_clips) in enumerate(_DEMO_SPLITS.items()):
-        rows[split] = []
-        for kinds in dealt(len(TAGS), n_clips, [50, part]):
-            number += 7
-            path = root / "audio-low" / f"{_path(number)}.low.mp3"
-            write_scene(path, kinds, len(TAGS), [50, number], _DEMO_SECONDS)
-            rows[split].append((number, _DEMO_SECONDS, [TAGS[kind] for kind in kinds]))
-            step(1)
-    _write_tables(root, "top50tags", rows)
+    hands = {split: dealt(len(TAGS), n, [50, part]) for part, (split, n) in enumerate(_DEMO_SPLITS.items())}
+    _synthesise(root, step, "top50tags", TAGS, _DEMO_SECONDS, hands)
 
 
 def _chosen_demo(task: Task, subset: str, classes: Mapping[str, str]) -> Task:
@@ -341,22 +313,15 @@ def _chosen_demo(task: Task, subset: str, classes: Mapping[str, str]) -> Task:
     seconds = _CHOSEN_STRETCH.start + _CHOSEN_STRETCH.seconds + 0.5
 
     def synthesise(root: Path, step: Step) -> None:
-        rows: dict[str, list[tuple[int, float, Sequence[str]]]] = {}
-        number = 1000
-        for split, n_tracks in _CHOSEN_SPLITS.items():
-            rows[split] = []
-            for kind, tag in enumerate(classes):
-                for _ in range(n_tracks):
-                    number += 7
-                    path = root / "audio-low" / f"{_path(number)}.low.mp3"
-                    write_scene(path, [kind], len(classes), [len(classes), number], seconds)
-                    rows[split].append((number, seconds, [tag]))
-                    step(1)
-        _write_tables(root, subset, rows)
+        hands = {
+            split: [[kind] for kind in range(len(classes)) for _ in range(n)] for split, n in _CHOSEN_SPLITS.items()
+        }
+        _synthesise(root, step, subset, list(classes), seconds, hands)
 
     n_clips = len(classes) * sum(_CHOSEN_SPLITS.values())
     demo = stand_in(task, synthesise, n_clips, _CHOSEN_STRETCH.seconds, _DEMO_VERSION)
-    return _own_folder(replace(demo, read_clips=_read_chosen(demo.name, subset, classes, _CHOSEN_STRETCH)))
+    read_clips = partial(_read_chosen, demo.name, subset, classes, _CHOSEN_STRETCH)
+    return _own_folder(replace(demo, read_clips=read_clips))
 
 
 def _own_folder(demo: Task) -> Task:
@@ -365,6 +330,6 @@ def _own_folder(demo: Task) -> Task:
 
 
 _TOP50_DEMO = stand_in(JAMENDO_TOP50, _synthesise_tagging, sum(_DEMO_SPLITS.values()), _DEMO_SECONDS, _DEMO_VERSION)
-JAMENDO_TOP50_DEMO = _own_folder(replace(_TOP50_DEMO, read_clips=_read_tagging(_TOP50_DEMO.name)))
+JAMENDO_TOP50_DEMO = _own_folder(replace(_TOP50_DEMO, read_clips=partial(_read_tagging, _TOP50_DEMO.name)))
 GUITAR_TYPE_JAMENDO_DEMO = _chosen_demo(GUITAR_TYPE_JAMENDO, "instrument", _GUITARS)
 GENRE_3_JAMENDO_DEMO = _chosen_demo(GENRE_3_JAMENDO, "genre", _THREE_GENRES)

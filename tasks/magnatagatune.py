@@ -15,13 +15,15 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL, TAGGING
-from mirbench.tasks.jamendo import dealt
+from mirbench.tasks.layout import absent
+from mirbench.tasks.shtern import PER_CLASS, reconstruction
 from mirbench.tasks.splitting import draw_order, drawn_split
-from mirbench.tasks.stand_ins import Step, stand_in, write_scene
+from mirbench.tasks.stand_ins import Step, dealt, stand_in, write_scene
 from mirbench.types import Archive, Clip, Task
 
 __all__ = [
@@ -47,9 +49,6 @@ MALE = (
 )  # fmt: skip
 NO_VOCAL = ("instrumental", "no singer", "no singing", "no vocal", "no vocals", "no voice", "no voices")
 
-PER_CLASS = 600
-"""Clips of each class of shtern2017's sets (Table 1)."""
-
 BROKEN = (
     "6/norine_braun-now_and_zen-08-gently-117-146.mp3",
     "8/jacob_heringman-josquin_des_prez_lute_settings-19-gintzler__pater_noster-204-233.mp3",
@@ -70,37 +69,31 @@ class Annotated:
     tags: frozenset[str]
 
 
-def _read_tagging(name: str) -> Callable[[Path | None, int], list[Clip]]:
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        rows, find = _annotated(name, root, TAGS)
-        return [
-            Clip(row.id, find(row.path), _by_folder(row.path), tuple(tag for tag in TAGS if tag in row.tags))
-            for row in rows
-            if row.tags
-        ]
-
-    return read_clips
+def _read_tagging(name: str, root: Path | None, fold: int) -> list[Clip]:
+    rows, find = _annotated(name, root, TAGS)
+    return [
+        Clip(row.id, find(row.path), _by_folder(row.path), tuple(tag for tag in TAGS if tag in row.tags))
+        for row in rows
+        if row.tags
+    ]
 
 
 def _by_folder(path: str) -> str:
     return "train" if path[0] in _TRAIN else "valid" if path[0] in _VALID else "test"
 
 
-def _read_vocalist(name: str) -> Callable[[Path | None, int], list[Clip]]:
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        rows, find = _annotated(name, root, (*FEMALE, *MALE, *NO_VOCAL))
-        assert root is not None  # the annotations were read from it
-        artists = _artists(name, root / _CLIP_INFO)
-        clips = []
-        for label, wanted in (("female", FEMALE), ("male", MALE)):
-            fitting = [row for row in rows if row.tags and row.tags <= set(wanted)]
-            for row in sorted(fitting, key=lambda row: draw_order(row.id))[:PER_CLASS]:
-                if not artists.get(row.id):
-                    raise BadInput(f"{root / _CLIP_INFO}: names no artist of clip {row.id}, which is in {_ANNOTATIONS}")
-                clips.append(Clip(row.id, find(row.path), "", (label,), group=artists[row.id]))
-        return drawn_split(sorted(clips, key=lambda clip: int(clip.id)))
-
-    return read_clips
+def _read_vocalist(name: str, root: Path | None, fold: int) -> list[Clip]:
+    rows, find = _annotated(name, root, (*FEMALE, *MALE, *NO_VOCAL))
+    assert root is not None  # the annotations were read from it
+    artists = {row["clip_id"]: row["artist"] for _, row in _rows(name, root / _CLIP_INFO, ("clip_id", "artist"))}
+    clips = []
+    for label, wanted in (("female", FEMALE), ("male", MALE)):
+        fitting = [row for row in rows if row.tags and row.tags <= set(wanted)]
+        for row in sorted(fitting, key=lambda row: draw_order(row.id))[:PER_CLASS]:
+            if not artists.get(row.id):
+                raise BadInput(f"{root / _CLIP_INFO}: names no artist of clip {row.id}, which is in {_ANNOTATIONS}")
+            clips.append(Clip(row.id, find(row.path), "", (label,), group=artists[row.id]))
+    return drawn_split(sorted(clips, key=lambda clip: int(clip.id)))
 
 
 def _annotated(
@@ -128,10 +121,6 @@ def _annotated(
     return [rows[clip_id] for clip_id in sorted(rows, key=int)], _finder(name, root)
 
 
-def _artists(name: str, table: Path) -> dict[str, str]:
-    return {row["clip_id"]: row["artist"] for _, row in _rows(name, table, ("clip_id", "artist"))}
-
-
 def _rows(name: str, table: Path, columns: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Some columns of a tab-separated table, row by row, and where each stands.
 
@@ -143,10 +132,7 @@ def _rows(name: str, table: Path, columns: Sequence[str]) -> Iterator[tuple[str,
         If it is not such a table; names the line.
     """
     if not table.is_file():
-        raise MissingData(
-            f"{name}: {table} is missing; `mirbench show {name}` prints the layout, "
-            f"`mirbench data get {name.removesuffix('-demo')} --data ROOT` fetches it"
-        )
+        raise absent(name, f"{table} is missing")
     try:
         # names and titles may hold a letter in another encoding; tags and paths are ASCII
         with table.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
@@ -220,7 +206,7 @@ MAGNATAGATUNE = Task(
     kind="multi-label",
     classes=TAGS,
     metrics=TAGGING,
-    read_clips=_read_tagging("magnatagatune"),
+    read_clips=partial(_read_tagging, "magnatagatune"),
     folder="magnatagatune",
     n_clips=21_108,
     clip_seconds=29.0,
@@ -248,7 +234,7 @@ VOCALIST_MAGNATAGATUNE = Task(
     kind="single-label",
     classes=("female", "male"),
     metrics=SINGLE_LABEL,
-    read_clips=_read_vocalist("vocalist-magnatagatune"),
+    read_clips=partial(_read_vocalist, "vocalist-magnatagatune"),
     folder="magnatagatune",
     n_clips=0,
     clip_seconds=29.0,
@@ -258,8 +244,7 @@ VOCALIST_MAGNATAGATUNE = Task(
     reference=f"{_LAW}; after the Vocalist set of Shtern, Ejaz, Tzerpos (2017)",
     license="CC BY-NC-SA 3.0",
     notes=(
-        f"a public reconstruction of shtern2017's Vocalist set ({PER_CLASS} clips of 30 s a class), whose audio was "
-        "never published: other music, so its numbers stand beside the paper's, not in their place",
+        reconstruction("Vocalist"),
         *_LAYOUT,
         f"female: one or more of {', '.join(FEMALE)}; male: of {', '.join(MALE)}; none of the other, and none of "
         f"{', '.join(NO_VOCAL)}",
@@ -319,11 +304,11 @@ def _synthesise_vocalist(root: Path, step: Step) -> None:
 
 
 _TAGGING_DEMO = stand_in(MAGNATAGATUNE, _synthesise_tagging, sum(_DEMO_FOLDERS.values()), _DEMO_SECONDS, _DEMO_VERSION)
-MAGNATAGATUNE_DEMO = replace(_TAGGING_DEMO, read_clips=_read_tagging(_TAGGING_DEMO.name))
+MAGNATAGATUNE_DEMO = replace(_TAGGING_DEMO, read_clips=partial(_read_tagging, _TAGGING_DEMO.name))
 _VOCALIST_DEMO = stand_in(VOCALIST_MAGNATAGATUNE, _synthesise_vocalist, 2 * _DEMO_VOICES, _DEMO_SECONDS, _DEMO_VERSION)
 VOCALIST_MAGNATAGATUNE_DEMO = replace(
     _VOCALIST_DEMO,
     folder="vocalist-magnatagatune_demo",  # not that of the other stand-in
-    read_clips=_read_vocalist(_VOCALIST_DEMO.name),
+    read_clips=partial(_read_vocalist, _VOCALIST_DEMO.name),
     manifest=False,
 )

@@ -1,10 +1,11 @@
 """Data sets that the library mirdata knows, ``mirdata:NAME``: its loaders fetch them, check them and say their labels.
 
-Which attribute of a track is the class differs from loader to loader: `KNOWN` says it for those whose tracks have audio
-and a class each, or a list of them. For others, or for another attribute, it is said in the name, as in
-``mirdata:giantsteps_key?label=genres.genres&group=artists``: ``label``; ``group``, what must not cross splits (empty
-for none); ``audio``, the attribute with the path. A dot goes into a dictionary, a comma joins two attributes into one
-class. Splits are the loader's where it has some; those that lack are drawn as for a user's own data.
+Which attribute of a track is the class differs from loader to loader: `mirbench.tasks.mirdata_labels` says it for those
+whose tracks have audio and a class each, or a list of them. For others, or for another attribute, it is said in the
+name, as in ``mirdata:giantsteps_key?label=genres.genres&group=artists``: ``label``; ``group``, what must not cross
+splits (empty for none); ``audio``, the attribute with the path. A dot goes into a dictionary, a comma joins two
+attributes into one class. Splits are the loader's where it has some; those that lack are drawn as for a user's own
+data.
 
 References
 ----------
@@ -17,96 +18,25 @@ import contextlib
 import importlib
 import logging
 import os
-import re
 import socket
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mirbench.datasets import default_data_root
 from mirbench.errors import BadInput, MirbenchError, MissingData, MissingExtra, UnknownName
 from mirbench.progress import Progress
-from mirbench.tasks.hugging_face import Asked, class_name, library_task, named_splits, one_line, take_apart
+from mirbench.tasks.libraries import Asked, library_task, named_splits, one_line, take_apart
+from mirbench.tasks.mirdata_labels import KNOWN, Known, classes, group, value
 from mirbench.types import Clip, Task
 
-__all__ = ["KNOWN", "Known", "fetch_mirdata", "mirdata_task"]
+__all__ = ["fetch_mirdata", "mirdata_task"]
 
 _OPTIONS = ("label", "group", "audio")
 _TIMEOUT = 60.0  # seconds without an answer; the library sets none
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a loader's tracks are asked for: attributes, "a.b" for a key of a dictionary, "a,b" for both together.
-
-    Parameters
-    ----------
-    label, group, audio : str
-        Attributes of a track; no group is "".
-    split : str
-        Attribute that says the split, where the loader's ``get_track_splits`` does not.
-    label_part, group_part : str
-        Pattern whose first group is the part of the text that counts; text that does not match has no class or group.
-    seen : str
-        What the loader's source (mirdata 1.0.0) says the label is.
-    also : tuple of str
-        Other words for whose audio it is, as sources' cards use them.
-    """
-
-    label: str
-    group: str = ""
-    audio: str = "audio_path"
-    split: str = ""
-    label_part: str = ""
-    group_part: str = ""
-    seen: str = ""
-    also: tuple[str, ...] = ()
-
-
-KNOWN: Mapping[str, Known] = {
-    "ballroom": Known("genre", seen="name of the folder of the audio file, in lower case"),
-    "beatport_key": Known(
-        "key", "artists", label_part=r"(?!x$)(.+)", seen="list of annotated keys, 'x' for none known"
-    ),
-    "compmusic_carnatic_rhythm": Known("taala", "artist", seen="a column of the data set's table"),
-    "compmusic_carnatic_varnam": Known("raaga", "artist", seen="second word of the track id"),
-    "compmusic_hindustani_rhythm": Known("taala", "artist", seen="a column of the data set's table"),
-    "compmusic_indian_tonic": Known("tradition", "artist", seen="Carnatic or Hindustani, from the metadata"),
-    "compmusic_raga": Known("raga", "artist", seen="raga of the recording, from the metadata"),
-    "dali": Known("genres", "artist", seen="list of genres, from the metadata; its loader needs the package DALI"),
-    "egfxset": Known("effect", seen="effect of the recording, from the metadata"),
-    "fma_keys": Known("key,mode", seen="tonic, and Major or minor, from the metadata", also=("fma",)),
-    "giantsteps_key": Known("key", "artists", seen="first line of the key file"),
-    "giantsteps_tempo": Known("genre", seen="genre of the track, from its annotation"),
-    "good_sounds": Known(
-        "instrument", "take_info.sound_id", seen="instrument of the sound; a sound's microphones stay together"
-    ),
-    "groove_midi": Known("style", label_part=r"([^/]+)", seen="'primary/secondary' style, from the metadata"),
-    "gtzan_genre": Known("genre", seen="first part of the track id", also=("gtzan",)),
-    "guitarset": Known("style", "player_id", audio="audio_mic_path", seen="one of five styles, from the file name"),
-    "idmt_smt_audio_effects": Known("fx_type", seen="number of the effect, from the XML lists"),
-    "irmas": Known("instrument", "track_id", group_part=r"(.+)__\d+", seen="list of predominant instruments' codes"),
-    "jtd": Known("instrument", "track_id", group_part=r"(.+)_[^_]+", seen="last word of the track id"),
-    "medley_solos_db": Known("instrument", "song_id", split="subset", seen="English name, from the metadata"),
-    "medleydb_melody": Known("genre", "artist", seen="genre of the track, from the metadata"),
-    "medleydb_pitch": Known("instrument", "artist", seen="instrument of the stem, from the metadata"),
-    "mridangam_stroke": Known("stroke_name", seen="name of the stroke, from the file name"),
-    "mtg_jamendo_autotagging_moodtheme": Known("tags", seen="list of tags without their prefix; split-0 of its five"),
-    "rwc_classical": Known("category", "composer", seen="category of the piece, from the metadata"),
-    "salami": Known("broad_genre", "artist", seen="column 'class' of the metadata"),
-    "scms": Known("gender", "artist", split="train", seen="gender of the singer, from the metadata"),
-    "slakh": Known("instrument", "mtrack_id", seen="class of the instrument, from each song's metadata"),
-    "tinysol": Known("instrument_full", seen="English name; its five folds are kept"),
-    "tonality_classicaldb": Known("key", seen="key of the piece, from its annotation"),
-    "tonas": Known("style", "singer", seen="style of the song, from the metadata"),
-    "vocadito": Known("language", "singer_id", seen="language of the lyrics, from the metadata"),
-}
-"""Loaders that were read; none of their data sets was fetched by us."""
 
 
 def mirdata_task(argument: str, data: Path | None = None) -> Task:
@@ -130,7 +60,7 @@ def mirdata_task(argument: str, data: Path | None = None) -> Task:
     """
     asked = take_apart("mirdata", argument, _OPTIONS)
     dataset = _dataset(asked, data or default_data_root())
-    known = _known(asked, dataset)
+    known = _known(asked)
     try:
         clips, folds, said = _read(asked, known, dataset)
     except FileNotFoundError as error:
@@ -162,15 +92,21 @@ def fetch_mirdata(argument: str, root: Path, progress: Progress) -> Path:
     """
     asked = take_apart("mirdata", argument, _OPTIONS)
     dataset = _dataset(asked, root)
-    _known(asked, dataset)  # raises where nothing could be done with it
+    _known(asked)  # raises where nothing could be done with it
     home = Path(dataset.data_home)
+    checking = f"{asked.name}: checking the md5 of every file in {home}"
     try:
         with _logging_to(progress):
-            if _missing(dataset) != []:
+            progress.say(checking)
+            try:
+                missing, changed = _checked(dataset)
+            except FileNotFoundError:  # not even the index is there
+                missing, changed = ["its index"], []
+            if missing:
                 progress.say(f"{asked.name}: mirdata fetches it to {home}")
                 dataset.download()
-            progress.say(f"{asked.name}: checking the md5 of every file")
-            missing, changed = (list(_files(found)) for found in dataset.validate(verbose=False))
+                progress.say(checking)
+                missing, changed = _checked(dataset)
     except Exception as error:  # the network's, an archive's or a loader's own
         raise MissingData(
             f"{asked.name}: mirdata does not fetch it ({one_line(error)}); delete a file that is said to be corrupted, "
@@ -206,7 +142,7 @@ def _module(asked: Asked) -> Any:
     return importlib.import_module(f"mirdata.datasets.{asked.dataset}")
 
 
-def _known(asked: Asked, dataset: Any) -> Known:
+def _known(asked: Asked) -> Known:
     """What the table knows, with what the name says in its place."""
     known = KNOWN.get(asked.dataset, Known(""))
     given = asked.options
@@ -231,8 +167,8 @@ def _read(asked: Asked, known: Known, dataset: Any) -> tuple[list[Clip], dict[st
     left_out: Counter[str] = Counter()
     clips = []
     for name, track in tracks.items():
-        where = _value(asked, track, known.audio)
-        labels = _classes(asked, known, track)
+        where = value(asked.name, track, known.audio)
+        labels = classes(asked.name, known, track)
         if name not in split_of:
             left_out["in no split of train, validation or test"] += 1
         elif where is None:
@@ -240,8 +176,8 @@ def _read(asked: Asked, known: Known, dataset: Any) -> tuple[list[Clip], dict[st
         elif labels is None:
             left_out["without a label"] += 1
         else:
-            group = _group(asked, known, track)
-            clips.append(Clip(name, _inside(asked, dataset, where), split_of[name], labels, group=group))
+            path = _inside(asked, dataset, where)
+            clips.append(Clip(name, path, split_of[name], labels, group=group(asked.name, known, track)))
     if absent := [clip for clip in clips if clip.path is not None and not clip.path.is_file()]:
         raise MissingData(
             f"{asked.name}: {len(absent)} of {len(clips)} audio files are absent ({absent[0].path}); {asked.command}"
@@ -281,62 +217,6 @@ def _splits(
     return {name: ours[str(split)] for name, split in given.items() if str(split) in ours}, {}
 
 
-def _value(asked: Asked, track: Any, attribute: str) -> Any:
-    """What a track has under "a", or under the keys "b" of a dictionary "a.b"."""
-    first, *keys = attribute.split(".")
-    if first not in _attributes(track):
-        raise BadInput(
-            f"{asked.name}: '{first}' is no attribute of track {track.track_id}; it has {', '.join(_attributes(track))}"
-        )
-    value = getattr(track, first)
-    for key in keys:
-        if not isinstance(value, Mapping) or key not in value:
-            has = ", ".join(sorted(map(str, value))) if isinstance(value, Mapping) else "no keys"
-            raise BadInput(f"{asked.name}: '{key}' is no key of {attribute} of track {track.track_id}; it has {has}")
-        value = value[key]
-    return value
-
-
-def _attributes(track: Any) -> list[str]:
-    kinds = [kind for kind in type(track).__mro__ if kind is not object]
-    named = {name: thing for kind in reversed(kinds) for name, thing in vars(kind).items()} | vars(track)
-    return sorted(name for name, thing in named.items() if not name.startswith("_") and not callable(thing))
-
-
-def _texts(asked: Asked, attribute: str, value: Any, part: str) -> list[str]:
-    """Texts of a value: one, or those of a list."""
-    members = value if isinstance(value, list | tuple | set | frozenset) else [value]
-    texts = []
-    for member in members:
-        if member is None:
-            continue
-        if not isinstance(member, str | int | np.integer):
-            raise BadInput(
-                f"{asked.name}: {attribute} is {type(member).__name__}; text, whole numbers or lists are needed"
-            )
-        match = re.fullmatch(part + ".*", str(member).strip(), re.DOTALL) if part else None
-        text = class_name(match[1] if match else "" if part else str(member))
-        texts += [text] if text else []
-    return texts
-
-
-def _classes(asked: Asked, known: Known, track: Any) -> tuple[str, ...] | None:
-    """Classes of a track; None where it has no label."""
-    attributes = known.label.split(",")
-    values = [_value(asked, track, attribute) for attribute in attributes]
-    found = [_texts(asked, name, value, known.label_part) for name, value in zip(attributes, values, strict=True)]
-    if len(found) > 1:
-        return (" ".join(text for texts in found for text in texts),) if all(found) else None
-    empty = isinstance(values[0], list | tuple | set | frozenset) and not values[0]
-    return tuple(dict.fromkeys(found[0])) if found[0] or empty else None
-
-
-def _group(asked: Asked, known: Known, track: Any) -> str:
-    if not known.group:
-        return ""
-    return ", ".join(sorted(_texts(asked, known.group, _value(asked, track, known.group), known.group_part)))
-
-
 def _inside(asked: Asked, dataset: Any, where: Any) -> Path:
     """Path of a track's audio, which must lie in the data set's folder."""
     path = Path(os.path.normpath(str(where)))
@@ -345,12 +225,10 @@ def _inside(asked: Asked, dataset: Any, where: Any) -> Path:
     return path
 
 
-def _missing(dataset: Any) -> list[str] | None:
-    """Files of the index that are not there; None where there is no index yet."""
-    try:
-        return list(_files(dataset.validate(verbose=False)[0]))
-    except FileNotFoundError:
-        return None
+def _checked(dataset: Any) -> tuple[list[str], list[str]]:
+    """Files of the data set's index that are not there, and those whose md5 is another."""
+    missing, changed = dataset.validate(verbose=False)
+    return list(_files(missing)), list(_files(changed))
 
 
 def _files(found: Any) -> Iterator[str]:

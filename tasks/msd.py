@@ -19,16 +19,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import TAGGING
-from mirbench.tasks.jamendo import dealt
 from mirbench.tasks.own import SUFFIXES
-from mirbench.tasks.stand_ins import Step, stand_in, write_scene
+from mirbench.tasks.stand_ins import Step, dealt, stand_in, write_scene
 from mirbench.types import BoolArray, Clip, Task
 
 __all__ = ["MSD", "MSD_DEMO", "TAGS", "write_tracks"]
@@ -48,20 +47,16 @@ _ID = re.compile("TR[A-Z]{5}[0-9A-F]{11}")
 _DEMO_SECONDS, _DEMO_VERSION, _DEMO_SPLITS = 4.0, "1", {"train": 54, "valid": 18, "test": 24}
 
 
-def _reader(name: str) -> Callable[[Path | None, int], list[Clip]]:
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        if root is None:
-            raise MissingData(f"{name}: its tracks are listed in tracks.csv of its folder")
-        table = root / "tracks.csv"
-        if not table.is_file():
-            raise MissingData(f"{name}: {root} holds no tracks.csv; `mirbench show {name}` says how to make it")
-        find = _finder(root / "audio")
-        return [
-            Clip(track_id, find(track_id), split, labels)
-            for track_id, (split, labels) in sorted(_tracks(table).items())
-        ]
-
-    return read_clips
+def _read(name: str, root: Path | None, fold: int) -> list[Clip]:
+    if root is None:
+        raise MissingData(f"{name}: its tracks are listed in tracks.csv of its folder")
+    table = root / "tracks.csv"
+    if not table.is_file():
+        raise MissingData(f"{name}: {root} holds no tracks.csv; `mirbench show {name}` says how to make it")
+    find = _finder(root / "audio")
+    return [
+        Clip(track_id, find(track_id), split, labels) for track_id, (split, labels) in sorted(_tracks(table).items())
+    ]
 
 
 def _tracks(table: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -181,7 +176,7 @@ MSD = Task(
     kind="multi-label",
     classes=TAGS,
     metrics=TAGGING,
-    read_clips=_reader("msd"),
+    read_clips=partial(_read, "msd"),
     folder="msd",
     n_clips=0,
     clip_seconds=29.0,
@@ -225,4 +220,4 @@ def _made_up_id(text: str) -> str:
 
 
 _STAND_IN = stand_in(MSD, _synthesise, sum(_DEMO_SPLITS.values()), _DEMO_SECONDS, _DEMO_VERSION)
-MSD_DEMO = replace(_STAND_IN, read_clips=_reader(_STAND_IN.name))
+MSD_DEMO = replace(_STAND_IN, read_clips=partial(_read, _STAND_IN.name))

@@ -18,12 +18,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL
+from mirbench.tasks.layout import absent
 from mirbench.tasks.retrain import retrain_split
 from mirbench.tasks.stand_ins import SAMPLE_RATE, Step, stand_in
 from mirbench.types import Archive, Clip, Task
@@ -42,8 +44,7 @@ ORGANS = ("organ-a", "organ-b")
 VELOCITIES = (25, 50, 75, 100, 127)
 LOWEST, HIGHEST = 21, 108  # MIDI pitches of a piano; a few notes lie outside
 
-_SPLITS = {"train": "train", "valid": "valid", "test": "test"}
-
+_SPLITS = ("train", "valid", "test")
 _PER_FAMILY = 880
 _PER_INSTRUMENT = (880, 880, 880, 760, 730, 690, 670, 650)  # printed; which family has which is not
 _PER_ORGAN = 440
@@ -64,15 +65,16 @@ class _Note:
     velocity: int
 
 
+_Select = Callable[[Sequence[_Note]], Mapping[str, Sequence[_Note]]]
+"""What takes the notes of each class from those of the train archive."""
+
+
 def _archive_folder(task: str, root: Path | None, split: str) -> Path:
     if root is None:
         raise MissingData(f"{task}: its labels are in the examples.json of NSynth's archives")
     folder = root / f"nsynth-{split}"
     if not (folder / "examples.json").is_file():
-        raise MissingData(
-            f"{task}: {folder} holds no examples.json; `mirbench show {task}` prints the layout, "
-            f"`mirbench data get {task} --data ROOT` fetches it"
-        )
+        raise absent(task, f"{folder} holds no examples.json")
     return folder
 
 
@@ -171,24 +173,18 @@ def _organ(notes: Sequence[_Note], count: int) -> dict[str, list[_Note]]:
     return {label: organs[name][:count] for label, name in zip(ORGANS, full, strict=True)}
 
 
-def _reader(
-    task: str, select: Callable[[Sequence[_Note]], Mapping[str, Sequence[_Note]]]
-) -> Callable[[Path | None, int], list[Clip]]:
-    """A reader of one of shtern2017's sets, with the paper's split: by the hash of "class/note.jpg"."""
-
-    def read_clips(root: Path | None, fold: int) -> list[Clip]:
-        folder = _archive_folder(task, root, "train")
-        chosen = select(_notes(folder))
-        return _clips(
-            folder,
-            (
-                (label, note, retrain_split(f"{label}/{note.name}.jpg"), "")
-                for label in sorted(chosen)
-                for note in chosen[label]
-            ),
-        )
-
-    return read_clips
+def _read_chosen(task: str, select: _Select, root: Path | None, fold: int) -> list[Clip]:
+    """One of shtern2017's sets, with the paper's split: by the hash of "class/note.jpg"."""
+    folder = _archive_folder(task, root, "train")
+    chosen = select(_notes(folder))
+    return _clips(
+        folder,
+        (
+            (label, note, retrain_split(f"{label}/{note.name}.jpg"), "")
+            for label in sorted(chosen)
+            for note in chosen[label]
+        ),
+    )
 
 
 _ADDRESS = "https://storage.googleapis.com/download.magenta.tensorflow.org/datasets/nsynth"
@@ -268,7 +264,7 @@ NSYNTH_FAMILY = _card(
     "nsynth-family",
     "Acoustic, electronic or synthetic keyboard (NSynth Family of shtern2017)",
     SOURCES,
-    _reader("nsynth-family", lambda notes: _family(notes, _PER_FAMILY)),
+    partial(_read_chosen, "nsynth-family", partial(_family, count=_PER_FAMILY)),
     len(SOURCES) * _PER_FAMILY,
     (_RULE, _LEAK, "880 notes a class are two instruments of 88 pitches and 5 velocities"),
 )
@@ -277,7 +273,7 @@ NSYNTH_INSTRUMENT = _card(
     "nsynth-instrument",
     "Eight acoustic instrument families (NSynth Instrument of shtern2017)",
     ACOUSTIC,
-    _reader("nsynth-instrument", lambda notes: _instrument(notes, _PER_INSTRUMENT)),
+    partial(_read_chosen, "nsynth-instrument", partial(_instrument, counts=_PER_INSTRUMENT)),
     sum(_PER_INSTRUMENT),
     (
         _RULE,
@@ -291,7 +287,7 @@ NSYNTH_ORGAN = _card(
     "nsynth-organ",
     "Which of two electronic organs (NSynth Organ of shtern2017)",
     ORGANS,
-    _reader("nsynth-organ", lambda notes: _organ(notes, _PER_ORGAN)),
+    partial(_read_chosen, "nsynth-organ", partial(_organ, count=_PER_ORGAN)),
     len(ORGANS) * _PER_ORGAN,
     (_RULE, _LEAK, "its two classes are two instruments: a split without common instruments cannot exist"),
 )
@@ -327,16 +323,11 @@ def _synthesise(root: Path, step: Step, instruments: Mapping[str, Sequence[str]]
         (folder / "examples.json").write_text(json.dumps(listed))
 
 
-def _demo(
-    task: Task,
-    instruments: Mapping[str, Sequence[str]],
-    select: Callable[[Sequence[_Note]], Mapping[str, Sequence[_Note]]] | None = None,
-) -> Task:
-    n_notes = len(instruments["train"]) * _DEMO_NOTES + len(instruments.get("test", ())) * _DEMO_NOTES
-    demo = stand_in(
-        task, lambda root, step: _synthesise(root, step, instruments), n_notes, _DEMO_SECONDS, _DEMO_VERSION
-    )
-    read_clips = task.read_clips if select is None else _reader(demo.name, select)
+def _demo(task: Task, instruments: Mapping[str, Sequence[str]], select: _Select | None = None) -> Task:
+    # the notes of an instrument are parted between valid and test
+    n_notes = (len(instruments["train"]) + len(instruments.get("test", ()))) * _DEMO_NOTES
+    demo = stand_in(task, partial(_synthesise, instruments=instruments), n_notes, _DEMO_SECONDS, _DEMO_VERSION)
+    read_clips = task.read_clips if select is None else partial(_read_chosen, demo.name, select)
     return replace(demo, folder=demo.name.replace("-", "_"), read_clips=read_clips)
 
 
@@ -351,15 +342,15 @@ NSYNTH_FAMILIES_DEMO = _demo(
 NSYNTH_FAMILY_DEMO = _demo(
     NSYNTH_FAMILY,
     {"train": [f"keyboard_{source}_{k:03}" for source in SOURCES for k in range(2)]},
-    lambda notes: _family(notes, 2 * _DEMO_NOTES),
+    partial(_family, count=2 * _DEMO_NOTES),
 )
 NSYNTH_INSTRUMENT_DEMO = _demo(
     NSYNTH_INSTRUMENT,
     {"train": [f"{family}_acoustic_000" for family in ACOUSTIC]},
-    lambda notes: _instrument(notes, [_DEMO_NOTES] * len(ACOUSTIC)),
+    partial(_instrument, counts=[_DEMO_NOTES] * len(ACOUSTIC)),
 )
 NSYNTH_ORGAN_DEMO = _demo(
     NSYNTH_ORGAN,
     {"train": ["organ_electronic_000", "organ_electronic_001"]},
-    lambda notes: _organ(notes, _DEMO_NOTES),
+    partial(_organ, count=_DEMO_NOTES),
 )

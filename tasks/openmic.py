@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, MissingData
+from mirbench.tasks.layout import absent
 from mirbench.tasks.splitting import draw_order
 from mirbench.tasks.stand_ins import Step, stand_in, write_scene
 from mirbench.types import Archive, ArrayRow, Clip, Task
@@ -63,10 +64,7 @@ def _read(root: Path | None, fold: int) -> list[Clip]:
         raise MissingData("openmic: its labels are in openmic-2018.npz of the data set")
     folder = next((path for path in (root, root / "openmic-2018") if (path / "openmic-2018.npz").is_file()), None)
     if folder is None:
-        raise MissingData(
-            f"openmic: {root} holds no openmic-2018.npz; `mirbench show openmic` prints the layout, "
-            "`mirbench data get openmic --data ROOT` fetches it"
-        )
+        raise absent("openmic", f"{root} holds no openmic-2018.npz")
     labels = _labels(folder / "openmic-2018.npz")
     splits = _splits(folder / "partitions")
     artists = _artists(folder / "openmic-2018-metadata.csv")

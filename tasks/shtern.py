@@ -27,16 +27,28 @@ from mirbench.types import Clip, Task
 
 __all__ = [
     "COMPOSER", "COMPOSER_DEMO", "GENRE_3", "GENRE_3_DEMO", "GENRE_3_SHORT", "GENRE_3_SHORT_DEMO", "GUITAR_TYPE",
-    "GUITAR_TYPE_DEMO", "METAL_CLASSICAL", "METAL_CLASSICAL_DEMO", "VOCALIST", "VOCALIST_DEMO",
+    "GUITAR_TYPE_DEMO", "METAL_CLASSICAL", "METAL_CLASSICAL_DEMO", "PER_CLASS", "VOCALIST", "VOCALIST_DEMO",
+    "reconstruction",
 ]  # fmt: skip
 
 Stretch = Callable[[Path], tuple[float, float | None]]
 """Start and duration, in seconds, of what is heard of a file."""
 
+PER_CLASS = 600
+"""Clips of each class of these sets (Table 1)."""
+
 _ABOUT_30 = 31.0  # seconds
 _DEMO_VERSION = "1"
 _DEMO_SPLITS = {"train": 16, "valid": 4, "test": 4}  # files a class
 _LONG_DEMO_SPLITS = {"train": 4, "valid": 2, "test": 2}
+
+
+def reconstruction(printed: str) -> str:
+    """What is noted on the card of a task that asks what one of the paper's sets of 30 s asked, of public music."""
+    return (
+        f"a public reconstruction of shtern2017's {printed} set ({PER_CLASS} clips of 30 s a class), whose audio "
+        "was never published: other music, so its numbers stand beside the paper's, not in their place"
+    )
 
 
 def _whole(path: Path) -> tuple[float, float | None]:

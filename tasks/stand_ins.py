@@ -14,7 +14,7 @@ import numpy as np
 from mirbench.tasks.voices import scene
 from mirbench.types import FloatArray, Task
 
-__all__ = ["SAMPLE_RATE", "Step", "names_by_split", "stand_in", "write_scene"]
+__all__ = ["SAMPLE_RATE", "Step", "dealt", "names_by_split", "stand_in", "write_scene"]
 
 SAMPLE_RATE = 16_000
 """Of the audio of every stand-in, in Hz."""
@@ -68,6 +68,14 @@ def names_by_split(names: Iterable[str], split: Callable[[str], str], wanted: Ma
         if not any(left.values()):
             break
     return taken
+
+
+def dealt(n_kinds: int, n_clips: int, seed: Sequence[int], each: int = 3) -> list[list[int]]:
+    """Kinds for each clip, dealt like shuffled cards: every kind about as often as any other, up to `each` a clip."""
+    rng = np.random.default_rng(list(seed))
+    rounds = -(-each * n_clips // n_kinds)
+    cards = np.concatenate([rng.permutation(n_kinds) for _ in range(rounds)])[: each * n_clips]
+    return [sorted(set(hand)) for hand in cards.reshape(n_clips, each).tolist()]
 
 
 def write_scene(path: Path, kinds: Sequence[int], n_kinds: int, seed: Sequence[int], seconds: float) -> FloatArray:

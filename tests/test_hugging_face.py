@@ -16,7 +16,8 @@ import soundfile
 from mirbench import cli
 from mirbench.errors import BadInput, MissingData, MissingExtra, UnknownName
 from mirbench.progress import Progress
-from mirbench.tasks.hugging_face import fetch_hf, hf_task, named_splits, take_apart
+from mirbench.tasks.hugging_face import fetch_hf, hf_task
+from mirbench.tasks.libraries import named_splits, take_apart
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 QUIET = Progress(quiet=True)

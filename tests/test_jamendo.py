@@ -23,9 +23,9 @@ from mirbench.tasks.jamendo import (
     JAMENDO_TOP50,
     JAMENDO_TOP50_DEMO,
     TAGS,
-    dealt,
 )  # fmt: skip
 from mirbench.tasks.splitting import draw_order
+from mirbench.tasks.stand_ins import dealt
 from mirbench.types import Clip, Task
 
 QUIET = Progress(quiet=True)

@@ -18,7 +18,8 @@ import soundfile
 from mirbench import cli
 from mirbench.errors import BadInput, MissingData, MissingExtra, UnknownName
 from mirbench.progress import Progress
-from mirbench.tasks.mirdata import KNOWN, fetch_mirdata, mirdata_task
+from mirbench.tasks.mirdata import fetch_mirdata, mirdata_task
+from mirbench.tasks.mirdata_labels import KNOWN
 
 QUIET = Progress(quiet=True)
 GENRES = ("blues", "hiphop", "jazz")
