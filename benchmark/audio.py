@@ -21,7 +21,7 @@ from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "read", "survey", "window_starts",
+    "MIN_SECONDS", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "memo_key", "read", "survey", "window_starts",
 ]  # fmt: skip
 
 MIN_SECONDS = 0.1
@@ -163,7 +163,7 @@ def survey(
     database = sqlite3.connect(memo, timeout=60)
     try:
         database.execute(_TABLE)
-        keys = {excerpt: _memo_key(excerpt) for excerpt in excerpts}
+        keys = {excerpt: memo_key(excerpt) for excerpt in excerpts}
         found |= {e: facts for e, key in keys.items() if key and (facts := _recall(database, key))}
         missing = [excerpt for excerpt in keys if excerpt not in found]
         with ThreadPoolExecutor(workers) as pool, progress.bar(f"checking {what}", len(missing), "files") as step:
@@ -190,7 +190,11 @@ def _recall(database: sqlite3.Connection, key: str) -> Facts | None:
     return Facts(*row) if row else None
 
 
-def _memo_key(excerpt: Excerpt) -> str:
+def memo_key(excerpt: Excerpt) -> str:
+    """What tells a stretch of a file on this machine from any other: path, size, time of change; "" where it is not.
+
+    Levels are not in it: what is remembered is about the stretch as it was recorded.
+    """
     try:
         status = excerpt.path.stat()
     except OSError:

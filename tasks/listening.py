@@ -25,7 +25,7 @@ __all__ = ["Heard", "file_digest", "listen"]
 
 _FULL_SCALE, _RUN = 0.999, 3  # a run is so many samples of at least this level in a row
 # another number where any column comes to mean something else, as when fingerprints change
-_TABLE = "CREATE TABLE IF NOT EXISTS heard1 (key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB)"
+_TABLE = "CREATE TABLE IF NOT EXISTS heard2 (key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB)"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def listen(
         database.execute(_TABLE)
         keys = {place: _key(place) for place in sorted(set(places), key=lambda p: (str(p.path), p.start))}
         for place, key in keys.items():
-            if row := database.execute("SELECT * FROM heard1 WHERE key = ?", (key,)).fetchone():
+            if row := database.execute("SELECT * FROM heard2 WHERE key = ?", (key,)).fetchone():
                 answers[place] = Heard(*row[1:])
         missing = [place for place in keys if place not in answers]
         with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
@@ -85,7 +85,7 @@ def listen(
                 answers[place] = answer
                 if isinstance(answer, Heard):
                     row = (keys[place], *astuple(answer))
-                    database.execute("INSERT OR REPLACE INTO heard1 VALUES (?, ?, ?, ?, ?, ?)", row)
+                    database.execute("INSERT OR REPLACE INTO heard2 VALUES (?, ?, ?, ?, ?, ?)", row)
     finally:
         database.commit()  # an interrupt keeps what was heard
         database.close()
@@ -93,12 +93,8 @@ def listen(
 
 
 def _key(place: Excerpt) -> str:
-    try:
-        status = place.path.stat()
-    except OSError:
-        return ""
-    where = place.path.resolve()
-    return f"{where}|{status.st_size}|{status.st_mtime_ns}|{place.start:.6f}|{place.duration}"
+    key = audio.memo_key(place)
+    return f"{key}|{place.peaks}" if key else ""
 
 
 def _hear(place: Excerpt) -> Heard | str:
