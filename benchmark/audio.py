@@ -21,7 +21,8 @@ from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "memo_key", "read", "survey", "window_starts",
+    "MIN_SECONDS", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "memo_key", "read", "survey",
+    "window_starts",
 ]  # fmt: skip
 
 MIN_SECONDS = 0.1

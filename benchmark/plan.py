@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,7 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     every, folder, facts = _clips(request, task, kind, card, progress)
     weights = find_weights(card, request.weights, request.cache, progress) if card else None
     plan = Plan(request, task, method, card, weights, every, folder, facts, ())
-    clips = {clip.id: clip for clips in every for clip in clips}.values()
-    audio_sha256 = _audio_sha256(clips, facts, card.shipped if card else "", request.cache / "files.sqlite")
+    audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
     specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
     return replace(plan, specs=specs)
 
@@ -201,12 +200,13 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
     )
 
 
-def _audio_sha256(clips: Collection[Clip], facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
-    """One hash over ids, labels and bytes of every clip, for all folds; splits belong to the task's version.
+def _audio_sha256(folds: _Folds, facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
+    """One hash over ids, labels, splits and bytes of every clip, for all folds.
 
     The bytes are those that the run uses: of its audio, of the features that ship with it, or none.
     """
     total = hashlib.sha256()
+    clips = {clip.id: clip for clips in folds for clip in clips}.values()
     arrays = {row.path for clip in clips for row in clip.arrays if row.name == shipped}
     array_sha256 = {path: file_sha256(path, memo) for path in arrays}
     for clip in sorted(clips, key=lambda c: c.id):
@@ -216,4 +216,7 @@ def _audio_sha256(clips: Collection[Clip], facts: Mapping[Excerpt, audio.Facts],
         line += tuple((row.key, row.row, array_sha256[row.path]) for row in clip.arrays if row.name == shipped)
         line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
         total.update(repr(line).encode())
+    for fold, parts in enumerate(folds):
+        for clip in sorted(parts, key=lambda c: c.id):
+            total.update(repr((fold, clip.id, clip.split)).encode())
     return total.hexdigest()

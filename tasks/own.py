@@ -226,6 +226,7 @@ def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip]) -> N
 def _version(clips: Sequence[Clip], folds: Mapping[str, int]) -> str:
     total = hashlib.sha256()
     for clip in sorted(clips, key=lambda clip: clip.id):
-        line = (clip.id, folds.get(clip.id, clip.split), clip.labels, clip.unknown, clip.start, clip.duration)
+        where = (clip.start, clip.duration)
+        line = (clip.id, folds.get(clip.id, clip.split), clip.labels, clip.unknown, clip.group, *where)
         total.update(repr(line).encode())
     return total.hexdigest()[:12]
