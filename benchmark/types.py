@@ -370,8 +370,8 @@ class SourceCard:
         What it is.
     offers : tuple of str
         Which stages it has; see `Stage`.
-    seconds : float
-        Length of the window that it takes.
+    sample_rate, seconds : int, float
+        Rate in Hz and length of the window that it takes; these and the counts below are 0 where there is no network.
     accepts : tuple of str
         Kinds of file that its network can begin from: "audio", "picture".
     n_bands, n_frames : int
@@ -403,17 +403,17 @@ class SourceCard:
     title: str
     kind: Literal["network", "embedding", "precomputed"]
     offers: tuple[Stage, ...]
-    sample_rate: int
-    seconds: float
-    n_bands: int
-    n_frames: int
-    n_features: int
-    n_outputs: int
-    n_layers: int
-    n_parameters: int
-    labels: str
-    trained_on: tuple[str, ...]
     builder: str
+    sample_rate: int = 0
+    seconds: float = 0.0
+    n_bands: int = 0
+    n_frames: int = 0
+    n_features: int = 0
+    n_outputs: int = 0
+    n_layers: int = 0
+    n_parameters: int = 0
+    labels: str = ""
+    trained_on: tuple[str, ...] = ()
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
     version: str = "1"
     weights: tuple[WeightFile, ...] = ()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from mirbench import checks
+from mirbench import checks, cli
 from mirbench.context import Context
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
@@ -40,3 +43,37 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, tuple[Split
     folder = tmp_path_factory.mktemp("tiny")
     splits = checks.tiny_task(folder)
     return checks.tiny_context(Catalogue().source("nano"), splits, folder, Progress(quiet=True)), splits
+
+
+class Answer(NamedTuple):
+    """What a command leaves: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(words: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
+    """Do what the words would do on a command line, in this process."""
+    monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])  # type: ignore[call-overload]
+    capsys.readouterr()
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    held = capsys.readouterr()
+    return Answer(code, held.out, held.err)
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """``typed("run", "--task", …)``: the command as a user types it, in an empty home with nothing installed there."""
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MIRBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MIRBENCH_DATA", raising=False)
+    monkeypatch.delenv("MIRBENCH_WEIGHTS", raising=False)
+    monkeypatch.chdir(tmp_path / "work")
+    return lambda *words: command(words, monkeypatch, capsys)

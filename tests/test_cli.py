@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,42 +22,10 @@ from mirbench.store import RunStore
 from mirbench.tasks import TASKS
 from mirbench.tasks.gtzan import GENRES
 
+if TYPE_CHECKING:
+    from conftest import Answer
 
-@dataclass(frozen=True)
-class Answer:
-    """What a command leaves: its exit code and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Mirbench = Callable[..., Answer]
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mirbench:
-    """``typed("run", "--task", …)``: the command as a user types it, in an empty home with nothing installed there."""
-    for name in ("home", "work"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MIRBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("MIRBENCH_DATA", raising=False)
-    monkeypatch.delenv("MIRBENCH_WEIGHTS", raising=False)
-    monkeypatch.chdir(tmp_path / "work")
-
-    def call(*words: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        held = capsys.readouterr()
-        return Answer(code, held.out, held.err)
-
-    return call
+Mirbench = Callable[..., "Answer"]
 
 
 def write_excerpt(root: Path) -> Path:
@@ -328,7 +295,7 @@ def test_run_takes_the_settings_typed(typed: Mirbench, asked: list[Request], exc
 
 
 def test_version_is_that_of_the_package(typed: Mirbench) -> None:
-    assert typed("--version") == Answer(0, f"mirbench {mirbench.__version__}\n", "")
+    assert typed("--version") == (0, f"mirbench {mirbench.__version__}\n", "")
 
 
 @pytest.mark.parametrize(("kind", "table"), [("tasks", TASKS), ("methods", METHODS), ("sources", SOURCES)])

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirbench import cli
 from mirbench.errors import BadInput, MissingData, MissingExtra, UnknownName
 from mirbench.progress import Progress
 from mirbench.tasks.hugging_face import fetch_hf, hf_task
@@ -472,25 +471,9 @@ def test_hf_task_refuses_a_broken_note_of_its_source(library: Any, offer: Offer,
 # The command line
 
 
-def typed(
-    words: Sequence[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[int, str, str]:
-    """Exit code, output and errors of a command."""
-    monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    held = capsys.readouterr()
-    return code, held.out, held.err
-
-
-def test_data_get_fetches_and_checks(
-    library: Any, offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_get_fetches_and_checks(library: Any, offer: Offer, tmp_path: Path, typed: Any) -> None:
     offer({"train": two(library, 20)})
-    code, out, _ = typed(("data", "get", "hf:some/music", "--data", tmp_path / "data"), monkeypatch, capsys)
+    code, out, _ = typed("data", "get", "hf:some/music", "--data", tmp_path / "data")
     assert (code, out.splitlines()[-1].endswith("20 clips, all readable, layout and counts as on the card")) == (
         0,
         True,
@@ -508,12 +491,7 @@ def test_data_get_fetches_and_checks(
     ],
 )
 def test_data_get_of_what_the_hub_does_not_give_is_one_line(
-    raised: str,
-    says: str,
-    library: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    raised: str, says: str, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Any
 ) -> None:
     import huggingface_hub
     import huggingface_hub.errors
@@ -525,19 +503,19 @@ def test_data_get_of_what_the_hub_does_not_give_is_one_line(
         raise error
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
-    code, out, err = typed(("data", "get", "hf:some/music", "--data", tmp_path / "data"), monkeypatch, capsys)
+    code, out, err = typed("data", "get", "hf:some/music", "--data", tmp_path / "data")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"mirbench: hf:some/music: {says}")
 
 
 def test_data_get_of_what_the_library_does_not_load_is_one_line(
-    library: Any, offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    library: Any, offer: Offer, tmp_path: Path, typed: Any
 ) -> None:
     def refuse(**asked: Any) -> None:
         raise ValueError("Config name is missing.\nPick one among ['large', 'small']")
 
     offer(refuse)
-    code, out, err = typed(("data", "get", "hf:some/music", "--data", tmp_path / "data"), monkeypatch, capsys)
+    code, out, err = typed("data", "get", "hf:some/music", "--data", tmp_path / "data")
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
         "mirbench: hf:some/music: the library datasets does not load it: ValueError: Config name is missing. "
@@ -554,10 +532,8 @@ def test_fetch_hf_says_what_is_wrong_with_the_files(library: Any, offer: Offer, 
         fetch_hf("some/music", tmp_path / "data", QUIET)
 
 
-def test_data_get_without_the_library_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_get_without_the_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Any) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    code, out, err = typed(("data", "get", "hf:some/music", "--data", tmp_path / "data"), monkeypatch, capsys)
+    code, out, err = typed("data", "get", "hf:some/music", "--data", tmp_path / "data")
     assert (code, out) == (2, "")
     assert err == "mirbench: fetching hf:some/music needs datasets: pip install 'mirbench[hf]'\n"

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import urllib.error
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirbench import cli
 from mirbench.errors import BadInput, MissingData, MissingExtra, UnknownName
 from mirbench.progress import Progress
 from mirbench.tasks.mirdata import fetch_mirdata, mirdata_task
@@ -384,37 +383,21 @@ def test_known_names_attributes_that_the_loader_has(loader: str, library: Any) -
 # The command line
 
 
-def typed(
-    words: Sequence[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[int, str, str]:
-    """Exit code, output and errors of a command."""
-    monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    held = capsys.readouterr()
-    return code, held.out, held.err
-
-
-def test_data_get_fetches_and_checks(
-    offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_get_fetches_and_checks(offer: Offer, tmp_path: Path, typed: Any) -> None:
     offer("gtzan_genre", gtzan(), "1.0")
-    code, out, _ = typed(("data", "get", "mirdata:gtzan_genre", "--data", tmp_path), monkeypatch, capsys)
+    code, out, _ = typed("data", "get", "mirdata:gtzan_genre", "--data", tmp_path)
     assert code == 0
     assert out.splitlines()[-1].endswith("gtzan_genre: 24 clips, all readable, layout and counts as on the card")
 
 
 def test_data_get_without_a_network_is_one_line(
-    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Any
 ) -> None:
     def refuse(*words: Any, **more: Any) -> None:
         raise urllib.error.URLError("no route\nto host")
 
     monkeypatch.setattr("urllib.request.urlretrieve", refuse)
-    code, out, err = typed(("data", "get", "mirdata:gtzan_genre", "--data", tmp_path / "data"), monkeypatch, capsys)
+    code, out, err = typed("data", "get", "mirdata:gtzan_genre", "--data", tmp_path / "data")
     assert (code, out) == (2, "")
     assert [line for line in err.splitlines() if line.startswith("mirbench:")] == err.splitlines()[-1:]
     assert "mirdata does not fetch it (URLError: <urlopen error no route to host>)" in err.splitlines()[-1]
@@ -440,18 +423,14 @@ def test_fetch_mirdata_of_what_has_no_known_label_downloads_nothing(
         fetch_mirdata("brid", tmp_path / "data", QUIET)
 
 
-def test_data_get_of_an_unknown_data_set_is_one_line(
-    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = typed(("data", "get", "mirdata:gtzan", "--data", tmp_path / "data"), monkeypatch, capsys)
+def test_data_get_of_an_unknown_data_set_is_one_line(library: Any, tmp_path: Path, typed: Any) -> None:
+    code, out, err = typed("data", "get", "mirdata:gtzan", "--data", tmp_path / "data")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("mirbench: No data set of mirdata is called 'gtzan'. Did you mean 'gtzan_genre'?")
 
 
-def test_data_get_without_the_library_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_get_without_the_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Any) -> None:
     monkeypatch.setitem(sys.modules, "mirdata", None)
-    code, out, err = typed(("data", "get", "mirdata:gtzan_genre", "--data", tmp_path / "data"), monkeypatch, capsys)
+    code, out, err = typed("data", "get", "mirdata:gtzan_genre", "--data", tmp_path / "data")
     assert (code, out) == (2, "")
     assert err == "mirbench: mirdata:gtzan_genre needs mirdata: pip install 'mirbench[mirdata]'\n"

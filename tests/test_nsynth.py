@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirbench import cli
 from mirbench.checks import check_clips, check_data, check_task
 from mirbench.datasets import read_task
 from mirbench.errors import BadInput, MissingData
@@ -450,26 +448,6 @@ def test_audio_of_another_split_is_not_taken(tmp_path: Path) -> None:
 
 
 # The command line
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """``typed("run", …)``: exit code, output and error."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        held = capsys.readouterr()
-        return code, held.out, held.err
-
-    return call
 
 
 @by_name

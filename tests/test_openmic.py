@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import pickle
-import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mirbench import cli
 from mirbench.checks import check_clips, check_data, check_task
 from mirbench.datasets import read_task
 from mirbench.errors import BadInput, MissingData
@@ -476,26 +474,6 @@ def test_shipped_features_are_the_rows_of_x(kind: type, tmp_path: Path) -> None:
     clips = list(read(plant(tmp_path, X=held)).values())[5:8]
     values = ShippedFeatures("vggish").pooled(clips).values
     assert np.array_equal(values.reshape(3, 10, 128), labels()["X"][5:8].astype(np.float32))
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """``typed("run", …)``: exit code, output and error."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        held = capsys.readouterr()
-        return code, held.out, held.err
-
-    return call
 
 
 def ran(typed: Any, data: Path, *words: str) -> tuple[int, str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirbench import cli
 from mirbench.checks import check_clips, check_data, check_task
 from mirbench.datasets import read_task
 from mirbench.errors import BadInput, MissingData
@@ -537,26 +535,6 @@ def test_data_check_of_a_list_names_every_missing_file(tmp_path: Path) -> None:
 
 
 Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """``typed("run", …)``: exit code, output and error of a command, in an empty folder."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mirbench", *map(str, words)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        held = capsys.readouterr()
-        return code, held.out, held.err
-
-    return call
 
 
 def test_run_typed_on_a_folder_says_where_its_records_are(songs: Path, typed: Typed) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +15,6 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from mirbench import cli
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.methods.sources.precomputed import FileFeatures, ShippedFeatures, features_card
 from mirbench.plan import Request, demo_needed
@@ -455,56 +453,42 @@ def gtzan_features(root: Path) -> Path:
 
 
 @pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """``typed(…)``: exit code, output and error of ``mirbench run … --method probe-svm --seeds 1 --quiet``."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        fixed = ("--method", "probe-svm", "--seeds", "1", "--quiet")
-        monkeypatch.setattr(sys, "argv", ["mirbench", "run", *map(str, words), *fixed])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        held = capsys.readouterr()
-        return code, held.out, held.err
-
-    return call
+def probed(typed: Any) -> Any:
+    """``probed(…)``: what ``mirbench run … --method probe-svm --seeds 1 --quiet`` leaves."""
+    return lambda *words: typed("run", *words, "--method", "probe-svm", "--seeds", "1", "--quiet")
 
 
-def test_run_typed_on_features_of_gtzan_needs_no_data_at_all(typed: Any, tmp_path: Path) -> None:
-    code, out, _ = typed("--task", "gtzan", "--source", f"features:{gtzan_features(tmp_path)}")
+def test_run_typed_on_features_of_gtzan_needs_no_data_at_all(probed: Any, tmp_path: Path) -> None:
+    code, out, _ = probed("--task", "gtzan", "--source", f"features:{gtzan_features(tmp_path)}")
     (_, record) = next(RunStore(Path("runs")).records())
     assert (code, "DEMO" in out, record.n_clips) == (0, False, {"train": 443, "valid": 197, "test": 290})
 
 
-def test_run_typed_on_features_with_an_unknown_option_guesses_what_was_meant(typed: Any, tmp_path: Path) -> None:
+def test_run_typed_on_features_with_an_unknown_option_guesses_what_was_meant(probed: Any, tmp_path: Path) -> None:
     path = save(tmp_path / "f.npz", id=IDS, x=X)
-    code, out, err = typed("--task", "gtzan", "--source", f"features:{path}", "--source-set", "aray=x")
+    code, out, err = probed("--task", "gtzan", "--source", f"features:{path}", "--source-set", "aray=x")
     assert (code, out, err.count("\n"), "Did you mean 'array'?" in err) == (2, "", 1, True)
 
 
 @pytest.mark.parametrize("arrays", [{"x": X}, {"id": IDS, "x": X}, {"id": IDS.astype(object), "x": X}])
-def test_run_typed_on_bad_features_is_one_line(typed: Any, tmp_path: Path, arrays: dict[str, Any]) -> None:
+def test_run_typed_on_bad_features_is_one_line(probed: Any, tmp_path: Path, arrays: dict[str, Any]) -> None:
     path = save(tmp_path / "f.npz", **arrays)
-    code, out, err = typed("--task", "gtzan", "--source", f"features:{path}")
+    code, out, err = probed("--task", "gtzan", "--source", f"features:{path}")
     assert (code, out, err.count("\n"), err.startswith("mirbench: ")) == (2, "", 1, True)
 
 
-def test_run_typed_on_shipped_features_that_are_not_there_asks_for_the_data(typed: Any) -> None:
-    code, out, err = typed("--task", "gtzan", "--source", "shipped:vggish")
+def test_run_typed_on_shipped_features_that_are_not_there_asks_for_the_data(probed: Any) -> None:
+    code, out, err = probed("--task", "gtzan", "--source", "shipped:vggish")
     assert (code, out, err.count("\n"), "demo" in err) == (2, "", 1, False)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("words", "accuracy"), [((), 0.769), (("--source-set", "array=mfcc"), 0.528)])
 def test_svm_on_choi2017s_features_of_gtzan_has_the_accuracy_measured(
-    shared: Path, typed: Any, words: tuple[str, ...], accuracy: float
+    shared: Path, probed: Any, words: tuple[str, ...], accuracy: float
 ) -> None:
     """On the fault-filtered split, with no audio on the machine."""
     source = f"features:{shared / 'data' / 'choi2017' / 'gtzan.npz'}"
-    typed("--task", "gtzan", "--source", source, "--set", "C=2", *words)
+    probed("--task", "gtzan", "--source", source, "--set", "C=2", *words)
     (_, record) = next(RunStore(Path("runs")).records())
     assert round(record.metrics["accuracy"], 3) == accuracy
