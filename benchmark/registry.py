@@ -183,6 +183,8 @@ def _target(target: str) -> Any:
 
 def _modifier(word: str) -> str:
     """The modifier that a word is, without its argument; "" for none."""
+    if "/" in word:  # the rest of a path with a plus in it
+        return ""
     return max((prefix for prefix in _modifiers() if word.startswith(prefix)), key=len, default="")
 
 

@@ -179,6 +179,11 @@ def test_plus_in_a_path_that_is_not_there_is_said_whole() -> None:
         get("folder:my+songs")
 
 
+def test_path_that_is_not_there_is_said_whole_though_a_folder_is_called_like_a_modifier() -> None:
+    with pytest.raises(BadInput, match=r"csv:runs/csv_songs\+folds5/clips\.csv: no such file"):
+        get("csv:runs/csv_songs+folds5/clips.csv")
+
+
 def test_unknown_modifier_of_an_existing_path_guesses_what_was_meant(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"'shot2'. Did you mean '\+shotsK'"):
         get(f"folder:{plant(tmp_path / 'songs')}+shot2")
