@@ -28,6 +28,8 @@ __all__ = [
 MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""
 
+_HOPPED = 16
+
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
 
@@ -55,7 +57,9 @@ class Facts:
     rms: float = 0.0
 
 
-def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
+def read(
+    excerpt: Excerpt, sample_rate: int, change: Callable[[FloatArray, int], FloatArray] | None = None
+) -> FloatArray:
     """Decode a stretch of a file, average its channels, resample it.
 
     Parameters
@@ -65,6 +69,8 @@ def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
         each level.
     sample_rate : int
         Of the result, in Hz.
+    change : callable or None
+        ``change(audio, rate)`` -> audio at the same rate, done before anything else.
 
     Returns
     -------
@@ -78,6 +84,8 @@ def read(excerpt: Excerpt, sample_rate: int) -> FloatArray:
     import soxr
 
     audio, rate = _decode(excerpt)
+    if change is not None:
+        audio = change(audio, rate)
     peak = float(np.max(np.abs(audio), initial=0.0))
     if rate != sample_rate:
         audio = soxr.resample(audio, rate, sample_rate).astype(np.float32, copy=False)
@@ -118,6 +126,9 @@ def window_starts(n_samples: int, window: int, windowing: Windowing) -> list[int
     >>> window_starts(24 * 16000, 10 * 16000, Windowing())
     [0, 160000]
     """
+    if windowing.windows == "hopped16":
+        hop = max(0, n_samples - window) // _HOPPED
+        return [k * hop for k in range(_HOPPED)] if hop else [0]
     count = max(1, int(n_samples / window + 0.5))
     starts = [k * window for k in range(count)]
     if windowing.windows == "nonoverlap-plus-tail" and n_samples >= window:

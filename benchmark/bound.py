@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mirbench.types import FloatArray, SourceCard, clips_of
+from mirbench.types import SourceCard, clips_of
 from mirbench.windows import AnySplit, Windows
 
 if TYPE_CHECKING:
@@ -67,6 +68,17 @@ class BoundSource:
         """What the front end makes of the windows, values (n, 1, n_bands, n_frames)."""
         return self._rows(split, "pictures")["pictures"]
 
+    def entry(self, split: AnySplit) -> Windows:
+        """What the body begins from: picture files (n, 3, height, width) of 0 … 255, pictures of audio, or audio."""
+        if self._context.medium == "picture":
+            seen = self._context.images(split)
+            return Windows(np.moveaxis(np.asarray(seen.values), 3, 1), seen.clip_index, seen.n_clips)
+        return self.pictures(split) if "frontend" in self.card.offers else self.audio(split)
+
+    def live_entry(self, audio: torch.Tensor) -> torch.Tensor:
+        """The same of audio (n, n_samples), now; differentiable."""
+        return self.network.frontend(audio) if "frontend" in self.card.offers else audio
+
     def pooled(self, split: AnySplit) -> Windows:
         """Embeddings, values (n, n_features)."""
         if self.card.kind == "precomputed":
@@ -82,6 +94,12 @@ class BoundSource:
         """Hidden layer k and the embeddings, from one pass; see `layer` and `pooled`."""
         rows = self._rows(split, "pooled", f"layer{k}")
         return rows[f"layer{k}"], rows["pooled"]
+
+    def layer_means(self, split: AnySplit) -> list[Windows]:
+        """Mean over the tokens of every hidden layer, values (n, width) each; all from one pass."""
+        names = [f"mean{k}" for k in range(self.card.n_layers)]
+        rows = self._rows(split, *names)
+        return [rows[name] for name in names]
 
     def logits(self, split: AnySplit) -> Windows:
         """The source's own opinion, values (n, n_outputs); computed from `pooled`, which is cached."""
@@ -105,24 +123,34 @@ class BoundSource:
     def _rows(self, split: AnySplit, *stages: str) -> dict[str, Windows]:
         identity = f"{self._identity}:{self._context.precision}"
         card = self.card
+        if self._context.medium == "picture":
+            return self._context.picture_rows(split, stages, identity=identity, compute=self._compute)
         return self._context.rows(
             split, stages, card.sample_rate, card.seconds, identity=identity, compute=self._compute
         )
 
     @torch.no_grad()
-    def _compute(self, windows: FloatArray, stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
-        layers = tuple(int(stage.removeprefix("layer")) for stage in stages if stage.startswith("layer"))
+    def _compute(self, windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+        """Rows of windows of audio (n, n_samples), or of picture files (n, height, width, 3)."""
+        layers = tuple(
+            sorted({int(m.group(1)) for stage in stages if (m := re.fullmatch(r"(?:layer|mean)(\d+)", stage))})
+        )
         out: dict[str, npt.NDArray[Any]] = {}
-        x = self.tensor(windows)
-        if "frontend" in self.card.offers:
-            x = self.network.frontend(x)
+        if self._context.medium == "picture":
+            x = self.tensor(np.moveaxis(windows, 3, 1))
+        else:
+            x = self.live_entry(self.tensor(windows))
         if "pictures" in stages:
             out["pictures"] = x.float().cpu().numpy()
         if "pooled" in stages or layers:
             with self._context.autocast():
                 found = self.network.body(x, layers=layers)
             out["pooled"] = found.pooled.float().cpu().numpy()
-            out |= {f"layer{k}": found.layers[k].half().cpu().numpy() for k in layers}
+            for k in layers:
+                if f"layer{k}" in stages:
+                    out[f"layer{k}"] = found.layers[k].half().cpu().numpy()
+                if f"mean{k}" in stages:
+                    out[f"mean{k}"] = found.layers[k].float().mean(dim=1).cpu().numpy()
         return {stage: out[stage] for stage in stages}
 
 

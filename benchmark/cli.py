@@ -92,7 +92,9 @@ def run(
     source_settings: Annotated[
         list[str], typer.Option("--source-set", metavar="NAME=VALUE", help="An option of the source.")
     ] = [],  # noqa: B006
-    windows: Annotated[str, typer.Option("--windows", help="nonoverlap or nonoverlap-plus-tail.")] = "nonoverlap",
+    windows: Annotated[
+        str, typer.Option("--windows", help="nonoverlap, nonoverlap-plus-tail or hopped16.")
+    ] = "nonoverlap",
     average: Annotated[str, typer.Option("--average", help="Average windows' prob or logit.")] = "prob",
     data: DataRoot = None,
     weights: Annotated[
@@ -377,7 +379,7 @@ def _with(request: Request, **changes: object) -> Request:
 def _windowing(windows: str, average: str) -> Windowing:
     from mirbench.types import Windowing
 
-    _one_of("--windows", windows, ("nonoverlap", "nonoverlap-plus-tail"))
+    _one_of("--windows", windows, ("nonoverlap", "nonoverlap-plus-tail", "hopped16"))
     _one_of("--average", average, ("prob", "logit"))
     return Windowing(windows, average)  # type: ignore[arg-type]
 

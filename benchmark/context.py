@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mirbench import audio, pictures
 from mirbench.bound import BoundSource
 from mirbench.cache import RowStore
+from mirbench.deformation import Deformation
 from mirbench.errors import BadInput
-from mirbench.extraction import Compute, Extraction, row_key
+from mirbench.extraction import Compute, Decode, Extraction, row_key
 from mirbench.progress import Progress
-from mirbench.types import Excerpt, FloatArray, SourceCard, Windowing, excerpts
+from mirbench.types import Excerpt, FloatArray, IntArray, SourceCard, Windowing, excerpts
 from mirbench.windows import AnySplit, Windows
 
 __all__ = ["Context"]
@@ -47,6 +49,8 @@ class Context:
         Of the networks' arithmetic, by autocast.
     windowing : Windowing
         How clips become windows.
+    medium : {"audio", "picture"}
+        What the task's files are.
     card : SourceCard or None
         The source, with `load` to get its network, `source_identity` (weights, version, options).
     """
@@ -59,6 +63,7 @@ class Context:
         device: torch.device,
         precision: str = "float32",
         windowing: Windowing | None = None,
+        medium: Literal["audio", "picture"] = "audio",
         progress: Progress | None = None,
         workers: int = 2,
         card: SourceCard | None = None,
@@ -67,12 +72,14 @@ class Context:
     ) -> None:
         self.device, self.precision, self.workers = device, precision, workers
         self.windowing = windowing or Windowing()
+        self.medium = medium
         self.progress = progress or Progress(quiet=True)
         self.feature_seconds = 0.0
         """What the rows that were handed out cost when they were computed."""
         self._facts, self._cache = facts, cache
         self._stores: dict[Path, RowStore] = {}
         self._bypass = False
+        self._deformation: Deformation | None = None
         self._counted: set[tuple[Path, str]] = set()
         self.spent_seconds = 0.0
         """Wall time spent on computing rows since `begin_run`."""
@@ -102,14 +109,13 @@ class Context:
         return rows["audio"]
 
     def random_crops(
-        self, split: AnySplit, sample_rate: int, seconds: float, count: int, generator: np.random.Generator
+        self, split: AnySplit, sample_rate: int, seconds: float, clips: IntArray, generator: np.random.Generator
     ) -> Windows:
-        """Crops of random clips at random places, both drawn with replacement; decoded afresh, never cached.
+        """A crop at a random place of each of these clips of a split; decoded afresh, never cached.
 
         A clip shorter than the crop is taken from its start and padded with zeros.
         """
         places = excerpts(split)
-        index = generator.integers(len(places), size=count)
         window = round(seconds * sample_rate)
 
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
@@ -122,10 +128,11 @@ class Context:
             piece = audio.read(Excerpt(where.path, where.start + start, length), sample_rate)
             return audio.cut(audio.at_levels(piece, where.peaks, facts.peak), [0], window)[0]
 
-        jobs = [(places[i], float(offset)) for i, offset in zip(index, generator.random(count), strict=True)]
+        offsets = generator.random(len(clips))
+        jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
         with ThreadPoolExecutor(self.workers) as pool:
             values = np.stack(list(pool.map(crop, jobs)))
-        return Windows(values, index.astype(np.int64), len(places))
+        return Windows(values, clips.astype(np.int64), len(places))
 
     def images(self, split: AnySplit) -> Windows:
         """Pictures of a task whose clips are pictures, values (n_clips, height, width, 3) uint8; decoded, not cached.
@@ -146,6 +153,39 @@ class Context:
                 )
         return Windows(np.stack(found), np.arange(len(places)), len(places))
 
+    def whole(
+        self,
+        split: AnySplit,
+        stage: str,
+        sample_rate: int,
+        compute: Callable[[FloatArray, float], npt.NDArray[Any]],
+        *,
+        identity: str,
+    ) -> Windows:
+        """A row of each clip, computed from the whole of it; cached.
+
+        Parameters
+        ----------
+        stage : str
+            Name of what is computed.
+        compute : callable
+            ``compute(audio (n_samples,), longest)`` -> array, whose shape must be the same for every clip; `longest` is
+            the length of the task's longest clip in seconds, for those who pad.
+        identity : str
+            What the rows depend on besides audio and stage.
+        """
+        longest = max(self._seconds(place) for place in self._facts)
+        about = {"identity": identity, "sample_rate": sample_rate, "longest": round(longest, 3)}
+        return self._gather(
+            split,
+            (stage,),
+            lambda place: [0],
+            about,
+            lambda place, starts: self._read(place, sample_rate)[None],
+            lambda clips, _: {stage: compute(clips[0], longest)[None]},
+            batch=1,
+        )[stage]
+
     @contextmanager
     def uncached(self) -> Iterator[None]:
         """Compute everything afresh within the block and keep nothing: for timing."""
@@ -154,6 +194,15 @@ class Context:
             yield
         finally:
             self._bypass = False
+
+    @contextmanager
+    def deformed(self, deformation: Deformation) -> Iterator[None]:
+        """Everything is heard deformed within the block."""
+        self._deformation = deformation
+        try:
+            yield
+        finally:
+            self._deformation = None
 
     def autocast(self) -> Any:
         """Context manager of the run's precision."""
@@ -181,26 +230,72 @@ class Context:
         compute : callable
             See `mirbench.extraction.Compute`.
         """
-        places = excerpts(split)
         window = round(seconds * sample_rate)
-        starts = [
-            audio.window_starts(round(audio.heard_seconds(p, self._facts[p]) * sample_rate), window, self.windowing)
-            for p in places
-        ]
+        return self._gather(
+            split,
+            stages,
+            lambda place: audio.window_starts(round(self._seconds(place) * sample_rate), window, self.windowing),
+            {"identity": identity, "sample_rate": sample_rate, "window": window},
+            lambda place, starts: audio.cut(self._read(place, sample_rate), starts, window),
+            compute,
+            batch=64 if self.device.type == "cuda" else 16,  # more falls out of a processor's cache
+        )
+
+    def picture_rows(
+        self, split: AnySplit, stages: tuple[str, ...], *, identity: str, compute: Compute
+    ) -> dict[str, Windows]:
+        """The same of a task whose clips are pictures: ``compute`` is given one, (1, height, width, 3) uint8."""
+        return self._gather(
+            split,
+            stages,
+            lambda place: [0],
+            {"identity": identity},
+            lambda place, starts: pictures.read(place.path)[None],
+            compute,
+            batch=1,  # they may differ in size
+        )
+
+    def _seconds(self, place: Excerpt) -> float:
+        ratio = self._deformation.length_ratio if self._deformation else 1.0
+        return audio.heard_seconds(place, self._facts[place]) * ratio
+
+    def _read(self, place: Excerpt, sample_rate: int) -> FloatArray:
+        deformation = self._deformation
+        if deformation is None:
+            return audio.read(place, sample_rate)
+        # noise is drawn by what the clip holds: the same for every method and source
+        seed = int(row_key(self._facts[place], place, 0)[:8], 16)
+        return audio.read(place, sample_rate, lambda heard, rate: deformation.apply(heard, rate, seed))
+
+    def _gather(
+        self,
+        split: AnySplit,
+        stages: tuple[str, ...],
+        starts_of: Callable[[Excerpt], list[int]],
+        about: dict[str, Any],
+        decode: Decode,
+        compute: Compute,
+        *,
+        batch: int,
+    ) -> dict[str, Windows]:
+        """Rows of some stages, from the cache where they are there; the others are computed in one pass."""
+        places = excerpts(split)
+        starts = [starts_of(place) for place in places]
+        if self._deformation:
+            about["deformation"] = self._deformation.identity
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:
-            job = self._extraction(list(zip(places, starts, strict=True)), sample_rate, window, stages, compute)
+            job = self._extraction(list(zip(places, starts, strict=True)), stages, decode, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
         keys = [[row_key(self._facts[p], p, s) for s in begin] for p, begin in zip(places, starts, strict=True)]
         flat = [key for group in keys for key in group]
-        about = {"identity": identity, "sample_rate": sample_rate, "window": window}
         stores = {stage: self._store(stage, about) for stage in stages}
         todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
         if todo:
             work = [(places[i], starts[i]) for i in todo]
             began = time.perf_counter()
-            job = self._extraction(work, sample_rate, window, stages, compute)
+            job = self._extraction(work, stages, decode, compute, batch)
             job.fill(stores, [key for i in todo for key in keys[i]], about)
             self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
@@ -215,13 +310,12 @@ class Context:
     def _extraction(
         self,
         work: Sequence[tuple[Excerpt, list[int]]],
-        sample_rate: int,
-        window: int,
         stages: tuple[str, ...],
+        decode: Decode,
         compute: Compute,
+        batch: int,
     ) -> Extraction:
-        batch = 64 if self.device.type == "cuda" else 16  # more falls out of a processor's cache
-        return Extraction(work, sample_rate, window, stages, compute, batch, self.workers, self._cache, self.progress)
+        return Extraction(work, stages, decode, compute, batch, self.workers, self._cache, self.progress)
 
     def _store(self, stage: str, about: Mapping[str, Any]) -> RowStore:
         import soxr

@@ -18,15 +18,18 @@ from mirbench import audio
 from mirbench.cache import RowStore
 from mirbench.errors import BadInput
 from mirbench.progress import Progress
-from mirbench.types import Excerpt, FloatArray
+from mirbench.types import Excerpt
 
-__all__ = ["Compute", "Extraction", "row_key"]
+__all__ = ["Compute", "Decode", "Extraction", "row_key"]
 
 _SHARD_BYTES = 128 * 2**20
 _SAY_BYTES = 500 * 2**20
 
-Compute = Callable[[FloatArray, tuple[str, ...]], dict[str, npt.NDArray[Any]]]
-"""``compute(audio windows (n, n_samples), stages)`` -> rows of each stage."""
+Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[Any]]]
+"""``compute(windows (n, …), stages)`` -> rows of each stage."""
+
+Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
+"""``decode(excerpt, first samples of its windows)`` -> windows (n, …), of audio or of a picture."""
 
 
 def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
@@ -44,10 +47,8 @@ class Extraction:
     ----------
     work : sequence of (Excerpt, list of int)
         Clips with the first samples of their windows.
-    window : int
-        Samples a window.
-    compute : callable
-        See `Compute`.
+    decode, compute : callable
+        See `Decode` and `Compute`.
     batch : int
         Windows a call of it.
     cache : Path
@@ -55,9 +56,8 @@ class Extraction:
     """
 
     work: Sequence[tuple[Excerpt, list[int]]]
-    sample_rate: int
-    window: int
     stages: tuple[str, ...]
+    decode: Decode
     compute: Compute
     batch: int
     workers: int
@@ -88,8 +88,8 @@ class Extraction:
         """Number of windows, rows of each stage, and seconds, batch by batch."""
         began = time.perf_counter()
         with ThreadPoolExecutor(self.workers) as pool:
-            waiting: list[FloatArray] = []
-            for windows in _ahead(pool, self._windows, self.work, 4 * self.workers):
+            waiting: list[npt.NDArray[Any]] = []
+            for windows in _ahead(pool, lambda job: self.decode(*job), self.work, 4 * self.workers):
                 waiting.extend(windows)
                 while len(waiting) >= self.batch:
                     rows = self.compute(np.stack(waiting[: self.batch]), self.stages)
@@ -100,10 +100,6 @@ class Extraction:
             if waiting:
                 rows = self.compute(np.stack(waiting), self.stages)
                 yield len(waiting), rows, time.perf_counter() - began
-
-    def _windows(self, job: tuple[Excerpt, list[int]]) -> FloatArray:
-        excerpt, starts = job
-        return audio.cut(audio.read(excerpt, self.sample_rate), starts, self.window)
 
     def _warn_of_size(self, n_rows: int, row_bytes: int) -> None:
         size = n_rows * row_bytes

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mirbench.context import Context
 
 __all__ = [
-    "Activations", "Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "RunRecord",
-    "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "clips_of", "excerpts",
+    "Activations", "Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "Restorable",
+    "RunRecord", "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "clips_of", "excerpts",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float32]
@@ -384,6 +384,9 @@ class SourceCard:
         Parameters of the network as published.
     labels : str
         Name of the list of its own classes, for people.
+    missing : str
+        Why it cannot be used on this machine, and what to do, in one line; "" where it can. A run with it is recorded
+        as skipped.
     trained_on : tuple of str
         Data sets whose audio it has seen, in the words of ``Task.datasets``.
     builder : str
@@ -396,7 +399,8 @@ class SourceCard:
         Where it comes from: published files, a Hugging Face repository, a file of this package ("module:file"), a file
         of precomputed features, or the name of features that ship with the task's data set.
     options : mapping
-        Options of the builder with their defaults, set by ``--source-set``.
+        Options of the builder with their defaults, set by ``--source-set``. One that is called as a field here
+        (``seconds``) takes the field's place.
     """
 
     name: str
@@ -426,6 +430,7 @@ class SourceCard:
     reference: str = ""
     license: str = ""
     notes: tuple[str, ...] = ()
+    missing: str = ""
 
 
 @dataclass
@@ -449,14 +454,15 @@ class Windowing:
 
     Parameters
     ----------
-    windows : {"nonoverlap", "nonoverlap-plus-tail"}
+    windows : {"nonoverlap", "nonoverlap-plus-tail", "hopped16"}
         Windows side by side; a last one of at least half a window is padded with zeros, a shorter rest is left out.
-        "plus-tail" adds the last full window of the clip, as hung2022's code does.
+        "plus-tail" adds the last full window of the clip, as hung2022's code does. "hopped16" is 16 windows at equal
+        steps from the beginning, as in Won et al.'s benchmark of taggers.
     average : {"prob", "logit"}
         Whether probabilities or logits of the windows are averaged.
     """
 
-    windows: Literal["nonoverlap", "nonoverlap-plus-tail"] = "nonoverlap"
+    windows: Literal["nonoverlap", "nonoverlap-plus-tail", "hopped16"] = "nonoverlap"
     average: Literal["prob", "logit"] = "prob"
 
 
@@ -483,12 +489,16 @@ class Fitted:
         What was learnt, for files; empty where it is not stored.
     history : sequence of mapping
         A row an epoch, plain numbers.
+    valid_score : float or None
+        What it was selected by on valid, higher is better, where that is not the task's first metric of `predict`: a
+        search of hyperparameters selects by it too.
     """
 
     predict: Callable[[BlindSplit], FloatArray]
     n_trainable: int | None
     state: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
+    valid_score: float | None = None
 
 
 @runtime_checkable
@@ -511,6 +521,17 @@ class Method(Protocol):
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Learn from train, select on valid; every random number comes from `seed`."""
+        ...
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """A method whose stored state predicts again, without fitting."""
+
+    def restore(
+        self, state: Mapping[str, Any], split: BlindSplit, context: Context
+    ) -> Callable[[BlindSplit], FloatArray]:
+        """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
         ...
 
 
@@ -564,6 +585,11 @@ class RunRecord:
         (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
+    flops : int or None
+        Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
+        (the first of test) to its score; a multiply-add counts two.
+    energy : mapping of str to float or str
+        With ``--energy``: ``train_kwh``, and ``how`` it was measured or estimated.
     """
 
     spec: RunSpec
@@ -576,6 +602,8 @@ class RunRecord:
     n_clips: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float | None] = field(default_factory=dict)
     memory: Mapping[str, int | None] = field(default_factory=dict)
+    flops: int | None = None
+    energy: Mapping[str, Any] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()

@@ -162,7 +162,8 @@ class _Reprogramming:
 
         def draw(generator: np.random.Generator) -> Iterator[Batch]:
             for _ in range(_CROPS_AN_EPOCH // self.batch_size):
-                crops = context.random_crops(train, card.sample_rate, pieces * card.seconds, self.batch_size, generator)
+                clips = generator.integers(len(train), size=self.batch_size)
+                crops = context.random_crops(train, card.sample_rate, pieces * card.seconds, clips, generator)
                 audio = context.source.tensor(np.asarray(crops.values)).reshape(self.batch_size * pieces, -1)
                 with torch.no_grad():
                     inputs = self.live_inputs(context, audio)
