@@ -108,6 +108,7 @@ def run(
         int, typer.Option("--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0)
     ] = 0,
     plugin: Plugins = [],  # noqa: B006
+    energy: Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")] = False,
     demo: Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -134,6 +135,7 @@ def run(
         runs=runs,
         device=device,
         precision=_one_of("--precision", precision, ("float32", "bfloat16", "float16")),
+        energy=energy,
         workers=workers,
         threads=threads,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import logging
 import os
 import platform
 import resource
@@ -15,10 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirbench.errors import MissingExtra
+
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Stopwatch", "count_parameters", "environment", "peak_memory", "start_memory", "tune_allocator"]
+__all__ = [
+    "EnergyMeter", "Stopwatch", "count_parameters", "environment", "peak_memory", "start_memory", "tune_allocator",
+]  # fmt: skip
 
 _PACKAGES = (
     "mirbench", "torch", "torchaudio", "torchvision", "transformers", "numpy", "scipy", "scikit-learn", "soundfile",
@@ -55,6 +60,51 @@ class Stopwatch:
             import torch
 
             torch.cuda.synchronize(self._device)
+
+
+class EnergyMeter:
+    """Energy of a block, by codecarbon; its counters where the machine has some, its estimates elsewhere.
+
+    Parameters
+    ----------
+    wanted : bool
+        Whether to measure at all.
+
+    Raises
+    ------
+    MissingExtra
+        If it is wanted and codecarbon is not installed.
+    """
+
+    def __init__(self, wanted: bool) -> None:
+        self.reading: dict[str, Any] = {}
+        self._tracker: Any = None
+        if not wanted:
+            return
+        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+        try:
+            from codecarbon import OfflineEmissionsTracker
+        except ImportError as error:
+            raise MissingExtra("--energy", "codecarbon", "energy") from error
+        # a country is asked for, and decides over nothing but grams of carbon dioxide, which are not kept
+        self._tracker = OfflineEmissionsTracker(
+            country_iso_code="FRA", output_methods=[], tracking_mode="process", allow_multiple_runs=True, log_level=50
+        )
+
+    def __enter__(self) -> None:
+        if self._tracker:
+            self._tracker.start()
+
+    def __exit__(self, *error: object) -> None:
+        if not self._tracker:
+            return
+        self._tracker.stop()
+        found = self._tracker.final_emissions_data
+        parts = {f"train_{part}_kwh": float(getattr(found, f"{part}_energy")) for part in ("cpu", "gpu", "ram")}
+        how = {type(part).__name__: str(getattr(part, "_mode", "")) for part in self._tracker._hardware}
+        version = importlib.metadata.version("codecarbon")
+        said = ", ".join(f"{name} {mode}".strip() for name, mode in sorted(how.items()))
+        self.reading = {"train_kwh": float(found.energy_consumed), **parts, "how": f"codecarbon {version}: {said}"}
 
 
 def start_memory(device: torch.device) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from mirbench import audio, pictures
 from mirbench.cache import default_cache, file_sha256
 from mirbench.datasets import dataset_folder, default_data_root, read_labels, read_task
-from mirbench.errors import BadInput, NotApplicable
+from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.hyperparameters import build, grid
+from mirbench.measure import EnergyMeter
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.types import Clip, Excerpt, Method, RunSpec, SourceCard, Split, Task, Windowing, excerpts
@@ -39,6 +40,8 @@ class Request:
         Values to try of each hyperparameter; chosen on valid.
     data, weights : Path or None
         None is the default place.
+    energy : bool
+        Measure the energy of training, with codecarbon.
     workers, threads : int
         Threads that decode audio, and of torch; 0 leaves that to torch.
     """
@@ -58,6 +61,7 @@ class Request:
     cache: Path = field(default_factory=default_cache)
     device: str = "auto"
     precision: str = "float32"
+    energy: bool = False
     workers: int = 2
     threads: int = 0
 
@@ -74,6 +78,8 @@ class Plan:
         Folder of the data set; None where only frozen lists were read.
     specs : tuple of RunSpec
         The runs to do, fold by fold.
+    unable : str
+        Why the source cannot be used on this machine; "" where it can.
     """
 
     request: Request
@@ -85,6 +91,7 @@ class Plan:
     data: Path | None
     facts: Mapping[Excerpt, audio.Facts]
     specs: tuple[RunSpec, ...]
+    unable: str = ""
 
 
 def demo_needed(request: Request, catalogue: Catalogue) -> bool:
@@ -108,7 +115,13 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
         If it cannot be carried out; every bad audio file is named.
     NotApplicable
         If the method cannot use the source.
+
+    Notes
+    -----
+    A source whose weights or packages are not on this machine leaves a plan with `unable`: its runs are recorded as
+    skipped.
     """
+    EnergyMeter(request.energy)  # refuses before any work what is not installed
     task = catalogue.task(request.task)
     kind = catalogue.method(request.method)
     method = build(kind, request.params)
@@ -121,11 +134,23 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
     every, folder, facts = _clips(request, task, kind, card, progress)
-    weights = find_weights(card, request.weights, request.cache, progress) if card else None
-    plan = Plan(request, task, method, card, weights, every, folder, facts, ())
+    weights, unable = _weights(request, card, progress)
+    plan = Plan(request, task, method, card, weights, every, folder, facts, (), unable)
     audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
     specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
     return replace(plan, specs=specs)
+
+
+def _weights(request: Request, card: SourceCard | None, progress: Progress) -> tuple[Weights | None, str]:
+    """The weights of the source, and why it cannot be used where they are not here."""
+    if card is None:
+        return None, ""
+    if card.missing:
+        return None, card.missing
+    try:
+        return find_weights(card, request.weights, request.cache, progress), ""
+    except MissingData as error:
+        return None, str(error)
 
 
 _Folds = tuple[tuple[Clip, ...], ...]
@@ -162,12 +187,20 @@ def _check_splits(task: Task, folds: _Folds) -> None:
             raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
 
 
+_FIELDS = ("sample_rate", "seconds", "n_bands", "n_frames")
+"""Fields of a card that an option of the same name replaces."""
+
+
 def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:
     if not method.needs:
         if request.source:
             raise BadInput(f"--source {request.source}: {method.name} uses no source; leave the flag out")
         return None
     card = catalogue.source(request.source or DEFAULT_SOURCE)
+    if card.missing:
+        return card
+    changed = {name: value for name, value in request.source_params.items() if name in _FIELDS}
+    card = replace(card, **changed)
     if lacks := [stage for stage in method.needs if stage not in card.offers]:
         able = sorted(
             name for name in catalogue.names("source") if set(method.needs) <= set(catalogue.source(name).offers)

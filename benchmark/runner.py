@@ -70,9 +70,14 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
             record = store.read(spec)
             known = record is not None and record.status == "done"
             if not known:
-                context = context or _context(plan, progress)
-                record, scores, state, trace = _attempt(spec, plan, context)
+                if plan.unable:
+                    record, scores, state, trace = _skipped(spec, plan), None, None, ""
+                else:
+                    context = context or _context(plan, progress)
+                    record, scores, state, trace = _attempt(spec, plan, context)
                 store.write(record, scores, state, trace)
+                if record.status == "done":
+                    store.forget_skipped(spec)
             assert record is not None
             outcomes.append(Outcome(record, store.folder(spec), known))
             step(1, _note(plan, record))
@@ -112,6 +117,7 @@ def _context(plan: Plan, progress: Progress) -> Context:
         device=_device(request.device, request.threads),
         precision=request.precision,
         windowing=request.windowing,
+        medium=plan.task.medium,
         progress=progress,
         workers=request.workers,
         card=card,
@@ -140,6 +146,10 @@ def _device(name: str, threads: int) -> Any:
     if device.type == "cuda":
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return device
+
+
+def _skipped(spec: RunSpec, plan: Plan) -> RunRecord:
+    return RunRecord(spec, "skipped", plan.unable, standing=plan.task.standing, n_folds=plan.task.n_folds)
 
 
 _Attempt = tuple[RunRecord, Scores | None, Mapping[str, Any] | None, str]
@@ -174,7 +184,8 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
     watch = measure.Stopwatch(context.device)
     context.begin_run()
     measure.start_memory(context.device)
-    with watch.phase("train"):
+    meter = measure.EnergyMeter(plan.request.energy)
+    with watch.phase("train"), meter:
         fitted, trials, chosen = _search(plan, train, valid, context, spec.seed)
     frozen = context.spent_seconds  # rows computed on the way are booked as features
     train_seconds = watch.seconds["train"] - frozen
@@ -201,6 +212,8 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
             "clips_per_second": None if _precomputed(plan) else _clips_per_second(fitted, test, context),
         },
         memory=measure.peak_memory(context.device),
+        flops=None if _precomputed(plan) else _flops(fitted, test, context),
+        energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
         history=list(fitted.history),
@@ -211,6 +224,8 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
 
 def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:
     """Values of the source as it was loaded, and the learnt ones; None where others computed its features."""
+    if fitted.n_total is not None:
+        return fitted.n_total
     if plan.card is None:
         return fitted.n_trainable
     if _precomputed(plan):
@@ -228,8 +243,6 @@ def _search(
     """Fit every point of the declared search; keep the one that is best on valid, the first of equals."""
     if not plan.request.search:
         return _fit(plan.method, train, valid, context, seed), [], {}
-    metric = metrics.METRICS[plan.task.metrics[0]]
-    targets = valid.targets()
     trials: list[Trial] = []
     best: Fitted | None = None
     best_score, chosen = -np.inf, {}
@@ -237,9 +250,7 @@ def _search(
         began = time.perf_counter()
         method = replace(plan.method, **point)  # type: ignore[type-var]
         fitted = _fit(method, train, valid, context, seed)
-        scores = fitted.predict(valid.blind())
-        metrics.validate(scores, targets, len(valid), len(valid.classes))
-        score = float(metric.function(scores, targets))
+        score = fitted.valid_score if fitted.valid_score is not None else _score(fitted, valid)
         trials.append(Trial(point, score, time.perf_counter() - began))
         # an undefined score loses to any other
         if best is None or score > best_score:
@@ -248,11 +259,29 @@ def _search(
     return best, trials, chosen
 
 
+def _score(fitted: Fitted, valid: Split) -> float:
+    """The task's first metric on valid, turned so that higher is better."""
+    metric, targets = metrics.METRICS[valid.task.metrics[0]], valid.targets()
+    scores = fitted.predict(valid.blind())
+    metrics.validate(scores, targets, len(valid), len(valid.classes))
+    value = float(metric.function(scores, targets))
+    return value if metric.higher_is_better else -value
+
+
 def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int) -> Fitted:
     fitted: Any = method.fit(train, valid, context, seed=seed)
     if not isinstance(fitted, Fitted):
         raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
     return fitted
+
+
+def _flops(fitted: Fitted, test: Split, context: Context) -> int:
+    """Operations from the audio of one clip to its score; those of torch that its counter knows."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with context.uncached(), FlopCounterMode(display=False) as counter:
+        fitted.predict(Split(test.task, test.clips[:1]).blind())
+    return int(counter.get_total_flops())
 
 
 def _clips_per_second(fitted: Fitted, test: Split, context: Context) -> float:

@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,14 @@ class RunStore:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return target
+
+    def forget_skipped(self, spec: RunSpec) -> None:
+        """Remove records of the same run that was skipped for want of weights, once it is done with them."""
+        for path in self.folder(spec).parent.glob("*/record.json"):
+            other = read_record(path)
+            without = replace(other.spec, source_sha256=spec.source_sha256)
+            if other.status == "skipped" and other.spec != spec and without == spec:
+                shutil.rmtree(path.parent)
 
     def records(self) -> Iterator[tuple[Path, RunRecord]]:
         """Every record below the root with its folder, in the order of their names."""

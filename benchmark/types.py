@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activations", "Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "Restorable",
-    "RunRecord", "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "clips_of", "excerpts",
+    "RunRecord", "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "clips_of",
+    "excerpts",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float32]
@@ -492,6 +493,8 @@ class Fitted:
     valid_score : float or None
         What it was selected by on valid, higher is better, where that is not the task's first metric of `predict`: a
         search of hyperparameters selects by it too.
+    n_total : int or None
+        All values that a prediction uses, where these are not the source's and the learnt ones together.
     """
 
     predict: Callable[[BlindSplit], FloatArray]
@@ -499,6 +502,7 @@ class Fitted:
     state: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     valid_score: float | None = None
+    n_total: int | None = None
 
 
 @runtime_checkable

@@ -11,10 +11,42 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-__all__ = ["InputNoise", "LabelMapping", "PictureTransform", "Reprogrammed", "SkipTransform", "fresh_head"]
+__all__ = [
+    "InputNoise",
+    "LabelMapping",
+    "PictureTransform",
+    "Reprogrammed",
+    "SkipTransform",
+    "Standardise",
+    "fresh_head",
+]
+
+
+class Standardise(nn.Module):
+    """Features less the mean of train, over their scale there; kept as buffers."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def learn(self, features: npt.NDArray[Any]) -> None:
+        """Take mean and scale from the features of train, (n, width); what does not vary keeps its scale."""
+        scale = features.std(axis=0)
+        scale[scale == 0] = 1.0
+        self.mean.copy_(torch.as_tensor(features.mean(axis=0)))
+        self.scale.copy_(torch.as_tensor(scale))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, …, width) -> (n, …, width)."""
+        return (features - self.mean) / self.scale
 
 
 class InputNoise(nn.Module):
@@ -156,16 +188,17 @@ class Reprogrammed(nn.Module):
         super().__init__()
         self.adapter, self.mapping = adapter, mapping
         # in a list, so that torch does not take the shared network for a part of this one
-        self._frozen = [source, head]
+        self._frozen = [source]
+        self.head = head
         self.entry = entry
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """What the adapter takes -> (n, n_classes) logits."""
-        source, head = self._frozen
+        (source,) = self._frozen
         x = self.adapter(*inputs)
-        if self.entry == "frontend":
+        if self.entry == "frontend" and hasattr(source, "frontend"):
             x = source.frontend(x)
         if self.entry != "head":
             x = source.body(x).pooled
-        logits: Tensor = self.mapping(head(x) if head is not None else source.head(x))
+        logits: Tensor = self.mapping(self.head(x) if self.head is not None else source.head(x))
         return logits

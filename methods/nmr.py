@@ -13,8 +13,8 @@ arXiv:2211.01317; code: biboamy/music-repro.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from mirbench.context import Context
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.measure import count_parameters
 from mirbench.methods.adapters import (
     InputNoise,
     LabelMapping,
@@ -32,8 +31,9 @@ from mirbench.methods.adapters import (
     SkipTransform,
     fresh_head,
 )  # fmt: skip
-from mirbench.methods.training import Batch, Inputs, Phase, Recipe, fit_module, masked_bce, seeded
-from mirbench.types import Fitted, SourceCard, Split
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, masked_bce
+from mirbench.types import SourceCard, Split
 from mirbench.windows import AnySplit
 
 __all__ = ["IdNmr", "IdsNmr", "IiNmr", "outputs_per_class", "skip_layer"]
@@ -73,13 +73,11 @@ def skip_layer(card: SourceCard) -> int:
 
 
 @dataclass(frozen=True)
-class _Reprogramming:
-    """What the three have in common.
+class _Reprogramming(NetworkMethod):
+    """What the three have in common; the recipe is the paper's, Adam for 100 epochs at 1e-4.
 
     Parameters
     ----------
-    epochs, lr, weight_decay, batch_size
-        Adam; 100 epochs at 1e-4 in the paper.
     outputs_per_class : int or None
         Source classes a class; None as in the paper (5, or 2 for SpeechATT).
     mapping : {"mean-prob", "sum-logit"}
@@ -92,67 +90,49 @@ class _Reprogramming:
         Adam throughout, or Adam for 80 epochs and then SGD from the best; the latter has its own rates.
     """
 
-    epochs: int = 100
-    lr: float = 1e-4
-    weight_decay: float = 0.0
-    batch_size: int = 16
     outputs_per_class: int | None = None
     mapping: Literal["mean-prob", "sum-logit"] = "mean-prob"
     source_head: Literal["pretrained", "random-frozen"] = "pretrained"
     items: Literal["chunks", "random-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
 
-    name = ""
-    version = "1"
     entry = ""
 
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size) < 1 or self.lr <= 0:
-            raise BadInput("epochs and batch_size must be at least 1, lr above 0")
-
-    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The trainable part."""
-        raise NotImplementedError
-
-    def inputs(self, context: Context, split: AnySplit) -> Inputs:
-        """What the adapter is fed, from the cache."""
         raise NotImplementedError
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
         """The same from audio (n, n_samples), computed now, without gradient."""
         raise NotImplementedError
 
-    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Train the adapter on train, keep the epoch that is best on valid."""
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """The adapter, the frozen source behind it, and the label mapping."""
         card = context.source.card
-        n_classes = len(train.classes)
+        n_classes = len(split.classes)
         per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
         mapping = LabelMapping(n_classes, per_class, self.mapping, card.activation)
-        with seeded(seed, context.device):
-            adapter = self.adapter(card, context, train)
-            head = fresh_head(card.n_features, card.n_outputs) if self.source_head == "random-frozen" else None
-        head = head.to(context.device).eval() if head is not None else None
-        module = Reprogrammed(adapter, context.source.network, self.entry, mapping, head).to(context.device)
-        predict, history = fit_module(
-            module, lambda split: self.inputs(context, split), train, valid, context,
-            Recipe(self._phases(), self.batch_size, masked_bce), seed=seed, draw=self._draw(context, train),
-            what=f"{self.name} seed {seed}",
-        )  # fmt: skip
-        state = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
-        return Fitted(predict, count_parameters(module, trainable=True), state, history)
+        adapter = self.adapter(card, context, split)
+        head = fresh_head(card.n_features, card.n_outputs) if self.source_head == "random-frozen" else None
+        return Reprogrammed(adapter, context.source.network, self.entry, mapping, head)
 
-    def _phases(self) -> tuple[Phase, ...]:
+    def loss(self, kind: str) -> Loss:
+        """Binary cross entropy on every class, also where a clip has one."""
+        return masked_bce
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the schedule that was chosen."""
         if self.schedule == "paper":
-            return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay),)
+            return super().phases()
         left, phases = self.epochs, []
         for phase in _AUTHORS_PHASES:
             if left > 0:
                 epochs = min(left, phase.epochs)
-                phases.append(Phase(epochs, phase.lr, phase.optimizer, phase.weight_decay, phase.from_best))
+                phases.append(replace(phase, epochs=epochs))
                 left -= epochs
         return tuple(phases)
 
-    def _draw(self, context: Context, train: Split) -> Callable[[np.random.Generator], Iterator[Batch]] | None:
+    def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Random crops as in the authors' code; a crop that spans several windows averages their logits in the loss."""
         if self.items == "chunks":
             return None
@@ -179,9 +159,9 @@ class _Reprogramming:
 class IiNmr(_Reprogramming):
     """II-NMR: input-independent reprogramming, one learnt waveform added to every window."""
 
-    name, needs, entry = "ii-nmr", ("frontend", "body", "head"), "frontend"
+    name, needs, entry = "ii-nmr", ("body", "head"), "frontend"
 
-    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """A waveform of one window."""
         return InputNoise(round(card.sample_rate * card.seconds))
 
@@ -209,7 +189,7 @@ class IdNmr(_Reprogramming):
 
     name, needs, entry = "id-nmr", ("frontend", "body", "head"), "body"
 
-    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The CNN."""
         return PictureTransform(card.n_bands, self.channels or (140 if card.name == "speechatt" else 135))
 
@@ -248,11 +228,11 @@ class IdsNmr(_Reprogramming):
 
     name, needs, entry = "ids-nmr", ("layers", "pooled", "head"), "head"
 
-    def adapter(self, card: SourceCard, context: Context, train: Split) -> nn.Module:
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The skip."""
         speech = card.name == "speechatt"
         return SkipTransform(
-            self._width(context, train),
+            self._width(context, split),
             self.channels or (130 if speech else 54),
             card.n_features,
             stride=3 if speech else 1,
@@ -278,6 +258,6 @@ class IdsNmr(_Reprogramming):
             raise BadInput(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
         return layer
 
-    def _width(self, context: Context, train: Split) -> int:
-        tokens: Any = context.source.layer(train, self._layer(context.source.card)).values
+    def _width(self, context: Context, split: AnySplit) -> int:
+        tokens: Any = context.source.layer(split, self._layer(context.source.card)).values
         return int(tokens.shape[2])

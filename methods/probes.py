@@ -8,7 +8,7 @@ what they keep grows with the data.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from torch import nn
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
-from mirbench.measure import count_parameters
-from mirbench.methods.training import Inputs, Phase, Recipe, cross_entropy, fit_module, masked_bce, seeded
+from mirbench.methods.adapters import Standardise
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.training import Inputs, Recipe
 from mirbench.types import BlindSplit, Fitted, FloatArray, Split
 from mirbench.windows import AnySplit
 
@@ -210,7 +211,7 @@ class ForestProbe:
 
 
 @dataclass(frozen=True)
-class MlpProbe:
+class MlpProbe(NetworkMethod):
     """One hidden layer, ReLU, Adam, early stopping on valid: BL-R of hung2022, trained as Castellon et al. do.
 
     Parameters
@@ -229,39 +230,32 @@ class MlpProbe:
 
     hidden: int = 512
     lr: float = 1e-3
-    weight_decay: float = 0.0
     batch_size: int = 64
     epochs: int = 200
     patience: int = 20
 
-    name, version, needs = "probe-mlp", "1", ("pooled",)
+    name, version, needs = "probe-mlp", "2", ("pooled",)
 
     def __post_init__(self) -> None:
-        if min(self.hidden, self.batch_size, self.epochs, self.patience) < 1:
-            raise BadInput(f"{self.name}: hidden, batch_size, epochs and patience must be at least 1")
+        super().__post_init__()
+        if min(self.hidden, self.patience) < 1:
+            raise BadInput(f"{self.name}: hidden and patience must be at least 1")
 
-    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Fit on the mean embeddings of train, select on valid."""
-        heard = _features(context, train)
-        mean, scale = heard.mean(axis=0), heard.std(axis=0)
-        scale[scale == 0] = 1.0
-
-        def inputs(split: AnySplit) -> Inputs:
-            features = ((_features(context, split) - mean) / scale).astype(np.float32)
-            return Inputs((features,), np.arange(len(split)), len(split))
-
-        with seeded(seed, context.device):
-            module = nn.Sequential(
-                nn.Linear(heard.shape[1], self.hidden), nn.ReLU(), nn.Linear(self.hidden, len(train.classes))
-            ).to(context.device)
-        recipe = Recipe(
-            (Phase(self.epochs, self.lr, weight_decay=self.weight_decay),),
-            self.batch_size,
-            cross_entropy if train.task.kind == "single-label" else masked_bce,
-            self.patience,
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """Standardisation and two linear layers."""
+        width = _features(context, split).shape[1]
+        return nn.Sequential(
+            Standardise(width), nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, len(split.classes))
         )
-        predict, history = fit_module(
-            module, inputs, train, valid, context, recipe, seed=seed, what=f"{self.name} seed {seed}"
-        )
-        state = {"mean": mean, "scale": scale, **{k: v.cpu().numpy() for k, v in module.state_dict().items()}}
-        return Fitted(predict, count_parameters(module, trainable=True), state, history)
+
+    def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
+        """Mean and scale of train."""
+        module[0].learn(_features(context, train))  # type: ignore[operator]
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Mean embeddings of clips."""
+        return Inputs((_features(context, split),), np.arange(len(split)), len(split))
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """Early stopping."""
+        return replace(super().recipe(module, kind), patience=self.patience)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
 from mirbench.windows import AnySplit, clip_means
 
 __all__ = [
-    "Batch", "Inputs", "Phase", "Recipe", "clip_scores", "cross_entropy", "fit_module", "masked_bce", "seeded", "train",
+    "Batch", "Draw", "Inputs", "Learnt", "Loss", "Phase", "Recipe", "clip_scores", "cross_entropy", "fit_module",
+    "masked_bce", "predictor", "seeded", "train",
 ]  # fmt: skip
 
 
@@ -48,6 +49,18 @@ class Batch:
     known: Tensor
     pieces: int = 1
 
+    def parts(self, count: int) -> Iterator[tuple[Batch, float]]:
+        """The batch in so many parts, each with its share of the entries that count."""
+        if count == 1:
+            yield self, 1.0
+            return
+        total = self.known.sum().clamp(min=1)
+        size = -(-len(self.target) // count)
+        for first in range(0, len(self.target), size):
+            rows, pieces = slice(first, first + size), slice(first * self.pieces, (first + size) * self.pieces)
+            part = Batch(tuple(x[pieces] for x in self.inputs), self.target[rows], self.known[rows], self.pieces)
+            yield part, float(part.known.sum() / total)
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -55,23 +68,48 @@ class Phase:
 
     Parameters
     ----------
-    optimizer : {"adam", "sgd"}
-        SGD is with Nesterov momentum 0.9.
+    momentum : float
+        Of SGD, in Nesterov's form; 0 is plain gradient descent.
+    betas : tuple of float
+        Of Adam and AdamW.
+    milestones : tuple of int
+        Epochs of this phase after which the rate is multiplied by `gamma`.
     from_best : bool
         Begin from the best weights so far.
     """
 
     epochs: int
     lr: float
-    optimizer: str = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = 0.0
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    milestones: tuple[int, ...] = ()
+    gamma: float = 1.0
     from_best: bool = False
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser of this phase."""
+    def build(
+        self, parameters: Sequence[nn.Parameter]
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        """The optimiser of this phase and its schedule."""
+        decay = self.weight_decay
+        optimizer: torch.optim.Optimizer
         if self.optimizer == "sgd":
-            return torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay)
-        return torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
+            optimizer = torch.optim.SGD(
+                parameters, self.lr, momentum=self.momentum, nesterov=self.momentum > 0, weight_decay=decay
+            )
+        elif self.optimizer == "adamw":
+            optimizer = torch.optim.AdamW(parameters, self.lr, betas=self.betas, weight_decay=decay)
+        else:
+            optimizer = torch.optim.Adam(parameters, self.lr, betas=self.betas, weight_decay=decay)
+        return optimizer, torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma)
+
+
+Loss = Callable[[Tensor, Batch], Tensor]
+"""``loss(logits, batch)``."""
+
+Draw = Callable[[np.random.Generator], Iterable[Batch]]
+"""``draw(generator)`` -> the batches of one epoch."""
 
 
 @contextmanager
@@ -118,13 +156,42 @@ class Recipe:
     loss : callable
         ``loss(logits, batch)``.
     patience : int or None
-        See `train`.
+        Stop after so many epochs without a better one.
+    select : {"score", "loss", "last"}
+        Which epoch is kept: of the best score on valid (among equals the lower loss, then the earlier), of the lowest
+        loss on valid, or the last.
+    accumulate : int
+        Parts in which a batch is computed, for memory; batch norm sees the parts.
+    after_step : callable or None
+        Called after every step of the optimiser.
     """
 
     phases: tuple[Phase, ...]
     batch_size: int
-    loss: Callable[[Tensor, Batch], Tensor]
+    loss: Loss
     patience: int | None = None
+    select: Literal["score", "loss", "last"] = "score"
+    accumulate: int = 1
+    after_step: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What `fit_module` returns.
+
+    Parameters
+    ----------
+    predict : callable
+        ``predict(blind split)`` -> scores of clips.
+    history : list of dict
+        See `train`.
+    valid_score : float or None
+        What the kept epoch was selected by, higher is better, where that is not the task's first metric.
+    """
+
+    predict: Callable[[BlindSplit], FloatArray]
+    history: list[dict[str, float]]
+    valid_score: float | None
 
 
 def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
@@ -148,10 +215,10 @@ def fit_module(
     recipe: Recipe,
     *,
     seed: int,
-    draw: Callable[[np.random.Generator], Iterable[Batch]] | None = None,
+    draw: Draw | None = None,
     what: str = "training",
-) -> tuple[Callable[[BlindSplit], FloatArray], list[dict[str, float]]]:
-    """Train a module that maps windows to one logit a class; returns `predict` and the history.
+) -> Learnt:
+    """Train a module that maps windows to one logit a class.
 
     Parameters
     ----------
@@ -166,18 +233,25 @@ def fit_module(
     def score() -> tuple[float, float]:
         logits = _logits(module, seen_valid, context)
         value = metric.function(clip_scores(logits, seen_valid, valid.task.kind, context), known_valid)
-        return value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
+        return value if metric.higher_is_better else -value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
+
+    draw = draw or _every_window(inputs(train_split), train_split.targets(), recipe.batch_size, context)
+    with seeded(seed, context.device):
+        history = train(module, recipe, draw, score, context, seed=seed, what=what)
+    lowest = min((row["valid_loss"] for row in history), default=None) if recipe.select == "loss" else None
+    return Learnt(predictor(module, inputs, context), history, None if lowest is None else -lowest)
+
+
+def predictor(
+    module: nn.Module, inputs: Callable[[AnySplit], Inputs], context: Context
+) -> Callable[[BlindSplit], FloatArray]:
+    """`predict` of a module that maps windows to one logit a class."""
 
     def predict(split: BlindSplit) -> FloatArray:
         seen = inputs(split)
         return clip_scores(_logits(module, seen, context), seen, split.kind, context)
 
-    draw = draw or _every_window(inputs(train_split), train_split.targets(), recipe.batch_size, context)
-    with seeded(seed, context.device):
-        history = train(
-            module, recipe.phases, draw, recipe.loss, score, context, seed=seed, patience=recipe.patience, what=what
-        )
-    return predict, history
+    return predict
 
 
 def clip_scores(logits: FloatArray, seen: Inputs, kind: str, context: Context) -> FloatArray:
@@ -228,7 +302,7 @@ def _logits(module: nn.Module, seen: Inputs, context: Context, batch_size: int =
     return logits
 
 
-def _valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Callable[[Tensor, Batch], Tensor]) -> float:
+def _valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Loss) -> float:
     value = torch.from_numpy(targets.value[seen.clip_index])
     known = torch.from_numpy(targets.known[seen.clip_index])
     return float(loss(torch.from_numpy(logits), Batch((), value, known)))
@@ -236,29 +310,22 @@ def _valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Callab
 
 def train(
     module: nn.Module,
-    phases: Sequence[Phase],
-    draw: Callable[[np.random.Generator], Iterable[Batch]],
-    loss: Callable[[Tensor, Batch], Tensor],
+    recipe: Recipe,
+    draw: Draw,
     score: Callable[[], tuple[float, float]],
     context: Context,
     *,
     seed: int,
-    patience: int | None = None,
     what: str = "training",
 ) -> list[dict[str, float]]:
-    """Train a module in place and leave it, in eval mode, with the weights that were best on valid.
+    """Train a module in place and leave it, in eval mode, with the weights of the epoch that was selected on valid.
 
     Parameters
     ----------
     draw : callable
         ``draw(generator)`` yields the batches of one epoch.
-    loss : callable
-        ``loss(outputs, batch)``.
     score : callable
-        ``score()`` -> (score, loss) on valid; called in eval mode after each epoch. The highest score is kept, among
-        equals the one of lower loss, then the earlier.
-    patience : int or None
-        Stop after so many epochs without a better one.
+        ``score()`` -> (score, loss) on valid; called in eval mode after each epoch.
 
     Returns
     -------
@@ -268,32 +335,47 @@ def train(
     generator = np.random.default_rng(seed)
     trainable = [p for p in module.parameters() if p.requires_grad]
     history: list[dict[str, float]] = []
-    best, best_state, waited = (-np.inf, -np.inf), copy.deepcopy(module.state_dict()), 0
-    total = sum(phase.epochs for phase in phases)
+    best, best_state, waited = (-np.inf, -np.inf), _moving_state(module), 0
+    total = sum(phase.epochs for phase in recipe.phases)
     # half precision has too short a range for small gradients; in other precisions the scaler does nothing
     half = context.precision == "float16" and context.device.type == "cuda"
     scaler = GradScaler(context.device.type, enabled=half)
     with context.progress.bar(what, total, "epochs") as step:
-        for phase in phases:
+        for phase in recipe.phases:
             if phase.from_best:
-                module.load_state_dict(best_state)
-            optimizer = phase.build(trainable)
+                module.load_state_dict(best_state, strict=False)
+            optimizer, schedule = phase.build(trainable)
             for _ in range(phase.epochs):
-                row = _epoch(module, optimizer, scaler, draw(generator), loss, context)
+                row = _epoch(module, optimizer, scaler, draw(generator), recipe, context)
+                schedule.step()
                 module.eval()
                 valid_score, valid_loss = score()
                 history.append({**row, "valid_score": valid_score, "valid_loss": valid_loss})
                 step(1, f"loss {row['loss']:.3f}, valid {valid_score:.3f}")
                 waited += 1
-                # an undefined score leaves the choice to the loss
-                reached = (-np.inf if np.isnan(valid_score) else valid_score, -valid_loss)
+                reached = _rank(recipe.select, len(history), valid_score, valid_loss)
                 if reached > best:
-                    best, best_state, waited = reached, copy.deepcopy(module.state_dict()), 0
-                if patience is not None and waited >= patience:
+                    best, best_state, waited = reached, _moving_state(module), 0
+                if recipe.patience is not None and waited >= recipe.patience:
                     break
-    module.load_state_dict(best_state)
+    module.load_state_dict(best_state, strict=False)
     module.eval()
     return history
+
+
+def _rank(select: str, epoch: int, score: float, loss: float) -> tuple[float, float]:
+    """What the kept epoch has most of; an undefined score leaves the choice to the loss."""
+    if select == "last":
+        return float(epoch), 0.0
+    if select == "loss":
+        return -loss, 0.0
+    return -np.inf if np.isnan(score) else score, -loss
+
+
+def _moving_state(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of what training changes: trainable parameters and buffers."""
+    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    return {name: copy.deepcopy(value) for name, value in module.state_dict().items() if name not in frozen}
 
 
 def _epoch(
@@ -301,21 +383,24 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     scaler: GradScaler,
     batches: Iterable[Batch],
-    loss: Callable[[Tensor, Batch], Tensor],
+    recipe: Recipe,
     context: Context,
 ) -> dict[str, float]:
     module.train()
     began = time.perf_counter()
     total, count = torch.zeros((), device=context.device), 0
     for batch in batches:
-        with context.autocast():
-            outputs = module(*batch.inputs).unflatten(0, (-1, batch.pieces)).mean(dim=1)
-            value = loss(outputs, batch)
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(value).backward()
+        for part, share in batch.parts(recipe.accumulate):
+            with context.autocast():
+                outputs = module(*part.inputs).unflatten(0, (-1, part.pieces)).mean(dim=1)
+                value = recipe.loss(outputs, part) * share
+            scaler.scale(value).backward()
+            total += value.detach() * len(batch.target)
         scaler.step(optimizer)
         scaler.update()
-        total += value.detach() * len(batch.target)
+        if recipe.after_step:
+            recipe.after_step()
         count += len(batch.target)
     mean = float(total) / max(count, 1)  # waits for the GPU
     if not np.isfinite(mean):

@@ -146,7 +146,7 @@ def test_seeds_are_read_as(text: str, seeds: tuple[int, ...]) -> None:
         (("--set", "=1"), "--set =1: NAME=VALUE is needed, as in --set lr=1e-4"),
         (("--search", "lr=0.1,fast"), "--search lr=0.1,fast: float is needed, not 'fast'"),
         (("--precision", "float64"), "--precision float64: one of float32, bfloat16, float16 is needed"),
-        (("--windows", "overlap"), "--windows overlap: one of nonoverlap, nonoverlap-plus-tail is needed"),
+        (("--windows", "overlap"), "--windows overlap: one of nonoverlap, nonoverlap-plus-tail, hopped16 is needed"),
         (("--average", "mean"), "--average mean: one of prob, logit is needed"),
         (("--plugin", "nowhere.py"), "--plugin nowhere.py: no such file"),
     ],

@@ -136,14 +136,14 @@ def test_reprogramming_runs_with_the_authors_options(method: type, tiny: Tiny, m
 
 
 def test_authors_schedule_is_adam_then_sgd_from_the_best() -> None:
-    phases = IdsNmr(epochs=160, schedule="authors-code")._phases()
+    phases = IdsNmr(epochs=160, schedule="authors-code").phases()
     assert [(p.epochs, p.optimizer, p.lr, p.from_best) for p in phases] == [
         (80, "adam", 1e-4, False), (50, "sgd", 1e-3, True), (20, "sgd", 5e-4, False), (10, "sgd", 1e-5, False),
     ]  # fmt: skip
 
 
 def test_authors_schedule_of_a_hundred_epochs_is_eighty_and_twenty() -> None:
-    phases = IdsNmr(epochs=100, schedule="authors-code")._phases()
+    phases = IdsNmr(epochs=100, schedule="authors-code").phases()
     assert [p.epochs for p in phases] == [80, 20]
 
 

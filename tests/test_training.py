@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mirbench.context import Context
-from mirbench.methods.training import Batch, Phase, masked_bce, seeded, train
+from mirbench.methods.training import Batch, Phase, Recipe, masked_bce, seeded, train
 from mirbench.types import Split
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
@@ -41,7 +41,7 @@ def test_train_keeps_the_epoch_that_was_best_on_valid(tiny: Tiny) -> None:
         seen.append(module.weight.detach().clone())
         return next(scores), 1.0
 
-    train(module, [Phase(3, 0.1)], batches, masked_bce, score, tiny[0], seed=0)
+    train(module, Recipe((Phase(3, 0.1),), 1, masked_bce), batches, score, tiny[0], seed=0)
     assert torch.equal(module.weight, seen[1])
 
 
@@ -53,7 +53,7 @@ def test_train_prefers_the_lower_loss_among_equal_scores(tiny: Tiny) -> None:
         seen.append(module.weight.detach().clone())
         return 0.5, next(losses)
 
-    train(module, [Phase(3, 0.1)], batches, masked_bce, score, tiny[0], seed=0)
+    train(module, Recipe((Phase(3, 0.1),), 1, masked_bce), batches, score, tiny[0], seed=0)
     assert torch.equal(module.weight, seen[1])
 
 
@@ -61,7 +61,8 @@ def test_train_is_the_same_for_the_same_seed(tiny: Tiny) -> None:
     weights = []
     for seed in (1, 1, 2):
         module = linear()
-        train(module, [Phase(2, 0.1)], batches, masked_bce, lambda: (0.0, -float(len(weights))), tiny[0], seed=seed)
+        recipe = Recipe((Phase(2, 0.1),), 1, masked_bce)
+        train(module, recipe, batches, lambda: (0.0, -float(len(weights))), tiny[0], seed=seed)
         weights.append(module.weight.detach().clone())
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -74,22 +75,15 @@ def test_train_begins_a_phase_from_the_best_weights(tiny: Tiny) -> None:
         before.append(module.weight.detach().clone())
         yield from batches(generator)
 
-    phases = [Phase(2, 0.1), Phase(1, 0.1, "sgd", from_best=True)]
-    train(module, phases, draw, masked_bce, lambda: (next(count), 1.0), tiny[0], seed=0)
+    phases = (Phase(2, 0.1), Phase(1, 0.1, "sgd", from_best=True))
+    train(module, Recipe(phases, 1, masked_bce), draw, lambda: (next(count), 1.0), tiny[0], seed=0)
     assert torch.equal(before[2], before[1])  # after the first epoch, which was best
 
 
 def test_train_refuses_a_loss_that_is_not_finite(tiny: Tiny) -> None:
+    recipe = Recipe((Phase(1, 1.0),), 1, lambda out, _: out.sum() * float("nan"))
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        train(
-            linear(),
-            [Phase(1, 1.0)],
-            batches,
-            lambda out, _: out.sum() * float("nan"),
-            lambda: (0.0, 0.0),
-            tiny[0],
-            seed=0,
-        )
+        train(linear(), recipe, batches, lambda: (0.0, 0.0), tiny[0], seed=0)
 
 
 def test_masked_bce_ignores_what_nobody_judged() -> None:
@@ -108,7 +102,7 @@ def test_pieces_average_logits_before_the_loss(tiny: Tiny) -> None:
         seen.append(outputs.shape)
         return outputs.sum()
 
-    train(linear(), [Phase(1, 0.1)], draw, loss, lambda: (0.0, 0.0), tiny[0], seed=0)
+    train(linear(), Recipe((Phase(1, 0.1),), 1, loss), draw, lambda: (0.0, 0.0), tiny[0], seed=0)
     assert seen == [(3, 1)]
 
 
@@ -120,5 +114,5 @@ def test_train_chooses_by_loss_where_the_score_is_undefined(tiny: Tiny) -> None:
         seen.append(module.weight.detach().clone())
         return float("nan"), next(losses)
 
-    train(module, [Phase(3, 0.1)], batches, masked_bce, score, tiny[0], seed=0)
+    train(module, Recipe((Phase(3, 0.1),), 1, masked_bce), batches, score, tiny[0], seed=0)
     assert torch.equal(module.weight, seen[1])
