@@ -21,7 +21,7 @@ from mirbench.datasets import read_task
 from mirbench.errors import BadAudio, MirbenchError, MissingData
 from mirbench.progress import Progress
 from mirbench.registry import Plugin
-from mirbench.types import Clip, Fitted, Method, SourceCard, Split, Task, excerpts
+from mirbench.types import Clip, Fitted, Method, Restorable, SourceCard, Split, Task, excerpts
 
 if TYPE_CHECKING:
     from mirbench.context import Context
@@ -155,8 +155,19 @@ def _expect(problems: list[str], what: str, came: Any, needed: tuple[int, ...]) 
         problems.append(f"{what} has shape {tuple(came)}; {needed} is needed")
 
 
-def check_method(method: type[Method], context: Context, task_splits: tuple[Split, Split, Split]) -> list[str]:
-    """What is wrong with a method, tried on a tiny task: its class, its predictions, its determinism, its manners."""
+def check_method(
+    method: type[Method],
+    context: Context,
+    task_splits: tuple[Split, Split, Split],
+    params: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """What is wrong with a method, tried on a tiny task: its class, its predictions, its determinism, its manners.
+
+    Parameters
+    ----------
+    params : mapping or None
+        Hyperparameters that differ from the defaults.
+    """
     problems: list[str] = []
     if not getattr(getattr(method, "__dataclass_params__", None), "frozen", False):
         problems.append("must be a frozen dataclass whose fields are its hyperparameters")
@@ -172,13 +183,14 @@ def check_method(method: type[Method], context: Context, task_splits: tuple[Spli
     scores = []
     for _ in range(2):
         try:
-            fitted: Any = method().fit(train, valid, context, seed=0)
+            fitted: Any = method(**(params or {})).fit(train, valid, context, seed=0)
             if not isinstance(fitted, Fitted):
                 return [f"fit must return a mirbench.Fitted, not {type(fitted).__name__}"]
             scores.append(fitted.predict(test.blind()))
             metrics.validate(scores[-1], test.targets(), len(test), len(test.classes))
             halves = [Split(test.task, test.clips[i::2]) for i in (0, 1)]
             apart = np.concatenate([fitted.predict(half.blind()) for half in halves])
+            restored = _restored(method(**(params or {})), fitted, test, context)
         except Exception as error:  # a plugin may raise anything; the author wants to read it
             return [_told(error, method)]
     together = np.concatenate([scores[-1][0::2], scores[-1][1::2]])
@@ -186,9 +198,19 @@ def check_method(method: type[Method], context: Context, task_splits: tuple[Spli
         problems.append("the score of a clip depends on which other clips are predicted with it")
     if not np.allclose(scores[0], scores[1], atol=1e-5):
         problems.append("two fits with the same seed differ: take every random number from `seed`")
+    if not np.allclose(restored, scores[1], atol=1e-5):
+        problems.append("a restored model predicts otherwise: `state` must hold all that was learnt")
     if method.needs and _weights(context) != before:
         problems.append("fit changed the shared source; take context.source.copy() to train inside it")
     return problems
+
+
+def _restored(method: Method, fitted: Fitted, test: Split, context: Context) -> Any:
+    """What a method that can be restored predicts from its state; else what it predicts anyway."""
+    if not isinstance(method, Restorable) or not fitted.state:
+        return fitted.predict(test.blind())
+    state = {name: np.asarray(value) for name, value in fitted.state.items()}
+    return method.restore(state, test.blind(), context)(test.blind())
 
 
 def _told(error: Exception, method: type[Method]) -> str:

@@ -21,8 +21,10 @@ __all__ = [
     "PictureTransform",
     "Reprogrammed",
     "SkipTransform",
+    "SourceHead",
     "Standardise",
     "fresh_head",
+    "new_head",
 ]
 
 
@@ -162,34 +164,49 @@ class LabelMapping(nn.Module):
         return yes - torch.log(-torch.expm1(yes))
 
 
+def new_head(n_features: int, n_outputs: int) -> nn.Module:
+    """Layer norm and linear layer, AST's own form of a classifier, at random weights."""
+    return nn.Sequential(nn.LayerNorm(n_features), nn.Linear(n_features, n_outputs))
+
+
 def fresh_head(n_features: int, n_outputs: int) -> nn.Module:
-    """Layer norm and linear layer at random weights, frozen: what hung2022's released code puts before the mapping."""
-    return nn.Sequential(nn.LayerNorm(n_features), nn.Linear(n_features, n_outputs)).requires_grad_(False)
+    """The same, frozen: what hung2022's released code puts before the mapping."""
+    return new_head(n_features, n_outputs).requires_grad_(False)
+
+
+class SourceHead(nn.Module):
+    """The head of a source, frozen and shared: it stays out of the state."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        # in a list, so that torch does not take the shared network for a part of this one
+        self._frozen = [source]
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(n, n_features) -> (n, n_outputs) logits."""
+        logits: Tensor = self._frozen[0].head(pooled)
+        return logits
 
 
 class Reprogrammed(nn.Module):
-    """A trainable adapter, the frozen rest of a source, and the label mapping.
+    """A trainable adapter, the frozen body of a source, and what makes logits of its embedding.
 
     Parameters
     ----------
     adapter : Module
-        The only part that is trained and stored.
+        What comes before the source.
     source : network
         Frozen and shared; it stays in eval mode and out of the state.
     entry : {"frontend", "body", "head"}
         The first stage of the source behind the adapter.
-    head : Module or None
-        In place of the source's own head.
+    output : Module
+        (n, n_features) -> (n, n_classes) logits.
     """
 
-    def __init__(
-        self, adapter: nn.Module, source: Any, entry: str, mapping: LabelMapping, head: nn.Module | None
-    ) -> None:
+    def __init__(self, adapter: nn.Module, source: Any, entry: str, output: nn.Module) -> None:
         super().__init__()
-        self.adapter, self.mapping = adapter, mapping
-        # in a list, so that torch does not take the shared network for a part of this one
-        self._frozen = [source]
-        self.head = head
+        self.adapter, self.output = adapter, output
+        self._frozen = [source]  # as in SourceHead
         self.entry = entry
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -200,5 +217,5 @@ class Reprogrammed(nn.Module):
             x = source.frontend(x)
         if self.entry != "head":
             x = source.body(x).pooled
-        logits: Tensor = self.mapping(self.head(x) if self.head is not None else source.head(x))
+        logits: Tensor = self.output(x)
         return logits

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
@@ -86,6 +86,14 @@ class NetworkMethod:
         """How the module is trained."""
         return Recipe(self.phases(), self.batch_size, self.loss(kind), accumulate=self.accumulate)
 
+    def state(self, module: nn.Module) -> Mapping[str, Tensor]:
+        """What is stored of a trained module."""
+        return module.state_dict()
+
+    def load(self, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+        """Put what was stored into a fresh module."""
+        module.load_state_dict(state)
+
     def n_total(self, module: nn.Module, context: Context) -> int | None:
         """All values that a prediction uses; None where these are the source's and the learnt ones together."""
         return None
@@ -106,7 +114,7 @@ class NetworkMethod:
             draw=self.draw(context, train, seed),
             what=f"{self.name} seed {seed}",
         )
-        state = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
+        state = {name: value.cpu().numpy() for name, value in self.state(module).items()}
         return Fitted(
             learnt.predict,
             count_parameters(module, trainable=True),
@@ -122,5 +130,5 @@ class NetworkMethod:
         """`predict` of an earlier fit, from its state."""
         with seeded(0, context.device):
             module = self.module(context, split).to(context.device)
-        module.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
+        self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
         return predictor(module.eval(), lambda split: self.inputs(context, split), context)

@@ -22,21 +22,23 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.context import Context
-from mirbench.errors import BadInput, NotApplicable
+from mirbench.errors import BadInput
 from mirbench.methods.adapters import (
     InputNoise,
     LabelMapping,
     PictureTransform,
     Reprogrammed,
     SkipTransform,
+    SourceHead,
     fresh_head,
 )  # fmt: skip
 from mirbench.methods.network import NetworkMethod
+from mirbench.methods.outputs import outputs_per_class
 from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, masked_bce
 from mirbench.types import SourceCard, Split
 from mirbench.windows import AnySplit
 
-__all__ = ["IdNmr", "IdsNmr", "IiNmr", "outputs_per_class", "skip_layer"]
+__all__ = ["IdNmr", "IdsNmr", "IiNmr", "skip_layer"]
 
 _CROPS_AN_EPOCH, _CROP_SECONDS = 1000, 10.0  # of the authors' code
 _AUTHORS_PHASES = (
@@ -45,26 +47,6 @@ _AUTHORS_PHASES = (
     Phase(20, 5e-4, "sgd", weight_decay=1e-4),
     Phase(10**9, 1e-5, "sgd", weight_decay=1e-4),
 )
-
-
-def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> int:
-    """How many source classes each class of the task owns: 5 (AST) or 2 (SpeechATT) in the paper's code, 1 if need be.
-
-    Raises
-    ------
-    NotApplicable
-        If the source has too few classes.
-    """
-    fits = card.n_outputs // n_classes
-    chosen = wanted or next((n for n in (5, 2) if n <= fits), 1)
-    if chosen > fits:
-        raise NotApplicable(
-            f"{chosen} outputs of {card.name} for each of {n_classes} classes are {chosen * n_classes}; it has "
-            f"{card.n_outputs}: set outputs_per_class to {fits} or less"
-            if fits
-            else f"{card.name} has {card.n_outputs} classes, fewer than the {n_classes} of the task"
-        )
-    return chosen
 
 
 def skip_layer(card: SourceCard) -> int:
@@ -113,8 +95,10 @@ class _Reprogramming(NetworkMethod):
         per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
         mapping = LabelMapping(n_classes, per_class, self.mapping, card.activation)
         adapter = self.adapter(card, context, split)
-        head = fresh_head(card.n_features, card.n_outputs) if self.source_head == "random-frozen" else None
-        return Reprogrammed(adapter, context.source.network, self.entry, mapping, head)
+        source = context.source.network
+        own = self.source_head == "pretrained"
+        head = SourceHead(source) if own else fresh_head(card.n_features, card.n_outputs)
+        return Reprogrammed(adapter, source, self.entry, nn.Sequential(head, mapping))
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy on every class, also where a clip has one."""
@@ -167,8 +151,7 @@ class IiNmr(_Reprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""
-        seen = context.source.audio(split)
-        return Inputs((seen.values,), seen.clip_index, seen.n_clips)
+        return Inputs.of(context.source.audio(split))
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
         """The audio itself."""
@@ -195,8 +178,7 @@ class IdNmr(_Reprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
-        seen = context.source.pictures(split)
-        return Inputs((seen.values,), seen.clip_index, seen.n_clips)
+        return Inputs.of(context.source.pictures(split))
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
         """The front end's picture."""
@@ -242,8 +224,7 @@ class IdsNmr(_Reprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Tokens of the hidden layer, and the embedding."""
-        tokens, pooled = context.source.layer_and_pooled(split, self._layer(context.source.card))
-        return Inputs((tokens.values, pooled.values), tokens.clip_index, tokens.n_clips)
+        return Inputs.of(*context.source.layer_and_pooled(split, self._layer(context.source.card)))
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
         """The same from the body, now."""

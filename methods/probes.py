@@ -23,7 +23,10 @@ from mirbench.methods.training import Inputs, Recipe
 from mirbench.types import BlindSplit, Fitted, FloatArray, Split
 from mirbench.windows import AnySplit
 
-__all__ = ["ForestProbe", "LinearProbe", "MlpProbe", "SvmProbe", "align_columns"]
+__all__ = [
+    "ForestProbe", "LinearProbe", "MlpProbe", "NeighboursProbe", "SklearnFit", "SvmProbe", "align_columns",
+    "fit_sklearn", "margins", "probabilities",
+]  # fmt: skip
 
 Features = npt.NDArray[np.float64]
 
@@ -40,10 +43,11 @@ def _features(context: Context, split: Split | BlindSplit) -> Features:
 
 
 Scores = Callable[[Any, Features], npt.NDArray[Any]]
+FeaturesOf = Callable[[Context, AnySplit], Features]
 
 
 @dataclass(frozen=True)
-class _Fit:
+class SklearnFit:
     """A fitted probe: its pipelines of scaler and classifier, one, or one a class, and what it predicts.
 
     Parameters
@@ -56,59 +60,83 @@ class _Fit:
     predict: Callable[[BlindSplit], FloatArray]
 
 
-def _fit_sklearn(make: Callable[[], Any], scores_of: Scores, train: Split, context: Context) -> _Fit:
-    """Fit a standardised scikit-learn classifier: of the class of a clip, or of each label by itself."""
-    if train.task.kind == "single-label":
-        return _fit_classes(make, scores_of, train, context)
-    return _fit_labels(make, scores_of, train, context)
+def fit_sklearn(
+    make: Callable[[], Any],
+    scores_of: Scores,
+    train: Split,
+    context: Context,
+    *,
+    features_of: FeaturesOf = _features,
+    standardise: bool = True,
+) -> SklearnFit:
+    """Fit a scikit-learn classifier: of the class of a clip, or of each label by itself.
+
+    Parameters
+    ----------
+    make : callable
+        ``make()`` -> a fresh classifier.
+    scores_of : callable
+        ``scores_of(pipeline, features)`` -> scores in [0, 1] of the pipeline's classes.
+    features_of : callable
+        ``features_of(context, split)`` -> features, (n_clips, n_features); the source's mean embeddings.
+    standardise : bool
+        Whether features are standardised on train.
+    """
+
+    def pipeline_of() -> Any:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+        return make_pipeline(StandardScaler() if standardise else FunctionTransformer(), make())
+
+    fit = _fit_classes if train.task.kind == "single-label" else _fit_labels
+    return fit(pipeline_of, scores_of, train, context, features_of)
 
 
-def _pipeline(classifier: Any) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), classifier)
-
-
-def _fit_classes(make: Callable[[], Any], scores_of: Scores, train: Split, context: Context) -> _Fit:
-    pipeline = _pipeline(make()).fit(_features(context, train), train.class_index())
+def _fit_classes(
+    make: Callable[[], Any], scores_of: Scores, train: Split, context: Context, features_of: FeaturesOf
+) -> SklearnFit:
+    pipeline = make().fit(features_of(context, train), train.class_index())
 
     def predict(split: BlindSplit) -> FloatArray:
-        scores = scores_of(pipeline, _features(context, split))
+        scores = scores_of(pipeline, features_of(context, split))
         return align_columns(scores, pipeline.classes_, len(split.classes))
 
-    return _Fit({0: pipeline}, predict)
+    return SklearnFit({0: pipeline}, predict)
 
 
-def _fit_labels(make: Callable[[], Any], scores_of: Scores, train: Split, context: Context) -> _Fit:
+def _fit_labels(
+    make: Callable[[], Any], scores_of: Scores, train: Split, context: Context, features_of: FeaturesOf
+) -> SklearnFit:
     """One classifier a label, on the clips of which the label is known; soft labels are made hard at 0.5."""
-    features, targets = _features(context, train), train.targets()
+    features, targets = features_of(context, train), train.targets()
     present = targets.value >= 0.5
     pipelines: dict[int, Any] = {}
     constant = np.zeros(len(train.classes), dtype=np.float32)
     for k in range(len(train.classes)):
         known = targets.known[:, k]
         if len(np.unique(present[known, k])) == 2:
-            pipelines[k] = _pipeline(make()).fit(features[known], present[known, k])
+            pipelines[k] = make().fit(features[known], present[known, k])
         elif known.any():
             constant[k] = present[known, k][0]
 
     def predict(split: BlindSplit) -> FloatArray:
-        heard = _features(context, split)
+        heard = features_of(context, split)
         scores = np.tile(constant, (len(split), 1))
         for k, pipeline in pipelines.items():
             scores[:, k] = scores_of(pipeline, heard)[:, 1]
         return scores
 
-    return _Fit(pipelines, predict)
+    return SklearnFit(pipelines, predict)
 
 
-def _probabilities(pipeline: Any, features: Features) -> npt.NDArray[Any]:
-    probabilities: npt.NDArray[Any] = pipeline.predict_proba(features)
-    return probabilities
+def probabilities(pipeline: Any, features: Features) -> npt.NDArray[Any]:
+    """Probabilities of the pipeline's classes, (n, n_classes)."""
+    found: npt.NDArray[Any] = pipeline.predict_proba(features)
+    return found
 
 
-def _margins(pipeline: Any, features: Features) -> npt.NDArray[Any]:
+def margins(pipeline: Any, features: Features) -> npt.NDArray[Any]:
     """Softmax of the margins: their order, in [0, 1]; not calibrated.
 
     Where classes tie in votes, scikit-learn's `predict` takes the first and its margins another; the first is put on
@@ -116,13 +144,13 @@ def _margins(pipeline: Any, features: Features) -> npt.NDArray[Any]:
     """
     from scipy.special import softmax
 
-    margins = pipeline.decision_function(features)
-    if margins.ndim == 1:  # two classes; the softmax of the halves is the sigmoid of the margin
-        margins = np.stack([-margins / 2, margins / 2], axis=1)
+    found = pipeline.decision_function(features)
+    if found.ndim == 1:  # two classes; the softmax of the halves is the sigmoid of the margin
+        found = np.stack([-found / 2, found / 2], axis=1)
     else:
         voted = np.searchsorted(pipeline.classes_, pipeline.predict(features))
-        margins[np.arange(len(margins)), voted] = np.nextafter(margins.max(axis=1), np.inf)
-    order: npt.NDArray[Any] = softmax(margins, axis=1)
+        found[np.arange(len(found)), voted] = np.nextafter(found.max(axis=1), np.inf)
+    order: npt.NDArray[Any] = softmax(found, axis=1)
     return order
 
 
@@ -144,7 +172,7 @@ class LinearProbe:
         """Fit on the mean embeddings of train; nothing here is random."""
         from sklearn.linear_model import LogisticRegression
 
-        fit = _fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), _probabilities, train, context)
+        fit = fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), probabilities, train, context)
         state: dict[str, npt.NDArray[Any]] = {}
         n_trainable = 0
         for k, (scaler, model) in fit.pipelines.items():
@@ -179,7 +207,7 @@ class SvmProbe:
         from sklearn.svm import SVC
 
         gamma = "scale" if self.gamma is None else self.gamma
-        fit = _fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), _margins, train, context)
+        fit = fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), margins, train, context)
         return Fitted(fit.predict, n_trainable=None)
 
 
@@ -193,10 +221,18 @@ class ForestProbe:
         Number of trees.
     max_depth : int or None
         None grows every tree to pure leaves.
+    standardise : bool
+        False leaves the features as they are. With that, 100 trees of depth 8 and seed 0 this is the baseline of
+        OpenMIC-2018's notebook (``--source shipped:vggish``), which is the RF of chen2022.
+
+    References
+    ----------
+    Humphrey, Durand, McFee (2018), OpenMIC-2018; cosmir/openmic-2018, examples/modeling-baseline.ipynb.
     """
 
     n_trees: int = 500
     max_depth: int | None = None
+    standardise: bool = True
 
     name, version, needs = "probe-forest", "1", ("pooled",)
 
@@ -207,7 +243,41 @@ class ForestProbe:
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
 
-        return Fitted(_fit_sklearn(make, _probabilities, train, context).predict, n_trainable=None)
+        fit = fit_sklearn(make, probabilities, train, context, standardise=self.standardise)
+        return Fitted(fit.predict, n_trainable=None)
+
+
+@dataclass(frozen=True)
+class NeighboursProbe:
+    """The classes of the nearest clips of train by cosine, weighted by nearness; nothing is learnt.
+
+    Parameters
+    ----------
+    k : int
+        Neighbours that vote; fewer where train is smaller.
+    """
+
+    k: int = 5
+
+    name, version, needs = "knn", "1", ("pooled",)
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise BadInput(f"{self.name}: k must be at least 1")
+
+    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
+        """Keep the mean embeddings of train; nothing here is random."""
+        from sklearn.neighbors import KNeighborsClassifier
+
+        def votes(pipeline: Any, features: Features) -> npt.NDArray[Any]:
+            model = pipeline[-1]
+            model.n_neighbors = min(self.k, model.n_samples_fit_)
+            return probabilities(pipeline, features)
+
+        def make() -> Any:
+            return KNeighborsClassifier(self.k, weights="distance", metric="cosine")
+
+        return Fitted(fit_sklearn(make, votes, train, context).predict, n_trainable=None)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from torch.amp.grad_scaler import GradScaler
 from mirbench.context import Context
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
-from mirbench.windows import AnySplit, clip_means
+from mirbench.windows import AnySplit, Windows, clip_means
 
 __all__ = [
-    "Batch", "Draw", "Inputs", "Learnt", "Loss", "Phase", "Recipe", "clip_scores", "cross_entropy", "fit_module",
-    "masked_bce", "predictor", "seeded", "train",
+    "Batch", "Draw", "Inputs", "Learnt", "Loss", "Phase", "Recipe", "batches", "clip_scores", "cross_entropy",
+    "fit_module", "masked_bce", "moving_state", "predictor", "seeded", "train",
 ]  # fmt: skip
 
 
@@ -138,6 +138,12 @@ class Inputs:
     arrays: tuple[Any, ...]
     clip_index: IntArray
     n_clips: int
+
+    @classmethod
+    def of(cls, *windows: Windows) -> Inputs:
+        """The same windows of some stages, an argument of the module each."""
+        first = windows[0]
+        return cls(tuple(stage.values for stage in windows), first.clip_index, first.n_clips)
 
     def take(self, index: Any, context: Context) -> tuple[Tensor, ...]:
         """Some windows as float32 tensors on the device."""
@@ -276,18 +282,21 @@ def clip_scores(logits: FloatArray, seen: Inputs, kind: str, context: Context) -
 def _every_window(
     seen: Inputs, targets: Targets, batch_size: int, context: Context
 ) -> Callable[[np.random.Generator], Iterator[Batch]]:
-    value, known = torch.from_numpy(targets.value), torch.from_numpy(targets.known)
-
     def draw(generator: np.random.Generator) -> Iterator[Batch]:
-        order = generator.permutation(len(seen.clip_index))
-        for first in range(0, len(order), batch_size):
-            rows = order[first : first + batch_size]
-            if len(rows) == 1 and len(order) > 1:
-                continue  # batch norm cannot learn from one item
-            clips = torch.from_numpy(seen.clip_index[rows])
-            yield Batch(seen.take(rows, context), value[clips].to(context.device), known[clips].to(context.device))
+        yield from batches(seen, targets, generator.permutation(len(seen.clip_index)), batch_size, context)
 
     return draw
+
+
+def batches(seen: Inputs, targets: Targets, order: IntArray, batch_size: int, context: Context) -> Iterator[Batch]:
+    """Windows in this order, so many at a time."""
+    value, known = torch.from_numpy(targets.value), torch.from_numpy(targets.known)
+    for first in range(0, len(order), batch_size):
+        rows = order[first : first + batch_size]
+        if len(rows) == 1 and len(order) > 1:
+            continue  # batch norm cannot learn from one item
+        clips = torch.from_numpy(seen.clip_index[rows])
+        yield Batch(seen.take(rows, context), value[clips].to(context.device), known[clips].to(context.device))
 
 
 @torch.no_grad()
@@ -335,7 +344,7 @@ def train(
     generator = np.random.default_rng(seed)
     trainable = [p for p in module.parameters() if p.requires_grad]
     history: list[dict[str, float]] = []
-    best, best_state, waited = (-np.inf, -np.inf), _moving_state(module), 0
+    best, best_state, waited = (-np.inf, -np.inf), moving_state(module), 0
     total = sum(phase.epochs for phase in recipe.phases)
     # half precision has too short a range for small gradients; in other precisions the scaler does nothing
     half = context.precision == "float16" and context.device.type == "cuda"
@@ -355,7 +364,7 @@ def train(
                 waited += 1
                 reached = _rank(recipe.select, len(history), valid_score, valid_loss)
                 if reached > best:
-                    best, best_state, waited = reached, _moving_state(module), 0
+                    best, best_state, waited = reached, moving_state(module), 0
                 if recipe.patience is not None and waited >= recipe.patience:
                     break
     module.load_state_dict(best_state, strict=False)
@@ -372,7 +381,7 @@ def _rank(select: str, epoch: int, score: float, loss: float) -> tuple[float, fl
     return -np.inf if np.isnan(score) else score, -loss
 
 
-def _moving_state(module: nn.Module) -> dict[str, Tensor]:
+def moving_state(module: nn.Module) -> dict[str, Tensor]:
     """A copy of what training changes: trainable parameters and buffers."""
     frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
     return {name: copy.deepcopy(value) for name, value in module.state_dict().items() if name not in frozen}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from mirbench.tasks import TASKS
 from mirbench.types import Split
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
-_LONG = ("ii-nmr", "id-nmr")  # a hundred epochs through the network
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -52,10 +52,25 @@ def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.
             assert set(task.classes) - heard <= ({"synth_lead"} if split == "test" else set())
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in _LONG else n for n in METHODS])
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_conforms(name: str, tiny: Tiny) -> None:
     context, splits = tiny
-    assert checks.check_method(Catalogue().method(name), context, splits) == []
+    method = Catalogue().method(name)
+    few = {"epochs": 2} if "epochs" in {field.name for field in dataclasses.fields(method)} else {}  # type: ignore[arg-type]
+    assert checks.check_method(method, context, splits, few) == []
+
+
+def test_check_method_finds_a_state_that_lacks_something(tiny: Tiny) -> None:
+    from mirbench.methods.probes import MlpProbe
+
+    class Forgets(MlpProbe):
+        name = "forgets"
+
+        def load(self, module, state) -> None:
+            module.load_state_dict({key: value for key, value in state.items() if "weight" in key}, strict=False)
+
+    problems = checks.check_method(Forgets, *tiny, {"epochs": 3})
+    assert any("restored model predicts otherwise" in line for line in problems)
 
 
 class Forgetful:

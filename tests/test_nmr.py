@@ -11,7 +11,8 @@ import torch
 from mirbench.context import Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.adapters import InputNoise, LabelMapping, PictureTransform, SkipTransform
-from mirbench.methods.nmr import IdNmr, IdsNmr, IiNmr, outputs_per_class, skip_layer
+from mirbench.methods.nmr import IdNmr, IdsNmr, IiNmr, skip_layer
+from mirbench.methods.outputs import outputs_per_class
 from mirbench.methods.sources.cards import AST, EFFICIENTAT_MN04, SPEECHATT
 from mirbench.types import Split
 

@@ -1,0 +1,200 @@
+"""Fine-tuning: the source itself is trained, wholly, in its last blocks, or through low-rank adapters.
+
+References
+----------
+BL-FT of Hung, Yang, Chen, Lerch (2022), arXiv:2211.01317; AST-TL of Chen & Lerch (2022), arXiv:2211.08379; Hu et al.
+(2022), LoRA: low-rank adaptation of large language models.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from mirbench.context import Context
+from mirbench.errors import BadInput, MissingExtra, NotApplicable
+from mirbench.methods.adapters import LabelMapping, new_head
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.outputs import outputs_per_class
+from mirbench.methods.schedules import Chen2022Schedule, chen2022_phases
+from mirbench.methods.training import Inputs, Loss, Phase, cross_entropy, masked_bce, moving_state
+from mirbench.types import SourceCard
+from mirbench.windows import AnySplit
+
+__all__ = ["FineTune", "TunedSource", "blocks_of"]
+
+
+class TunedSource(nn.Module):
+    """A source of one's own to train, from what its body begins with to one logit a class.
+
+    Parameters
+    ----------
+    network : network
+        A copy of the source.
+    output : Module
+        (n, n_features), or with `mapped` (n, n_outputs) -> (n, n_classes) logits.
+    mapped : bool
+        Whether the source's own head stands before `output`.
+    """
+
+    def __init__(self, network: Any, output: nn.Module, *, mapped: bool) -> None:
+        super().__init__()
+        self.network, self.output, self.mapped = network, output, mapped
+
+    def forward(self, entry: Tensor) -> Tensor:
+        """(n, …) -> (n, n_classes)."""
+        pooled = self.network.body(entry).pooled
+        logits: Tensor = self.output(self.network.head(pooled) if self.mapped else pooled)
+        return logits
+
+    def train(self, mode: bool = True) -> TunedSource:
+        """Layers that nothing trains stay in eval mode: their batch norms keep the statistics that they came with."""
+        super().train(mode)
+        for module in self.modules():
+            own = list(module.parameters(recurse=False))
+            if own and not any(parameter.requires_grad for parameter in own):
+                module.eval()
+        return self
+
+
+def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
+    """Name and list of the blocks whose outputs are the layers of a source.
+
+    Raises
+    ------
+    NotApplicable
+        If its modules do not tell.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Sequential | nn.ModuleList) and len(module) == card.n_layers > 1:
+            return name, module
+    raise NotApplicable(f"{card.name} has no list of blocks to choose from; fine-tune all of it (tuned=all)")
+
+
+@dataclass(frozen=True)
+class FineTune(NetworkMethod):
+    """All or part of the source is trained with the task's head.
+
+    Parameters
+    ----------
+    head : {"new", "mapped"}
+        A new layer norm and linear layer (AST-TL of chen2022; "new10"), or the source's own head with averages of
+        groups of its classes behind it (the reading of hung2022 that gives the printed count; "mapped527").
+    tuned : {"all", "last", "lora"}
+        Everything, the last blocks with what follows them, or low-rank adapters in the blocks' linear layers (in their
+        convolutions, where they have no linear layers) through the library peft.
+    last_blocks : int
+        How many.
+    rank : int
+        Of the low-rank updates; their scale is twice that over the rank.
+    schedule : {"constant", "paper", "authors-code"}
+        hung2022's constant rate, or those of chen2022; see `mirbench.methods.schedules.Chen2022Schedule`.
+    outputs_per_class : int or None
+        Of head=mapped; None as in hung2022.
+
+    Notes
+    -----
+    Parameters that no prediction uses, as the source's head where there is a new one, are not trained and not counted.
+    """
+
+    head: Literal["new", "mapped"] = "new"
+    tuned: Literal["all", "last", "lora"] = "all"
+    last_blocks: int = 2
+    rank: int = 8
+    schedule: Chen2022Schedule = "constant"
+    outputs_per_class: int | None = None
+
+    name, needs = "finetune", ("body",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.last_blocks, self.rank) < 1:
+            raise BadInput(f"{self.name}: last_blocks and rank must be at least 1")
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """A copy of the source and its output; what is not trained is frozen."""
+        card, n_classes = context.source.card, len(split.classes)
+        output: nn.Module = new_head(card.n_features, n_classes)
+        if self.head == "mapped":
+            if "head" not in card.offers:
+                raise NotApplicable(f"{card.name} has no classes of its own to map; take head=new")
+            per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
+            output = LabelMapping(n_classes, per_class, "mean-prob", card.activation)
+        network = context.source.copy()
+        module = TunedSource(network, output, mapped=self.head == "mapped").to(context.device)
+        first = context.source.tensor(context.source.entry(split).values[slice(0, 1)])
+        _freeze_unused(module, first)
+        if self.tuned == "last":
+            _freeze_before(network, blocks_of(network, card), self.last_blocks)
+        elif self.tuned == "lora":
+            _add_lora(network, blocks_of(network, card), self.rank)
+        return module
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """What the body begins with."""
+        return Inputs.of(context.source.entry(split))
+
+    def loss(self, kind: str) -> Loss:
+        """Cross entropy of a new head for one class a clip, else masked binary cross entropy."""
+        return cross_entropy if kind == "single-label" and self.head == "new" else masked_bce
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the schedule that was chosen."""
+        return chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
+
+    def n_total(self, module: nn.Module, context: Context) -> int | None:
+        """What is used, trained or not."""
+        unused = getattr(module, "unused", ())
+        return sum(p.numel() for name, p in module.named_parameters() if name not in unused)
+
+    def state(self, module: nn.Module) -> dict[str, Tensor]:
+        """What training changed; the rest is the source's."""
+        return moving_state(module)
+
+    def load(self, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+        """Put it back into a fresh copy."""
+        if lacking := moving_state(module).keys() - state.keys():
+            raise BadInput(f"the stored model lacks {sorted(lacking)[0]}")
+        module.load_state_dict(state, strict=False)
+
+
+def _freeze_unused(module: nn.Module, entry: Tensor) -> None:
+    """Freeze what a prediction does not reach, and note its names on the module."""
+    module.eval()
+    with torch.enable_grad():
+        module(entry).sum().backward()
+    unused = {name for name, parameter in module.named_parameters() if parameter.grad is None}
+    for name, parameter in module.named_parameters():
+        parameter.grad = None
+        parameter.requires_grad_(name not in unused)
+    module.unused = frozenset(unused)  # type: ignore[assignment]
+    module.train()
+
+
+def _freeze_before(network: nn.Module, blocks: tuple[str, nn.Module], count: int) -> None:
+    """Freeze all that comes before the last so many blocks, in the order in which modules were registered."""
+    name, listed = blocks
+    first = f"{name}.{max(0, len(listed) - count)}."  # type: ignore[arg-type]
+    for key, parameter in network.named_parameters():
+        if key.startswith(first):
+            return
+        parameter.requires_grad_(False)
+
+
+def _add_lora(network: nn.Module, blocks: tuple[str, nn.Module], rank: int) -> None:
+    if importlib.util.find_spec("peft") is None:
+        raise MissingExtra("tuned=lora", "peft", "peft")
+    from peft import LoraConfig, inject_adapter_in_model
+
+    name, listed = blocks
+    inside = {f"{name}.{key}": module for key, module in listed.named_modules()}
+    linear = [key for key, module in inside.items() if isinstance(module, nn.Linear)]
+    convolutions = [key for key, m in inside.items() if isinstance(m, nn.Conv2d) and m.groups == 1]
+    if not (linear or convolutions):
+        raise NotApplicable("its blocks have neither linear layers nor convolutions for low-rank adapters")
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear or convolutions), network)

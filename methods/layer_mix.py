@@ -1,0 +1,103 @@
+"""A probe on a learnt mixture of the hidden layers of a source.
+
+References
+----------
+Yang et al. (2021), SUPERB: speech processing universal performance benchmark; Yuan et al. (2023), MARBLE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirbench.context import Context
+from mirbench.errors import BadInput
+from mirbench.methods.adapters import Standardise
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.training import Inputs, Recipe
+from mirbench.types import Split
+from mirbench.windows import AnySplit
+
+__all__ = ["LayerMix", "Mixture"]
+
+
+class Mixture(nn.Module):
+    """Softmax weights over standardised layers, then a perceptron.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the layers. Layers of different widths (of convolutional networks) are each brought to the width of the
+        hidden units by a linear layer before they are mixed.
+    hidden : int
+        Units of the perceptron.
+    """
+
+    def __init__(self, widths: tuple[int, ...], hidden: int, n_classes: int) -> None:
+        super().__init__()
+        self.standardise = nn.ModuleList(Standardise(width) for width in widths)
+        alike = len(set(widths)) == 1
+        self.bring = nn.ModuleList(nn.Identity() if alike else nn.Linear(width, hidden) for width in widths)
+        self.weight = nn.Parameter(torch.zeros(len(widths)))
+        width = widths[0] if alike else hidden
+        self.perceptron = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, n_classes))
+
+    def forward(self, *layers: Tensor) -> Tensor:
+        """Mean tokens of each layer, (n, width) each -> (n, n_classes) logits."""
+        brought = [
+            bring(standardise(layer))
+            for layer, standardise, bring in zip(layers, self.standardise, self.bring, strict=True)
+        ]
+        mixed = (torch.stack(brought) * self.weight.softmax(dim=0)[:, None, None]).sum(dim=0)
+        logits: Tensor = self.perceptron(mixed)
+        return logits
+
+
+@dataclass(frozen=True)
+class LayerMix(NetworkMethod):
+    """One hidden layer on a learnt mixture of the time means of all layers; early stopping on valid.
+
+    Parameters
+    ----------
+    hidden : int
+        Units of the hidden layer.
+    patience : int
+        Epochs without a better valid score before it stops.
+    """
+
+    lr: float = 1e-3
+    batch_size: int = 64
+    epochs: int = 200
+    hidden: int = 512
+    patience: int = 20
+
+    name, needs = "layer-mix", ("layers",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.hidden, self.patience) < 1:
+            raise BadInput(f"{self.name}: hidden and patience must be at least 1")
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """The mixture and its perceptron."""
+        widths = tuple(int(layer.values.shape[1]) for layer in context.source.layer_means(split))
+        return Mixture(widths, self.hidden, len(split.classes))
+
+    def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
+        """Mean and scale of each layer on train."""
+        assert isinstance(module, Mixture)
+        for standardise, layer in zip(module.standardise, self.inputs(context, train).arrays, strict=True):
+            assert isinstance(standardise, Standardise)
+            standardise.learn(layer)
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Mean of each layer over the tokens and windows of a clip."""
+        layers = tuple(layer.clip_means() for layer in context.source.layer_means(split))
+        return Inputs(layers, np.arange(len(split)), len(split))
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """Early stopping."""
+        return replace(super().recipe(module, kind), patience=self.patience)

@@ -1,0 +1,171 @@
+"""Mean Teacher on embeddings of frames: a student with attention over time, and its moving average.
+
+References
+----------
+Gururani & Lerch (2021), Semi-supervised audio classification with partially labeled data, arXiv:2111.12761; code:
+SiddGururani/audio_missing_labels. Quoted by Chen & Lerch (2022). Tarvainen & Valpola (2017), Mean teachers.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirbench.context import Context
+from mirbench.errors import BadInput
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe, masked_bce
+from mirbench.windows import AnySplit
+
+__all__ = ["MeanTeacher", "Student", "StudentAndTeacher"]
+
+_EPSILON = 1e-7
+
+
+class Student(nn.Module):
+    """Three layers of single frames with a residual connection, then attention over time, class by class.
+
+    Parameters
+    ----------
+    width : int
+        Of the embeddings; 128 for VGGish.
+    dropout : float
+        After each layer.
+    """
+
+    def __init__(self, width: int, n_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width)
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv1d(width, width, 1, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
+                )
+                for _ in range(3)
+            )
+        )
+        self.attention, self.classes = nn.Conv1d(width, n_classes, 1), nn.Conv1d(width, n_classes, 1)
+
+    def forward(self, frames: Tensor, there: Tensor) -> Tensor:
+        """Embeddings (n, n_frames, width) and which of them are there (n, n_frames) -> probabilities (n, n_classes)."""
+        x = frames.transpose(1, 2)
+        x = self.layers(self.norm(x)) + x
+        weight = self.attention(x).sigmoid().clamp(_EPSILON, 1 - _EPSILON) * there.unsqueeze(1)
+        weight = weight / weight.sum(dim=2, keepdim=True)
+        return (weight * self.classes(x).sigmoid()).sum(dim=2).clamp(0.0, 1.0)
+
+
+class StudentAndTeacher(nn.Module):
+    """A student and its moving average.
+
+    Parameters
+    ----------
+    judged_by : {"student", "teacher"}
+        Whose probabilities are the output outside training.
+    """
+
+    def __init__(self, student: Student, judged_by: str) -> None:
+        super().__init__()
+        self.student, self.teacher = student, copy.deepcopy(student).requires_grad_(False)
+        self.judged_by = judged_by
+        self.disagreement = torch.zeros(())
+        self.n_steps = 0
+
+    def forward(self, frames: Tensor, there: Tensor) -> Tensor:
+        """(n, n_frames, width), (n, n_frames) -> (n, n_classes) logits."""
+        if not self.training:
+            judge = self.teacher if self.judged_by == "teacher" else self.student
+            return judge(frames, there).clamp(_EPSILON, 1 - _EPSILON).logit()
+        probability = self.student(frames, there)
+        with torch.no_grad():
+            target = self.teacher(frames, there)
+        self.disagreement = nn.functional.mse_loss(probability, target)
+        return probability.clamp(_EPSILON, 1 - _EPSILON).logit()
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the teacher towards the student after a step."""
+        self.n_steps += 1
+        keep = min(1 - 1 / (self.n_steps + 1), 0.999)
+        for mean, value in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
+            mean.mul_(keep).add_(value, alpha=1 - keep)
+
+
+@dataclass(frozen=True)
+class MeanTeacher(NetworkMethod):
+    """MT of chen2022's table, on the frames of an embedding, VGGish in the paper.
+
+    Parameters
+    ----------
+    dropout : float
+        0.8 in the authors' script, 0.6 in their stored configuration for OpenMIC.
+    consistency : float
+        Weight of the squared difference of student and teacher, over all entries, known or not.
+    judged_by : {"student", "teacher"}
+        Who predicts.
+    scale : float or None
+        What embeddings are divided by; None is 255 for features of 8 bits that ship with a data set, else 1.
+    """
+
+    epochs: int = 100
+    lr: float = 1e-3
+    weight_decay: float = 1e-5
+    batch_size: int = 100
+    dropout: float = 0.8
+    consistency: float = 3.0
+    judged_by: Literal["student", "teacher"] = "student"
+    select: Literal["score", "loss"] = "loss"
+    scale: float | None = None
+
+    name, needs = "mean-teacher", ("pooled",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.dropout < 1 or self.consistency < 0:
+            raise BadInput(f"{self.name}: dropout must be in [0, 1), consistency at least 0")
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """Student and teacher."""
+        width = int(context.source.pooled(split).values.shape[1])
+        return StudentAndTeacher(Student(width, len(split.classes), self.dropout), self.judged_by)
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Frames of clips, filled up with zeros to the longest, and which are there."""
+        seen = context.source.pooled(split)
+        values: Any = np.asarray(seen.values, dtype=np.float32)
+        eight_bits = bool(context.source.card.shipped)
+        values = values / (self.scale or (255.0 if eight_bits else 1.0))
+        place = np.arange(len(seen)) - np.searchsorted(seen.clip_index, seen.clip_index)
+        frames = np.zeros((seen.n_clips, int(place.max()) + 1, values.shape[1]), dtype=np.float32)
+        there = np.zeros(frames.shape[:2], dtype=np.float32)
+        frames[seen.clip_index, place], there[seen.clip_index, place] = values, 1.0
+        return Inputs((frames, there), np.arange(seen.n_clips), seen.n_clips)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Adam, halved every 30 epochs."""
+        milestones = tuple(range(30, self.epochs, 30))
+        return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay, milestones=milestones, gamma=0.5),)
+
+    def loss(self, kind: str) -> Loss:
+        """Binary cross entropy over what is known, on labels made hard at 0.5."""
+
+        def hard(logits: Tensor, batch: Batch) -> Tensor:
+            return masked_bce(logits, replace(batch, target=(batch.target >= 0.5).to(batch.target.dtype)))
+
+        return hard
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """With the consistency of student and teacher, and the teacher's step."""
+        assert isinstance(module, StudentAndTeacher)
+        supervised = self.loss(kind)
+
+        def loss(logits: Tensor, batch: Batch) -> Tensor:
+            value = supervised(logits, batch)
+            return value + self.consistency * module.disagreement if module.training else value
+
+        return replace(super().recipe(module, kind), loss=loss, select=self.select, after_step=module.follow)

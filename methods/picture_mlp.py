@@ -1,0 +1,86 @@
+"""The head of rommel2023 on a frozen image network: three linear layers, AdamW.
+
+References
+----------
+Rommel & Cerullo (2023), code and logs: nick-rommel/CSC561-Final-Project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from torch import nn
+
+from mirbench.context import Context
+from mirbench.errors import BadInput
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe, batches
+from mirbench.types import Split
+from mirbench.windows import AnySplit
+
+__all__ = ["PictureMlp"]
+
+
+@dataclass(frozen=True)
+class PictureMlp(NetworkMethod):
+    """Linear layer, `depth` of (linear layer, ReLU), linear layer, on the embedding of any source.
+
+    Parameters
+    ----------
+    hidden, depth : int
+        1024 units, and 1, in the paper; as in its code, nothing stands between the first two linear layers.
+    select : {"score", "loss"}
+        Which epoch is kept, and which model of a search: of the best metric on valid (the first sweep), or of the
+        lowest loss (the second).
+    fixed_minibatches : bool
+        Minibatches are drawn once and come again in every epoch, as the paper's loaders do.
+    """
+
+    epochs: int = 25
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    batch_size: int = 100
+    hidden: int = 1024
+    depth: int = 1
+    select: Literal["score", "loss"] = "score"
+    fixed_minibatches: bool = True
+
+    name, needs = "picture-mlp", ("pooled",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden < 1 or self.depth < 0:
+            raise BadInput(f"{self.name}: hidden must be at least 1, depth at least 0")
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """The layers."""
+        width = int(context.source.pooled(split).values.shape[1])
+        middle = [layer for _ in range(self.depth) for layer in (nn.Linear(self.hidden, self.hidden), nn.ReLU())]
+        return nn.Sequential(nn.Linear(width, self.hidden), *middle, nn.Linear(self.hidden, len(split.classes)))
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Embeddings, window by window."""
+        return Inputs.of(context.source.pooled(split))
+
+    def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
+        """The same minibatches in every epoch, from the run's seed."""
+        if not self.fixed_minibatches:
+            return None
+        seen, targets = self.inputs(context, train), train.targets()
+
+        def draw(generator: np.random.Generator) -> Iterator[Batch]:
+            order = np.random.default_rng(seed).permutation(len(seen.clip_index))
+            yield from batches(seen, targets, order, self.batch_size, context)
+
+        return draw
+
+    def phases(self) -> tuple[Phase, ...]:
+        """AdamW at a constant rate."""
+        return (Phase(self.epochs, self.lr, "adamw", self.weight_decay),)
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """With the selection that was chosen."""
+        return replace(super().recipe(module, kind), select=self.select)
