@@ -73,7 +73,7 @@ def _source(card: SourceCard) -> str:
         ("trained on", ", ".join(card.trained_on)),
         ("licence", card.license),
         ("reference", card.reference),
-        *(("weights", f"{w.url}  sha256:{w.sha256}  {w.n_bytes / 1e6:.1f} MB") for w in card.weights),
+        *(("weights", f"{w.url}  {w.checksum}  {w.size}") for w in card.weights),
         *((("hub", f"Hugging Face {card.hub}"),) if card.hub else ()),
         *(("option", f"{name} = {value} (--source-set {name}=…)") for name, value in card.options.items()),
         *(("note", note) for note in card.notes),
@@ -84,7 +84,9 @@ def _source(card: SourceCard) -> str:
 def _input(card: SourceCard) -> str:
     if card.kind == "precomputed":
         return "none: its rows are read from a file"
-    return f"{card.seconds:g} s at {card.sample_rate} Hz -> picture {card.n_bands} x {card.n_frames}"
+    made = f" -> picture {card.n_bands} x {card.n_frames}" if card.n_bands else ""
+    files = ", or picture files" if "picture" in card.accepts else ""
+    return f"{card.seconds:g} s at {card.sample_rate} Hz{made}{files}"
 
 
 def _outputs(card: SourceCard) -> str:

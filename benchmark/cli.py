@@ -37,7 +37,7 @@ cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 
-_MAX_SEEDS = 10_000
+_PRECISIONS = ("float32", "bfloat16", "float16")
 
 TaskName = Annotated[str, typer.Argument(help="Name of a task; see `mirbench list tasks`.")]
 DataRoot = Annotated[
@@ -45,6 +45,26 @@ DataRoot = Annotated[
 ]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of records.")]
 Plugins = Annotated[list[Path], typer.Option("--plugin", help="A file with a method, task or source of yours.")]
+WeightsFolder = Annotated[
+    Path | None, typer.Option("--weights", help="Folder of weights, looked in first. Default: MIRBENCH_WEIGHTS.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")]
+Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")]
+Workers = Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1)]
+Threads = Annotated[
+    int, typer.Option("--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0)
+]
+Energy = Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")]
+Deform = Annotated[
+    str,
+    typer.Option(
+        "--deform",
+        metavar="NAMES",
+        help="Score the test clips deformed, too: all, or some of gain,noise,mp3,lowpass,stretch,pitch.",
+    ),
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
 def main() -> None:
@@ -97,28 +117,27 @@ def run(
     ] = "nonoverlap",
     average: Annotated[str, typer.Option("--average", help="Average windows' prob or logit.")] = "prob",
     data: DataRoot = None,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", help="Folder of weights, looked in first. Default: MIRBENCH_WEIGHTS.")
-    ] = None,
+    weights: WeightsFolder = None,
     runs: RunsFolder = Path("runs"),
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")] = "float32",
-    workers: Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1)] = 2,
-    threads: Annotated[
-        int, typer.Option("--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0)
-    ] = 0,
+    device: Device = "auto",
+    precision: Precision = "float32",
+    workers: Workers = 2,
+    threads: Threads = 0,
     plugin: Plugins = [],  # noqa: B006
-    energy: Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")] = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    energy: Energy = False,
+    deform: Deform = "",
+    demo: Demo = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run a method on a task, with a source if it needs one; what is on record is read back."""
+    from mirbench.effects import parse_deform
     from mirbench.hyperparameters import parse_method, parse_options, parse_search
     from mirbench.plan import DEFAULT_SOURCE, Request
     from mirbench.progress import Progress
     from mirbench.report import report
     from mirbench.runner import run as do
 
+    deformations = parse_deform(deform)
     catalogue = _catalogue(plugin, data)
     kind = catalogue.method(method)
     request = Request(
@@ -134,7 +153,7 @@ def run(
         weights=weights,
         runs=runs,
         device=device,
-        precision=_one_of("--precision", precision, ("float32", "bfloat16", "float16")),
+        precision=_one_of("--precision", precision, _PRECISIONS),
         energy=energy,
         workers=workers,
         threads=threads,
@@ -148,7 +167,7 @@ def run(
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
         print(banner)
-    if not report(do(request, catalogue, progress), request.runs, demo=bool(banner)):
+    if not report(do(request, catalogue, progress, deformations), request.runs, demo=bool(banner)):
         raise typer.Exit(1)
 
 
@@ -174,6 +193,68 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
         f"Real music: `mirbench data get gtzan-mini` (100 clips), `mirbench show {task.name}`, --data FOLDER.\n"
     )
     return _with(request, task=task.demo, source=source, data=None, folds=None), banner
+
+
+@app.command()
+def sweep(
+    suite: Annotated[str, typer.Argument(help="A TOML file of runs, or the name of one that ships with mirbench.")],
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    precision: Precision = "float32",
+    workers: Workers = 2,
+    threads: Threads = 0,
+    plugin: Plugins = [],  # noqa: B006
+    energy: Energy = False,
+    demo: Demo = False,
+    quiet: Quiet = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
+) -> None:
+    """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
+    from mirbench import sweep as sweeps
+    from mirbench.progress import Progress
+    from mirbench.suite import read_suite
+
+    catalogue = _catalogue(plugin, data)
+    circumstance = {
+        "data": data,
+        "weights": weights,
+        "runs": runs,
+        "device": device,
+        "precision": _one_of("--precision", precision, _PRECISIONS),
+        "workers": workers,
+        "threads": threads,
+        "energy": energy,
+    }
+    asked = read_suite(suite, catalogue, circumstance)
+    if demo:
+        asked = sweeps.as_demo(asked, catalogue)
+        print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
+    if dry_run:
+        sweeps.print_plan(asked, catalogue)
+    elif not sweeps.report(asked, sweeps.run_suite(asked, catalogue, Progress(quiet=quiet))):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ensemble(
+    members: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN RUN …", help="Folders of runs, keys, METHOD+SOURCE or TASK/METHOD+SOURCE."),
+    ],
+    runs: RunsFolder = Path("runs"),
+    average: Annotated[str, typer.Option("--average", help="Average scores (prob) or their ranks (rank).")] = "prob",
+    weights: Annotated[str, typer.Option("--weights-of", metavar="A,B", help="Weights of the members.")] = "",
+) -> None:
+    """Average what recorded runs predicted, and record the result as a run."""
+    from mirbench.ensemble import AVERAGES, combine, parse_weights, report
+    from mirbench.store import RunStore
+
+    if not runs.is_dir():
+        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+    _one_of("--average", average, AVERAGES)
+    report(combine(RunStore(runs), members, average, parse_weights(weights)))
 
 
 @app.command("list")
@@ -393,21 +474,9 @@ def _one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    """ "5" -> 0 … 4; "0-4" -> 0 … 4; "0,3" -> 0, 3."""
-    wrong = BadInput(f"--seeds {text}: a number (5), a range (0-4) or a list (0,3) is needed")
-    try:
-        if "," in text:
-            seeds = tuple(int(part) for part in text.split(","))
-        elif "-" in text[1:]:
-            first, _, last = text.partition("-")
-            seeds = tuple(range(int(first), min(int(last) + 1, _MAX_SEEDS)))
-        else:
-            seeds = tuple(range(min(int(text), _MAX_SEEDS)))
-    except ValueError as error:
-        raise wrong from error
-    if not 0 < len(seeds) < _MAX_SEEDS or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise wrong
-    return seeds
+    from mirbench.hyperparameters import parse_seeds
+
+    return parse_seeds(text)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from mirbench import audio, pictures
 from mirbench.bound import BoundSource
 from mirbench.cache import RowStore
 from mirbench.deformation import Deformation
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.extraction import Compute, Decode, Extraction, row_key
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, IntArray, SourceCard, Windowing, excerpts
@@ -115,6 +115,7 @@ class Context:
 
         A clip shorter than the crop is taken from its start and padded with zeros.
         """
+        self._must_be_audio()
         places = excerpts(split)
         window = round(seconds * sample_rate)
 
@@ -174,6 +175,7 @@ class Context:
         identity : str
             What the rows depend on besides audio and stage.
         """
+        self._must_be_audio()
         longest = max(self._seconds(place) for place in self._facts)
         about = {"identity": identity, "sample_rate": sample_rate, "longest": round(longest, 3)}
         return self._gather(
@@ -230,6 +232,7 @@ class Context:
         compute : callable
             See `mirbench.extraction.Compute`.
         """
+        self._must_be_audio()
         window = round(seconds * sample_rate)
         return self._gather(
             split,
@@ -254,6 +257,10 @@ class Context:
             compute,
             batch=1,  # they may differ in size
         )
+
+    def _must_be_audio(self) -> None:
+        if self.medium != "audio":
+            raise NotApplicable("the clips of this task are pictures, and the method hears audio")
 
     def _seconds(self, place: Excerpt) -> float:
         ratio = self._deformation.length_ratio if self._deformation else 1.0

@@ -353,12 +353,30 @@ class Metric:
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file of pretrained weights: where it is published and what it hashes to."""
+    """A file of pretrained weights: where it is published and what it hashes to.
+
+    Parameters
+    ----------
+    sha256 : str
+        "" where nobody has published it: the file is taken as it comes, and its own hash tells its results apart.
+    n_bytes : int
+        0 where it is not known.
+    """
 
     file_name: str
     url: str
-    sha256: str
-    n_bytes: int
+    sha256: str = ""
+    n_bytes: int = 0
+
+    @property
+    def checksum(self) -> str:
+        """Its hash for people."""
+        return f"sha256:{self.sha256}" if self.sha256 else "no checksum"
+
+    @property
+    def size(self) -> str:
+        """Its size for people."""
+        return f"{self.n_bytes / 1e6:.1f} MB" if self.n_bytes else "size unknown"
 
 
 @dataclass(frozen=True)

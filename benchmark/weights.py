@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from mirbench.cache import file_sha256
 from mirbench.download import fetch
@@ -23,37 +26,52 @@ class Weights:
 
     Parameters
     ----------
-    path : Path
-        A file, or a folder with config.json and \\*.safetensors.
+    path : Path or None
+        A file, or a folder with config.json and \\*.safetensors; None where another program keeps them.
     sha256 : str
         Of the file; of a folder's files and their names.
     published : bool
         Whether they hash to what the card says.
     """
 
-    path: Path
+    path: Path | None
     sha256: str
     published: bool
 
 
-def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: Progress) -> Weights | None:
+def find_weights(
+    card: SourceCard,
+    folder: Path | None,
+    cache: Path,
+    progress: Progress,
+    options: Mapping[str, Any] | None = None,
+) -> Weights | None:
     """Find or download the weights of a source; None where its features ship with the task's data.
 
     Parameters
     ----------
     folder : Path or None
         Looked in first, by file name and then by hash; default ``MIRBENCH_WEIGHTS``.
+    options : mapping or None
+        Of the source. A source whose weights another program keeps tells what they are by a function ``identity`` of
+        its builder's module, which takes them.
 
     Raises
     ------
     MissingData
         If they are not here and cannot be fetched; says where to put them.
+    MissingExtra
+        If the other program is not here.
     """
     memo = cache / "files.sqlite"
     if card.shipped:
         return None
+    if card.kind == "embedding" and not (card.weights or card.hub or card.file or card.packaged):
+        module = importlib.import_module(card.builder.partition(":")[0])
+        return Weights(None, module.identity(None, **(options or {})), True)
     if card.file:
-        return Weights(Path(card.file), file_sha256(Path(card.file), memo), True)
+        given = Path(card.file)
+        return Weights(given, _folder_sha256(given, memo) if given.is_dir() else file_sha256(given, memo), True)
     if card.packaged:
         module, _, name = card.packaged.partition(":")
         path = Path(str(files(module) / name))
@@ -63,7 +81,7 @@ def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: P
     if folder is None and os.environ.get("MIRBENCH_WEIGHTS"):
         folder = Path(os.environ["MIRBENCH_WEIGHTS"]).expanduser()
     if folder is not None and not folder.is_dir():
-        raise MissingData(f"--weights (or MIRBENCH_WEIGHTS) {folder}: no such folder")
+        raise BadInput(f"--weights (or MIRBENCH_WEIGHTS) {folder}: no such folder")
     if card.hub:
         path = _local_model(card, folder) or _from_hub(card)
         return Weights(path, _folder_sha256(path, memo), True)
@@ -72,16 +90,19 @@ def find_weights(card: SourceCard, folder: Path | None, cache: Path, progress: P
     (file,) = card.weights
     local = _local_file(file, folder, memo) if folder else None
     if local is None:
-        progress.say(f"{card.name}: getting {file.file_name} ({file.n_bytes / 1e6:.1f} MB) from {file.url}")
+        progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
+        checksum = f"sha256:{file.sha256}" if file.sha256 else ""
         try:
-            local = fetch(file.url, file.file_name, f"sha256:{file.sha256}", cache / "weights", progress)
+            local = fetch(file.url, file.file_name, checksum, cache / "weights", progress)
         except MissingData as error:
             raise MissingData(
                 f"{card.name}: {file.file_name} is not on this machine: {error}, or put it into a folder and give "
                 "that as --weights DIR or MIRBENCH_WEIGHTS"
             ) from error
     sha256 = file_sha256(local, memo)
-    if sha256 != file.sha256:
+    if not file.sha256:
+        progress.say(f"{card.name}: no checksum of {file.file_name} is known here; this file has sha256 {sha256}")
+    elif sha256 != file.sha256:
         progress.say(f"{card.name}: {local.name} is not the published file; its results stay apart by its own hash")
     return Weights(local, sha256, sha256 == file.sha256)
 
@@ -90,6 +111,8 @@ def _local_file(file: WeightFile, folder: Path, memo: Path) -> Path | None:
     named = folder / file.file_name
     if named.is_file():
         return named
+    if not (file.sha256 and file.n_bytes):
+        return None
     same_size = (p for p in sorted(folder.iterdir()) if p.is_file() and p.stat().st_size == file.n_bytes)
     return next((path for path in same_size if file_sha256(path, memo) == file.sha256), None)
 

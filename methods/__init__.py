@@ -6,12 +6,42 @@ from mirbench.registry import Entry
 
 __all__ = ["METHODS"]
 
+_TAGGERS = "mirbench.methods.taggers"
+
 METHODS: Mapping[str, Entry] = {
     "prior": Entry("mirbench.methods.prior:Prior", "class frequencies of train: the floor"),
     "probe-linear": Entry("mirbench.methods.probes:LinearProbe", "logistic regression on embeddings"),
     "probe-svm": Entry("mirbench.methods.probes:SvmProbe", "RBF support vector machine on embeddings"),
     "probe-forest": Entry("mirbench.methods.probes:ForestProbe", "random forest on embeddings"),
+    "knn": Entry("mirbench.methods.probes:NeighboursProbe", "nearest neighbours of embeddings by cosine"),
+    "layer-mix": Entry("mirbench.methods.layer_mix:LayerMix", "a probe on a learnt mixture of all hidden layers"),
+    "zero-shot": Entry("mirbench.methods.zero_shot:ZeroShot", "the source names the classes itself; nothing is learnt"),
+    "picture-mlp": Entry("mirbench.methods.picture_mlp:PictureMlp", "three linear layers, AdamW (rommel2023)"),
+    "tf-retrain": Entry("mirbench.methods.retrain:Retrain", "softmax regression on balanced batches (shtern2017)"),
+    "mean-teacher": Entry("mirbench.methods.mean_teacher:MeanTeacher", "attention over frames, mean teacher (MT)"),
+    "finetune": Entry("mirbench.methods.finetune:FineTune", "all of the source, its last blocks, or low-rank adapters"),
+    "ast-bs": Entry("mirbench.methods.picture_rp:AstBs", "frozen source, new head or another output mapping"),
+    "nrp": Entry("mirbench.methods.picture_rp:NoiseRp", "reprogramming: a learnt picture added to the spectrogram"),
+    "cnnrp": Entry("mirbench.methods.picture_rp:CnnRp", "reprogramming: two small convolutions of the spectrogram"),
+    "unet-rp": Entry("mirbench.methods.picture_rp:UnetRp", "reprogramming: a small U-Net of the spectrogram"),
+    "padding-rp": Entry("mirbench.methods.picture_rp:PaddingRp", "reprogramming: a visual prompt, a learnt frame"),
+    "cnn-bs": Entry("mirbench.methods.cnn_bs:CnnBs", "a small CNN from scratch (CNN-BS of chen2022)"),
+    "bl-cnn": Entry(f"{_TAGGERS}:BlCnn", "harmonic front end and four blocks, from scratch (BL-CNN of hung2022)"),
+    "fcn": Entry(f"{_TAGGERS}:Fcn", "tagger from scratch: fully convolutional, 29 s"),
+    "fcn4": Entry(f"{_TAGGERS}:Fcn4", "tagger from scratch: the lecture's FCN-4, 29 s"),
+    "crnn": Entry(f"{_TAGGERS}:Crnn", "tagger from scratch: convolutional recurrent, 29 s"),
+    "musicnn": Entry(f"{_TAGGERS}:Musicnn", "tagger from scratch: musically motivated filters, 3 s"),
+    "sample-level": Entry(f"{_TAGGERS}:SampleLevel", "tagger from scratch: convolutions of the waveform, 3.7 s"),
+    "sample-level-se": Entry(f"{_TAGGERS}:SampleLevelSe", "the same with squeeze and excitation"),
+    "self-attention": Entry(f"{_TAGGERS}:SelfAttention", "tagger from scratch: self-attention, 15 s"),
+    "harmonic-cnn": Entry(f"{_TAGGERS}:HarmonicCnn", "tagger from scratch: trainable harmonic filters, 5 s"),
+    "short-chunk": Entry(f"{_TAGGERS}:ShortChunk", "tagger from scratch: short chunks, 3.7 s"),
+    "short-chunk-res": Entry(f"{_TAGGERS}:ShortChunkRes", "the same with residual blocks"),
+    "cnn1d": Entry(f"{_TAGGERS}:Cnn1d", "tagger from scratch: convolutions over time alone, 9.6 s"),
     "probe-mlp": Entry("mirbench.methods.probes:MlpProbe", "one hidden layer of 512 on embeddings (BL-R)"),
+    "marsyas-forest": Entry("mirbench.methods.marsyas:MarsyasForest", "random forest on Marsyas' timbre features"),
+    "mfcc-codebook": Entry("mirbench.methods.codebook:MfccCodebook", "k-means words of MFCC and a linear classifier"),
+    "sparse-coding": Entry("mirbench.methods.codebook:SparseCoding", "sparse codes of mel spectra, linear classifier"),
     "ii-nmr": Entry("mirbench.methods.nmr:IiNmr", "reprogramming, input-independent: noise on the waveform"),
     "id-nmr": Entry("mirbench.methods.nmr:IdNmr", "reprogramming, input-dependent: a small CNN before the body"),
     "ids-nmr": Entry("mirbench.methods.nmr:IdsNmr", "reprogramming, input-dependent with skip: scale and shift before "

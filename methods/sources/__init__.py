@@ -16,17 +16,39 @@ from mirbench.registry import Entry
 __all__ = ["FAMILIES", "SOURCES"]
 
 _CARDS = "mirbench.methods.sources.cards"
+_EMBEDDINGS = "mirbench.methods.sources.embedding_cards"
+_IMAGES = "mirbench.methods.sources.image_cards"
+_TAGGERS = "mirbench.methods.sources.tagger_cards"
 
 SOURCES: Mapping[str, Entry] = {
     "ast": Entry(f"{_CARDS}:AST", "Audio Spectrogram Transformer, AudioSet (86.6 M parameters)"),
+    "efficientat-mn01": Entry(f"{_CARDS}:EFFICIENTAT_MN01", "MobileNetV3 at width 0.1, AudioSet (0.1 M parameters)"),
+    "efficientat-mn02": Entry(f"{_CARDS}:EFFICIENTAT_MN02", "MobileNetV3 at width 0.2, AudioSet (0.3 M parameters)"),
     "efficientat-mn04": Entry(f"{_CARDS}:EFFICIENTAT_MN04", "MobileNetV3 at width 0.4, AudioSet (1.0 M parameters)"),
+    "efficientat-mn05": Entry(f"{_CARDS}:EFFICIENTAT_MN05", "MobileNetV3 at width 0.5, AudioSet (1.4 M parameters)"),
+    "efficientat-mn10": Entry(f"{_CARDS}:EFFICIENTAT_MN10", "MobileNetV3 at width 1, AudioSet (4.9 M parameters)"),
+    "efficientat-mn20": Entry(f"{_CARDS}:EFFICIENTAT_MN20", "MobileNetV3 at width 2, AudioSet (17.9 M parameters)"),
+    "efficientat-mn30": Entry(f"{_CARDS}:EFFICIENTAT_MN30", "MobileNetV3 at width 3, AudioSet (39.1 M parameters)"),
+    "efficientat-mn40": Entry(f"{_CARDS}:EFFICIENTAT_MN40", "MobileNetV3 at width 4, AudioSet (68.4 M parameters)"),
+    "efficientat-mn40-ext": Entry(f"{_CARDS}:EFFICIENTAT_MN40_EXT", "the same, trained longer"),
     "speechatt": Entry(f"{_CARDS}:SPEECHATT", "attention RNN for spoken commands (0.2 M parameters)"),
+    "vggish": Entry(f"{_EMBEDDINGS}:VGGISH", "VGGish, YouTube-8M (72.1 M parameters)"),
+    "openl3": Entry(f"{_EMBEDDINGS}:OPENL3", "OpenL3, in a Python of its own"),
+    "musicnn-mtat": Entry(f"{_TAGGERS}:MUSICNN_MTAT", "tagger, MagnaTagATune (0.8 M parameters)"),
+    "musicnn-jamendo": Entry(f"{_TAGGERS}:MUSICNN_JAMENDO", "the same, MTG-Jamendo"),
+    "fcn-mtat": Entry(f"{_TAGGERS}:FCN_MTAT", "tagger, MagnaTagATune (0.4 M parameters)"),
+    "crnn-mtat": Entry(f"{_TAGGERS}:CRNN_MTAT", "tagger, MagnaTagATune (0.4 M parameters)"),
+    "coral-mobilenetv2": Entry(f"{_IMAGES}:CORAL_MOBILENETV2", "MobileNetV2, ImageNet (3.5 M parameters)"),
+    "vit-b16": Entry(f"{_IMAGES}:VIT_B16", "Vision Transformer ViT-B/16, ImageNet (86.6 M parameters)"),
+    "inception-v3": Entry(f"{_IMAGES}:INCEPTION_V3", "Inception-v3, ImageNet (23.8 M parameters)"),
     "nano": Entry(f"{_CARDS}:NANO", "our small AST, trained on synthesised sound events; ships with mirbench"),
 }
 
 _PRECOMPUTED = "mirbench.methods.sources.precomputed"
 
 FAMILIES: Mapping[str, Entry] = {
+    "timm:NAME": Entry(f"{_IMAGES}:timm_card", "any image network of timm, on pictures of spectrograms"),
+    "hf:ID": Entry("mirbench.methods.sources.hf_cards:hf_card", "any audio encoder of Hugging Face's transformers"),
     "features:FILE.npz": Entry(f"{_PRECOMPUTED}:features_card", "features computed elsewhere, rows matched by clip id"),
     "shipped:NAME": Entry(f"{_PRECOMPUTED}:shipped_card", "features that ship with the task's data set"),
 }

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torchaudio.compliance import kaldi
 
 from mirbench.errors import BadInput
+from mirbench.methods.sources.audioset import N_CLASSES, audioset_labels
 from mirbench.types import Activations
 
 __all__ = ["AstNetwork", "FilterBank", "build"]
@@ -78,12 +79,18 @@ class AstNetwork(nn.Module):
         Any size.
     filter_bank : FilterBank
         Its front end.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Names of its classes where they are AudioSet's 527, else empty.
     """
 
     def __init__(self, model: Any, filter_bank: FilterBank) -> None:
         super().__init__()
         self.model = model
         self.filter_bank = filter_bank
+        self.labels = audioset_labels() if model.config.num_labels == N_CLASSES else ()
 
     def frontend(self, audio: Tensor) -> Tensor:
         """(n, n_samples) -> (n, 1, n_bands, n_frames)."""

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from mirbench.types import SourceCard, Stage, WeightFile
 
-__all__ = ["AST", "EFFICIENTAT_MN04", "NANO", "SPEECHATT"]
+__all__ = [
+    "AST", "EFFICIENTAT_MN01", "EFFICIENTAT_MN02", "EFFICIENTAT_MN04", "EFFICIENTAT_MN05", "EFFICIENTAT_MN10",
+    "EFFICIENTAT_MN20", "EFFICIENTAT_MN30", "EFFICIENTAT_MN40", "EFFICIENTAT_MN40_EXT", "NANO", "SPEECHATT",
+]  # fmt: skip
 
 _ALL: tuple[Stage, ...] = ("frontend", "body", "layers", "pooled", "head")
 _HERE = "mirbench.methods.sources"
@@ -39,35 +42,58 @@ AST = SourceCard(
     ),
 )
 
-EFFICIENTAT_MN04 = SourceCard(
-    name="efficientat-mn04",
-    title="EfficientAT mn04: MobileNetV3-large at width 0.4, distilled on AudioSet",
-    kind="network",
-    offers=_ALL,
-    sample_rate=32_000,
-    seconds=10.0,
-    n_bands=128,
-    n_frames=1000,
-    n_features=384,
-    n_outputs=527,
-    n_layers=17,
-    n_parameters=983_599,
-    labels="AudioSet (527)",
-    trained_on=("imagenet", "audioset"),
-    builder=f"{_HERE}.efficientat:build",
-    weights=(
-        WeightFile(
-            "mn04_as_mAP_432.pt",
-            "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
-            "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
-            4_066_513,
+
+def _efficientat(
+    name: str, width: float, mean_ap: float, n_parameters: int, file: str, n_bytes: int, sha256: str = ""
+) -> SourceCard:
+    """A size of EfficientAT; `mean_ap` is its published mean average precision on AudioSet's evaluation set."""
+    builder = "build" if width == 0.4 else f"build_{name[:4]}"
+    return SourceCard(
+        name=f"efficientat-{name}",
+        title=f"EfficientAT {name}: MobileNetV3-large at width {width:g}, distilled on AudioSet",
+        kind="network",
+        offers=_ALL,
+        sample_rate=32_000,
+        seconds=10.0,
+        n_bands=128,
+        n_frames=1000,
+        n_features=round(960 * width),
+        n_outputs=527,
+        n_layers=17,
+        n_parameters=n_parameters,
+        labels="AudioSet (527)",
+        trained_on=("imagenet", "audioset"),
+        builder=f"{_HERE}.efficientat:{builder}",
+        weights=(
+            WeightFile(
+                file, f"https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/{file}", sha256, n_bytes
+            ),
         ),
-    ),
-    reference="Schmid, Koutini, Widmer (2023), Efficient large-scale audio tagging via Transformer-to-CNN knowledge "
-    "distillation, ICASSP",
-    license="MIT",
-    notes=("layer k is the output of block k; its tokens are the frames, channels x bands wide",),
-)
+        reference="Schmid, Koutini, Widmer (2023), Efficient large-scale audio tagging via Transformer-to-CNN "
+        "knowledge distillation, ICASSP",
+        license="MIT",
+        notes=(
+            "layer k is the output of block k; its tokens are the frames, channels x bands wide",
+            f"published mean average precision on AudioSet: {mean_ap:g}",
+        ),
+    )
+
+
+EFFICIENTAT_MN01 = _efficientat("mn01", 0.1, 0.298, 123_783, "mn01_as_mAP_298.pt", 612_421)
+EFFICIENTAT_MN02 = _efficientat("mn02", 0.2, 0.378, 324_695, "mn02_as_mAP_378.pt", 1_432_101)
+EFFICIENTAT_MN04 = _efficientat(
+    "mn04", 0.4, 0.432, 983_599, "mn04_as_mAP_432.pt", 4_066_513,
+    "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
+)  # fmt: skip
+EFFICIENTAT_MN05 = _efficientat("mn05", 0.5, 0.443, 1_431_239, "mn05_as_mAP_443.pt", 5_878_097)
+EFFICIENTAT_MN10 = _efficientat(
+    "mn10", 1.0, 0.471, 4_876_831, "mn10_as_mAP_471.pt", 19_708_753,
+    "0bd7dc2443af498c289a2e739f02ebb515d6aa3fd3ab9db539c86123ae368a4e",
+)  # fmt: skip
+EFFICIENTAT_MN20 = _efficientat("mn20", 2.0, 0.478, 17_909_287, "mn20_as_mAP_478.pt", 71_938_961)
+EFFICIENTAT_MN30 = _efficientat("mn30", 3.0, 0.482, 39_086_367, "mn30_as_mAP_482.pt", 156_742_353)
+EFFICIENTAT_MN40 = _efficientat("mn40", 4.0, 0.484, 68_427_303, "mn40_as_mAP_484.pt", 0)
+EFFICIENTAT_MN40_EXT = _efficientat("mn40-ext", 4.0, 0.487, 68_427_303, "mn40_as_ext_mAP_487.pt", 274_206_417)
 
 SPEECHATT = SourceCard(
     name="speechatt",

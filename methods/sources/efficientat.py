@@ -8,7 +8,6 @@ ICASSP. Howard et al. (2019), Searching for MobileNetV3, ICCV.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,14 @@ from torchaudio.compliance import kaldi
 from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
 from torchvision.ops.misc import SqueezeExcitation
 
-from mirbench.errors import BadInput
+from mirbench.methods.sources.audioset import N_CLASSES, audioset_labels
+from mirbench.methods.sources.checkpoints import load_checkpoint
 from mirbench.types import Activations
 
-__all__ = ["EfficientAtNetwork", "build"]
+__all__ = [
+    "EfficientAtNetwork", "build", "build_mn01", "build_mn02", "build_mn05", "build_mn10", "build_mn20", "build_mn30",
+    "build_mn40",
+]  # fmt: skip
 
 SAMPLE_RATE, N_FFT, WINDOW, HOP, N_BANDS, TOP_HZ = 32_000, 1024, 800, 320, 128, 15_000.0
 
@@ -45,13 +48,19 @@ class EfficientAtNetwork(nn.Module):
         Multiplier of the channels; 0.4 is mn04.
     n_outputs : int
         Number of classes.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Names of its classes where they are AudioSet's 527, else empty.
     """
 
     mel: Tensor
     window: Tensor
 
-    def __init__(self, width: float, n_outputs: int = 527) -> None:
+    def __init__(self, width: float, n_outputs: int = N_CLASSES) -> None:
         super().__init__()
+        self.labels = audioset_labels() if n_outputs == N_CLASSES else ()
         rows = [InvertedResidualConfig(*row[:6], stride=row[6], dilation=1, width_mult=width) for row in _LARGE]
         adjust = InvertedResidualConfig.adjust_channels
         network = MobileNetV3(
@@ -106,13 +115,16 @@ def build(path: Path, *, width: float = 0.4) -> EfficientAtNetwork:
     BadInput
         If the file is not readable as plain tensors, or does not fit.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network = EfficientAtNetwork(width)
-        network.load_state_dict(_renamed(state), strict=True)
-    except (RuntimeError, EOFError, OSError, AttributeError, pickle.UnpicklingError) as error:
-        raise BadInput(f"{path}: not the weights of an EfficientAT of width {width:g} ({_first(error)})") from error
-    return network.eval()
+    return load_checkpoint(EfficientAtNetwork(width), path, f"an EfficientAT of width {width:g}", _renamed)
+
+
+build_mn01 = partial(build, width=0.1)
+build_mn02 = partial(build, width=0.2)
+build_mn05 = partial(build, width=0.5)
+build_mn10 = partial(build, width=1.0)
+build_mn20 = partial(build, width=2.0)
+build_mn30 = partial(build, width=3.0)
+build_mn40 = partial(build, width=4.0)
 
 
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -125,7 +137,3 @@ def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name = name.replace("classifier.2.", "classifier.0.").replace("classifier.5.", "classifier.3.")
         out[name] = value
     return out
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,45 @@
+"""Published checkpoints of plain tensors: read without running code, and fitted key by key."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from mirbench.errors import BadInput
+
+__all__ = ["load_checkpoint"]
+
+Network = TypeVar("Network", bound=nn.Module)
+Renaming = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+
+def load_checkpoint(network: Network, path: Path, what: str, renamed: Renaming = dict) -> Network:
+    """Fill a network from a file of ``torch.save``, every key of both must fit, and put it into eval mode.
+
+    Parameters
+    ----------
+    what : str
+        What the file must be the weights of, for the message.
+    renamed : callable
+        Published keys and layouts to the network's own.
+
+    Raises
+    ------
+    BadInput
+        If the file is not readable as plain tensors, or does not fit.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(renamed(state), strict=True)
+    except (RuntimeError, EOFError, OSError, AttributeError, TypeError, pickle.UnpicklingError) as error:
+        raise BadInput(f"{path}: not the weights of {what} ({_first(error)})") from error
+    return network.eval()
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

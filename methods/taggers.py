@@ -1,0 +1,263 @@
+"""The taggers of Won et al.'s benchmark, the lecture's two networks and hung2022's BL-CNN, trained from scratch.
+
+References
+----------
+Won, Ferraro, Bogdanov, Serra (2020), Evaluation of CNN-based automatic music tagging models, SMC; code:
+minzwon/sota-music-tagging-models. The slides of Nam, GCT634. Each network's own paper is in
+`mirbench.methods.tagger_networks.TAGGERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from mirbench.context import Context
+from mirbench.methods.network import NetworkMethod
+from mirbench.methods.tagger_networks import TAGGERS, Architecture
+from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, Recipe, masked_bce
+from mirbench.types import Split
+from mirbench.windows import AnySplit
+
+__all__ = [
+    "BlCnn", "Cnn1d", "Crnn", "Fcn", "Fcn4", "HarmonicCnn", "Musicnn", "SampleLevel", "SampleLevelSe", "SelfAttention",
+    "ShortChunk", "ShortChunkRes",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Tagger(NetworkMethod):
+    """What all have in common; the recipe is the benchmark's.
+
+    Parameters
+    ----------
+    schedule : {"won2020", "constant"}
+        Adam for 80 epochs, then from the best SGD at 1e-3 for 20, 1e-4 for 20 and 1e-5 for the rest of 200; or Adam
+        throughout.
+    items : {"random-crops", "chunks"}
+        One crop at a random place of every clip an epoch, or every window once.
+    select : {"loss", "score"}
+        The epoch of the lowest loss on valid, or of the best score.
+
+    Notes
+    -----
+    The benchmark averages 16 windows at equal steps: ``--windows hopped16``.
+    """
+
+    epochs: int = 200
+    weight_decay: float = 1e-4
+    schedule: Literal["won2020", "constant"] = "won2020"
+    items: Literal["random-crops", "chunks"] = "random-crops"
+    select: Literal["loss", "score"] = "loss"
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network's entry in the table."""
+        return TAGGERS[self.name]
+
+    def options(self) -> Mapping[str, Any]:
+        """Options of the network among the hyperparameters."""
+        return {}
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """The network, from audio to logits."""
+        return self.architecture.build(len(split.classes), **self.options())
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Audio windows."""
+        return Inputs.of(context.audio(split, self.architecture.sample_rate, self.architecture.seconds))
+
+    def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
+        """A crop of every clip, in random order."""
+        if self.items == "chunks":
+            return None
+        rate, seconds = self.architecture.sample_rate, self.architecture.seconds
+        targets = train.targets()
+
+        def draw(generator: np.random.Generator) -> Iterator[Batch]:
+            order = generator.permutation(len(train))
+            for first in range(0, len(order), self.batch_size):
+                clips = order[first : first + self.batch_size]
+                if len(clips) == 1 and len(order) > 1:
+                    continue  # batch norm cannot learn from one item
+                crops = context.random_crops(train, rate, seconds, clips, generator)
+                audio = torch.from_numpy(np.asarray(crops.values)).to(context.device)
+                value, known = (torch.from_numpy(x[clips]).to(context.device) for x in (targets.value, targets.known))
+                yield Batch((audio,), value, known)
+
+        return draw
+
+    def loss(self, kind: str) -> Loss:
+        """Binary cross entropy on every class that is known, also where a clip has one."""
+        return masked_bce
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the schedule that was chosen."""
+        if self.schedule == "constant":
+            return super().phases()
+        decay = self.weight_decay
+        plan = [(80, "adam", self.lr), (20, "sgd", 1e-3), (20, "sgd", 1e-4), (self.epochs, "sgd", 1e-5)]
+        left, phases = self.epochs, []
+        for number, (epochs, optimizer, lr) in enumerate(plan):
+            if left > 0:
+                count = min(left, epochs)
+                phases.append(Phase(count, lr, optimizer, decay, from_best=number == 1))  # type: ignore[arg-type]
+                left -= count
+        return tuple(phases)
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """With the selection that was chosen."""
+        return replace(super().recipe(module, kind), select=self.select)
+
+
+@dataclass(frozen=True)
+class _WithBands(_Tagger):
+    """A tagger of 96 mel bands, or of the 128 of the benchmark's other rows."""
+
+    n_bands: Literal[96, 128] = 96
+
+    def options(self) -> Mapping[str, Any]:
+        """The bands."""
+        return {"n_bands": self.n_bands}
+
+
+@dataclass(frozen=True)
+class Fcn(_WithBands):
+    """FCN: five convolutions of 29 s."""
+
+    name = "fcn"
+
+
+@dataclass(frozen=True)
+class Crnn(_WithBands):
+    """CRNN: four convolutions and two recurrent layers, 29 s."""
+
+    name = "crnn"
+
+
+@dataclass(frozen=True)
+class Musicnn(_WithBands):
+    """Musicnn: convolutions of musically motivated shapes, 3 s.
+
+    Parameters
+    ----------
+    size : {"small", "large"}
+        Of the back end: as for MagnaTagATune and MTG-Jamendo, or as for the Million Song Dataset.
+    """
+
+    size: Literal["small", "large"] = "small"
+
+    name = "musicnn"
+
+    def options(self) -> Mapping[str, Any]:
+        """Bands and size."""
+        return {**super().options(), "size": self.size}
+
+
+@dataclass(frozen=True)
+class SampleLevel(_Tagger):
+    """Sample-level CNN: ten convolutions of the waveform, 3.69 s."""
+
+    name = "sample-level"
+
+
+@dataclass(frozen=True)
+class SampleLevelSe(_Tagger):
+    """Sample-level CNN with squeeze and excitation."""
+
+    name = "sample-level-se"
+
+
+@dataclass(frozen=True)
+class SelfAttention(_Tagger):
+    """Self-attention over a convolutional front end, 15 s."""
+
+    name = "self-attention"
+
+
+@dataclass(frozen=True)
+class HarmonicCnn(_Tagger):
+    """Harmonic CNN: trainable harmonic filters, 5 s."""
+
+    name = "harmonic-cnn"
+
+
+@dataclass(frozen=True)
+class ShortChunk(_Tagger):
+    """Short-chunk CNN: seven convolutions, 3.69 s."""
+
+    name = "short-chunk"
+
+
+@dataclass(frozen=True)
+class ShortChunkRes(_Tagger):
+    """Short-chunk CNN with residual blocks."""
+
+    name = "short-chunk-res"
+
+
+@dataclass(frozen=True)
+class Fcn4(_Tagger):
+    """FCN-4 of the lecture's slide, 29.1 s at 12 kHz.
+
+    Parameters
+    ----------
+    batch_norm : bool
+        Whether its convolutions are normalised.
+    """
+
+    batch_norm: bool = True
+
+    name = "fcn4"
+
+    def options(self) -> Mapping[str, Any]:
+        """Normalisation."""
+        return {"batch_norm": self.batch_norm}
+
+
+@dataclass(frozen=True)
+class Cnn1d(_Tagger):
+    """The lecture's 1-D CNN: mel bands as channels, 9.6 s.
+
+    Parameters
+    ----------
+    n_hidden : int
+        Units of each of two layers before the last, 2048 in Dieleman's; 0 for none.
+    """
+
+    n_hidden: int = 0
+
+    name = "cnn1d"
+
+    def options(self) -> Mapping[str, Any]:
+        """Hidden units."""
+        return {"n_hidden": self.n_hidden}
+
+
+@dataclass(frozen=True)
+class BlCnn(_Tagger):
+    """BL-CNN of hung2022: a trainable harmonic front end and four blocks, 10 s; the recipe is that paper's.
+
+    Parameters
+    ----------
+    n_channels : int
+        50 in the paper, 54 in the authors' code.
+    """
+
+    epochs: int = 100
+    weight_decay: float = 0.0
+    schedule: Literal["won2020", "constant"] = "constant"
+    items: Literal["random-crops", "chunks"] = "chunks"
+    select: Literal["loss", "score"] = "score"
+    n_channels: int = 50
+
+    name = "bl-cnn"
+
+    def options(self) -> Mapping[str, Any]:
+        """Channels."""
+        return {"n_channels": self.n_channels}

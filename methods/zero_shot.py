@@ -1,0 +1,65 @@
+"""No training at all: the source names the classes by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from mirbench.context import Context
+from mirbench.errors import NotApplicable
+from mirbench.methods.label_names import match
+from mirbench.methods.training import Inputs, clip_scores
+from mirbench.types import BlindSplit, Fitted, FloatArray, Split
+
+__all__ = ["ZeroShot"]
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Scores of classes by their names: by text where the source has a text tower (CLAP), else by its own labels.
+
+    A class is scored by the label of the source that its name means, the most likely where there are several (see
+    `mirbench.methods.label_names`). A class that no label means scores 0: it is never predicted where another is. In a
+    single-label task the scores are divided by their sum.
+    """
+
+    name, version, needs = "zero-shot", "1", ("pooled",)
+
+    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
+        """Nothing is learnt; nothing of train or valid is heard."""
+        network = context.source.network if context.source.card.kind != "precomputed" else None
+        if hasattr(network, "text_logits"):
+            return Fitted(lambda split: _by_text(network, split, context), n_trainable=0)
+        labels = tuple(getattr(network, "labels", ()))
+        if not labels or "head" not in context.source.card.offers:
+            raise NotApplicable(f"{context.source.card.name} names no sounds: it has neither labels nor a text tower")
+        meant = match(train.classes, labels)
+        if sum(map(bool, meant.values())) < 2:
+            raise NotApplicable(
+                f"{context.source.card.name} has a label for {sum(map(bool, meant.values()))} of the "
+                f"{len(meant)} classes ({', '.join(train.classes[:5])} …); two at least are needed"
+            )
+        return Fitted(lambda split: _by_labels(meant, split, context), n_trainable=0)
+
+
+def _by_text(network: Any, split: BlindSplit, context: Context) -> FloatArray:
+    pooled = context.source.pooled(split)
+    with torch.no_grad():
+        logits = network.text_logits(context.source.tensor(np.asarray(pooled.values)), split.classes)
+    seen = Inputs.of(pooled)
+    return clip_scores(logits.float().cpu().numpy(), seen, split.kind, context)
+
+
+def _by_labels(meant: dict[str, list[int]], split: BlindSplit, context: Context) -> FloatArray:
+    heard = context.source.logits(split)
+    # each label by itself, also where the source was trained with a softmax over all of them
+    kind = "multi-label" if context.source.card.activation == "sigmoid" else "single-label"
+    own = clip_scores(np.asarray(heard.values), Inputs.of(heard), kind, context)
+    columns = [own[:, meant[name]].max(axis=1) if meant[name] else np.zeros(len(own)) for name in split.classes]
+    scores = np.stack(columns, axis=1).astype(np.float32)
+    if split.kind == "single-label":
+        scores /= np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return scores
