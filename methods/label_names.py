@@ -62,7 +62,7 @@ def match(classes: Sequence[str], labels: Sequence[str]) -> dict[str, list[int]]
         A key for every class. Two classes can have a label in common ("voice" and "vocal"); a wider label stands for
         no class of its own (AudioSet has woodwind instruments, and no oboe).
     """
-    readings = [list(_readings(label)) for label in labels]
+    readings = [list(_readings(_plain(label))) for label in labels]
     return {name: sorted(set().union(*(_find(word, readings) for word in _words(name)))) for name in classes}
 
 
@@ -82,15 +82,20 @@ def _readings(label: str) -> Iterable[str]:
 
 def _words(name: str) -> set[str]:
     """Keys of everything that a class may be called."""
-    own = _key(name.rpartition("---")[2])  # MTG-Jamendo: "genre---rock"
+    own = _key(_plain(name))
     same = {own}.union(*(group for group in _SAME_KEYS if own in group))
     return same.union(*(_PART_KEYS.get(word, ()) for word in same))
 
 
+def _plain(name: str) -> str:
+    """Without the category that MTG-Jamendo puts before it: "genre---rock"."""
+    return name.rpartition("---")[2]
+
+
 def _key(name: str) -> str:
     """Letters and digits alone, in lower case and the singular."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    key = re.sub(r"[\W_]", "", plain)
+    folded = unicodedata.normalize("NFKD", name.casefold())
+    key = re.sub(r"[\W_]", "", folded)
     return key[:-1] if len(key) > 3 and key.endswith("s") and not key.endswith("ss") else key
 
 

@@ -102,3 +102,8 @@ def test_match_keeps_the_two_sexes_apart() -> None:
 @pytest.mark.parametrize("part", [part for parts in label_names._PARTS.values() for part in parts])
 def test_parts_are_names_of_audioset(part: str) -> None:
     assert part.casefold() in {label.casefold() for label in audioset_labels()}
+
+
+def test_labels_with_a_category_mean_what_follows_it() -> None:
+    labels = ("genre---rock", "instrument---piano", "mood/theme---happy")
+    assert match(["rock", "piano", "sad"], labels) == {"rock": [0], "piano": [1], "sad": []}

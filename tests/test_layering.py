@@ -16,6 +16,8 @@ ENTRANCES = ("mirbench.cli", "mirbench.__main__")  # these know every layer, and
 LIGHT = (
     "mirbench", "mirbench.cli", "mirbench.registry", "mirbench.cards", "mirbench.store", "mirbench.tasks",
     "mirbench.tasks.gtzan", "mirbench.methods", "mirbench.methods.sources", "mirbench.methods.sources.cards",
+    "mirbench.methods.sources.embedding_cards", "mirbench.methods.sources.hf_cards",
+    "mirbench.methods.sources.image_cards", "mirbench.methods.sources.tagger_cards",
     "mirbench.leaderboard.table", "mirbench.leaderboard.render",
 )  # fmt: skip
 
