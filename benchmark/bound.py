@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BoundSource", "fold_batch_norm"]
 
+_HALF = torch.finfo(torch.float16).max
+
 
 class BoundSource:
     """A frozen source network, bound to device and cache.
@@ -148,7 +150,8 @@ class BoundSource:
             out["pooled"] = found.pooled.float().cpu().numpy()
             for k in layers:
                 if f"layer{k}" in stages:
-                    out[f"layer{k}"] = found.layers[k].half().cpu().numpy()
+                    # what half precision cannot hold becomes its largest number, and not infinite
+                    out[f"layer{k}"] = found.layers[k].clamp(-_HALF, _HALF).half().cpu().numpy()
                 if f"mean{k}" in stages:
                     out[f"mean{k}"] = found.layers[k].float().mean(dim=1).cpu().numpy()
         return {stage: out[stage] for stage in stages}
@@ -163,6 +166,7 @@ def fold_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
         if not isinstance(module, torch.nn.Sequential):
             continue
         for i, (first, second) in enumerate(zip(list(module), list(module)[1:], strict=False)):
-            if isinstance(first, torch.nn.Conv2d) and isinstance(second, torch.nn.BatchNorm2d):
+            # timm's batch norms with an activation inside are subclasses, and do more than torch's
+            if isinstance(first, torch.nn.Conv2d) and type(second) is torch.nn.BatchNorm2d:
                 module[i], module[i + 1] = fuse_conv_bn_eval(first, second), torch.nn.Identity()
     return network

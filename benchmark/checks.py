@@ -26,7 +26,7 @@ from mirbench.types import Clip, Fitted, Method, Restorable, SourceCard, Split, 
 if TYPE_CHECKING:
     from mirbench.context import Context
 
-__all__ = ["check_data", "check_method", "check_network", "check_plugin", "check_task", "tiny_task"]
+__all__ = ["built", "check_data", "check_method", "check_network", "check_plugin", "check_task", "tiny_task"]
 
 _STAGES = {"frontend", "body", "layers", "pooled", "head"}
 
@@ -260,7 +260,7 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
     for name, task in plugin.tasks.items():
         found[f"task {name}"] = check_task(task)
     for name, card in plugin.sources.items():
-        found[f"source {name}"] = _tried(lambda card=card: check_network(card, _built(card)))  # type: ignore[misc]
+        found[f"source {name}"] = _tried(lambda card=card: check_network(card, built(card)))  # type: ignore[misc]
     if plugin.methods:
         nano = Catalogue().source("nano")
         with tempfile.TemporaryDirectory() as folder:
@@ -287,12 +287,13 @@ def tiny_context(card: SourceCard, splits: tuple[Split, Split, Split], folder: P
         cache=cache,
         device=torch.device("cpu"),
         card=card,
-        load=lambda: _built(card, weights.path if weights else None),
+        load=lambda: built(card, weights.path if weights else None),
         source_identity=weights.sha256 if weights else "",
     )
 
 
-def _built(card: SourceCard, path: Path | None = None) -> Any:
+def built(card: SourceCard, path: Path | None = None) -> Any:
+    """The network of a card, from its weights, at the options' defaults."""
     module, _, builder = card.builder.partition(":")
     return getattr(importlib.import_module(module), builder)(path, **card.options)
 

@@ -73,13 +73,14 @@ class Catalogue:
     ----------
     plugins : sequence of Plugin
         Local plugin files, from `load_plugin`.
-    data : Path or None
-        Where families look for data that was fetched; None is the default data root.
+    data, weights : Path or None
+        Where families of tasks look for data that was fetched, and those of sources for weights; None is the default
+        place.
     """
 
-    def __init__(self, plugins: Iterable[Plugin] = (), data: Path | None = None) -> None:
+    def __init__(self, plugins: Iterable[Plugin] = (), data: Path | None = None, weights: Path | None = None) -> None:
         self._plugins = tuple(plugins)
-        self._data = data
+        self._data, self._weights = data, weights
 
     def names(self, kind: str) -> dict[str, str]:
         """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
@@ -159,7 +160,8 @@ class Catalogue:
                     ) from error
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
-            return _target(_families(kind)[prefix][1].target)(argument, self._data)
+            folder = self._data if kind == "task" else self._weights
+            return _target(_families(kind)[prefix][1].target)(argument, folder)
         known = [name for name in self.names(kind) if not name.endswith("-demo")]
         raise UnknownName(kind, name, [*known, *self.families(kind)])
 

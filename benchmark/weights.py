@@ -17,7 +17,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
 from mirbench.types import SourceCard, WeightFile
 
-__all__ = ["Weights", "find_weights"]
+__all__ = ["Weights", "find_weights", "weights_folder"]
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,7 @@ def find_weights(
         if not path.is_file():
             raise MissingData(f"{card.name}: the weights {name} are not in this installation; install mirbench again")
         return Weights(path, file_sha256(path, memo), True)
-    if folder is None and os.environ.get("MIRBENCH_WEIGHTS"):
-        folder = Path(os.environ["MIRBENCH_WEIGHTS"]).expanduser()
-    if folder is not None and not folder.is_dir():
-        raise BadInput(f"--weights (or MIRBENCH_WEIGHTS) {folder}: no such folder")
+    folder = weights_folder(folder)
     if card.hub:
         path = _local_model(card, folder) or _from_hub(card)
         return Weights(path, _folder_sha256(path, memo), True)
@@ -89,6 +86,11 @@ def find_weights(
         raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
     (file,) = card.weights
     local = _local_file(file, folder, memo) if folder else None
+    if local is None and not file.url:
+        raise MissingData(
+            f"{card.name}: {file.file_name} is not on this machine and published nowhere in this form; put it into a "
+            "folder and give that as --weights DIR or MIRBENCH_WEIGHTS"
+        )
     if local is None:
         progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
         checksum = f"sha256:{file.sha256}" if file.sha256 else ""
@@ -107,6 +109,21 @@ def find_weights(
     return Weights(local, sha256, sha256 == file.sha256)
 
 
+def weights_folder(given: Path | None) -> Path | None:
+    """The user's folder of weights: the given one, or ``MIRBENCH_WEIGHTS``; None where there is neither.
+
+    Raises
+    ------
+    BadInput
+        If it is not there.
+    """
+    if given is None and os.environ.get("MIRBENCH_WEIGHTS"):
+        given = Path(os.environ["MIRBENCH_WEIGHTS"]).expanduser()
+    if given is not None and not given.is_dir():
+        raise BadInput(f"--weights (or MIRBENCH_WEIGHTS) {given}: no such folder")
+    return given
+
+
 def _local_file(file: WeightFile, folder: Path, memo: Path) -> Path | None:
     named = folder / file.file_name
     if named.is_file():
@@ -121,20 +138,25 @@ def _local_model(card: SourceCard, folder: Path | None) -> Path | None:
     """The model's folder: the given one, or one in it called as the source or as its repository."""
     if folder is None:
         return None
-    candidates = (folder, folder / card.name, folder / card.hub.rpartition("/")[2])
+    names = (card.name, card.hub.rpartition("/")[2], card.hub.replace("/", "__"), card.hub)
+    candidates = (folder, *(folder / name for name in names))
     return next((path for path in candidates if (path / "config.json").is_file()), None)
 
 
 def _from_hub(card: SourceCard) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = ["config.json", "*.safetensors"]
     try:
-        return Path(snapshot_download(card.hub, allow_patterns=patterns, local_files_only=True))
+        held = Path(snapshot_download(card.hub, allow_patterns=_HUB_FILES, local_files_only=True))
+        if _weight_files(held):
+            return held
     except Exception:  # not in the hub's cache yet, for whatever reason: ask the hub
         pass
     try:
-        return Path(snapshot_download(card.hub, allow_patterns=patterns, etag_timeout=10))
+        came = Path(snapshot_download(card.hub, allow_patterns=_HUB_FILES, etag_timeout=10))
+        if not _weight_files(came):
+            came = Path(snapshot_download(card.hub, allow_patterns=[*_HUB_FILES, _PICKLED], etag_timeout=10))
+        return came
     except Exception as error:  # the hub's client raises many kinds; each means that we have no weights
         raise MissingData(
             f"{card.name}: the weights of {card.hub} are not on this machine and the hub does not answer "
@@ -143,9 +165,25 @@ def _from_hub(card: SourceCard) -> Path:
         ) from error
 
 
+_HUB_FILES = [
+    "config.json", "preprocessor_config.json", "model.safetensors", "model-*.safetensors",
+    "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt",
+    "special_tokens_map.json",
+]  # fmt: skip
+"""What is fetched of a repository, and not the same weights once more in other formats."""
+_PICKLED = "pytorch_model.bin"
+"""What many repositories have alone; it is read as plain tensors."""
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors" or path.name == _PICKLED]
+
+
 def _folder_sha256(folder: Path, memo: Path) -> str:
-    parts = [path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors" or path.name == "config.json"]
-    if not any(path.suffix == ".safetensors" for path in parts):
+    found = _weight_files(folder)
+    if not found:
         raise MissingData(f"{folder}: holds no *.safetensors; a folder of a model holds config.json and its weights")
+    described = [folder / name for name in _HUB_FILES if "*" not in name and (folder / name).is_file()]
+    parts = sorted({*found, *described})
     text = "\n".join(f"{path.name} {file_sha256(path, memo)}" for path in parts)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -20,7 +20,7 @@ from torch import nn
 from mirbench.context import Context
 from mirbench.methods.network import NetworkMethod
 from mirbench.methods.tagger_networks import TAGGERS, Architecture
-from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, Recipe, masked_bce
+from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, Recipe, in_batches, masked_bce
 from mirbench.types import Split
 from mirbench.windows import AnySplit
 
@@ -37,8 +37,8 @@ class _Tagger(NetworkMethod):
     Parameters
     ----------
     schedule : {"won2020", "constant"}
-        Adam for 80 epochs, then from the best SGD at 1e-3 for 20, 1e-4 for 20 and 1e-5 for the rest of 200; or Adam
-        throughout.
+        Adam for 80 epochs, then SGD at 1e-3 for 20, 1e-4 for 20 and 1e-5 for the rest of 200, from the best weights
+        each time (its momentum begins afresh, where the benchmark's goes on); or Adam throughout.
     items : {"random-crops", "chunks"}
         One crop at a random place of every clip an epoch, or every window once.
     select : {"loss", "score"}
@@ -80,11 +80,7 @@ class _Tagger(NetworkMethod):
         targets = train.targets()
 
         def draw(generator: np.random.Generator) -> Iterator[Batch]:
-            order = generator.permutation(len(train))
-            for first in range(0, len(order), self.batch_size):
-                clips = order[first : first + self.batch_size]
-                if len(clips) == 1 and len(order) > 1:
-                    continue  # batch norm cannot learn from one item
+            for clips in in_batches(generator.permutation(len(train)), self.batch_size):
                 crops = context.random_crops(train, rate, seconds, clips, generator)
                 audio = torch.from_numpy(np.asarray(crops.values)).to(context.device)
                 value, known = (torch.from_numpy(x[clips]).to(context.device) for x in (targets.value, targets.known))
@@ -106,7 +102,7 @@ class _Tagger(NetworkMethod):
         for number, (epochs, optimizer, lr) in enumerate(plan):
             if left > 0:
                 count = min(left, epochs)
-                phases.append(Phase(count, lr, optimizer, decay, from_best=number == 1))  # type: ignore[arg-type]
+                phases.append(Phase(count, lr, optimizer, decay, from_best=number > 0))  # type: ignore[arg-type]
                 left -= count
         return tuple(phases)
 

@@ -25,8 +25,8 @@ from scipy import fft, signal
 from mirbench.types import FloatArray
 
 __all__ = [
-    "CHROMA", "HOP", "SAMPLE_RATE", "TEXTURE", "TIMBRE", "chroma", "chroma_bank", "frame_count", "log_mel", "mel_bank",
-    "mfcc", "power_spectra", "texture_statistics", "timbre", "with_deltas",
+    "CHROMA", "HOP", "SAMPLE_RATE", "TEXTURE", "TIMBRE", "chroma", "chroma_bank", "frame_count", "log_mel",
+    "mel_bank", "mfcc", "power_spectra", "texture_statistics", "timbre", "with_deltas",
 ]  # fmt: skip
 
 SAMPLE_RATE = 22_050

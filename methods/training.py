@@ -25,7 +25,7 @@ from mirbench.windows import AnySplit, Windows, clip_means
 
 __all__ = [
     "Batch", "Draw", "Inputs", "Learnt", "Loss", "Phase", "Recipe", "batches", "clip_scores", "cross_entropy",
-    "fit_module", "masked_bce", "moving_state", "predictor", "seeded", "train",
+    "fit_module", "in_batches", "masked_bce", "moving_state", "predictor", "seeded", "train",
 ]  # fmt: skip
 
 
@@ -288,13 +288,18 @@ def _every_window(
     return draw
 
 
+def in_batches(order: IntArray, batch_size: int) -> list[IntArray]:
+    """So many at a time; a last one alone joins the batch before it, for batch norm cannot learn from one item."""
+    starts = list(range(0, len(order), batch_size))
+    if len(order) - starts[-1] == 1 and batch_size > 1 and len(starts) > 1:
+        del starts[-1]
+    return np.split(order, starts[1:])
+
+
 def batches(seen: Inputs, targets: Targets, order: IntArray, batch_size: int, context: Context) -> Iterator[Batch]:
     """Windows in this order, so many at a time."""
     value, known = torch.from_numpy(targets.value), torch.from_numpy(targets.known)
-    for first in range(0, len(order), batch_size):
-        rows = order[first : first + batch_size]
-        if len(rows) == 1 and len(order) > 1:
-            continue  # batch norm cannot learn from one item
+    for rows in in_batches(order, batch_size):
         clips = torch.from_numpy(seen.clip_index[rows])
         yield Batch(seen.take(rows, context), value[clips].to(context.device), known[clips].to(context.device))
 

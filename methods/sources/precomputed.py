@@ -37,7 +37,7 @@ _BROKEN = (
 )
 
 
-def features_card(argument: str, data: Path | None = None) -> SourceCard:
+def features_card(argument: str, weights: Path | None = None) -> SourceCard:
     """The card of a file of features.
 
     Parameters
@@ -72,7 +72,7 @@ def features_card(argument: str, data: Path | None = None) -> SourceCard:
     )
 
 
-def shipped_card(argument: str, data: Path | None = None) -> SourceCard:
+def shipped_card(argument: str, weights: Path | None = None) -> SourceCard:
     """The card of features that ship with the task's data set, by their name on its clips ("vggish")."""
     if not argument:
         raise BadInput("shipped: names nothing; write shipped:NAME, as in shipped:vggish for OpenMIC-2018")
