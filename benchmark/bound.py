@@ -118,7 +118,9 @@ class BoundSource:
 
     def _original(self) -> Any:
         if self._loaded is None:
-            loaded = self._load()
+            # networks are made at random before their weights are put in: no seed of a run may depend on when
+            with torch.random.fork_rng(devices=[]):
+                loaded = self._load()
             self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()
         return self._loaded
 

@@ -81,11 +81,11 @@ class EnergyMeter:
         self._tracker: Any = None
         if not wanted:
             return
-        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
         try:
             from codecarbon import OfflineEmissionsTracker
         except ImportError as error:
             raise MissingExtra("--energy", "codecarbon", "energy") from error
+        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
         # a country is asked for, and decides over nothing but grams of carbon dioxide, which are not kept
         self._tracker = OfflineEmissionsTracker(
             country_iso_code="FRA", output_methods=[], tracking_mode="process", allow_multiple_runs=True, log_level=50

@@ -67,8 +67,8 @@ def find_weights(
     if card.shipped:
         return None
     if card.kind == "embedding" and not (card.weights or card.hub or card.file or card.packaged):
-        module = importlib.import_module(card.builder.partition(":")[0])
-        return Weights(None, module.identity(None, **(options or {})), True)
+        builder = importlib.import_module(card.builder.partition(":")[0])
+        return Weights(None, builder.identity(None, **(options or {})), True)
     if card.file:
         given = Path(card.file)
         return Weights(given, _folder_sha256(given, memo) if given.is_dir() else file_sha256(given, memo), True)
@@ -158,9 +158,10 @@ def _from_hub(card: SourceCard) -> Path:
             came = Path(snapshot_download(card.hub, allow_patterns=[*_HUB_FILES, _PICKLED], etag_timeout=10))
         return came
     except Exception as error:  # the hub's client raises many kinds; each means that we have no weights
+        name = card.name if ":" not in card.name else card.hub.rpartition("/")[2]
         raise MissingData(
             f"{card.name}: the weights of {card.hub} are not on this machine and the hub does not answer "
-            f"({type(error).__name__}); put its config.json and model.safetensors into DIR/{card.name} and give "
+            f"({type(error).__name__}); put its config.json and model.safetensors into DIR/{name} and give "
             "--weights DIR, or choose another --source (`mirbench list sources`)"
         ) from error
 

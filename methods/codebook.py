@@ -95,13 +95,8 @@ class _BagOfFrames:
 
         scores_of = margins if self.classifier == "svm" else probabilities
         fitted = fit_sklearn(self._classifier, scores_of, train, context, features_of=vectors)
-        state, n_trainable = dict(words.state), words.n_learnt
-        for k, (scaler, model) in fitted.pipelines.items():
-            parts = {"mean": scaler.mean_, "scale": scaler.scale_, "coef": model.coef_,
-                     "intercept": model.intercept_, "classes": model.classes_}  # fmt: skip
-            state |= {name if train.task.kind == "single-label" else f"{name}.{k}": v for name, v in parts.items()}
-            n_trainable += model.coef_.size + model.intercept_.size
-        return Fitted(fitted.predict, n_trainable=n_trainable, state=state)
+        state = {**words.state, **fitted.linear_state()}
+        return Fitted(fitted.predict, n_trainable=words.n_learnt + fitted.n_linear(), state=state)
 
     def _classifier(self) -> Any:
         from sklearn.linear_model import LogisticRegression

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -48,9 +48,9 @@ class NetworkMethod:
     batch_size: int = 16
     accumulate: int = 1
 
-    name = ""
-    version = "1"
-    needs = ()
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.lr <= 0:

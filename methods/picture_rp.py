@@ -13,7 +13,7 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -63,7 +63,7 @@ class _PictureReprogramming(NetworkMethod):
     select: Literal["score", "last"] = "score"
     outputs_per_class: int | None = None
 
-    needs = ("frontend", "body")
+    needs: ClassVar[tuple[str, ...]] = ("frontend", "body")
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """What changes the picture."""

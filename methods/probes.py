@@ -54,10 +54,28 @@ class SklearnFit:
     ----------
     pipelines : dict of int to Pipeline
         By class; a class of which train knows one answer alone has none. The single one of a single-label task is 0.
+    several : bool
+        Whether there is one a label.
     """
 
     pipelines: dict[int, Any]
     predict: Callable[[BlindSplit], FloatArray]
+    several: bool
+
+    def linear_state(self) -> dict[str, npt.NDArray[Any]]:
+        """Scalers and weights of linear classifiers, "coef" and so on, or "coef.K" for each label K of several."""
+        state: dict[str, npt.NDArray[Any]] = {}
+        for k, (scaler, model) in self.pipelines.items():
+            parts = {
+                "mean": scaler.mean_, "scale": scaler.scale_, "coef": model.coef_, "intercept": model.intercept_,
+                "classes": model.classes_,
+            }  # fmt: skip
+            state |= {f"{name}.{k}" if self.several else name: value for name, value in parts.items()}
+        return state
+
+    def n_linear(self) -> int:
+        """Number of weights of linear classifiers."""
+        return int(sum(model.coef_.size + model.intercept_.size for _, model in self.pipelines.values()))
 
 
 def fit_sklearn(
@@ -102,7 +120,7 @@ def _fit_classes(
         scores = scores_of(pipeline, features_of(context, split))
         return align_columns(scores, pipeline.classes_, len(split.classes))
 
-    return SklearnFit({0: pipeline}, predict)
+    return SklearnFit({0: pipeline}, predict, several=False)
 
 
 def _fit_labels(
@@ -127,7 +145,7 @@ def _fit_labels(
             scores[:, k] = scores_of(pipeline, heard)[:, 1]
         return scores
 
-    return SklearnFit(pipelines, predict)
+    return SklearnFit(pipelines, predict, several=True)
 
 
 def probabilities(pipeline: Any, features: Features) -> npt.NDArray[Any]:
@@ -173,16 +191,7 @@ class LinearProbe:
         from sklearn.linear_model import LogisticRegression
 
         fit = fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), probabilities, train, context)
-        state: dict[str, npt.NDArray[Any]] = {}
-        n_trainable = 0
-        for k, (scaler, model) in fit.pipelines.items():
-            parts = {
-                "mean": scaler.mean_, "scale": scaler.scale_, "coef": model.coef_, "intercept": model.intercept_,
-                "classes": model.classes_,
-            }  # fmt: skip
-            state |= {name if train.task.kind == "single-label" else f"{name}.{k}": v for name, v in parts.items()}
-            n_trainable += model.coef_.size + model.intercept_.size
-        return Fitted(fit.predict, n_trainable=n_trainable, state=state)
+        return Fitted(fit.predict, n_trainable=fit.n_linear(), state=fit.linear_state())
 
 
 @dataclass(frozen=True)
@@ -320,7 +329,9 @@ class MlpProbe(NetworkMethod):
 
     def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
         """Mean and scale of train."""
-        module[0].learn(_features(context, train))  # type: ignore[operator]
+        standardise = next(module.children())
+        assert isinstance(standardise, Standardise)
+        standardise.learn(_features(context, train))
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean embeddings of clips."""

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from mirbench.context import Context
+from mirbench.errors import BadInput
 from mirbench.methods.network import NetworkMethod
 from mirbench.methods.tagger_networks import TAGGERS, Architecture
 from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, Recipe, in_batches, masked_bce
@@ -230,6 +231,11 @@ class Cnn1d(_Tagger):
 
     name = "cnn1d"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_hidden < 0:
+            raise BadInput(f"{self.name}: n_hidden must be at least 0")
+
     def options(self) -> Mapping[str, Any]:
         """Hidden units."""
         return {"n_hidden": self.n_hidden}
@@ -253,6 +259,11 @@ class BlCnn(_Tagger):
     n_channels: int = 50
 
     name = "bl-cnn"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_channels < 1:
+            raise BadInput(f"{self.name}: n_channels must be at least 1")
 
     def options(self) -> Mapping[str, Any]:
         """Channels."""

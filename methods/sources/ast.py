@@ -79,6 +79,8 @@ class AstNetwork(nn.Module):
         Any size.
     filter_bank : FilterBank
         Its front end.
+    pooling : {"class", "patches"}
+        Whether `pooled` is the mean of class and distillation token, or that of the patch tokens after the last norm.
 
     Attributes
     ----------
@@ -86,10 +88,12 @@ class AstNetwork(nn.Module):
         Names of its classes where they are AudioSet's 527, else empty.
     """
 
-    def __init__(self, model: Any, filter_bank: FilterBank) -> None:
+
+    def __init__(self, model: Any, filter_bank: FilterBank, pooling: str = "class") -> None:
         super().__init__()
         self.model = model
         self.filter_bank = filter_bank
+        self.pooling = pooling
         self.labels = audioset_labels() if model.config.num_labels == N_CLASSES else ()
 
     def frontend(self, audio: Tensor) -> Tensor:
@@ -102,7 +106,8 @@ class AstNetwork(nn.Module):
         found = self.model.audio_spectrogram_transformer(input_values, output_hidden_states=bool(layers))
         # hidden_states[0] is the embedding, [k + 1] the output of block k; tokens 0 and 1 are class and distillation
         held = {k: found.hidden_states[k + 1][:, 2:] for k in layers}
-        return Activations(found.pooler_output, held)
+        patches = self.pooling == "patches"
+        return Activations(found.last_hidden_state[:, 2:].mean(dim=1) if patches else found.pooler_output, held)
 
     def head(self, pooled: Tensor) -> Tensor:
         """(n, width) -> (n, n_outputs) logits."""
@@ -110,18 +115,20 @@ class AstNetwork(nn.Module):
         return logits
 
 
-def build(folder: Path, *, input_norm: str = "audioset") -> AstNetwork:
+def build(folder: Path, *, input_norm: str = "audioset", pooling: str = "class") -> AstNetwork:
     """AST from a folder with config.json and model.safetensors.
 
     Raises
     ------
     BadInput
-        If the folder holds another kind of model, or `input_norm` is unknown.
+        If the folder holds another kind of model, or an option is unknown.
     """
     from transformers import ASTConfig, ASTForAudioClassification
 
     if input_norm not in ("audioset", "none"):
         raise BadInput(f"--source-set input_norm={input_norm}: audioset or none is needed")
+    if pooling not in ("class", "patches"):
+        raise BadInput(f"--source-set pooling={pooling}: class or patches is needed")
     try:
         config = ASTConfig.from_pretrained(folder)
         if config.model_type != "audio-spectrogram-transformer":
@@ -135,4 +142,4 @@ def build(folder: Path, *, input_norm: str = "audioset") -> AstNetwork:
         raise BadInput(f"{folder}: {len(wrong)} weights do not fit an AST, the first is {wrong[0]}")
     mean, std = (AUDIOSET_MEAN, AUDIOSET_STD) if input_norm == "audioset" else (0.0, 0.5)
     bank = FilterBank(n_bands=config.num_mel_bins, n_frames=config.max_length, mean=mean, std=std)
-    return AstNetwork(model, bank)
+    return AstNetwork(model, bank, pooling)

@@ -32,12 +32,13 @@ AST = SourceCard(
     trained_on=("imagenet", "audioset"),
     builder=f"{_HERE}.ast:build",
     hub="MIT/ast-finetuned-audioset-10-10-0.4593",
-    options={"input_norm": "audioset"},
+    options={"input_norm": "audioset", "pooling": "class"},
     reference="Gong, Chung, Glass (2021), AST: Audio Spectrogram Transformer, Interspeech",
     license="BSD-3-Clause",
     notes=(
         "pooled is (class token + distillation token) / 2 after the last layer norm, as in the original code",
         "input_norm: audioset (hung2022) or none (chen2022's code feeds raw log-mel)",
+        "pooling: patches makes pooled the mean of the patch tokens, our reading of hung2022's BL-R-AST",
         "the printed 88,132,063 parameters of hung2022 hold 1,538,000 of two ImageNet heads that nothing uses",
     ),
 )

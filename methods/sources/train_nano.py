@@ -22,7 +22,7 @@ from mirbench.measure import count_parameters, tune_allocator
 from mirbench.methods.sources.ast import AstNetwork
 from mirbench.methods.sources.nano import N_SAMPLES, SAMPLE_RATE, untrained
 from mirbench.methods.sources.sounds import SOUNDS, scene
-from mirbench.methods.training import Batch, Phase, masked_bce, seeded, train
+from mirbench.methods.training import Batch, Phase, Recipe, masked_bce, seeded, train
 from mirbench.metrics import pr_auc
 from mirbench.progress import Progress
 from mirbench.types import Targets
@@ -90,9 +90,10 @@ def main() -> None:
         return pr_auc(logits.sigmoid().numpy(), targets), float(loss)
 
     fifth = epochs // 5
-    phases = [Phase(epochs - 2 * fifth, LR, weight_decay=1e-6), Phase(fifth, LR / 4), Phase(fifth, LR / 16)]
+    phases = (Phase(epochs - 2 * fifth, LR, weight_decay=1e-6), Phase(fifth, LR / 4), Phase(fifth, LR / 16))
     context = Context(facts={}, cache=Path(), device=device, progress=progress)
-    history = train(module, phases, draw, masked_bce, score, context, seed=SEED, what="training nano")
+    recipe = Recipe(phases, BATCH, masked_bce)
+    history = train(module, recipe, draw, score, context, seed=SEED, what="training nano")
     _write(network, out)
     best = max(row["valid_score"] for row in history)
     progress.say(f"{out}: mean average precision {best:.3f} on {N_VALID} scenes; {time.perf_counter() - began:.0f} s")

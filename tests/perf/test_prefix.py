@@ -18,7 +18,7 @@ import torch
 from mirbench import audio
 from mirbench.context import Context
 from mirbench.measure import tune_allocator
-from mirbench.methods.adapters import LabelMapping, Reprogrammed
+from mirbench.methods.adapters import LabelMapping, Reprogrammed, SourceHead
 from mirbench.methods.nmr import IdsNmr
 from mirbench.methods.sources import efficientat
 from mirbench.methods.sources.cards import EFFICIENTAT_MN04
@@ -73,7 +73,9 @@ def _epoch(
     card = context.source.card
     torch.manual_seed(0)
     adapter = method.adapter(card, context, train)
-    module = Reprogrammed(adapter, context.source.network, "head", LabelMapping(10, 5, "mean-prob", "sigmoid"), None)
+    network = context.source.network
+    output = torch.nn.Sequential(SourceHead(network), LabelMapping(10, 5, "mean-prob", "sigmoid"))
+    module = Reprogrammed(adapter, network, "head", output)
     module.train()
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-4)
     times = []
