@@ -93,7 +93,8 @@ class FineTune(NetworkMethod):
     rank : int
         Of the low-rank updates; their scale is twice that over the rank.
     schedule : {"constant", "paper", "authors-code"}
-        hung2022's constant rate, or those of chen2022; see `mirbench.methods.schedules.Chen2022Schedule`.
+        hung2022's constant rate, or those of chen2022; see `mirbench.methods.schedules.Chen2022Schedule`. The last has
+        rates of its own, whatever `lr` and `weight_decay` say.
     outputs_per_class : int or None
         Of head=mapped; None as in hung2022.
 

@@ -44,20 +44,23 @@ class Student(nn.Module):
         self.layers = nn.Sequential(
             *(
                 nn.Sequential(
-                    nn.Conv1d(width, width, 1, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
+                    nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
                 )
                 for _ in range(3)
             )
         )
-        self.attention, self.classes = nn.Conv1d(width, n_classes, 1), nn.Conv1d(width, n_classes, 1)
+        self.attention, self.classes = nn.Linear(width, n_classes), nn.Linear(width, n_classes)
 
     def forward(self, frames: Tensor, there: Tensor) -> Tensor:
         """Embeddings (n, n_frames, width) and which of them are there (n, n_frames) -> probabilities (n, n_classes)."""
-        x = frames.transpose(1, 2)
+        clip, _ = there.nonzero(as_tuple=True)
+        x = frames[there > 0]  # frames that are not there must not enter batch norm
         x = self.layers(self.norm(x)) + x
-        weight = self.attention(x).sigmoid().clamp(_EPSILON, 1 - _EPSILON) * there.unsqueeze(1)
-        weight = weight / weight.sum(dim=2, keepdim=True)
-        return (weight * self.classes(x).sigmoid()).sum(dim=2).clamp(0.0, 1.0)
+        weight = self.attention(x).sigmoid().clamp(_EPSILON, 1 - _EPSILON)
+        none = torch.zeros(len(frames), weight.shape[1], device=frames.device, dtype=weight.dtype)
+        total = none.index_add(0, clip, weight)
+        attended = none.index_add(0, clip, weight * self.classes(x).sigmoid())
+        return (attended / total).clamp(0.0, 1.0)
 
 
 class StudentAndTeacher(nn.Module):
@@ -68,6 +71,9 @@ class StudentAndTeacher(nn.Module):
     judged_by : {"student", "teacher"}
         Whose probabilities are the output outside training.
     """
+
+    follows = ("teacher.",)
+    """What moves without being trained."""
 
     def __init__(self, student: Student, judged_by: str) -> None:
         super().__init__()
@@ -109,7 +115,8 @@ class MeanTeacher(NetworkMethod):
     judged_by : {"student", "teacher"}
         Who predicts.
     scale : float or None
-        What embeddings are divided by; None is 255 for features of 8 bits that ship with a data set, else 1.
+        What embeddings are divided by; None is 255 for features that ship with a data set (OpenMIC's are of 8 bits),
+        else 1.
     """
 
     epochs: int = 100
@@ -128,6 +135,8 @@ class MeanTeacher(NetworkMethod):
         super().__post_init__()
         if not 0 <= self.dropout < 1 or self.consistency < 0:
             raise BadInput(f"{self.name}: dropout must be in [0, 1), consistency at least 0")
+        if self.scale is not None and self.scale <= 0:
+            raise BadInput(f"{self.name}: scale must be above 0")
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Student and teacher."""
@@ -138,8 +147,7 @@ class MeanTeacher(NetworkMethod):
         """Frames of clips, filled up with zeros to the longest, and which are there."""
         seen = context.source.pooled(split)
         values: Any = np.asarray(seen.values, dtype=np.float32)
-        eight_bits = bool(context.source.card.shipped)
-        values = values / (self.scale or (255.0 if eight_bits else 1.0))
+        values = values / (self.scale or (255.0 if context.source.card.shipped else 1.0))
         place = np.arange(len(seen)) - np.searchsorted(seen.clip_index, seen.clip_index)
         frames = np.zeros((seen.n_clips, int(place.max()) + 1, values.shape[1]), dtype=np.float32)
         there = np.zeros(frames.shape[:2], dtype=np.float32)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.context import Context
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.measure import count_parameters
 from mirbench.methods.training import (
     Draw,
@@ -102,6 +102,8 @@ class NetworkMethod:
         """Train on train, keep the epoch that is best on valid."""
         with seeded(seed, context.device):
             module = self.module(context, train).to(context.device)
+        if not count_parameters(module, trainable=True):
+            raise NotApplicable(f"{self.name}: with these settings there is nothing to learn")
         self.prepare(module, context, train)
         learnt = fit_module(
             module,

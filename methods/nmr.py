@@ -174,7 +174,14 @@ class IdNmr(_Reprogramming):
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The CNN."""
-        return PictureTransform(card.n_bands, self.channels or (140 if card.name == "speechatt" else 135))
+        return PictureTransform(
+            self._n_bands(context, split), self.channels or (140 if card.name == "speechatt" else 135)
+        )
+
+    def _n_bands(self, context: Context, split: AnySplit) -> int:
+        """Of what is heard, for an option of the source may change what its card says."""
+        pictures: Any = context.source.pictures(split).values
+        return int(pictures.shape[2])
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from mirbench.errors import NotApplicable
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.adapters import LabelMapping, SourceHead, new_head
 from mirbench.types import SourceCard
 
@@ -24,7 +24,11 @@ def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> i
     ------
     NotApplicable
         If the source has too few classes.
+    BadInput
+        If fewer than one is wanted.
     """
+    if wanted is not None and wanted < 1:
+        raise BadInput(f"outputs_per_class={wanted}; 1 at least is needed")
     fits = card.n_outputs // n_classes
     chosen = wanted or next((n for n in (5, 2) if n <= fits), 1)
     if chosen > fits:

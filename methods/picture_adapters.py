@@ -73,7 +73,7 @@ class PicturePadding(nn.Module):
 
     def __init__(self, n_bands: int, n_frames: int, share: float) -> None:
         super().__init__()
-        rows, columns = max(1, round(n_bands * share / 2)), max(1, round(n_frames * share / 2))
+        rows, columns = (min(max(1, round(n * share / 2)), (n - 1) // 2) for n in (n_bands, n_frames))
         inside = torch.zeros(1, 1, n_bands, n_frames)
         inside[:, :, rows : n_bands - rows, columns : n_frames - columns] = 1.0
         self.register_buffer("inside", inside, persistent=False)

@@ -45,9 +45,10 @@ class _PictureReprogramming(NetworkMethod):
     mapping : {"new-head", "fc527", "many-to-one"}
         See `mirbench.methods.outputs.OutputMapping`; the printed counts are those of the new head.
     schedule : {"paper", "authors-code", "constant"}
-        See `mirbench.methods.schedules.Chen2022Schedule`; the authors' script has 30 epochs of batches of 4.
+        See `mirbench.methods.schedules.Chen2022Schedule`; the authors' script has 30 epochs of batches of 4, and rates
+        of its own, whatever `lr` and `weight_decay` say.
     specaug : bool
-        SpecAugment on what the body is given in training: on in the released script, off in the paper.
+        SpecAugment on the spectrograms of train, before they are changed: on in the released script, off in the paper.
     select : {"score", "last"}
         Whether the best epoch on valid is kept, or the last, as in the released script.
     outputs_per_class : int or None

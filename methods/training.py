@@ -387,8 +387,13 @@ def _rank(select: str, epoch: int, score: float, loss: float) -> tuple[float, fl
 
 
 def moving_state(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of what training changes: trainable parameters and buffers."""
-    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    """A copy of what training changes: trainable parameters, buffers, and what the module says that `follows` them."""
+    follows = getattr(module, "follows", ())
+    frozen = {
+        name
+        for name, parameter in module.named_parameters()
+        if not parameter.requires_grad and not name.startswith(tuple(follows))
+    }
     return {name: copy.deepcopy(value) for name, value in module.state_dict().items() if name not in frozen}
 
 

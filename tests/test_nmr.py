@@ -51,6 +51,7 @@ def test_speechatt_versions_have_the_parameters_of_the_authors_code() -> None:
 def test_default_adapters_of_ast_are_the_printed_ones(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     context, (train, _, _) = tiny
     monkeypatch.setattr(IdsNmr, "_width", lambda self, context, train: 768)
+    monkeypatch.setattr(IdNmr, "_n_bands", lambda self, context, train: AST.n_bands)
     counts = [count(method().adapter(AST, context, train)) for method in (IiNmr, IdNmr, IdsNmr)]
     assert counts == [160_000, 234_623, 235_680]
 

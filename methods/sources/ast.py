@@ -88,7 +88,6 @@ class AstNetwork(nn.Module):
         Names of its classes where they are AudioSet's 527, else empty.
     """
 
-
     def __init__(self, model: Any, filter_bank: FilterBank, pooling: str = "class") -> None:
         super().__init__()
         self.model = model
