@@ -131,14 +131,14 @@ def run(
 ) -> None:
     """Run a method on a task, with a source if it needs one; what is on record is read back."""
     from mirbench.effects import parse_deform
-    from mirbench.hyperparameters import parse_method, parse_options, parse_search
+    from mirbench.hyperparameters import parse_method, parse_search, parse_source
     from mirbench.plan import DEFAULT_SOURCE, Request
     from mirbench.progress import Progress
     from mirbench.report import report
     from mirbench.runner import run as do
 
     deformations = parse_deform(deform)
-    catalogue = _catalogue(plugin, data)
+    catalogue = _catalogue(plugin, data, weights)
     kind = catalogue.method(method)
     request = Request(
         task=task,
@@ -162,7 +162,7 @@ def run(
     request, banner = _or_demo(request, catalogue, demo)
     if kind.needs:
         card = catalogue.source(request.source or DEFAULT_SOURCE)
-        request = _with(request, source_params=parse_options(card.name, card.options, source_settings))
+        request = _with(request, source_params=parse_source(card, source_settings))
     elif source_settings:
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
@@ -216,7 +216,7 @@ def sweep(
     from mirbench.progress import Progress
     from mirbench.suite import read_suite
 
-    catalogue = _catalogue(plugin, data)
+    catalogue = _catalogue(plugin, data, weights)
     circumstance = {
         "data": data,
         "weights": weights,
@@ -447,10 +447,10 @@ def cache_clear() -> None:
     print(f"cleared {default_cache()}")
 
 
-def _catalogue(plugins: list[Path], data: Path | None = None) -> Catalogue:
+def _catalogue(plugins: list[Path], data: Path | None = None, weights: Path | None = None) -> Catalogue:
     from mirbench.registry import Catalogue, load_plugin
 
-    return Catalogue([load_plugin(path) for path in plugins], data)
+    return Catalogue([load_plugin(path) for path in plugins], data, weights)
 
 
 def _with(request: Request, **changes: object) -> Request:

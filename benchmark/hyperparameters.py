@@ -11,9 +11,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.types import Method
+from mirbench.types import Method, SourceCard
 
-__all__ = ["build", "grid", "parse_method", "parse_options", "parse_search", "split_setting"]
+__all__ = [
+    "build",
+    "grid",
+    "parse_method",
+    "parse_options",
+    "parse_search",
+    "parse_seeds",
+    "parse_source",
+    "split_setting",
+]
+
+_MAX_SEEDS = 10_000
+
+
+def parse_seeds(text: str, flag: str = "--seeds") -> tuple[int, ...]:
+    """``"5"`` -> 0 … 4; ``"0-4"`` -> 0 … 4; ``"0,3"`` -> 0, 3."""
+    wrong = BadInput(f"{flag} {text}: a number (5), a range (0-4) or a list (0,3) is needed")
+    try:
+        if "," in text:
+            seeds = tuple(int(part) for part in text.split(","))
+        elif "-" in text[1:]:
+            first, _, last = text.partition("-")
+            seeds = tuple(range(int(first), min(int(last) + 1, _MAX_SEEDS)))
+        else:
+            seeds = tuple(range(min(int(text), _MAX_SEEDS)))
+    except ValueError as error:
+        raise wrong from error
+    if not 0 < len(seeds) < _MAX_SEEDS or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise wrong
+    return seeds
 
 
 def split_setting(text: str, flag: str) -> tuple[str, str]:
@@ -54,6 +83,13 @@ def parse_options(of: str, defaults: Mapping[str, Any], settings: Sequence[str])
             raise UnknownName(f"option of {of}", name, defaults)
         found[name] = _value(value, type(defaults[name]), f"--source-set {text}")
     return found
+
+
+def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
+    """`parse_options` of a source; texts where it is missing, for what options it has is not known then."""
+    if card.missing:
+        return dict(split_setting(text, "--source-set") for text in settings)
+    return parse_options(card.name, card.options, settings)
 
 
 def build(method: type[Method], params: Mapping[str, Any]) -> Method:

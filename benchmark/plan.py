@@ -12,7 +12,7 @@ from typing import Any
 from mirbench import audio, pictures
 from mirbench.cache import default_cache, file_sha256
 from mirbench.datasets import dataset_folder, default_data_root, read_labels, read_task
-from mirbench.errors import BadInput, MissingData, NotApplicable
+from mirbench.errors import BadInput, MissingData, MissingExtra, NotApplicable
 from mirbench.hyperparameters import build, grid
 from mirbench.measure import EnergyMeter
 from mirbench.progress import Progress
@@ -20,7 +20,7 @@ from mirbench.registry import Catalogue
 from mirbench.types import Clip, Excerpt, Method, RunSpec, SourceCard, Split, Task, Windowing, excerpts
 from mirbench.weights import Weights, find_weights
 
-__all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "make_plan"]
+__all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
 
 DEFAULT_SOURCE = "ast"
 DEMO_SOURCE = "nano"
@@ -101,7 +101,7 @@ def demo_needed(request: Request, catalogue: Catalogue) -> bool:
     task = catalogue.task(request.task)
     if request.source:
         card = catalogue.source(request.source)
-        if card.file or (card.shipped and card.shipped not in task.ships):
+        if (card.kind == "precomputed" and card.file) or (card.shipped and card.shipped not in task.ships):
             return False
     return bool(task.demo)
 
@@ -122,6 +122,24 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     skipped.
     """
     EnergyMeter(request.energy)  # refuses before any work what is not installed
+    plan = draft_plan(request, catalogue)
+    task, card = plan.task, plan.card
+    every, folder, facts = _clips(request, task, type(plan.method), card, progress)
+    weights, unable = _weights(request, card, progress)
+    audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
+    source_sha256 = weights.sha256 if weights else ""
+    specs = tuple(replace(spec, source_sha256=source_sha256, audio_sha256=audio_sha256) for spec in plan.specs)
+    return replace(plan, weights=weights, folds=every, data=folder, facts=facts, specs=specs, unable=unable)
+
+
+def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
+    """What can be settled without looking at data and weights: `make_plan`'s, less clips and hashes.
+
+    Raises
+    ------
+    BadInput, NotApplicable
+        As `make_plan`.
+    """
     task = catalogue.task(request.task)
     kind = catalogue.method(request.method)
     method = build(kind, request.params)
@@ -133,12 +151,8 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
-    every, folder, facts = _clips(request, task, kind, card, progress)
-    weights, unable = _weights(request, card, progress)
-    plan = Plan(request, task, method, card, weights, every, folder, facts, (), unable)
-    audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
-    specs = tuple(_spec(plan, catalogue, audio_sha256, fold, seed) for fold in folds for seed in request.seeds)
-    return replace(plan, specs=specs)
+    plan = Plan(request, task, method, card, None, (), None, {}, ())
+    return replace(plan, specs=tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds))
 
 
 def _weights(request: Request, card: SourceCard | None, progress: Progress) -> tuple[Weights | None, str]:
@@ -148,8 +162,8 @@ def _weights(request: Request, card: SourceCard | None, progress: Progress) -> t
     if card.missing:
         return None, card.missing
     try:
-        return find_weights(card, request.weights, request.cache, progress), ""
-    except MissingData as error:
+        return find_weights(card, request.weights, request.cache, progress, request.source_params), ""
+    except (MissingData, MissingExtra) as error:
         return None, str(error)
 
 
@@ -187,7 +201,7 @@ def _check_splits(task: Task, folds: _Folds) -> None:
             raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
 
 
-_FIELDS = ("sample_rate", "seconds", "n_bands", "n_frames")
+_FIELDS = ("sample_rate", "seconds", "n_bands", "n_frames", "n_features")
 """Fields of a card that an option of the same name replaces."""
 
 
@@ -200,7 +214,9 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
     if card.missing:
         return card
     changed = {name: value for name, value in request.source_params.items() if name in _FIELDS}
-    card = replace(card, **changed)
+    if wrong := [name for name, value in changed.items() if value is not None and value <= 0]:
+        raise BadInput(f"--source-set {wrong[0]}={changed[wrong[0]]}: more than 0 is needed")
+    card = replace(card, **{name: value for name, value in changed.items() if value is not None})
     if lacks := [stage for stage in method.needs if stage not in card.offers]:
         able = sorted(
             name for name in catalogue.names("source") if set(method.needs) <= set(catalogue.source(name).offers)
@@ -212,7 +228,8 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
     return card
 
 
-def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: int) -> RunSpec:
+def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
+    """The identity of a run, but for the hashes of weights and audio."""
     request, card = plan.request, plan.card
     return RunSpec(
         task=plan.task.name,
@@ -226,8 +243,8 @@ def _spec(plan: Plan, catalogue: Catalogue, audio_sha256: str, fold: int, seed: 
         source=card.name if card else "",
         source_version=catalogue.version("source", request.source or DEFAULT_SOURCE) if card else "",
         source_params=dict(request.source_params) if card else {},
-        source_sha256=plan.weights.sha256 if plan.weights else "",
-        audio_sha256=audio_sha256,
+        source_sha256="",
+        audio_sha256="",
         precision=request.precision,
         seed=seed,
     )

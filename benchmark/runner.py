@@ -10,17 +10,20 @@ import dataclasses
 import hashlib
 import importlib
 import importlib.util
+import re
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench import metrics
-from mirbench.errors import BadInput, MissingExtra, NotApplicable
+from mirbench import metrics, robustness
+from mirbench.deformation import Robustness
+from mirbench.effects import require_packages
+from mirbench.errors import BadInput, MirbenchError, MissingExtra, NotApplicable
 from mirbench.hyperparameters import grid
 from mirbench.plan import Plan, Request, make_plan
 from mirbench.progress import Progress
@@ -31,7 +34,7 @@ from mirbench.types import Fitted, FloatArray, Method, RunRecord, RunSpec, Split
 if TYPE_CHECKING:
     from mirbench.context import Context
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Outcome", "find_device", "run"]
 
 _TIMED_SECONDS = 2.0  # the uncached pass stops after this, or
 _TIMED_CLIPS = 32  # after this many clips
@@ -39,15 +42,25 @@ _TIMED_CLIPS = 32  # after this many clips
 
 @dataclass(frozen=True)
 class Outcome:
-    """A record, where it lies, and whether it was read back rather than computed."""
+    """A record, where it lies, and whether it was read back rather than computed.
+
+    `robustness` holds the curves that were asked for, or `refused` says in one line why they could not be measured.
+    """
 
     record: RunRecord
     folder: Path
     read_back: bool
+    robustness: Robustness | None = None
+    refused: str = ""
 
 
-def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outcome]:
+def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequence[str] = ()) -> list[Outcome]:
     """Do every run of a request that is not on record.
+
+    Parameters
+    ----------
+    deform : sequence of str
+        Deformations under which each run that is done is scored too, those on record included; see `mirbench.effects`.
 
     Returns
     -------
@@ -58,8 +71,13 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
     ------
     BadInput
         If the request cannot be carried out; nothing was run then.
+    MissingExtra, NotApplicable
+        If what is to be deformed cannot be; nothing was run then.
     """
+    require_packages(deform)
     plan = make_plan(request, catalogue, progress)
+    if deform:
+        robustness.require_heard(plan)
     store = RunStore(request.runs)
     if plan.task.manifest:
         store.write_clips(plan.specs[0], plan.folds, plan.data)
@@ -69,19 +87,54 @@ def run(request: Request, catalogue: Catalogue, progress: Progress) -> list[Outc
         for spec in plan.specs:
             record = store.read(spec)
             known = record is not None and record.status == "done"
+            fitted: Fitted | None = None
             if not known:
                 if plan.unable:
-                    record, scores, state, trace = _skipped(spec, plan), None, None, ""
+                    record, scores, trace = _skipped(spec, plan), None, ""
                 else:
                     context = context or _context(plan, progress)
-                    record, scores, state, trace = _attempt(spec, plan, context)
-                store.write(record, scores, state, trace)
+                    record, scores, fitted, trace = _attempt(spec, plan, context)
+                store.write(record, scores, fitted.state if fitted else None, trace)
                 if record.status == "done":
                     store.forget_skipped(spec)
             assert record is not None
-            outcomes.append(Outcome(record, store.folder(spec), known))
+            outcome = Outcome(record, store.folder(spec), known)
+            if deform and record.status == "done":
+                if plan.unable:  # now; it was done when its source was here
+                    outcome = replace(outcome, refused=plan.unable)
+                else:
+                    context = context or _context(plan, progress)
+                    outcome = _deformed(outcome, deform, plan, fitted, context, store)
+            outcomes.append(outcome)
             step(1, _note(plan, record))
     return outcomes
+
+
+def _deformed(
+    outcome: Outcome, names: Sequence[str], plan: Plan, fitted: Fitted | None, context: Context, store: RunStore
+) -> Outcome:
+    """The same with curves; whatever goes wrong is said, and leaves the record as it is."""
+    record = outcome.record
+    method = replace(plan.method, **record.chosen)  # type: ignore[type-var]
+    train, valid, test = _splits(plan, record.spec.fold)
+    trained = robustness.Trained(record, outcome.folder, method, train, valid, test, fitted)
+    try:
+        return replace(outcome, robustness=robustness.measure(trained, names, context, store))
+    except MirbenchError as error:
+        return replace(outcome, refused=str(error))
+    except Exception as error:
+        return replace(outcome, refused=_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _splits(plan: Plan, fold: int) -> tuple[Split, Split, Split]:
+    """Train, valid and test of a fold."""
+    clips = plan.folds[fold]
+    train, valid, test = (Split(plan.task, tuple(c for c in clips if c.split == s)) for s in ("train", "valid", "test"))
+    return train, valid, test
 
 
 def _note(plan: Plan, record: RunRecord) -> str:
@@ -114,7 +167,7 @@ def _context(plan: Plan, progress: Progress) -> Context:
     return Context(
         facts=plan.facts,
         cache=request.cache,
-        device=_device(request.device, request.threads),
+        device=find_device(request.device, request.threads),
         precision=request.precision,
         windowing=request.windowing,
         medium=plan.task.medium,
@@ -127,11 +180,21 @@ def _context(plan: Plan, progress: Progress) -> Context:
 
 
 def _code_sha256(module: str) -> str:
-    found = importlib.util.find_spec(module)
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest() if found and found.origin else ""
+    """Hash of a module's source and of those modules of the methods that it imports, and so on."""
+    sources: dict[str, bytes] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        found = importlib.util.find_spec(name) if name not in sources else None
+        if found is None or not found.origin:
+            continue
+        sources[name] = Path(found.origin).read_bytes()
+        left += re.findall(r"^ *from (mirbench\.methods\.\S+) import", sources[name].decode(), re.MULTILINE)
+    return hashlib.sha256(b"".join(sources[name] for name in sorted(sources))).hexdigest()
 
 
-def _device(name: str, threads: int) -> Any:
+def find_device(name: str, threads: int) -> Any:
+    """The torch device called `name`; "auto" takes a GPU where there is one, and 0 threads leave that to torch."""
     import torch
 
     if threads:
@@ -152,7 +215,7 @@ def _skipped(spec: RunSpec, plan: Plan) -> RunRecord:
     return RunRecord(spec, "skipped", plan.unable, standing=plan.task.standing, n_folds=plan.task.n_folds)
 
 
-_Attempt = tuple[RunRecord, Scores | None, Mapping[str, Any] | None, str]
+_Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
 
 def _attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
@@ -167,8 +230,7 @@ def _attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     except BadInput:
         raise  # the request itself cannot be carried out: the same for every seed
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return replace(blank, reason=reason), None, None, traceback.format_exc()
+        return replace(blank, reason=_first_line(error)), None, None, traceback.format_exc()
 
 
 def _contaminated(plan: Plan) -> tuple[str, ...]:
@@ -179,8 +241,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
     from mirbench import measure
 
     task = plan.task
-    clips = plan.folds[spec.fold]
-    train, valid, test = (Split(task, tuple(c for c in clips if c.split == s)) for s in ("train", "valid", "test"))
+    train, valid, test = _splits(plan, spec.fold)
     watch = measure.Stopwatch(context.device)
     context.begin_run()
     measure.start_memory(context.device)
@@ -219,7 +280,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
         history=list(fitted.history),
         environment=measure.environment(context.device),
     )
-    return record, Scores.of(test, scores), fitted.state, ""
+    return record, Scores.of(test, scores), fitted, ""
 
 
 def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:

@@ -1,21 +1,25 @@
 """Records on disk: ``runs/<task>/<method>[+<source>]/<key>/`` with record.json, scores.npz and model.safetensors.
 
 A run's folder is written whole or not at all. JSON is strict: no NaN, a schema version, unknown versions refused.
+``deform.json`` may join them later: curves of the run, which are no part of what was asked of it.
 ``scores.npz`` holds, for every test clip: ``clip_ids``, ``scores``, ``target_value``, ``target_known``,
 ``target_kind`` and ``target_hashes``, so that every metric can be computed again.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,9 @@ import numpy.typing as npt
 
 from mirbench.cache import replace_folder
 from mirbench.clip_list import write_clip_list
-from mirbench.errors import BadInput
+from mirbench.datasets import user_path
+from mirbench.deformation import CURVES_VERSION, Curve, Robustness
+from mirbench.errors import BadInput, UnknownName
 from mirbench.types import SCHEMA_VERSION, Clip, FloatArray, RunRecord, RunSpec, Split, Targets, Windowing
 
 __all__ = ["RunStore", "Scores", "target_hashes"]
@@ -125,8 +131,7 @@ class RunStore:
                 save_file(arrays, work / "model.safetensors")
             if traceback:
                 (work / "traceback.txt").write_text(traceback, encoding="utf-8")
-            text = json.dumps(_plain(asdict(record)), indent=1, allow_nan=False)
-            (work / "record.json").write_text(text + "\n", encoding="utf-8")
+            (work / "record.json").write_text(_json(record), encoding="utf-8")
             work.chmod(0o755)
             replace_folder(work, target)
         finally:
@@ -147,6 +152,41 @@ class RunStore:
             if not path.parent.name.startswith("."):
                 yield path.parent, read_record(path)
 
+    def find(self, name: str) -> list[tuple[Path, RunRecord]]:
+        """The runs that a name stands for, each with its folder.
+
+        Parameters
+        ----------
+        name : str
+            A run's folder, or a folder of runs; METHOD+SOURCE or TASK/METHOD+SOURCE of those below the root; the key
+            of a run, or how it begins.
+
+        Raises
+        ------
+        BadInput
+            If nothing is called so, or several things are.
+        """
+        there = user_path(name)
+        folders = [there] if any(_runs_in(there)) else self._named(name)
+        if len(folders) > 1:
+            few = ", ".join(str(folder.relative_to(self.root)) for folder in folders[:5])
+            more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
+            raise BadInput(f"{name}: several things below {self.root} are called so ({few}{more}); say more of it")
+        if not folders:
+            known = {path.name for path in self.root.glob("*/*") if any(_runs_in(path))}
+            raise UnknownName(f"run below {self.root}", name, known)
+        return [(path.parent, read_record(path)) for path in _runs_in(folders[0])]
+
+    def _named(self, name: str) -> list[Path]:
+        """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
+        cuts = [n for n, letter in enumerate(name) if letter == "/"]  # a task's name may hold some, as a source's
+        patterns = [f"*/{glob.escape(_file_name(name))}"]
+        patterns += [f"{glob.escape(_file_name(name[:n]))}/{glob.escape(_file_name(name[n + 1 :]))}" for n in cuts]
+        found = {path for pattern in patterns for path in self.root.glob(pattern) if any(_runs_in(path))}
+        if not found and re.fullmatch("[0-9a-f]+", name):
+            found = {path for path in self.root.glob(f"*/*/{name}*") if any(_runs_in(path))}
+        return sorted(found)
+
     def scores(self, folder: Path) -> Scores:
         """The scores beside a record."""
         path = folder / "scores.npz"
@@ -157,6 +197,46 @@ class RunStore:
                 return Scores(held["clip_ids"], held["scores"], targets, held["target_hashes"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path}: not readable as scores ({error}); run it again, or remove its folder") from error
+
+    def state(self, folder: Path) -> dict[str, npt.NDArray[Any]] | None:
+        """What was learnt, beside a record; None where nothing is stored."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = folder / "model.safetensors"
+        if not path.is_file():
+            return None
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise BadInput(f"{path}: not readable as a model ({error}); remove its folder to run it again") from error
+
+    def robustness(self, folder: Path) -> Robustness | None:
+        """The curves beside a record; None where there are none."""
+        path = folder / "deform.json"
+        if not path.is_file():
+            return None
+        with _explained(path, "curves", "remove it to measure them again"):
+            fields = _read_json(path, CURVES_VERSION)
+            curves = {name: Curve(**curve) for name, curve in fields.pop("curves").items()}
+            return Robustness(curves=curves, **fields)
+
+    def write_robustness(self, folder: Path, robustness: Robustness) -> None:
+        """Write curves beside a record, in the place of earlier ones."""
+        handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
+        try:
+            with open(handle, "w", encoding="utf-8") as stream:
+                stream.write(_json(robustness))
+            Path(name).chmod(0o644)
+            os.replace(name, folder / "deform.json")
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The records of a folder that is one of a run, or of the runs of a method and source."""
+    own = folder / "record.json"
+    return [own] if own.is_file() else [p for p in sorted(folder.glob("*/record.json")) if p.parent.name[0] != "."]
 
 
 def _file_name(name: str) -> str:
@@ -172,18 +252,34 @@ def read_record(path: Path) -> RunRecord:
     BadInput
         If it is not strict JSON of this schema version.
     """
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-        version = fields["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise BadInput(f"{path}: schema version {version}; this mirbench reads version {SCHEMA_VERSION}")
+    with _explained(path, "a record", "remove its folder to run it again"):
+        fields = _read_json(path, SCHEMA_VERSION)
         spec = fields.pop("spec")
         windowing = Windowing(**spec.pop("windowing"))
         return RunRecord(spec=RunSpec(windowing=windowing, **spec), **fields)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path}: not a record ({error}); remove its folder to run it again") from error
+
+
+@contextmanager
+def _explained(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Say which file it is that holds not what it should."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadInput(f"{path}: not {what} ({error}); {remedy}") from error
+
+
+def _read_json(path: Path, schema_version: int) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    version = fields["schema_version"]
+    if version != schema_version:
+        raise BadInput(f"{path}: schema version {version}; this mirbench reads version {schema_version}")
+    return fields
+
+
+def _json(held: RunRecord | Robustness) -> str:
+    return json.dumps(_plain(asdict(held)), indent=1, allow_nan=False) + "\n"
 
 
 def _refuse_constant(name: str) -> None:

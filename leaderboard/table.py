@@ -8,7 +8,7 @@ averaged, as its card says; mean and standard deviation are then over seeds.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,6 +96,8 @@ def _asked(record: RunRecord) -> str:
     fields = asdict(record.spec)
     for name in ("fold", "seed"):
         del fields[name]
+    if _of_ensemble(record):  # the runs that it combines are others in each fold and seed
+        del fields["params"]["members"]
     return json.dumps(fields, sort_keys=True)
 
 
@@ -130,7 +132,7 @@ def _names(records: Sequence[RunRecord]) -> dict[str, str]:
     """A name for each row; rows of one method and source are told apart by the settings in which they differ."""
     plain: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
-        plain[record.spec.method + (f" + {record.spec.source}" if record.spec.source else "")].append(record)
+        plain[_plain_name(record)].append(record)
     names = {}
     for name, alike in plain.items():
         settings = [_settings(record) for record in alike]
@@ -141,9 +143,24 @@ def _names(records: Sequence[RunRecord]) -> dict[str, str]:
     return names
 
 
+def _of_ensemble(record: RunRecord) -> bool:
+    return record.spec.method == "ensemble" and "systems" in record.spec.params
+
+
+def _plain_name(record: RunRecord) -> str:
+    """Method and source; of an ensemble, those of its members."""
+    spec = record.spec
+    if not _of_ensemble(record):
+        return f"{spec.method} + {spec.source}" if spec.source else spec.method
+    count = Counter(spec.params["systems"])
+    return f"ensemble ({', '.join(name if n == 1 else f'{n} × {name}' for name, n in count.items())})"
+
+
 def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
     settings: dict[str, Any] = dict(spec.params)
+    if _of_ensemble(record):
+        del settings["members"]
     settings |= {name: f"best of {'/'.join(map(str, values))}" for name, values in spec.search.items()}
     settings |= {f"source {name}": value for name, value in spec.source_params.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
@@ -191,7 +208,9 @@ def _device(record: RunRecord) -> str:
 
 
 def _busy(record: RunRecord) -> bool:
-    """Whether more was waiting for the processor than it has cores, and one more, when the run ended."""
+    """Whether more was waiting for the processor than it has cores, and one more, when a run that was timed ended."""
+    if not any(record.seconds.values()):
+        return False
     load, cores = record.environment.get("load"), record.environment.get("cores")
     return load is not None and cores is not None and load > cores + 1
 
