@@ -11,7 +11,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "EnergyMeter", "Stopwatch", "count_parameters", "environment", "peak_memory", "start_memory", "tune_allocator",
+    "EnergyMeter", "Stopwatch", "count_parameters", "environment", "flops_of", "peak_memory", "start_memory",
+    "tune_allocator",
 ]  # fmt: skip
 
 _PACKAGES = (
@@ -143,6 +145,32 @@ def _peak_resident() -> int:
 def count_parameters(module: torch.nn.Module, *, trainable: bool = False) -> int:
     """Number of parameters of a torch module; buffers do not count."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+
+
+def flops_of(work: Callable[[], object]) -> int:
+    """Floating-point operations of torch's matrix products, convolutions and attention in some work.
+
+    What torch does in one fused kernel it does not count (recurrent layers, attention, its own transformer layers):
+    these are made to run in parts.
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with contextlib.ExitStack() as stack:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of GPUs that are not there
+                stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            counter = stack.enter_context(FlopCounterMode(display=False))
+            work()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    return int(counter.get_total_flops())
 
 
 def environment(device: torch.device) -> dict[str, Any]:

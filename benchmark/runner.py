@@ -337,12 +337,11 @@ def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int
 
 
 def _flops(fitted: Fitted, test: Split, context: Context) -> int:
-    """Operations from the audio of one clip to its score; those of torch that its counter knows."""
-    from torch.utils.flop_counter import FlopCounterMode
+    """Operations from the audio of one clip to its score, on the device where it ran."""
+    from mirbench.measure import flops_of
 
-    with context.uncached(), FlopCounterMode(display=False) as counter:
-        fitted.predict(Split(test.task, test.clips[:1]).blind())
-    return int(counter.get_total_flops())
+    with context.uncached():
+        return flops_of(lambda: fitted.predict(Split(test.task, test.clips[:1]).blind()))
 
 
 def _clips_per_second(fitted: Fitted, test: Split, context: Context) -> float:

@@ -20,7 +20,8 @@ NOTE = (
     "Mean ± standard deviation (n - 1) over seeds alone: a method without chance has 0, which says nothing of other "
     "clips. Over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
     "Trainable: values moved by an optimiser (— for forests and kernel machines). s/epoch: training alone, with frozen "
-    "parts read from the cache. Clips/s: from file to score, nothing cached."
+    "parts read from the cache. Clips/s: from file to score, nothing cached. GFLOP/clip: matrix products, convolutions "
+    "and attention from the audio of one clip to its score."
 )
 
 
@@ -43,12 +44,12 @@ def markdown(boards: Sequence[Board]) -> str:
 def _table(board: Board) -> str:
     heads = [
         "method + source", "runs", *[_TITLES.get(name, name) for name in board.metrics], "trainable", "total",
-        "s/epoch", "clips/s",
+        "s/epoch", "clips/s", "GFLOP/clip",
     ]  # fmt: skip
     if any(row.flags for row in board.rows):
         heads.append("beware")
     lines = [_line(row, board.metrics)[: len(heads)] for row in board.rows]
-    align = ["left", "left", *["right"] * (len(board.metrics) + 4), "left"][: len(heads)]
+    align = ["left", "left", *["right"] * (len(board.metrics) + 5), "left"][: len(heads)]
     return tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
 
 
@@ -58,7 +59,8 @@ def _line(row: Row, names: Sequence[str]) -> list[str]:
         runs += f" × {row.n_folds} folds"
     return [
         _escaped(row.name), runs, *[_value(row.metrics.get(name)) for name in names], _count(row.n_trainable),
-        _count(row.n_total), _number(row.epoch_seconds), _number(row.clips_per_second), _escaped("; ".join(row.flags)),
+        _count(row.n_total), _number(row.epoch_seconds), _number(row.clips_per_second), _number(row.gflops),
+        _escaped("; ".join(row.flags)),
     ]  # fmt: skip
 
 

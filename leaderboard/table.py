@@ -50,6 +50,7 @@ class Row:
     n_total: int | None
     epoch_seconds: float | None
     clips_per_second: float | None
+    gflops: float | None
     device: str
     flags: tuple[str, ...]
 
@@ -197,6 +198,7 @@ def _row(store: RunStore, runs: Sequence[tuple[Path, RunRecord]], name: str) -> 
         n_total=record.n_total,
         epoch_seconds=_mean([run.seconds.get("epoch") for _, run in runs]),
         clips_per_second=_mean([run.seconds.get("clips_per_second") for _, run in runs]),
+        gflops=_mean([None if run.flops is None else run.flops / 1e9 for _, run in runs]),
         device=_device(record),
         flags=tuple(flags),
     )

@@ -16,7 +16,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"benchmark": "mirbench", "tasks": "mirbench/tasks", "methods": "mirbench/methods",
            "leaderboard": "mirbench/leaderboard"}  # fmt: skip
-DATA = ("benchmark/suites/*.toml", "benchmark/py.typed", "tasks/splits/*.csv", "methods/sources/*.csv", "methods/sources/nano.safetensors")
+DATA = (
+    "benchmark/py.typed", "benchmark/suites/*.toml", "tasks/splits/*.csv", "methods/sources/*.csv",
+    "methods/sources/nano.safetensors",
+)  # fmt: skip
 
 
 def called(command: Sequence[object], folder: Path) -> str:
