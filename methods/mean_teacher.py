@@ -53,14 +53,15 @@ class Student(nn.Module):
 
     def forward(self, frames: Tensor, there: Tensor) -> Tensor:
         """Embeddings (n, n_frames, width) and which of them are there (n, n_frames) -> probabilities (n, n_classes)."""
-        clip, _ = there.nonzero(as_tuple=True)
         x = frames[there > 0]  # frames that are not there must not enter batch norm
         x = self.layers(self.norm(x)) + x
-        weight = self.attention(x).sigmoid().clamp(_EPSILON, 1 - _EPSILON)
-        none = torch.zeros(len(frames), weight.shape[1], device=frames.device, dtype=weight.dtype)
-        total = none.index_add(0, clip, weight)
-        attended = none.index_add(0, clip, weight * self.classes(x).sigmoid())
-        return (attended / total).clamp(0.0, 1.0)
+        # in single precision: half cannot tell 1 - epsilon from 1
+        attention = self.attention(x).float().sigmoid().clamp(_EPSILON, 1 - _EPSILON)
+        probability = self.classes(x).float().sigmoid()
+        weight = attention.new_zeros(*there.shape, attention.shape[1])
+        attended = torch.zeros_like(weight)
+        weight[there > 0], attended[there > 0] = attention, attention * probability
+        return (attended.sum(dim=1) / weight.sum(dim=1)).clamp(0.0, 1.0)
 
 
 class StudentAndTeacher(nn.Module):
