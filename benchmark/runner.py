@@ -86,6 +86,8 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     with progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
         for spec in plan.specs:
             record = store.read(spec)
+            if record is None and plan.unable:
+                record = store.done_before(spec)
             known = record is not None and record.status == "done"
             fitted: Fitted | None = None
             if not known:
@@ -98,7 +100,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
                 if record.status == "done":
                     store.forget_skipped(spec)
             assert record is not None
-            outcome = Outcome(record, store.folder(spec), known)
+            outcome = Outcome(record, store.folder(record.spec), known)
             if deform and record.status == "done":
                 if plan.unable:  # now; it was done when its source was here
                     outcome = replace(outcome, refused=plan.unable)

@@ -20,7 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.types import SCHEMA_VERSION, Clip, FloatArray, RunRecord, RunSpec, Split, Targets, Windowing
 
 __all__ = ["RunStore", "Scores", "target_hashes"]
+
+
+_UNKNOWN = {"source_sha256", "source_params"}
+"""What is not known of a source that is not here."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +144,22 @@ class RunStore:
 
     def forget_skipped(self, spec: RunSpec) -> None:
         """Remove records of the same run that was skipped for want of weights, once it is done with them."""
-        for path in self.folder(spec).parent.glob("*/record.json"):
+        for folder, other in self._alike(spec):
+            if other.status == "skipped":
+                shutil.rmtree(folder)
+
+    def done_before(self, spec: RunSpec) -> RunRecord | None:
+        """The record of the same run that was done when its weights were here, whatever they were."""
+        return next((record for _, record in self._alike(spec) if record.status == "done"), None)
+
+    def _alike(self, spec: RunSpec) -> Iterator[tuple[Path, RunRecord]]:
+        """Records of the same run but for its weights; options of a source that is not here are not known either."""
+        for path in sorted(self.folder(spec).parent.glob("*/record.json")):
             other = read_record(path)
-            without = replace(other.spec, source_sha256=spec.source_sha256)
-            if other.status == "skipped" and other.spec != spec and without == spec:
-                shutil.rmtree(path.parent)
+            ours, theirs = (asdict(known) for known in (spec, other.spec))
+            unknown = {"source_sha256"} if spec.source_params and other.spec.source_params else _UNKNOWN
+            if other.spec != spec and all(ours[name] == theirs[name] for name in ours if name not in unknown):
+                yield path.parent, other
 
     def records(self) -> Iterator[tuple[Path, RunRecord]]:
         """Every record below the root with its folder, in the order of their names."""

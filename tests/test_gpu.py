@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 
 from mirbench import audio, checks
 from mirbench.context import Context
+from mirbench.methods import METHODS
 from mirbench.methods.nmr import IdNmr, IdsNmr, IiNmr
 from mirbench.methods.probes import MlpProbe
 from mirbench.methods.sources.cards import NANO, SPEECHATT
 from mirbench.methods.sources.nano import untrained
 from mirbench.methods.sources.speechatt import SpeechAttNetwork
 from mirbench.progress import Progress
+from mirbench.registry import Catalogue
 from mirbench.types import SourceCard, excerpts
 
 pytestmark = [
@@ -46,6 +49,16 @@ def test_methods_train_on_the_gpu(method, card: SourceCard, tmp_path: Path) -> N
     train, valid, test = checks.tiny_task(tmp_path)
     fitted = method.fit(train, valid, make((train, valid, test), tmp_path, "cuda", card), seed=0)
     assert fitted.predict(test.blind()).shape == (len(test), 3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_conforms_on_the_gpu(name: str, tmp_path: Path) -> None:
+    splits = checks.tiny_task(tmp_path)
+    method = Catalogue().method(name)
+    few = {"epochs": 2} if "epochs" in {field.name for field in dataclasses.fields(method)} else {}  # type: ignore[arg-type]
+    if name == "zero-shot":
+        pytest.skip("nano at random weights names nothing")
+    assert checks.check_method(method, make(splits, tmp_path, "cuda"), splits, few) == []
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
