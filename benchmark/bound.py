@@ -125,13 +125,14 @@ class BoundSource:
         return self._loaded
 
     def _rows(self, split: AnySplit, *stages: str) -> dict[str, Windows]:
-        identity = f"{self._identity}:{self._context.precision}"
-        card = self.card
+        how: dict[str, Any] = {
+            "identity": f"{self._identity}:{self._context.precision}",
+            "compute": self._compute,
+            "prepare": lambda: self.network,
+        }
         if self._context.medium == "picture":
-            return self._context.picture_rows(split, stages, identity=identity, compute=self._compute)
-        return self._context.rows(
-            split, stages, card.sample_rate, card.seconds, identity=identity, compute=self._compute
-        )
+            return self._context.picture_rows(split, stages, **how)
+        return self._context.rows(split, stages, self.card.sample_rate, self.card.seconds, **how)
 
     @torch.no_grad()
     def _compute(self, windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:

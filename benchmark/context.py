@@ -185,6 +185,7 @@ class Context:
             about,
             lambda place, starts: self._read(place, sample_rate)[None],
             lambda clips, _: {stage: compute(clips[0], longest)[None]},
+            lambda: None,
             batch=1,
         )[stage]
 
@@ -220,6 +221,7 @@ class Context:
         *,
         identity: str,
         compute: Compute,
+        prepare: Callable[[], object] = lambda: None,
     ) -> dict[str, Windows]:
         """Rows of some stages for every window of a split: what is missing is computed, all stages in one pass.
 
@@ -231,6 +233,8 @@ class Context:
             What the rows depend on besides audio, window length and stage.
         compute : callable
             See `mirbench.extraction.Compute`.
+        prepare : callable
+            Called before the clock of what rows cost starts, if any is missing.
         """
         self._must_be_audio()
         window = round(seconds * sample_rate)
@@ -241,11 +245,18 @@ class Context:
             {"identity": identity, "sample_rate": sample_rate, "window": window},
             lambda place, starts: audio.cut(self._read(place, sample_rate), starts, window),
             compute,
+            prepare,
             batch=64 if self.device.type == "cuda" else 16,  # more falls out of a processor's cache
         )
 
     def picture_rows(
-        self, split: AnySplit, stages: tuple[str, ...], *, identity: str, compute: Compute
+        self,
+        split: AnySplit,
+        stages: tuple[str, ...],
+        *,
+        identity: str,
+        compute: Compute,
+        prepare: Callable[[], object] = lambda: None,
     ) -> dict[str, Windows]:
         """The same of a task whose clips are pictures: ``compute`` is given one, (1, height, width, 3) uint8."""
         return self._gather(
@@ -255,6 +266,7 @@ class Context:
             {"identity": identity},
             lambda place, starts: pictures.read(place.path)[None],
             compute,
+            prepare,
             batch=1,  # they may differ in size
         )
 
@@ -282,6 +294,7 @@ class Context:
         about: dict[str, Any],
         decode: Decode,
         compute: Compute,
+        prepare: Callable[[], object],
         *,
         batch: int,
     ) -> dict[str, Windows]:
@@ -301,6 +314,7 @@ class Context:
         todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
         if todo:
             work = [(places[i], starts[i]) for i in todo]
+            prepare()
             began = time.perf_counter()
             job = self._extraction(work, stages, decode, compute, batch)
             job.fill(stores, [key for i in todo for key in keys[i]], about)

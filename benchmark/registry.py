@@ -81,6 +81,7 @@ class Catalogue:
     def __init__(self, plugins: Iterable[Plugin] = (), data: Path | None = None, weights: Path | None = None) -> None:
         self._plugins = tuple(plugins)
         self._data, self._weights = data, weights
+        self._held: dict[tuple[str, str], Any] = {}
 
     def names(self, kind: str) -> dict[str, str]:
         """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
@@ -144,6 +145,11 @@ class Catalogue:
         return str(found.version)
 
     def _find(self, kind: str, name: str) -> Any:
+        if (kind, name) not in self._held:  # a card of a family may take a second to make
+            self._held[kind, name] = self._look_up(kind, name)
+        return self._held[kind, name]
+
+    def _look_up(self, kind: str, name: str) -> Any:
         for plugin in self._plugins:
             if name in getattr(plugin, kind + "s"):
                 return getattr(plugin, kind + "s")[name]

@@ -248,7 +248,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
     context.begin_run()
     measure.start_memory(context.device)
     meter = measure.EnergyMeter(plan.request.energy)
-    with watch.phase("train"), meter:
+    with meter, watch.phase("train"):
         fitted, trials, chosen = _search(plan, train, valid, context, spec.seed)
     frozen = context.spent_seconds  # rows computed on the way are booked as features
     train_seconds = watch.seconds["train"] - frozen

@@ -86,8 +86,8 @@ class FineTune(NetworkMethod):
         A new layer norm and linear layer (AST-TL of chen2022; "new10"), or the source's own head with averages of
         groups of its classes behind it (the reading of hung2022 that gives the printed count; "mapped527").
     tuned : {"all", "last", "lora"}
-        Everything, the last blocks with what follows them, or low-rank adapters in the blocks' linear layers (in their
-        convolutions, where they have no linear layers) through the library peft.
+        Everything, the last blocks with what was registered after them, or low-rank adapters in the blocks' linear
+        layers (in their convolutions, where they have no linear layers) through the library peft.
     last_blocks : int
         How many.
     rank : int
@@ -178,12 +178,16 @@ def _freeze_unused(module: nn.Module, entry: Tensor) -> None:
 
 
 def _freeze_before(network: nn.Module, blocks: tuple[str, nn.Module], count: int) -> None:
-    """Freeze all that comes before the last so many blocks, in the order in which modules were registered."""
+    """Freeze all that was registered before the blocks, and all of them but the last so many."""
     name, listed = blocks
-    first = f"{name}.{max(0, len(listed) - count)}."  # type: ignore[arg-type]
+    first, begun = len(listed) - count, False  # type: ignore[arg-type]
     for key, parameter in network.named_parameters():
-        if key.startswith(first):
-            return
+        if key.startswith(f"{name}."):
+            begun = True
+            if int(key.removeprefix(f"{name}.").partition(".")[0]) >= first:
+                continue
+        elif begun:
+            continue
         parameter.requires_grad_(False)
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.context import Context
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.adapters import (
     InputNoise,
     LabelMapping,
@@ -180,8 +180,10 @@ class IdNmr(_Reprogramming):
 
     def _n_bands(self, context: Context, split: AnySplit) -> int:
         """Of what is heard, for an option of the source may change what its card says."""
-        pictures: Any = context.source.pictures(split).values
-        return int(pictures.shape[2])
+        shape = context.source.entry(split).values.shape
+        if shape[1] != 1:
+            raise NotApplicable(f"{self.name} changes spectrograms; the clips of this task are pictures in colour")
+        return int(shape[2])
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
