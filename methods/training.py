@@ -50,14 +50,15 @@ class Batch:
     pieces: int = 1
 
     def parts(self, count: int) -> Iterator[tuple[Batch, float]]:
-        """The batch in so many parts, each with its share of the entries that count."""
+        """The batch in so many parts, of two items at least, each with its share of the entries that count."""
         if count == 1:
             yield self, 1.0
             return
         total = self.known.sum().clamp(min=1)
-        size = -(-len(self.target) // count)
-        for first in range(0, len(self.target), size):
-            rows, pieces = slice(first, first + size), slice(first * self.pieces, (first + size) * self.pieces)
+        n_items = len(self.target)
+        edges = np.linspace(0, n_items, max(1, min(count, n_items // 2)) + 1).astype(int)  # batch norm needs two
+        for first, last in zip(edges[:-1], edges[1:], strict=True):
+            rows, pieces = slice(first, last), slice(first * self.pieces, last * self.pieces)
             part = Batch(tuple(x[pieces] for x in self.inputs), self.target[rows], self.known[rows], self.pieces)
             yield part, float(part.known.sum() / total)
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from mirbench import checks
 from mirbench.errors import BadAudio, BadInput, MissingExtra, NotApplicable
@@ -16,7 +17,7 @@ from mirbench.plan import Request
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin, load_plugin
 from mirbench.runner import Outcome, run
-from mirbench.types import Fitted
+from mirbench.types import Activations, Fitted, SourceCard
 
 QUIET = Progress(quiet=True)
 
@@ -352,3 +353,128 @@ def test_search_prefers_a_defined_score_to_an_undefined_one(
     monkeypatch.setattr(metrics, "METRICS", table)
     (outcome,) = do(tmp_path, catalogue, seeds=(0,), search={"level": [0.2, 0.8]})
     assert outcome.record.chosen == {"level": 0.8}
+
+
+def test_search_selects_by_what_the_method_selected_by(tmp_path: Path, catalogue: Catalogue, monkeypatch) -> None:
+    honest = Oracle.fit
+
+    def fit(self, *args, **kwargs):
+        return replace(honest(self, *args, **kwargs), valid_score=-self.level)
+
+    monkeypatch.setattr(Oracle, "fit", fit)
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), search={"level": [0.6, 0.2, 1.0]})
+    assert outcome.record.chosen == {"level": 0.2}
+    assert [trial["valid_score"] for trial in outcome.record.trials] == [-0.6, -0.2, -1.0]
+
+
+def lower_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mirbench import metrics
+
+    accuracy = metrics.METRICS["accuracy"]
+    error = replace(accuracy, function=lambda s, t: 1 - accuracy.function(s, t), higher_is_better=False)
+    monkeypatch.setattr(metrics, "METRICS", {**metrics.METRICS, "accuracy": error})
+    monkeypatch.setattr("mirbench.methods.training.METRICS", {**metrics.METRICS, "accuracy": error})
+
+
+def test_search_of_a_metric_that_should_be_low_takes_the_lowest(tmp_path: Path, catalogue: Catalogue, monkeypatch):
+    lower_is_better(monkeypatch)
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), search={"level": [0.2, 1.0, 0.6]})
+    assert outcome.record.chosen == {"level": 1.0}
+    assert outcome.record.metrics["accuracy"] == 0.0
+
+
+def test_training_on_a_metric_that_should_be_low_keeps_the_lowest(tmp_path: Path, catalogue: Catalogue, monkeypatch):
+    lower_is_better(monkeypatch)
+    params = {"epochs": 30, "lr": 3e-5}
+    (outcome,) = do(tmp_path, catalogue, seeds=(0,), method="probe-mlp", source="nano", params=params)
+    assert outcome.record.status == "done", outcome.record.reason
+    scores = [row["valid_score"] for row in outcome.record.history]
+    assert max(scores) <= 0.0  # turned: higher is better
+    assert max(scores) > min(scores)
+
+
+class Plain(torch.nn.Module):
+    """The mean of each tenth of a window."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.n_samples = round(16_000 * seconds)
+
+    def body(self, x, layers=()):
+        assert x.shape[1] == self.n_samples
+        return Activations(x[:, : x.shape[1] // 10 * 10].unflatten(1, (10, -1)).square().mean(dim=2))
+
+
+def build_plain(path, *, seconds: float = 1.0) -> Plain:
+    return Plain(seconds)
+
+
+def plain(tmp_path: Path, catalogue: Catalogue, **source_params: float) -> Outcome:
+    (tmp_path / "plain.bin").write_bytes(b"weights")
+    card = SourceCard(
+        "plain", "for tests", "network", ("body", "pooled"), f"{__name__}:build_plain", 16_000, 1.0, n_features=10,
+        file=str(tmp_path / "plain.bin"), options={"seconds": 1.0},
+    )  # fmt: skip
+    both = Catalogue([Plugin("test", "0" * 64, {"tiny": catalogue.task("tiny")}, {}, {"plain": card})])
+    request = ask(tmp_path, method="probe-linear", source="plain", seeds=(0,), source_params=source_params)
+    (outcome,) = run(request, both, QUIET)
+    return outcome
+
+
+def test_option_that_is_called_as_a_field_of_the_card_takes_its_place(tmp_path: Path, catalogue: Catalogue) -> None:
+    outcomes = [plain(tmp_path, catalogue, seconds=seconds) for seconds in (1.0, 0.5)]
+    assert [o.record.status for o in outcomes] == ["done", "done"], outcomes[1].record.reason
+    assert outcomes[0].folder != outcomes[1].folder
+    assert outcomes[1].record.spec.source_params == {"seconds": 0.5}
+
+
+@pytest.mark.parametrize("seconds", [0.0, -3.0])
+def test_window_of_no_length_is_refused_before_any_work(seconds: float, tmp_path: Path, catalogue: Catalogue) -> None:
+    with pytest.raises(BadInput, match="seconds"):
+        plain(tmp_path, catalogue, seconds=seconds)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_energy_is_in_the_record_and_not_in_the_training_time(tmp_path: Path, catalogue: Catalogue, monkeypatch):
+    import time
+
+    class Meter:
+        def __init__(self, wanted: bool) -> None:
+            self.reading = {"train_kwh": 0.25, "how": "by the sun"} if wanted else {}
+
+        def __enter__(self) -> None:
+            time.sleep(0.3)
+
+        def __exit__(self, *error: object) -> None:
+            time.sleep(0.3)
+
+    monkeypatch.setattr("mirbench.measure.EnergyMeter", Meter)
+    monkeypatch.setattr("mirbench.plan.EnergyMeter", Meter)
+    measured, other = (do(tmp_path, catalogue, seeds=(n,), energy=n == 0)[0].record for n in (0, 1))
+    assert measured.energy == {"train_kwh": 0.25, "how": "by the sun"}
+    assert other.energy == {}
+    assert measured.seconds["train"] < 0.3
+
+
+def test_energy_is_circumstance_and_no_other_question(tmp_path: Path, catalogue: Catalogue) -> None:
+    do(tmp_path, catalogue)
+    assert all(o.read_back for o in do(tmp_path, catalogue, energy=False))
+
+
+def test_energy_without_codecarbon_is_refused_before_any_work(tmp_path: Path, catalogue: Catalogue, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    with pytest.raises(MissingExtra, match=r"mirbench\[energy\]"):
+        do(tmp_path, catalogue, energy=True)
+    assert not Oracle.fits
+    assert not (tmp_path / "runs").exists()
+
+
+def test_energy_without_codecarbon_is_one_line_and_exit_code_2(typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    answer = typed("run", "--task", "gtzan", "--demo", "--method", "prior", "--energy")
+    assert answer.code == 2
+    assert answer.err == "mirbench: --energy needs codecarbon: pip install 'mirbench[energy]'\n"

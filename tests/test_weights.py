@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mirbench.errors import MissingData
+from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
 from mirbench.types import SourceCard, WeightFile
 from mirbench.weights import find_weights
@@ -101,8 +101,9 @@ def test_weights_that_were_downloaded_are_not_fetched_again(cache):
 
 
 def test_weights_folder_that_is_not_there_is_named(tmp_path, cache):
-    with pytest.raises(MissingData, match="nowhere: no such folder"):
+    with pytest.raises(BadInput, match="nowhere: no such folder") as caught:
         find_weights(file_card(), tmp_path / "nowhere", cache, QUIET)
+    assert not isinstance(caught.value, MissingData)  # which would be recorded as a skipped run
 
 
 @pytest.mark.parametrize(
@@ -217,3 +218,67 @@ def test_hub_model_of_the_hub_cache_is_taken(tmp_path, cache, monkeypatch):
 def test_hub_model_that_is_missing_says_what_to_do(cache, no_hub, words):
     with pytest.raises(MissingData, match=words):
         find_weights(card_of(hub="people/ear-model"), None, cache, QUIET)
+
+
+def unchecked(n_bytes=0):
+    (file,) = file_card().weights
+    return card_of(weights=(WeightFile(file.file_name, file.url, n_bytes=n_bytes),))
+
+
+def test_weights_without_a_checksum_are_taken_by_name_with_their_own_hash(folder, cache):
+    (folder / "ear.pth").write_bytes(CONTENT)
+    found = find_weights(unchecked(), folder, cache, QUIET)
+    assert (found.path, found.sha256, found.published) == (folder / "ear.pth", SHA256, False)
+
+
+def test_weights_without_a_checksum_are_said_to_have_none_and_not_to_be_unpublished(folder, cache, capsys):
+    (folder / "ear.pth").write_bytes(CONTENT)
+    find_weights(unchecked(), folder, cache, Progress())
+    said = capsys.readouterr().err
+    assert f"no checksum of ear.pth is known here; this file has sha256 {SHA256}" in said
+    assert "not the published file" not in said
+
+
+@pytest.mark.parametrize("card", [unchecked, lambda: unchecked(len(CONTENT))])
+def test_weights_without_a_checksum_are_not_looked_for_under_other_names(card, folder, cache):
+    (folder / "renamed.bin").write_bytes(CONTENT)
+    with pytest.raises(MissingData):
+        find_weights(card(), folder, cache, QUIET)
+
+
+def test_getting_weights_of_unknown_size_is_said(cache, capsys):
+    card = unchecked()
+    with pytest.raises(MissingData):
+        find_weights(card, None, cache, Progress())
+    assert f"ear: getting ear.pth (size unknown) from {card.weights[0].url}" in capsys.readouterr().err
+
+
+def test_weights_without_a_checksum_are_downloaded_once(folder, cache, monkeypatch):
+    asked = []
+
+    def fetch(url, name, checksum, target, progress):
+        asked.append(checksum)
+        target.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(CONTENT)
+        return target / name
+
+    monkeypatch.setattr("mirbench.weights.fetch", fetch)
+    assert find_weights(unchecked(), None, cache, QUIET).sha256 == SHA256
+    assert asked == [""]
+
+
+def test_words_about_a_file_without_checksum_and_size():
+    (bare,), (full,) = unchecked().weights, file_card().weights
+    assert (bare.checksum, bare.size) == ("no checksum", "size unknown")
+    assert (full.checksum, full.size) == (f"sha256:{SHA256}", "0.0 MB")
+
+
+def test_card_without_any_weights_says_so(cache):
+    with pytest.raises(BadInput, match="the card of ear must name one weight file"):
+        find_weights(card_of(), None, cache, QUIET)
+
+
+def test_file_of_the_card_goes_before_everything(folder, cache):
+    (folder / "mine.bin").write_bytes(CONTENT)
+    found = find_weights(card_of(file=str(folder / "mine.bin")), None, cache, QUIET)
+    assert (found.path, found.sha256) == (folder / "mine.bin", SHA256)
