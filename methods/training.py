@@ -7,6 +7,7 @@ a clip are averaged, and the epoch that scores best on valid is kept.
 from __future__ import annotations
 
 import copy
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ class Batch:
         total = self.known.sum().clamp(min=1)
         n_items = len(self.target)
         edges = np.linspace(0, n_items, max(1, min(count, n_items // 2)) + 1).astype(int)  # batch norm needs two
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in itertools.pairwise(edges):
             rows, pieces = slice(first, last), slice(first * self.pieces, last * self.pieces)
             part = Batch(tuple(x[pieces] for x in self.inputs), self.target[rows], self.known[rows], self.pieces)
             yield part, float(part.known.sum() / total)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
+from mirbench.measure import count_parameters
 from mirbench.methods.prior import Prior
-from mirbench.methods.probes import ForestProbe, LinearProbe, MlpProbe, SvmProbe, align_columns
-from mirbench.methods.sources.precomputed import FileFeatures, features_card
-from mirbench.types import Clip, Method, Split, Task
+from mirbench.methods.probes import ForestProbe, LinearProbe, MlpProbe, NeighboursProbe, SvmProbe, align_columns
+from mirbench.methods.sources.precomputed import FileFeatures, ShippedFeatures, features_card, shipped_card
+from mirbench.types import ArrayRow, Clip, Method, Split, Task
+from mirbench.windows import Windows
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
 
@@ -68,9 +74,12 @@ def test_forest_probe_depends_on_the_seed_alone(tiny: Tiny) -> None:
     assert not np.array_equal(first, other)
 
 
-def test_mlp_probe_on_ast_features_would_have_the_parameters_of_bl_r() -> None:
-    hidden, n_features, n_classes = MlpProbe().hidden, 768, 10
-    assert (n_features + 1) * hidden + (hidden + 1) * n_classes == 398_858
+@pytest.mark.parametrize(("n_features", "count"), [(768, 398_858), (128, 71_178)], ids=["ast", "vggish"])
+def test_mlp_probe_has_the_parameters_of_bl_r(n_features: int, count: int) -> None:
+    pooled = Windows(np.zeros((1, n_features)), np.zeros(1, dtype=np.int64), 1)
+    context = SimpleNamespace(source=SimpleNamespace(pooled=lambda split: pooled))
+    module = MlpProbe().module(context, SimpleNamespace(classes=tuple(range(10))))  # type: ignore[arg-type]
+    assert count_parameters(module, trainable=True) == count
 
 
 def test_mlp_probe_counts_its_parameters(tiny: Tiny) -> None:
@@ -254,3 +263,143 @@ def test_prior_of_tags_is_the_frequency_among_the_clips_that_were_judged(tags: T
     _, y, _ = known(tags, "drums")
     assert scores[:, TAGS.index("drums")] == pytest.approx(np.full(20, y.mean()))
     assert scores[0, [0, 3, 4]].tolist() == [1, 0, 0]
+
+
+# A forest on features that ship with a data set, and neighbours
+
+
+INSTRUMENTS = ("accordion", "banjo", "bass")
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, np.ndarray, list[Clip]]:
+    """Features as OpenMIC's, 10 frames of 128 numbers of 8 bits, and 120 clips of which each label is known of half."""
+    rng = np.random.default_rng(3)
+    path = tmp_path_factory.mktemp("shipped") / "openmic.npz"
+    strength = rng.random((120, 3))
+    known = rng.random((120, 3)) < 0.5
+    x = rng.integers(0, 200, (120, 10, 128))
+    x[:, :, :3] = (x[:, :, :3] * 0.3 + 150 * strength[:, None, :]).round()
+    x = x.astype(np.uint8)
+    np.savez(path, X=x)
+    clips = []
+    for n in range(120):
+        labels = [k for k in range(3) if known[n, k]]
+        clips.append(
+            Clip(
+                f"c{n}", None, ("train", "train", "test")[n % 3], tuple(INSTRUMENTS[k] for k in labels),
+                tuple(name for k, name in enumerate(INSTRUMENTS) if not known[n, k]),
+                strengths=tuple(float(strength[n, k]) for k in labels),
+                arrays=(ArrayRow("vggish", path, "X", n),),
+            )
+        )  # fmt: skip
+    context = Context(
+        facts={}, cache=path.parent, device=torch.device("cpu"), card=shipped_card("vggish"),
+        load=lambda: ShippedFeatures("vggish"),
+    )  # fmt: skip
+    return context, x, clips
+
+
+def splits_of(clips: list[Clip]) -> tuple[Split, Split]:
+    task = Task("t", "1", "", "multi-label", INSTRUMENTS, ("roc-auc",), lambda root, fold: clips, "t", len(clips), 10.0)
+    return tuple(Split(task, tuple(c for c in clips if c.split == s)) for s in ("train", "test"))  # type: ignore[return-value]
+
+
+def test_forest_probe_is_the_baseline_of_openmics_notebook(shipped: tuple[Context, np.ndarray, list[Clip]]) -> None:
+    """An instrument at a time: the clips of which it is known, means of raw frames, labels at a half, 100 trees."""
+    context, x, clips = shipped
+    train, test = splits_of(clips)
+    fitted = ForestProbe(n_trees=100, max_depth=8, standardise=False).fit(train, train, context, seed=0)
+    scores = fitted.predict(test.blind())
+    rows = {split: [n for n, clip in enumerate(clips) if clip.split == split] for split in ("train", "test")}
+    means = x.mean(axis=1, dtype=np.float64)
+    for k, name in enumerate(INSTRUMENTS):
+        judged = [n for n in rows["train"] if name not in clips[n].unknown]
+        present = [dict(zip(clips[n].labels, clips[n].strengths, strict=True))[name] >= 0.5 for n in judged]
+        reference = RandomForestClassifier(n_estimators=100, max_depth=8, random_state=0).fit(means[judged], present)
+        np.testing.assert_allclose(scores[:, k], reference.predict_proba(means[rows["test"]])[:, 1], atol=1e-6)
+        assert 0.2 < (scores[:, k] >= 0.5).mean() < 0.8  # the features tell something
+    assert fitted.n_trainable is None
+
+
+def test_forest_probe_standardises_unless_told_otherwise(
+    shipped: tuple[Context, np.ndarray, list[Clip]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+    fit = RandomForestClassifier.fit
+
+    def watched(self: Any, features: np.ndarray, *rest: Any) -> Any:
+        seen.append(features)
+        return fit(self, features, *rest)
+
+    monkeypatch.setattr(RandomForestClassifier, "fit", watched)
+    context, _, clips = shipped
+    train, _ = splits_of(clips)
+    ForestProbe(2).fit(train, train, context, seed=0)
+    ForestProbe(2, standardise=False).fit(train, train, context, seed=0)
+    assert all(np.allclose(x.mean(axis=0), 0, atol=1e-9) and np.allclose(x.std(axis=0), 1) for x in seen[:3])
+    assert all(x.min() >= 0 and x.mean() > 50 for x in seen[3:])
+    assert len(seen) == 6
+
+
+def test_neighbours_vote_by_their_nearness(tiny: Tiny) -> None:
+    context, (train, valid, test) = tiny
+    scores = NeighboursProbe(k=4).fit(train, valid, context, seed=0).predict(test.blind())
+    scaler = StandardScaler().fit(features(context, train))
+    heard, asked = (scaler.transform(features(context, split)) for split in (train, test))
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (heard, asked)]
+    distance = 1 - unit[1] @ unit[0].T
+    for row, far in zip(scores, distance, strict=True):
+        nearest = far.argsort()[:4]
+        votes = np.bincount(train.class_index()[nearest], weights=1 / far[nearest], minlength=3)
+        assert np.allclose(row, votes / votes.sum(), atol=1e-6)
+
+
+def test_neighbours_are_all_of_train_where_there_are_fewer(tiny: Tiny) -> None:
+    context, (train, valid, test) = tiny
+    few, all_of_them = (NeighboursProbe(k=k).fit(train, valid, context, seed=0) for k in (1000, len(train)))
+    assert np.array_equal(few.predict(test.blind()), all_of_them.predict(test.blind()))
+    assert few.n_trainable is None
+
+
+def test_nearest_neighbour_of_a_clip_of_train_is_itself(tiny: Tiny) -> None:
+    context, (train, valid, _) = tiny
+    scores = NeighboursProbe(k=3).fit(train, valid, context, seed=0).predict(train.blind())
+    assert np.array_equal(scores.argmax(axis=1), train.class_index())
+    assert np.allclose(scores.max(axis=1), 1.0, atol=1e-6)
+
+
+def test_neighbours_of_a_tag_are_the_clips_that_were_judged(tags: Tags) -> None:
+    scores = learn(NeighboursProbe(k=3), tags)
+    x, y, test = known(tags, "drums")
+    scaler = StandardScaler().fit(x)
+    reference = KNeighborsClassifier(3, weights="distance", metric="cosine").fit(scaler.transform(x), y)
+    wanted = reference.predict_proba(scaler.transform(test))[:, 1]
+    np.testing.assert_allclose(scores[:, TAGS.index("drums")], wanted, atol=1e-6)
+
+
+def test_neighbours_of_a_rare_tag_are_as_many_as_were_judged(tags: Tags) -> None:
+    """Two clips of train are judged: both vote, of ten that were asked for."""
+
+    def rare(clip: Clip) -> Clip:
+        if clip.split == "test" or clip.id in ("c0", "c1"):
+            labels = ("drums",) if clip.id == "c0" else ()
+            return replace(clip, labels=labels, unknown=tuple(t for t in TAGS if t != "drums"))
+        return replace(clip, labels=(), unknown=TAGS)
+
+    scores = learn(NeighboursProbe(k=10), tags, rare)[:, TAGS.index("drums")]
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_neighbours_refuse_none() -> None:
+    with pytest.raises(BadInput, match="k must be at least 1"):
+        NeighboursProbe(k=0)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_restored_mlp_probe_equals_the_fitted(seed: int, tiny: Tiny) -> None:
+    context, (train, valid, test) = tiny
+    method = MlpProbe(hidden=8, epochs=3)
+    fitted = method.fit(train, valid, context, seed=seed)
+    predict = method.restore(fitted.state, test.blind(), context)
+    assert np.array_equal(predict(test.blind()), fitted.predict(test.blind()))
