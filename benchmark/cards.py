@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import types
+import typing
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.registry import Catalogue
@@ -73,10 +76,11 @@ def _source(card: SourceCard) -> str:
         ("trained on", ", ".join(card.trained_on)),
         ("licence", card.license),
         ("reference", card.reference),
-        *(("weights", f"{w.url}  {w.checksum}  {w.size}") for w in card.weights),
+        *(("weights", f"{w.url or f'{w.file_name}, yours'}  {w.checksum}  {w.size}") for w in card.weights),
         *((("hub", f"Hugging Face {card.hub}"),) if card.hub else ()),
         *(("option", f"{name} = {value} (--source-set {name}=…)") for name, value in card.options.items()),
         *(("note", note) for note in card.notes),
+        ("missing", card.missing),
     ]
     return _aligned(lines)
 
@@ -96,15 +100,31 @@ def _outputs(card: SourceCard) -> str:
 
 
 def _method(method: type[Method]) -> str:
+    kinds = typing.get_type_hints(method)
     fields = [
-        ("set", f"{field.name} = {field.default}   ({field.type})")
+        ("set", f"{field.name} = {field.default}   ({_accepted(kinds[field.name])})")
         for field in dataclasses.fields(method)  # type: ignore[arg-type]
     ]
     head = [
         ("method", f"{method.name}, version {method.version}"),
         ("needs", ", ".join(method.needs) or "no source"),
     ]
-    return _aligned([*head, *fields]) + "\n\n" + (inspect.getdoc(method) or "")
+    # what a method shares with others is described with its base classes
+    told = [
+        cls
+        for cls in method.__mro__
+        if dataclasses.is_dataclass(cls) and not str(cls.__doc__).startswith(f"{cls.__name__}(")  # made by dataclass
+    ]
+    return "\n\n".join([_aligned([*head, *fields]), *(inspect.cleandoc(cls.__doc__ or "") for cls in told)])
+
+
+def _accepted(kind: Any) -> str:
+    """A type as people read it: "int", "float or none", "one of paper, constant"."""
+    if typing.get_origin(kind) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(kind)))
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(_accepted(part) for part in typing.get_args(kind))
+    return "none" if kind is type(None) else getattr(kind, "__name__", str(kind))
 
 
 def _aligned(lines: Iterable[tuple[str, str]]) -> str:

@@ -7,7 +7,7 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy.typing as npt
@@ -15,10 +15,9 @@ import torch
 from torch import nn
 
 from mirbench.context import Context
-from mirbench.methods.network import NetworkMethod
-from mirbench.methods.schedules import Chen2022Schedule, chen2022_phases
+from mirbench.methods.schedules import Chen2022Method
 from mirbench.methods.sources.ast import FilterBank
-from mirbench.methods.training import Inputs, Loss, Phase, Recipe, masked_bce
+from mirbench.methods.training import Inputs
 from mirbench.windows import AnySplit
 
 __all__ = ["CnnBs", "cnn_bs_code", "cnn_bs_matched"]
@@ -44,26 +43,20 @@ def cnn_bs_matched(n_classes: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class CnnBs(NetworkMethod):
+class CnnBs(Chen2022Method):
     """A small network on AST's log-mel pictures of 10 s, from scratch.
 
     Parameters
     ----------
     layout : {"matched", "code"}
-        Of the printed size (the layout is ours), or the released code's, 150 times larger.
+        Of the printed size (the layout is ours), or the released code's, 150 times larger, whose one channel dies with
+        some seeds where a ReLU meets log-mel below zero.
     input_norm : {"audioset", "none"}
         AST's normalisation, or raw log-mel as in the released code.
-    schedule, select
-        As in `mirbench.methods.picture_rp`.
     """
 
-    epochs: int = 50
-    lr: float = 5e-5
-    batch_size: int = 8
     layout: Literal["matched", "code"] = "matched"
     input_norm: Literal["audioset", "none"] = "audioset"
-    schedule: Chen2022Schedule = "paper"
-    select: Literal["score", "last"] = "score"
 
     name = "cnn-bs"
 
@@ -80,15 +73,3 @@ class CnnBs(NetworkMethod):
 
         rows = context.rows(split, ("log-mel",), _SAMPLE_RATE, _SECONDS, identity=repr(bank), compute=compute)
         return Inputs.of(rows["log-mel"])
-
-    def loss(self, kind: str) -> Loss:
-        """Binary cross entropy over what is known."""
-        return masked_bce
-
-    def phases(self) -> tuple[Phase, ...]:
-        """Of the schedule that was chosen."""
-        return chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
-
-    def recipe(self, module: nn.Module, kind: str) -> Recipe:
-        """With the selection that was chosen."""
-        return replace(super().recipe(module, kind), select=self.select)

@@ -13,14 +13,13 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import nn
 
 from mirbench.context import Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.adapters import Reprogrammed
-from mirbench.methods.network import NetworkMethod
 from mirbench.methods.outputs import OutputMapping, output
 from mirbench.methods.picture_adapters import (
     PictureConvolutions,
@@ -29,39 +28,29 @@ from mirbench.methods.picture_adapters import (
     PictureUnet,
     SpecAugment,
 )  # fmt: skip
-from mirbench.methods.schedules import Chen2022Schedule, chen2022_phases
-from mirbench.methods.training import Inputs, Loss, Phase, Recipe, masked_bce
+from mirbench.methods.schedules import Chen2022Method
+from mirbench.methods.training import Inputs
 from mirbench.windows import AnySplit
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
 
 
 @dataclass(frozen=True)
-class _PictureReprogramming(NetworkMethod):
-    """What they have in common; the recipe is the paper's, Adam for 50 epochs of batches of 8.
+class _PictureReprogramming(Chen2022Method):
+    """What they have in common.
 
     Parameters
     ----------
     mapping : {"new-head", "fc527", "many-to-one"}
         See `mirbench.methods.outputs.OutputMapping`; the printed counts are those of the new head.
-    schedule : {"paper", "authors-code", "constant"}
-        See `mirbench.methods.schedules.Chen2022Schedule`; the authors' script has 30 epochs of batches of 4, and rates
-        of its own, whatever `lr` and `weight_decay` say.
     specaug : bool
         SpecAugment on the spectrograms of train, before they are changed: on in the released script, off in the paper.
-    select : {"score", "last"}
-        Whether the best epoch on valid is kept, or the last, as in the released script.
     outputs_per_class : int or None
         Of many-to-one; None as in hung2022.
     """
 
-    epochs: int = 50
-    lr: float = 5e-5
-    batch_size: int = 8
     mapping: OutputMapping = "new-head"
-    schedule: Chen2022Schedule = "paper"
     specaug: bool = False
-    select: Literal["score", "last"] = "score"
     outputs_per_class: int | None = None
 
     needs: ClassVar[tuple[str, ...]] = ("frontend", "body")
@@ -85,18 +74,6 @@ class _PictureReprogramming(NetworkMethod):
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
         return Inputs.of(context.source.entry(split))
-
-    def loss(self, kind: str) -> Loss:
-        """Binary cross entropy over what is known, on soft targets where there are some."""
-        return masked_bce
-
-    def phases(self) -> tuple[Phase, ...]:
-        """Of the schedule that was chosen."""
-        return chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
-
-    def recipe(self, module: nn.Module, kind: str) -> Recipe:
-        """With the selection that was chosen."""
-        return replace(super().recipe(module, kind), select=self.select)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def _efficientat(
         notes=(
             "layer k is the output of block k; its tokens are the frames, channels x bands wide",
             f"published mean average precision on AudioSet: {mean_ap:g}",
+            *(() if sha256 else ("no checksum of its file is published: it is taken as it comes, and says its own",)),
         ),
     )
 
