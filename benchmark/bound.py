@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +120,10 @@ class BoundSource:
     def _original(self) -> Any:
         if self._loaded is None:
             # networks are made at random before their weights are put in: no seed of a run may depend on when
+            began = time.perf_counter()
             with torch.random.fork_rng(devices=[]):
                 loaded = self._load()
+            self._context.spent_seconds += time.perf_counter() - began  # no part of what training takes
             self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()
         return self._loaded
 

@@ -137,23 +137,25 @@ def run(
     from mirbench.report import report
     from mirbench.runner import run as do
 
-    deformations = parse_deform(deform)
+    # what needs no torch is refused first
+    chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(deform)
+    _one_of("--precision", precision, _PRECISIONS)
     catalogue = _catalogue(plugin, data, weights)
     kind = catalogue.method(method)
     request = Request(
         task=task,
         method=method,
         source=source,
-        seeds=_seeds(seeds),
+        seeds=chosen_seeds,
         folds=None if fold is None else (fold,),
         params=parse_method(kind, settings),
         search=parse_search(kind, search),
-        windowing=_windowing(windows, average),
+        windowing=windowing,
         data=data,
         weights=weights,
         runs=runs,
         device=device,
-        precision=_one_of("--precision", precision, _PRECISIONS),
+        precision=precision,
         energy=energy,
         workers=workers,
         threads=threads,
@@ -259,16 +261,16 @@ def ensemble(
 
 @app.command("list")
 def list_names(
-    kind: Annotated[str, typer.Argument(help="tasks, methods or sources; all three if left out.")] = "",
+    kind: Annotated[str, typer.Argument(help="tasks, methods, sources or suites; all if left out.")] = "",
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Names that can be used, one line each."""
-    kinds = {"tasks": "task", "methods": "method", "sources": "source"}
+    kinds = {"tasks": "task", "methods": "method", "sources": "source", "suites": "suite"}
     chosen = [_one_of("list", kind, tuple(kinds))] if kind else list(kinds)
     catalogue = _catalogue(plugin)
     for plural in chosen:
         kind = kinds[plural]
-        names = catalogue.names(kind) | catalogue.families(kind)
+        names = _suites() if kind == "suite" else catalogue.names(kind) | catalogue.families(kind)
         if kind == "task":  # each has a stand-in, which would double the list
             names = {name: summary for name, summary in names.items() if not name.endswith("-demo")}
             names["TASK-demo"] = "a synthesised stand-in that needs no download"
@@ -280,11 +282,27 @@ def list_names(
             print(f"  {name:<{width}}  {summary}")
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="A task, method or source.")], plugin: Plugins = []) -> None:  # noqa: B006
-    """The card of a task or source, or the hyperparameters of a method."""
-    from mirbench.cards import describe
+def _suites() -> dict[str, str]:
+    """Suites that ship with mirbench, and their titles."""
+    import tomllib
 
+    from mirbench.suite import shipped
+
+    return {name: tomllib.loads(path.read_text("utf-8"))["title"] for name, path in shipped().items()}
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A task, method, source or suite.")],
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """The card of a task or source, the hyperparameters of a method, or the text of a suite."""
+    from mirbench.cards import describe
+    from mirbench.suite import shipped
+
+    if name in shipped():
+        print(shipped()[name].read_text("utf-8"), end="")
+        return
     print(describe(name, _catalogue(plugin)))
 
 

@@ -334,7 +334,10 @@ def report(ensemble: Ensemble) -> None:
     spec = records[0].spec
     kind = {"prob": "scores", "rank": "ranks"}[spec.params["average"]]
     print_rows(f"{spec.task}: mean of {kind}", ("", "runs", "weight", *shown), rows, n_left=1)
-    if len({fold for fold, _ in pairs}) > 1:
+    folds = sorted({fold for fold, _ in pairs})
+    if len(folds) < records[0].n_folds:
+        print(f"Fold {_listed(folds)} of {records[0].n_folds} alone.")
+    elif len(folds) > 1:
         print("Metrics are averaged over folds here.")
     for note in ensemble.notes:
         print(note)

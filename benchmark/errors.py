@@ -27,6 +27,9 @@ class BadInput(MirbenchError, ValueError):
     """What the user gave cannot be used."""
 
 
+_MANY_NAMES = 40
+
+
 class UnknownName(BadInput):
     """A name that no registry, option or field has.
 
@@ -45,7 +48,11 @@ class UnknownName(BadInput):
         folded = {other.lower(): other for other in known}
         near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
         hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
-        super().__init__(f"No {kind} is called '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+        said = f" Known: {', '.join(known) or 'none'}."
+        if len(known) > _MANY_NAMES:
+            said = "" if near else f" Known: {', '.join(known[:5])} … and {len(known) - 5} more."
+            said += " `mirbench list` has them all."
+        super().__init__(f"No {kind} is called '{name}'.{hint}{said}")
 
 
 class MissingData(BadInput):

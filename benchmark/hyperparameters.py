@@ -141,4 +141,7 @@ def _value(text: str, kind: Any, where: str) -> Any:
             raise ValueError("not finite")
         return value
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{where}: {getattr(kind, '__name__', kind)} is needed, not '{text}'") from error
+        several = (
+            "; several values to choose from are for --search" if "," in text and where.startswith("--set") else ""
+        )
+        raise BadInput(f"{where}: {getattr(kind, '__name__', kind)} is needed, not '{text}'{several}") from error

@@ -40,7 +40,8 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     failed = next(outcome for outcome in outcomes if outcome.record.status != "done")
     count = f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result"
     print(f"{count}: {failed.record.reason}", file=sys.stderr)
-    print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
+    if failed.record.status == "failed":
+        print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
     return False
 
 

@@ -92,7 +92,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
             fitted: Fitted | None = None
             if not known:
                 if plan.unable:
-                    record, scores, trace = _skipped(spec, plan), None, ""
+                    record, scores, trace = replace(_blank(spec, plan), status="skipped", reason=plan.unable), None, ""
                 else:
                     context = context or _context(plan, progress)
                     record, scores, fitted, trace = _attempt(spec, plan, context)
@@ -213,8 +213,24 @@ def find_device(name: str, threads: int) -> Any:
     return device
 
 
-def _skipped(spec: RunSpec, plan: Plan) -> RunRecord:
-    return RunRecord(spec, "skipped", plan.unable, standing=plan.task.standing, n_folds=plan.task.n_folds)
+def _blank(spec: RunSpec, plan: Plan) -> RunRecord:
+    return RunRecord(
+        spec,
+        "failed",
+        standing=plan.task.standing,
+        n_folds=plan.task.n_folds,
+        contaminated=_contaminated(plan),
+        changed=_changed(plan),
+    )
+
+
+def _changed(plan: Plan) -> dict[str, Any]:
+    """Hyperparameters and options of the source that differ from their defaults."""
+    fields = dataclasses.fields(plan.method)  # type: ignore[arg-type]
+    found = {f.name: value for f in fields if (value := getattr(plan.method, f.name)) != f.default}
+    options = plan.card.options if plan.card else {}
+    given = plan.request.source_params
+    return found | {f"source {name}": value for name, value in given.items() if value != options.get(name)}
 
 
 _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
@@ -222,9 +238,7 @@ _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
 def _attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     """Do one run; whatever goes wrong inside becomes a record with its reason."""
-    blank = RunRecord(
-        spec, "failed", standing=plan.task.standing, n_folds=plan.task.n_folds, contaminated=_contaminated(plan)
-    )
+    blank = _blank(spec, plan)
     try:
         return _do(spec, plan, context, blank)
     except (MissingExtra, NotApplicable) as error:
@@ -275,7 +289,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
             "clips_per_second": None if _precomputed(plan) else _clips_per_second(fitted, test, context),
         },
         memory=measure.peak_memory(context.device),
-        flops=None if _precomputed(plan) else _flops(fitted, test, context),
+        flops=None if _precomputed(plan) else _flops(fitted, test, context) or None,
         energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,

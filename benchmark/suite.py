@@ -46,7 +46,7 @@ from mirbench.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.registry import Catalogue
 from mirbench.types import Method, Windowing
 
-__all__ = ["Entry", "Suite", "naming", "read_suite"]
+__all__ = ["Entry", "Suite", "naming", "read_suite", "shipped"]
 
 _MOST = 10_000  # values of one range
 
@@ -142,10 +142,14 @@ def _file(name: str) -> Path:
         return path
     if path.suffix == ".toml" or path.name != name:
         raise BadInput(f"{name}: no such file")
-    shipped = {p.stem: p for p in Path(str(files("mirbench") / "suites")).glob("*.toml")}
-    if name not in shipped:
-        raise UnknownName("suite", name, shipped)
-    return shipped[name]
+    if name not in shipped():
+        raise UnknownName("suite", name, shipped())
+    return shipped()[name]
+
+
+def shipped() -> dict[str, Path]:
+    """The suites that ship with mirbench, by name."""
+    return {path.stem: path for path in sorted(Path(str(files("mirbench") / "suites")).glob("*.toml"))}
 
 
 @contextmanager

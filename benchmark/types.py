@@ -512,7 +512,7 @@ class Fitted:
         What it was selected by on valid, higher is better, where that is not the task's first metric of `predict`: a
         search of hyperparameters selects by it too.
     n_total : int or None
-        All values that a prediction uses, where these are not the source's and the learnt ones together.
+        The source and what was learnt, together, where that is not the sum: some of the source itself was learnt.
     """
 
     predict: Callable[[BlindSplit], FloatArray]
@@ -599,7 +599,7 @@ class RunRecord:
     n_scored : mapping of str to int
         How many classes a macro metric could be computed for.
     n_trainable, n_total : int or None
-        Values that were learnt; all values that a prediction uses (source included).
+        Values that were learnt; the source as published and what was learnt, together.
     n_clips : mapping of str to int
         Clips in train, valid and test.
     seconds : mapping of str to float or None
@@ -609,7 +609,9 @@ class RunRecord:
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None
         Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
-        (the first of test) to its score; a multiply-add counts two.
+        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind.
+    changed : mapping of str to value
+        Hyperparameters, and options of the source as "source NAME", that differ from their defaults.
     energy : mapping of str to float or str
         With ``--energy``: ``train_kwh``, and ``how`` it was measured or estimated.
     """
@@ -625,6 +627,7 @@ class RunRecord:
     seconds: Mapping[str, float | None] = field(default_factory=dict)
     memory: Mapping[str, int | None] = field(default_factory=dict)
     flops: int | None = None
+    changed: Mapping[str, Any] = field(default_factory=dict)
     energy: Mapping[str, Any] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)

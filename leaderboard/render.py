@@ -55,7 +55,9 @@ def _table(board: Board) -> str:
 
 def _line(row: Row, names: Sequence[str]) -> list[str]:
     runs = f"{row.n_seeds} {'seed' if row.n_seeds == 1 else 'seeds'}"
-    if row.n_folds > 1:
+    if row.n_done < row.n_folds:
+        runs += f" × {row.n_done} of {row.n_folds} folds"
+    elif row.n_folds > 1:
         runs += f" × {row.n_folds} folds"
     return [
         _escaped(row.name), runs, *[_value(row.metrics.get(name)) for name in names], _count(row.n_trainable),

@@ -36,8 +36,8 @@ class Row:
         Method + source, with the settings that differ from another row of the same name.
     metrics : dict of str to (mean, SD) or None
         Over seeds; SD is None for one seed.
-    n_seeds, n_folds : int
-        Seeds for which all folds are there; number of folds of the task.
+    n_seeds, n_folds, n_done : int
+        Seeds for which these folds are there; number of folds of the task; number of those that are there.
     flags : tuple of str
         What a reader must know: contamination, incomplete folds.
     """
@@ -46,6 +46,7 @@ class Row:
     metrics: dict[str, tuple[float, float | None] | None]
     n_seeds: int
     n_folds: int
+    n_done: int
     n_trainable: int | None
     n_total: int | None
     epoch_seconds: float | None
@@ -116,7 +117,8 @@ def _board(store: RunStore, group: Sequence[tuple[Path, RunRecord]]) -> Board:
     names = _names([rows[0][1] for rows in done.values() if rows])
     lines = [_row(store, rows, names[_asked(rows[0][1])]) for rows in done.values() if rows]
     present = [name for name in SHOWN if any(line.metrics.get(name) for line in lines)]
-    lines.sort(key=lambda row: -(row.metrics[present[0]] or (0.0, 0))[0] if present else 0.0)
+    # fewer folds are other clips: such rows are no part of the ranking
+    lines.sort(key=lambda row: (row.n_done < row.n_folds, -((present and row.metrics[present[0]]) or (0.0, 0))[0]))
     return Board(title, first.standing, tuple(present), tuple(lines), _problems(group))
 
 
@@ -130,7 +132,7 @@ def _problems(group: Iterable[tuple[Path, RunRecord]]) -> tuple[str, ...]:
 
 
 def _names(records: Sequence[RunRecord]) -> dict[str, str]:
-    """A name for each row; rows of one method and source are told apart by the settings in which they differ."""
+    """A name for each row, with the settings that differ from their defaults, or from another row's."""
     plain: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         plain[_plain_name(record)].append(record)
@@ -139,7 +141,8 @@ def _names(records: Sequence[RunRecord]) -> dict[str, str]:
         settings = [_settings(record) for record in alike]
         differ = sorted({key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)})
         for record, setting in zip(alike, settings, strict=True):
-            said = ", ".join(f"{key}={setting.get(key)}" for key in differ)
+            shown = sorted({*differ, *record.changed, *record.spec.search})
+            said = ", ".join(f"{key}={setting.get(key)}" for key in shown)
             names[_asked(record)] = f"{name} ({said})" if said else name
     return names
 
@@ -194,6 +197,7 @@ def _row(store: RunStore, runs: Sequence[tuple[Path, RunRecord]], name: str) -> 
         metrics={metric: _mean_sd([value[metric] for value in values]) for metric in known},
         n_seeds=len(complete),
         n_folds=record.n_folds,
+        n_done=len({run.spec.fold for parts in complete for _, run in parts}),
         n_trainable=record.n_trainable,
         n_total=record.n_total,
         epoch_seconds=_mean([run.seconds.get("epoch") for _, run in runs]),

@@ -12,6 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA, MiniBatchDictionaryLearning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
@@ -99,9 +104,6 @@ class _BagOfFrames:
         return Fitted(fitted.predict, n_trainable=words.n_learnt + fitted.n_linear(), state=state)
 
     def _classifier(self) -> Any:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.svm import LinearSVC
-
         if self.classifier == "svm":
             return LinearSVC(C=self.C, dual=False, max_iter=5000)
         return LogisticRegression(C=self.C, max_iter=5000)
@@ -161,9 +163,6 @@ class MfccCodebook(_BagOfFrames):
 
     def learn(self, sample: Array, seed: int) -> Words:
         """K-means in minibatches."""
-        from sklearn.cluster import MiniBatchKMeans
-        from sklearn.preprocessing import StandardScaler
-
         scaler = StandardScaler().fit(sample)
         standard = scaler.transform(sample)
         means = MiniBatchKMeans(_n_words(self.n_words, standard), random_state=seed, n_init=3).fit(standard)
@@ -226,8 +225,6 @@ class SparseCoding(_BagOfFrames):
 
     def learn(self, sample: Array, seed: int) -> Words:
         """One pass over the patches in minibatches."""
-        from sklearn.decomposition import PCA, MiniBatchDictionaryLearning
-
         components = PCA(0.9, whiten=True, svd_solver="full").fit(sample)
         n_words = _n_words(self.n_words, sample)
         learner = MiniBatchDictionaryLearning(n_words, alpha=self.penalty, max_iter=1, random_state=seed)

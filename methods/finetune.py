@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mirbench.context import Context
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
+from mirbench.measure import count_parameters
 from mirbench.methods.adapters import LabelMapping, new_head
 from mirbench.methods.network import NetworkMethod
 from mirbench.methods.outputs import outputs_per_class
@@ -100,7 +101,8 @@ class FineTune(NetworkMethod):
 
     Notes
     -----
-    Parameters that no prediction uses, as the source's head where there is a new one, are not trained and not counted.
+    Parameters that no prediction uses, as the source's head where there is a new one, are not trained, and do not count
+    as trainable.
     """
 
     head: Literal["new", "mapped"] = "new"
@@ -149,9 +151,8 @@ class FineTune(NetworkMethod):
         return chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
 
     def n_total(self, module: nn.Module, context: Context) -> int | None:
-        """What is used, trained or not."""
-        unused = getattr(module, "unused", ())
-        return sum(p.numel() for name, p in module.named_parameters() if name not in unused)
+        """The source as published with its output, trained or not, used or not, as with other methods."""
+        return count_parameters(module)
 
     def state(self, module: nn.Module) -> dict[str, Tensor]:
         """What training changed; the rest is the source's."""
@@ -165,7 +166,7 @@ class FineTune(NetworkMethod):
 
 
 def _freeze_unused(module: nn.Module, entry: Tensor) -> None:
-    """Freeze what a prediction does not reach, and note its names on the module."""
+    """Freeze what a prediction does not reach."""
     module.eval()
     with torch.enable_grad():
         module(entry).sum().backward()
@@ -173,7 +174,6 @@ def _freeze_unused(module: nn.Module, entry: Tensor) -> None:
     for name, parameter in module.named_parameters():
         parameter.grad = None
         parameter.requires_grad_(name not in unused)
-    module.unused = frozenset(unused)  # type: ignore[assignment]
     module.train()
 
 

@@ -31,7 +31,7 @@ class Mixture(nn.Module):
     ----------
     widths : tuple of int
         Of the layers. Layers of different widths (of convolutional networks) are each brought to the width of the
-        hidden units by a linear layer before they are mixed.
+        hidden units by a linear layer before they are mixed, which makes this a large probe.
     hidden : int
         Units of the perceptron.
     """

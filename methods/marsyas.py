@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.ensemble import RandomForestClassifier
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
@@ -56,7 +57,6 @@ class MarsyasForest:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on train; a forest needs no selection and no scaling."""
-        from sklearn.ensemble import RandomForestClassifier
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)

@@ -95,7 +95,7 @@ class NetworkMethod:
         module.load_state_dict(state)
 
     def n_total(self, module: nn.Module, context: Context) -> int | None:
-        """All values that a prediction uses; None where these are the source's and the learnt ones together."""
+        """The source and what was learnt, together; None where that is their sum."""
         return None
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:

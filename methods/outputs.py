@@ -41,9 +41,7 @@ def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> i
     return chosen
 
 
-def output(
-    kind: OutputMapping, card: SourceCard, head: Any, n_classes: int, per_class: int | None = None
-) -> nn.Module:
+def output(kind: OutputMapping, card: SourceCard, head: Any, n_classes: int, per_class: int | None = None) -> nn.Module:
     """The module (n, n_features) -> (n, n_classes) logits.
 
     Parameters

@@ -13,6 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 from torch import nn
 
 from mirbench.context import Context
@@ -102,9 +108,6 @@ def fit_sklearn(
     """
 
     def pipeline_of() -> Any:
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
         return make_pipeline(StandardScaler() if standardise else FunctionTransformer(), make())
 
     fit = _fit_classes if train.task.kind == "single-label" else _fit_labels
@@ -186,10 +189,12 @@ class LinearProbe:
 
     name, version, needs = "probe-linear", "1", ("pooled",)
 
+    def __post_init__(self) -> None:
+        if self.C <= 0:
+            raise BadInput(f"{self.name}: C must be above 0")
+
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train; nothing here is random."""
-        from sklearn.linear_model import LogisticRegression
-
         fit = fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), probabilities, train, context)
         return Fitted(fit.predict, n_trainable=fit.n_linear(), state=fit.linear_state())
 
@@ -211,10 +216,12 @@ class SvmProbe:
 
     name, version, needs = "probe-svm", "2", ("pooled",)
 
+    def __post_init__(self) -> None:
+        if self.C <= 0 or (self.gamma is not None and self.gamma <= 0):
+            raise BadInput(f"{self.name}: C and gamma must be above 0")
+
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train; nothing here is random."""
-        from sklearn.svm import SVC
-
         gamma = "scale" if self.gamma is None else self.gamma
         fit = fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), margins, train, context)
         return Fitted(fit.predict, n_trainable=None)
@@ -245,9 +252,12 @@ class ForestProbe:
 
     name, version, needs = "probe-forest", "1", ("pooled",)
 
+    def __post_init__(self) -> None:
+        if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
+            raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
+
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train."""
-        from sklearn.ensemble import RandomForestClassifier
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
@@ -276,7 +286,6 @@ class NeighboursProbe:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Keep the mean embeddings of train; nothing here is random."""
-        from sklearn.neighbors import KNeighborsClassifier
 
         def votes(pipeline: Any, features: Features) -> npt.NDArray[Any]:
             model = pipeline[-1]

@@ -42,6 +42,8 @@ class ZeroShot:
                 f"{context.source.card.name} has a label for {sum(map(bool, meant.values()))} of the "
                 f"{len(meant)} classes ({', '.join(train.classes[:5])} …); two at least are needed"
             )
+        if silent := [name for name, labels_of in meant.items() if not labels_of]:
+            context.progress.say(f"{context.source.card.name} has no label for {', '.join(silent)}: never predicted")
         return Fitted(lambda split: _by_labels(meant, split, context), n_trainable=0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -305,13 +306,13 @@ def test_list_of_one_kind_has_a_line_a_name(kind: str, table: dict[str, object],
     assert [line.split()[0] for line in typed("list", kind).out.splitlines()] == known
 
 
-def test_list_has_the_three_kinds(typed: Mirbench) -> None:
+def test_list_has_every_kind(typed: Mirbench) -> None:
     heads = [line for line in typed("list").out.splitlines() if not line.startswith(" ")]
-    assert heads == ["tasks:", "methods:", "sources:"]
+    assert heads == ["tasks:", "methods:", "sources:", "suites:"]
 
 
 def test_list_of_an_unknown_kind_says_the_known_ones(typed: Mirbench) -> None:
-    assert one_line(typed("list", "metrics")) == "list metrics: one of tasks, methods, sources is needed"
+    assert one_line(typed("list", "metrics")) == "list metrics: one of tasks, methods, sources, suites is needed"
 
 
 @pytest.mark.parametrize(
@@ -370,7 +371,7 @@ def test_run_leaves_a_record_a_fold_and_seed(typed: Mirbench, excerpt: Path) -> 
 
 
 def test_run_of_prior_scores_a_tenth(first: Answer) -> None:
-    assert "Accuracy 0.100 ± 0.000 over 2 seeds (mean of 5 folds).\n" in first.out
+    assert "Accuracy 0.100 ± 0.000 over 2 seeds (fold 0 of 5).\n" in first.out
 
 
 def test_run_says_where_the_records_are(first: Answer) -> None:
@@ -602,3 +603,9 @@ def test_plugin_is_listed(typed: Mirbench) -> None:
 def test_plugin_that_is_no_plugin_is_one_line(text: str, says: str, typed: Mirbench) -> None:
     Path("bad.py").write_text(text)
     assert says in one_line(typed("list", "--plugin", "bad.py"))
+
+
+def test_list_and_show_know_the_suites(typed: Mirbench) -> None:
+    listed = typed("list", "suites").out.split("\n")
+    assert [line.split()[0] for line in listed if line] == ["rommel2023-sweep1", "rommel2023-sweep2"]
+    assert tomllib.loads(typed("show", "rommel2023-sweep1").out)["run"][0]["method"] == "picture-mlp"

@@ -503,3 +503,23 @@ def test_timing_on_a_busy_machine_is_flagged(tmp_path: Path) -> None:
 def test_timing_on_a_quiet_machine_is_not_flagged(tmp_path: Path) -> None:
     write(tmp_path, SPEC, environment={"load": 2.1, "cores": 2})
     assert only_row(tmp_path).flags == ()
+
+
+def test_row_says_the_settings_that_differ_from_the_defaults(tmp_path: Path) -> None:
+    """One epoch where the default is a hundred: who reads the score must read that."""
+    write(tmp_path, replace(SPEC, params={"lr": 0.1, "epochs": 1}), changed={"epochs": 1})
+    (board,) = boards(tmp_path)
+    assert board.rows[0].name == "probe + tiny (epochs=1)"
+
+
+def test_rows_of_fewer_folds_stand_below_the_others_and_say_how_many(tmp_path: Path) -> None:
+    for fold in range(2):
+        write(tmp_path, replace(SPEC, fold=fold), draw=fold, n_folds=2)
+    easy = Split(TASK, predictions(0)[0].clips)
+    right = np.eye(3, dtype=np.float32)[easy.class_index()]
+    spec = replace(SPEC, method="lucky")
+    record = RunRecord(spec, "done", metrics=metrics.evaluate(METRICS, right, easy.targets()), n_folds=2)
+    RunStore(tmp_path).write(record, Scores.of(easy, right))
+    (board,) = boards(tmp_path)
+    assert [row.name for row in board.rows] == ["probe + tiny", "lucky + tiny"]
+    assert "1 seed × 1 of 2 folds" in markdown([board])
