@@ -9,6 +9,7 @@ import pytest
 import torch
 from toys import Ear, Splits, ear_context, splits_of, table_context, write_levels
 
+from mirbench.checks import check_method
 from mirbench.context import Context
 from mirbench.errors import NotApplicable
 from mirbench.methods.zero_shot import ZeroShot
@@ -129,3 +130,9 @@ def test_nothing_of_train_and_valid_is_heard(tmp_path: Path) -> None:
         clip.path.unlink()
     found = ZeroShot().fit(train, valid, context, seed=0).predict(test.blind())
     assert (found.argmax(axis=1) == test.class_index()).all()
+
+
+def test_zero_shot_conforms(tmp_path: Path) -> None:
+    splits = levels(tmp_path)
+    context = ear_context(splits, tmp_path, Named("high", "low", "middle"))
+    assert check_method(ZeroShot, context, splits) == []
