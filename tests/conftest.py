@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# tiny tensors are slower on several threads, and the processes of pytest-xdist share the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import sys
 from collections.abc import Callable
 from pathlib import Path

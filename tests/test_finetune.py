@@ -204,6 +204,7 @@ def test_fine_tuning_moves_what_it_trains_and_nothing_else(options: dict[str, An
     assert all("k_proj.bias" in name or "key.bias" in name for name in trained - moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS)
 def test_fine_tuning_learns_to_fit_its_training_clips(options: dict[str, Any], tiny: Tiny) -> None:
     need(options)

@@ -116,7 +116,9 @@ def test_speechatt_skip_ends_at_four_frames() -> None:
     assert skip.convolutions(torch.randn(2, 128, 125)).shape == (2, 130, 4)
 
 
-@pytest.mark.parametrize("method", [IiNmr, IdNmr, IdsNmr])
+@pytest.mark.parametrize(
+    "method", [pytest.param(IiNmr, marks=pytest.mark.slow), pytest.param(IdNmr, marks=pytest.mark.slow), IdsNmr]
+)
 def test_reprogramming_learns_to_fit_its_training_clips(method: type, tiny: Tiny) -> None:
     context, (train, valid, _) = tiny
     fitted = method(epochs=40, lr=1e-2).fit(train, valid, context, seed=0)

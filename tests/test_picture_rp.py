@@ -395,6 +395,7 @@ def test_picture_reprogramming_of_pictures_in_colour_is_not_applicable() -> None
 # Training
 
 
+@pytest.mark.slow
 @each
 def test_picture_reprogramming_learns_to_fit_its_training_clips(method: Any, tiny: Tiny) -> None:
     context, (train_split, valid, _) = tiny

@@ -158,10 +158,9 @@ def test_missing_source_is_one_clear_line_exit_code_1_and_a_record(
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     answer = asked(typed, mini, "--method", "probe-linear", "--source", source)
     assert answer.code == 1
-    first, second = answer.err.strip().splitlines()
-    assert first.startswith("1 of 1 runs have no result: ")
-    assert reason in first
-    assert second.endswith("The same command tries them again.")
+    (line,) = answer.err.strip().splitlines()
+    assert line.startswith("1 of 1 runs have no result: ")
+    assert reason in line
     assert "Traceback" not in answer.out + answer.err
     (record,) = [record for _, record in RunStore(Path("runs")).records()]
     assert record.status == "skipped"
