@@ -41,11 +41,13 @@ class TunedSource(nn.Module):
         (n, n_features), or with `mapped` (n, n_outputs) -> (n, n_classes) logits.
     mapped : bool
         Whether the source's own head stands before `output`.
+    statistics : {"batch", "source"}
+        What batch norms normalise by in training; see `FineTune`.
     """
 
-    def __init__(self, network: Any, output: nn.Module, *, mapped: bool) -> None:
+    def __init__(self, network: Any, output: nn.Module, *, mapped: bool, statistics: str = "batch") -> None:
         super().__init__()
-        self.network, self.output, self.mapped = network, output, mapped
+        self.network, self.output, self.mapped, self.statistics = network, output, mapped, statistics
 
     def forward(self, entry: Tensor) -> Tensor:
         """(n, …) -> (n, n_classes)."""
@@ -58,7 +60,8 @@ class TunedSource(nn.Module):
         super().train(mode)
         for module in self.modules():
             own = list(module.parameters(recurse=False))
-            if own and not any(parameter.requires_grad for parameter in own):
+            kept = self.statistics == "source" and isinstance(module, nn.modules.batchnorm._BatchNorm)
+            if kept or (own and not any(parameter.requires_grad for parameter in own)):
                 module.eval()
         return self
 
@@ -93,6 +96,10 @@ class FineTune(NetworkMethod):
         How many.
     rank : int
         Of the low-rank updates; their scale is twice that over the rank.
+    statistics : {"source", "batch"}
+        What batch norms normalise by in training: the statistics that the source came with, or their batch. On few
+        clips the latter is far worse: in a short training the running statistics, by which predictions are made, cannot
+        follow those of the batches. A source without batch norms (AST) does not care.
     schedule : {"constant", "paper", "authors-code"}
         hung2022's constant rate, or those of chen2022; see `mirbench.methods.schedules.Chen2022Schedule`. The last has
         rates of its own, whatever `lr` and `weight_decay` say.
@@ -109,6 +116,7 @@ class FineTune(NetworkMethod):
     tuned: Literal["all", "last", "lora"] = "all"
     last_blocks: int = 2
     rank: int = 8
+    statistics: Literal["batch", "source"] = "source"
     schedule: Chen2022Schedule = "constant"
     outputs_per_class: int | None = None
 
@@ -129,7 +137,8 @@ class FineTune(NetworkMethod):
             per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
             output = LabelMapping(n_classes, per_class, "mean-prob", card.activation)
         network = context.source.copy()
-        module = TunedSource(network, output, mapped=self.head == "mapped").to(context.device)
+        module = TunedSource(network, output, mapped=self.head == "mapped", statistics=self.statistics)
+        module = module.to(context.device)
         first = context.source.tensor(context.source.entry(split).values[slice(0, 1)])
         _freeze_unused(module, first)
         if self.tuned == "last":

@@ -336,13 +336,19 @@ def changed(module: nn.Module, before: dict[str, Tensor]) -> set[str]:
 
 
 def test_frozen_blocks_keep_the_statistics_of_their_batch_norms(small: tuple[Any, Split]) -> None:
-    names = changed(*stepped(FineTune(tuned="last", last_blocks=1), small))
+    names = changed(*stepped(FineTune(tuned="last", last_blocks=1, statistics="batch"), small))
     assert not any(name.startswith("network.blocks.0") for name in names)
     assert {f"network.blocks.1.1.{name}" for name in ("running_mean", "running_var", "weight")} <= names
 
 
-def test_trained_blocks_move_the_statistics_of_their_batch_norms(small: tuple[Any, Split]) -> None:
+def test_statistics_of_the_source_stay_where_only_weights_are_trained(small: tuple[Any, Split]) -> None:
     names = changed(*stepped(FineTune(), small))
+    assert {f"network.blocks.{k}.1.weight" for k in (0, 1)} <= names
+    assert not any("running" in name for name in names)
+
+
+def test_trained_blocks_move_the_statistics_of_their_batch_norms(small: tuple[Any, Split]) -> None:
+    names = changed(*stepped(FineTune(statistics="batch"), small))
     assert {f"network.blocks.{k}.1.running_mean" for k in (0, 1)} <= names
     assert not any("classifier" in name for name in names)
 
