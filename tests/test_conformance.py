@@ -53,12 +53,14 @@ def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.
 
 
 FROM_SCRATCH = tuple(name for name, entry in METHODS.items() if "taggers" in entry.target)
+LIGHT = ("cnn1d", "sample-level", "short-chunk")  # of these; all share their code, and test_taggers.py trains each
 NAMED = ("zero-shot",)  # needs a source with names for the classes; see test_zero_shot.py
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in FROM_SCRATCH else n for n in METHODS if n not in NAMED],
+    [n for n in METHODS if n not in (*FROM_SCRATCH, *NAMED)]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in LIGHT],
 )
 def test_every_method_conforms(name: str, tiny: Tiny) -> None:
     context, splits = tiny
