@@ -267,6 +267,8 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
         n_clips=first.n_clips,
         standing=first.standing,
         n_folds=first.n_folds,
+        classes=first.classes,
+        kind=first.kind,
         contaminated=sorted({name for record in records for name in record.contaminated}),
         environment=environment(torch.device("cpu")),
     )
@@ -302,9 +304,7 @@ def _spec(members: Sequence[Member], records: Sequence[RunRecord], fold: int, se
 
 def _by_clip(scores: Scores) -> Scores:
     """The same scores with the clips in the order of their ids."""
-    order = np.argsort(scores.clip_ids)
-    targets = replace(scores.targets, value=scores.targets.value[order], known=scores.targets.known[order])
-    return Scores(scores.clip_ids[order], scores.scores[order], targets, scores.hashes[order])
+    return scores.take(np.argsort(scores.clip_ids))
 
 
 def _ranks(scores: FloatArray, kind: str) -> FloatArray:

@@ -220,6 +220,8 @@ def _blank(spec: RunSpec, plan: Plan) -> RunRecord:
         standing=plan.task.standing,
         n_folds=plan.task.n_folds,
         contaminated=_contaminated(plan),
+        classes=plan.task.classes,
+        kind=plan.task.kind,
         changed=_changed(plan),
     )
 

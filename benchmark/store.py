@@ -2,8 +2,8 @@
 
 A run's folder is written whole or not at all. JSON is strict: no NaN, a schema version, unknown versions refused.
 ``deform.json`` may join them later: curves of the run, which are no part of what was asked of it.
-``scores.npz`` holds, for every test clip: ``clip_ids``, ``scores``, ``target_value``, ``target_known``,
-``target_kind`` and ``target_hashes``, so that every metric can be computed again.
+``scores.npz`` holds, for every test clip: ``clip_ids``, ``groups``, ``scores``, ``target_value``, ``target_known``,
+``target_kind`` and ``target_hashes``, so that every metric can be computed again, and clips be resampled by group.
 """
 
 from __future__ import annotations
@@ -52,19 +52,28 @@ class Scores:
     targets : Targets
     hashes : ndarray of bytes, shape (n_clips,)
         See `target_hashes`.
+    groups : ndarray of str, shape (n_clips,)
+        What else a clip belongs together with (an artist, an album); "" where unknown.
     """
 
     clip_ids: npt.NDArray[np.str_]
     scores: FloatArray
     targets: Targets
     hashes: npt.NDArray[np.bytes_]
+    groups: npt.NDArray[np.str_]
 
     @classmethod
     def of(cls, split: Split, scores: FloatArray) -> Scores:
         """Scores of a split whose labels are known."""
         ids = np.array([clip.id for clip in split.clips], dtype=np.str_)
+        groups = np.array([clip.group for clip in split.clips], dtype=np.str_)
         targets = split.targets()
-        return cls(ids, scores.astype(np.float32), targets, target_hashes(ids, targets))
+        return cls(ids, scores.astype(np.float32), targets, target_hashes(ids, targets), groups)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Scores:
+        """Those of some clips, in this order."""
+        targets = Targets(self.targets.value[index], self.targets.known[index], self.targets.kind)
+        return Scores(self.clip_ids[index], self.scores[index], targets, self.hashes[index], self.groups[index])
 
 
 def target_hashes(clip_ids: npt.NDArray[np.str_], targets: Targets) -> npt.NDArray[np.bytes_]:
@@ -122,6 +131,7 @@ class RunStore:
                 np.savez_compressed(
                     work / "scores.npz",
                     clip_ids=scores.clip_ids,
+                    groups=scores.groups,
                     scores=scores.scores,
                     target_value=scores.targets.value,
                     target_known=scores.targets.known,
@@ -209,7 +219,9 @@ class RunStore:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
                 kind = str(held["target_kind"])
                 targets = Targets(held["target_value"], held["target_known"], kind)  # type: ignore[arg-type]
-                return Scores(held["clip_ids"], held["scores"], targets, held["target_hashes"])
+                ids = held["clip_ids"]
+                groups = held["groups"] if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
+                return Scores(ids, held["scores"], targets, held["target_hashes"], groups)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path}: not readable as scores ({error}); run it again, or remove its folder") from error
 

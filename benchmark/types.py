@@ -610,6 +610,10 @@ class RunRecord:
     flops : int or None
         Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
         (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind.
+    classes : sequence of str
+        Names of the columns of its scores.
+    kind : str
+        Of the task: "single-label" or "multi-label".
     changed : mapping of str to value
         Hyperparameters, and options of the source as "source NAME", that differ from their defaults.
     energy : mapping of str to float or str
@@ -627,6 +631,8 @@ class RunRecord:
     seconds: Mapping[str, float | None] = field(default_factory=dict)
     memory: Mapping[str, int | None] = field(default_factory=dict)
     flops: int | None = None
+    classes: Sequence[str] = ()
+    kind: str = ""
     changed: Mapping[str, Any] = field(default_factory=dict)
     energy: Mapping[str, Any] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()

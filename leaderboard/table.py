@@ -247,6 +247,7 @@ def _pool(parts: Sequence[Scores]) -> Scores:
             parts[0].targets.kind,
         ),
         np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.groups for part in parts]),
     )
 
 
