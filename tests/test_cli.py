@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 import mirbench
-from mirbench import cli, runner
+from mirbench import runner
+from mirbench.cli import running
 from mirbench.errors import BadInput
 from mirbench.methods import METHODS
 from mirbench.methods.sources import SOURCES
@@ -135,7 +136,7 @@ def test_run_refuses_seeds(text: str, typed: Mirbench) -> None:
     ],
 )
 def test_seeds_are_read_as(text: str, seeds: tuple[int, ...]) -> None:
-    assert cli._seeds(text) == seeds
+    assert running._seeds(text) == seeds
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import soundfile
 from conftest import Answer
 from safetensors.numpy import load_file, save_file
 
-from mirbench import audio, checks, cli
+from mirbench import audio, checks
+from mirbench.cli import options
 from mirbench.deformation import area_under
 from mirbench.effects import EFFECTS, parse_deform, require_packages
 from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
@@ -539,7 +540,7 @@ def refused(answer: Answer) -> str:
 
 
 def test_help_of_the_flag_names_every_deformation() -> None:
-    assert get_args(cli.Deform)[1].help.endswith(f"all, or some of {','.join(EFFECTS)}.")
+    assert get_args(options.Deform)[1].help.endswith(f"all, or some of {','.join(EFFECTS)}.")
 
 
 def test_command_refuses_an_unknown_deformation(typed: Typed) -> None:

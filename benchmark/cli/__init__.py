@@ -1,0 +1,65 @@
+"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mirbench import __version__
+from mirbench.cli.data import cache_app, data_app
+from mirbench.cli.looking import check, list_names, show
+from mirbench.cli.results import leaderboard
+from mirbench.cli.running import ensemble, run, sweep
+from mirbench.errors import MirbenchError
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="mirbench",
+    help="A benchmark of music classification by transfer learning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"mirbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+for _command in (run, sweep, ensemble):
+    app.command()(_command)
+app.command("list")(list_names)
+for _command in (show, leaderboard, check):
+    app.command()(_command)
+app.add_typer(data_app, name="data")
+app.add_typer(cache_app, name="cache")
+
+
+def main() -> None:
+    """Run the command line: what the user did wrong is one line and exit code 2, never a traceback."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app()
+    except (MirbenchError, OSError) as error:
+        print(f"mirbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except SystemExit as end:  # typer has turned Ctrl-C into this
+        if end.code == 130:
+            print("mirbench: interrupted; finished runs are on record, the same command goes on", file=sys.stderr)
+        raise

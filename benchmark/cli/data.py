@@ -1,0 +1,143 @@
+"""Commands about data sets and the cache."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of
+from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mirbench.audio import Facts
+    from mirbench.progress import Progress
+    from mirbench.types import Clip, Excerpt, Task
+
+data_app = typer.Typer(help="Fetch and verify data sets.", no_args_is_help=True)
+cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help=True)
+
+
+@data_app.command("get")
+def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
+    """Download a data set, check it, unpack it under the data root."""
+    from mirbench.datasets import default_data_root
+    from mirbench.progress import Progress
+    from mirbench.tasks.archives import get_task
+
+    catalogue = catalogue_of(plugin, data)
+    root = data or default_data_root()
+    fetch = catalogue.fetcher(task)
+    target = fetch(root, Progress()) if fetch else get_task(catalogue.task(task), root, Progress())
+    print(f"{task} is in {target}")
+    data_check(task, data=root, plugin=plugin)
+
+
+@data_app.command("check")
+def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
+    """Verify layout, counts and every audio file of a data set."""
+    from mirbench.cache import default_cache
+    from mirbench.checks import check_data
+    from mirbench.datasets import dataset_folder
+    from mirbench.progress import Progress
+
+    card = catalogue_of(plugin, data).task(task)
+    progress = Progress()
+    folder = dataset_folder(card, data, default_cache(), progress)
+    problems = check_data(card, folder, default_cache(), progress)
+    if problems:
+        raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
+    count = f"{card.n_clips} clips" if card.n_clips else "clips"
+    print(f"{task} in {folder}: {count}, all readable, layout and counts as on the card")
+
+
+@data_app.command("stats")
+def data_stats(
+    task: TaskName,
+    data: DataRoot = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write it as JSON too.")] = None,
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Clips, length and loudness of each class; clips alone where there is no audio."""
+    import json
+
+    from mirbench.cache import default_cache
+    from mirbench.datasets import read_labels
+    from mirbench.progress import Progress
+    from mirbench.tasks.statistics import as_text, describe
+
+    card, progress = catalogue_of(plugin, data).task(task), Progress()
+    folds, folder = read_labels(card, data, default_cache(), progress)
+    found = describe(card, folds, _facts(card, folds, default_cache(), progress))
+    print(as_text(found))
+    if found["minutes"] is None:
+        where = f"in {folder}" if folder else "on this machine"
+        print(f"\nNo audio of it is {where}: clips are counted, nothing is heard.")
+    if json_file:
+        json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"written to {json_file}", file=sys.stderr)
+
+
+def _facts(card: Task, folds: Sequence[Sequence[Clip]], cache: Path, progress: Progress) -> dict[Excerpt, Facts]:
+    """What looking at a task's audio tells; nothing where there is none, or pictures in its place."""
+    from mirbench.audio import survey
+    from mirbench.types import Split, excerpts
+
+    if card.medium == "picture" or any(clip.path is None for clips in folds for clip in clips):
+        return {}
+    return survey([p for clips in folds for p in excerpts(Split(card, tuple(clips)))], cache / "files.sqlite", progress)
+
+
+@data_app.command("audit")
+def data_audit(
+    task: TaskName,
+    data: DataRoot = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings as JSON too.")] = None,
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Find what makes scores untrustworthy: duplicates across splits, groups in two splits, silence, clipping."""
+    from mirbench.cache import default_cache
+    from mirbench.datasets import dataset_folder, read_task
+    from mirbench.progress import Progress
+    from mirbench.tasks.audit import as_json, audit, summary
+
+    card, progress = catalogue_of(plugin, data).task(task), Progress()
+    folds = read_task(card, dataset_folder(card, data, default_cache(), progress))
+    findings = audit(card, folds, default_cache(), progress)
+    print(summary(findings, len({clip.id for clips in folds for clip in clips})))
+    if json_file:
+        json_file.write_text(as_json(findings) + "\n", encoding="utf-8")
+        print(f"written to {json_file}", file=sys.stderr)
+    if any(finding.across for finding in findings):
+        raise typer.Exit(1)
+
+
+@cache_app.command("info")
+def cache_info() -> None:
+    """Where the cache is and how much it holds."""
+    from mirbench.cache import default_cache
+
+    root = default_cache()
+    print(f"{root}")
+    for part in sorted(root.iterdir()) if root.is_dir() else []:
+        size = sum(f.stat().st_size for f in [part, *part.rglob("*")] if f.is_file())
+        print(f"  {part.name:<16} {size / 1e6:10.1f} MB")
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove computed rows and synthesised audio; downloaded weights stay."""
+    from mirbench.cache import default_cache
+
+    for name in ("rows", "synthesised", "files.sqlite", "audit.sqlite"):
+        path = default_cache() / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+    print(f"cleared {default_cache()}")

@@ -1,0 +1,72 @@
+"""Commands that look things up: list, show, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirbench.cli.options import Plugins, catalogue_of, one_of
+
+
+def list_names(
+    kind: Annotated[str, typer.Argument(help="tasks, methods, sources or suites; all if left out.")] = "",
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Names that can be used, one line each."""
+    kinds = {"tasks": "task", "methods": "method", "sources": "source", "suites": "suite"}
+    chosen = [one_of("list", kind, tuple(kinds))] if kind else list(kinds)
+    catalogue = catalogue_of(plugin)
+    for plural in chosen:
+        kind = kinds[plural]
+        names = _suites() if kind == "suite" else catalogue.names(kind) | catalogue.families(kind)
+        if kind == "task":  # each has a stand-in, which would double the list
+            names = {name: summary for name, summary in names.items() if not name.endswith("-demo")}
+            names["TASK-demo"] = "a synthesised stand-in that needs no download"
+            names |= {f"TASK{word}": summary for word, summary in catalogue.modifiers().items()}
+        width = max(map(len, names))
+        if len(chosen) > 1:
+            print(f"{plural}:")
+        for name, summary in names.items():
+            print(f"  {name:<{width}}  {summary}")
+
+
+def _suites() -> dict[str, str]:
+    """Suites that ship with mirbench, and their titles."""
+    import tomllib
+
+    from mirbench.suite import shipped
+
+    return {name: tomllib.loads(path.read_text("utf-8"))["title"] for name, path in shipped().items()}
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A task, method, source or suite.")],
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """The card of a task or source, the hyperparameters of a method, or the text of a suite."""
+    from mirbench.cards import describe
+    from mirbench.suite import shipped
+
+    if name in shipped():
+        print(shipped()[name].read_text("utf-8"), end="")
+        return
+    print(describe(name, catalogue_of(plugin)))
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A plugin file.")],
+) -> None:
+    """Run the conformance checks on a plugin's methods, tasks and sources."""
+    from mirbench.checks import check_plugin
+    from mirbench.progress import Progress
+    from mirbench.registry import load_plugin
+
+    found = check_plugin(load_plugin(file), Progress())
+    for name, problems in found.items():
+        print(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")
+        for problem in problems:
+            print(f"  - {problem}")
+    if any(found.values()):
+        raise typer.Exit(1)

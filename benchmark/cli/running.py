@@ -1,0 +1,212 @@
+"""Commands that make records: run, sweep, ensemble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirbench.cli.options import (
+    PRECISIONS,
+    DataRoot,
+    Deform,
+    Demo,
+    Device,
+    Energy,
+    Plugins,
+    Precision,
+    Quiet,
+    RunsFolder,
+    Threads,
+    WeightsFolder,
+    Workers,
+    catalogue_of,
+    one_of,
+)
+from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from mirbench.plan import Request
+    from mirbench.registry import Catalogue
+    from mirbench.types import Windowing
+
+
+def run(
+    task: Annotated[str, typer.Option("--task", help="Name of a task.")],
+    method: Annotated[str, typer.Option("--method", help="Name of a method.")],
+    source: Annotated[str, typer.Option("--source", help="Name of a source. Default: ast, if one is needed.")] = "",
+    seeds: Annotated[str, typer.Option("--seeds", help="How many (5), a range (0-4) or a list (0,3).")] = "5",
+    fold: Annotated[int | None, typer.Option("--fold", help="One fold only. Default: all.")] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter of the method.")
+    ] = [],  # noqa: B006  (typer copies it)
+    search: Annotated[
+        list[str], typer.Option("--search", metavar="NAME=A,B", help="Values to try; chosen on valid.")
+    ] = [],  # noqa: B006
+    source_settings: Annotated[
+        list[str], typer.Option("--source-set", metavar="NAME=VALUE", help="An option of the source.")
+    ] = [],  # noqa: B006
+    windows: Annotated[
+        str, typer.Option("--windows", help="nonoverlap, nonoverlap-plus-tail or hopped16.")
+    ] = "nonoverlap",
+    average: Annotated[str, typer.Option("--average", help="Average windows' prob or logit.")] = "prob",
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    precision: Precision = "float32",
+    workers: Workers = 2,
+    threads: Threads = 0,
+    plugin: Plugins = [],  # noqa: B006
+    energy: Energy = False,
+    deform: Deform = "",
+    demo: Demo = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a method on a task, with a source if it needs one; what is on record is read back."""
+    from mirbench.effects import parse_deform
+    from mirbench.hyperparameters import parse_method, parse_search, parse_source
+    from mirbench.plan import DEFAULT_SOURCE, Request
+    from mirbench.progress import Progress
+    from mirbench.report import report
+    from mirbench.runner import run as do
+
+    # what needs no torch is refused first
+    chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(deform)
+    one_of("--precision", precision, PRECISIONS)
+    catalogue = catalogue_of(plugin, data, weights)
+    kind = catalogue.method(method)
+    request = Request(
+        task=task,
+        method=method,
+        source=source,
+        seeds=chosen_seeds,
+        folds=None if fold is None else (fold,),
+        params=parse_method(kind, settings),
+        search=parse_search(kind, search),
+        windowing=windowing,
+        data=data,
+        weights=weights,
+        runs=runs,
+        device=device,
+        precision=precision,
+        energy=energy,
+        workers=workers,
+        threads=threads,
+    )
+    progress = Progress(quiet=quiet)
+    request, banner = _or_demo(request, catalogue, demo)
+    if kind.needs:
+        card = catalogue.source(request.source or DEFAULT_SOURCE)
+        request = _with(request, source_params=parse_source(card, source_settings))
+    elif source_settings:
+        raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
+    if banner:
+        print(banner)
+    if not report(do(request, catalogue, progress, deformations), request.runs, demo=bool(banner)):
+        raise typer.Exit(1)
+
+
+def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Request, str]:
+    """The request, or its stand-in with a banner that says so."""
+    from mirbench.datasets import default_data_root
+    from mirbench.plan import DEMO_SOURCE, demo_needed
+
+    task = catalogue.task(request.task)
+    if asked and not task.demo:
+        if task.synthesise is not None:
+            return request, ""
+        raise BadInput(f"--demo: {task.name} has no stand-in")
+    if not asked and not demo_needed(request, catalogue):
+        return request, ""
+    why = "as asked" if asked else f"no --data was given and {default_data_root()} does not exist"
+    needs_source = bool(catalogue.method(request.method).needs)
+    source = request.source or (DEMO_SOURCE if needs_source else "")
+    with_source = f" with the source {source}" if source else ""
+    banner = (
+        f"DEMO: {task.demo}{with_source} ({why}).\n"
+        f"It is synthesised audio that stands in for {task.name}; its numbers say nothing about music.\n"
+        f"Real music: `mirbench data get gtzan-mini` (100 clips), `mirbench show {task.name}`, --data FOLDER.\n"
+    )
+    return _with(request, task=task.demo, source=source, data=None, folds=None), banner
+
+
+def sweep(
+    suite: Annotated[str, typer.Argument(help="A TOML file of runs, or the name of one that ships with mirbench.")],
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    precision: Precision = "float32",
+    workers: Workers = 2,
+    threads: Threads = 0,
+    plugin: Plugins = [],  # noqa: B006
+    energy: Energy = False,
+    demo: Demo = False,
+    quiet: Quiet = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
+) -> None:
+    """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
+    from mirbench import sweep as sweeps
+    from mirbench.progress import Progress
+    from mirbench.suite import read_suite
+
+    catalogue = catalogue_of(plugin, data, weights)
+    circumstance = {
+        "data": data,
+        "weights": weights,
+        "runs": runs,
+        "device": device,
+        "precision": one_of("--precision", precision, PRECISIONS),
+        "workers": workers,
+        "threads": threads,
+        "energy": energy,
+    }
+    asked = read_suite(suite, catalogue, circumstance)
+    if demo:
+        asked = sweeps.as_demo(asked, catalogue)
+        print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
+    if dry_run:
+        sweeps.print_plan(asked, catalogue)
+    elif not sweeps.report(asked, sweeps.run_suite(asked, catalogue, Progress(quiet=quiet))):
+        raise typer.Exit(1)
+
+
+def ensemble(
+    members: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN RUN …", help="Folders of runs, keys, METHOD+SOURCE or TASK/METHOD+SOURCE."),
+    ],
+    runs: RunsFolder = Path("runs"),
+    average: Annotated[str, typer.Option("--average", help="Average scores (prob) or their ranks (rank).")] = "prob",
+    weights: Annotated[str, typer.Option("--weights-of", metavar="A,B", help="Weights of the members.")] = "",
+) -> None:
+    """Average what recorded runs predicted, and record the result as a run."""
+    from mirbench.ensemble import AVERAGES, combine, parse_weights, report
+    from mirbench.store import RunStore
+
+    if not runs.is_dir():
+        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+    one_of("--average", average, AVERAGES)
+    report(combine(RunStore(runs), members, average, parse_weights(weights)))
+
+
+def _with(request: Request, **changes: object) -> Request:
+    from dataclasses import replace
+
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+def _windowing(windows: str, average: str) -> Windowing:
+    from mirbench.types import Windowing
+
+    one_of("--windows", windows, ("nonoverlap", "nonoverlap-plus-tail", "hopped16"))
+    one_of("--average", average, ("prob", "logit"))
+    return Windowing(windows, average)  # type: ignore[arg-type]
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    from mirbench.hyperparameters import parse_seeds
+
+    return parse_seeds(text)
