@@ -1,0 +1,274 @@
+"""Records to systems: which runs belong together, what they are called, and their scores as one stack.
+
+A *system* is everything that was asked but fold and seed: a method with its settings, on a source or on none. Systems
+that answer the same question (task, task version, windowing) are compared with each other, and with no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirbench.errors import BadInput
+from mirbench.store import RunStore, Scores
+from mirbench.types import FloatArray, IntArray, RunRecord, Targets
+
+__all__ = ["Question", "Run", "Stack", "System", "questions"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record and where it lies."""
+
+    folder: Path
+    record: RunRecord
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a system predicted: its folds side by side, a layer a seed.
+
+    Parameters
+    ----------
+    clip_ids, groups : ndarray of str, shape (n_clips,)
+        In the order of folds and names; a group is "" where unknown.
+    folds : ndarray of int, shape (n_clips,)
+        The fold in whose test set a clip is.
+    hashes : ndarray of bytes, shape (n_clips,)
+        Of ids and labels.
+    seeds : tuple of int
+        Of the layers.
+    scores : ndarray of float32, shape (n_seeds, n_clips, n_classes)
+    """
+
+    clip_ids: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+    folds: IntArray
+    hashes: npt.NDArray[np.bytes_]
+    targets: Targets
+    seeds: tuple[int, ...]
+    scores: FloatArray
+
+
+@dataclass(frozen=True)
+class System:
+    """The runs of one method, source and settings.
+
+    Parameters
+    ----------
+    name : str
+        Method + source, and the settings that differ from their defaults or from another system's of the same name.
+    key : str
+        Eight hex digits over what was asked, the same on every machine.
+    runs : tuple of Run
+        Those that count: of the seeds that have every fold; where no seed has, of those folds that most seeds have.
+    seeds, folds : tuple of int
+        Of these runs: a run each of every seed and fold.
+    n_folds : int
+        Of the task.
+    lacking : tuple of int
+        Seeds that are left out, for they lack folds.
+    """
+
+    name: str
+    key: str
+    runs: tuple[Run, ...]
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    n_folds: int
+    lacking: tuple[int, ...] = ()
+
+    @property
+    def record(self) -> RunRecord:
+        """One of its records, for what all share."""
+        return self.runs[0].record
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fold of the task is there."""
+        return len(self.folds) == self.n_folds
+
+    @property
+    def by_seed(self) -> list[list[Run]]:
+        """Its runs, a list a seed, in the order of their folds."""
+        return [[run for run in self.runs if run.record.spec.seed == seed] for seed in self.seeds]
+
+    @cached_property
+    def stack(self) -> Stack:
+        """Its scores, read when they are first asked for.
+
+        Raises
+        ------
+        BadInput
+            If its seeds were tested on different clips or labels, or scores cannot be read.
+        """
+        layers = [_side_by_side(runs) for runs in self.by_seed]
+        (first, folds), *others = layers
+        for other, _ in others:
+            if not np.array_equal(first.hashes, other.hashes):
+                raise BadInput(f"{self.runs[0].folder.parent}: seeds of {self.name} were tested on different clips")
+        return Stack(
+            clip_ids=first.clip_ids,
+            groups=first.groups,
+            folds=folds,
+            hashes=first.hashes,
+            targets=first.targets,
+            seeds=self.seeds,
+            scores=np.stack([layer.scores for layer, _ in layers]),
+        )
+
+
+@dataclass(frozen=True)
+class Question:
+    """What systems can be compared on, and the systems; `problems` has a line for each run without a result."""
+
+    title: str
+    record: RunRecord
+    systems: tuple[System, ...]
+    problems: tuple[str, ...]
+
+
+def questions(root: Path) -> list[Question]:
+    """Every question that the records below a folder answer, full tasks first."""
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for folder, record in RunStore(root).records():
+        groups[_asked(record, but_system=True)].append(Run(folder, record))
+    found = [_question(runs) for _, runs in sorted(groups.items())]
+    order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
+    return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
+
+
+def _question(runs: Sequence[Run]) -> Question:
+    record = runs[0].record
+    spec = record.spec
+    title = spec.task if spec.task_version == "1" else f"{spec.task} (version {spec.task_version})"
+    windowing = asdict(spec.windowing)
+    if windowing != {"windows": "nonoverlap", "average": "prob"}:
+        title += f" [{windowing['windows']}, average {windowing['average']}]"
+    asked: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.record.status == "done":
+            asked[_asked(run.record)].append(run)
+    names = _names([alike[0].record for alike in asked.values()])
+    systems = tuple(_system(names[key], key, alike) for key, alike in asked.items())
+    return Question(title, record, systems, _problems(run.record for run in runs))
+
+
+def _system(name: str, asked: str, runs: Sequence[Run]) -> System:
+    n_folds = runs[0].record.n_folds
+    held: dict[int, set[int]] = defaultdict(set)
+    for run in runs:
+        held[run.record.spec.seed].add(_fold(run))
+    count = Counter(frozenset(folds) for folds in held.values())
+    # every fold, or what most seeds have; of equals the larger, then the first
+    folds = max(count, key=lambda folds: (len(folds) == n_folds, count[folds], len(folds), [-k for k in sorted(folds)]))
+    seeds = sorted(seed for seed, theirs in held.items() if theirs >= folds)
+    counted = [run for run in runs if run.record.spec.seed in seeds and _fold(run) in folds]
+    return System(
+        name=name,
+        key=hashlib.sha256(asked.encode()).hexdigest()[:8],
+        runs=tuple(sorted(counted, key=lambda run: (run.record.spec.seed, _fold(run)))),
+        seeds=tuple(seeds),
+        folds=tuple(sorted(folds)),
+        n_folds=n_folds,
+        lacking=tuple(sorted(set(held) - set(seeds))),
+    )
+
+
+def _fold(run: Run) -> int:
+    return run.record.spec.fold
+
+
+def _side_by_side(runs: Sequence[Run]) -> tuple[Scores, IntArray]:
+    """Scores of one seed over its folds, clips in the order of their names in each, and the fold of each."""
+    parts = []
+    for run in runs:
+        scores = RunStore(run.folder.parents[2]).scores(run.folder)
+        parts.append(scores.take(np.argsort(scores.clip_ids, kind="stable")))
+    folds = np.repeat([_fold(run) for run in runs], [len(part.clip_ids) for part in parts])
+    targets = Targets(
+        np.concatenate([part.targets.value for part in parts]),
+        np.concatenate([part.targets.known for part in parts]),
+        parts[0].targets.kind,
+    )
+    pooled = Scores(
+        np.concatenate([part.clip_ids for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        targets,
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.groups for part in parts]),
+    )
+    return pooled, folds.astype(np.int64)
+
+
+def _problems(records: Iterable[RunRecord]) -> tuple[str, ...]:
+    count: Counter[str] = Counter()
+    for record in records:
+        if record.status != "done":
+            source = f" + {record.spec.source}" if record.spec.source else ""
+            count[f"{record.spec.method}{source}: {record.status}: {record.reason}"] += 1
+    return tuple(f"{line} ({n} {'run' if n == 1 else 'runs'})" for line, n in sorted(count.items()))
+
+
+def _asked(record: RunRecord, *, but_system: bool = False) -> str:
+    """What was asked, less fold and seed; or the question alone, whatever system answered it."""
+    spec = record.spec
+    if but_system:
+        return json.dumps([spec.task, spec.task_version, asdict(spec.windowing)], sort_keys=True)
+    fields = asdict(spec)
+    for name in ("fold", "seed"):
+        del fields[name]
+    if _of_ensemble(record):  # the runs that it combines are others in each fold and seed
+        del fields["params"]["members"]
+    return json.dumps(fields, sort_keys=True)
+
+
+def _names(records: Sequence[RunRecord]) -> dict[str, str]:
+    """A name for each system, with the settings that differ from their defaults, or from another's."""
+    plain: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        plain[_plain_name(record)].append(record)
+    names = {}
+    for name, alike in plain.items():
+        settings = [_settings(record) for record in alike]
+        differ = sorted({key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)})
+        for record, setting in zip(alike, settings, strict=True):
+            shown = sorted({*differ, *record.changed, *record.spec.search})
+            said = ", ".join(f"{key}={setting.get(key)}" for key in shown)
+            names[_asked(record)] = f"{name} ({said})" if said else name
+    return names
+
+
+def _of_ensemble(record: RunRecord) -> bool:
+    return record.spec.method == "ensemble" and "systems" in record.spec.params
+
+
+def _plain_name(record: RunRecord) -> str:
+    """Method and source; of an ensemble, those of its members."""
+    spec = record.spec
+    if not _of_ensemble(record):
+        return f"{spec.method} + {spec.source}" if spec.source else spec.method
+    count = Counter(spec.params["systems"])
+    return f"ensemble ({', '.join(name if n == 1 else f'{n} × {name}' for name, n in count.items())})"
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    spec = record.spec
+    settings: dict[str, Any] = dict(spec.params)
+    if _of_ensemble(record):
+        del settings["members"]
+    settings |= {name: f"best of {'/'.join(map(str, values))}" for name, values in spec.search.items()}
+    settings |= {f"source {name}": value for name, value in spec.source_params.items()}
+    settings |= {"precision": spec.precision, "method version": spec.method_version}
+    settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
+    settings["audio"] = spec.audio_sha256[:8]
+    return settings

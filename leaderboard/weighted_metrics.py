@@ -1,0 +1,157 @@
+"""The metrics of `mirbench.metrics` for clips with weights, many weightings at once: what a bootstrap asks for.
+
+A weight is how often a replicate drew a clip. With all weights 1 each function equals its namesake in
+`mirbench.metrics`, with integer weights scikit-learn's with ``sample_weight``; tests assert both. Scores are compared
+with one another once a class, not once a replicate: what is left for a replicate are sums, taken as matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from mirbench.types import BoolArray, FloatArray, Targets
+
+__all__ = ["WEIGHTED", "chosen"]
+
+ValueArray = npt.NDArray[np.float64]
+
+
+def chosen(scores: FloatArray, targets: Targets) -> BoolArray:
+    """Which classes are predicted: the largest score, or every score of 0.5 or more; shape (n_clips, n_classes)."""
+    if targets.kind == "multi-label":
+        return scores >= 0.5
+    return np.asarray(np.argmax(scores, axis=1)[:, None] == np.arange(scores.shape[1]))
+
+
+def accuracy(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+    """Share of weight on clips whose predicted class is the true one, shape (n_replicates,).
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_clips, n_classes)
+    targets : Targets
+        Of the same shape.
+    weights : ndarray of float32, shape (n_clips, n_replicates)
+        How often each replicate holds each clip: whole numbers, whose sums float32 holds exactly up to 16 million.
+    """
+    return _ratio(
+        _sums(np.asarray(_found(scores, targets).any(axis=1)), weights), _sums(np.ones(len(scores), np.bool_), weights)
+    )
+
+
+def balanced_accuracy(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+    """Mean over the classes that occur of the share of their weight that is found; as `accuracy`."""
+    return _macro(_ratio(_sums(_found(scores, targets), weights), _sums(_true(targets), weights)))
+
+
+def macro_f1(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+    """Unweighted mean of F1 over the classes that are there or predicted; as `accuracy`."""
+    return _macro(_f1(targets.value >= 0.5, chosen(scores, targets), targets.known, weights))
+
+
+def two_class_macro_f1(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+    """Mean over classes of the mean of the F1 of a class and the F1 of its absence; as `accuracy`."""
+    true, picked = targets.value >= 0.5, chosen(scores, targets)
+    present = _f1(true, picked, targets.known, weights)
+    absent = _f1(~true, ~picked, targets.known, weights)
+    return _macro(_macro(np.stack([present, absent])))
+
+
+def roc_auc(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+    """Unweighted mean of the area under the ROC curve of each class against the rest; as `accuracy`."""
+    return _over_classes(_roc_auc, scores, targets, weights)
+
+
+def pr_auc(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+    """Unweighted mean of the average precision of each class against the rest; as `accuracy`."""
+    return _over_classes(_average_precision, scores, targets, weights)
+
+
+def _roc_auc(positives: ValueArray, negatives: ValueArray) -> ValueArray:
+    """Share of pairs in which the positive is above the negative, equals counted half (Mann, Whitney 1947)."""
+    at_or_below = np.cumsum(negatives, axis=0)
+    wins = (positives * (at_or_below[:-1:2] + 0.5 * negatives[1::2])).sum(axis=0)
+    return _ratio(wins, positives.sum(axis=0) * at_or_below[-1])
+
+
+def _average_precision(positives: ValueArray, negatives: ValueArray) -> ValueArray:
+    """Sum of precision times the gain in recall, from the highest score downwards, equals together."""
+    hits = np.cumsum(positives[::-1], axis=0)[::-1]
+    false = np.cumsum(negatives[::-1], axis=0)[::-1]
+    precision = _ratio(hits, hits + false[1::2], 0.0)  # where nothing is that high, no recall is gained either
+    there = (hits[0] > 0) & (false[0] > 0)
+    return np.where(there, _ratio((precision * positives).sum(axis=0), hits[0]), np.nan)
+
+
+def _over_classes(
+    area: Callable[[ValueArray, ValueArray], ValueArray], scores: FloatArray, targets: Targets, weights: FloatArray
+) -> ValueArray:
+    """Macro mean of an area that is computed from the weights at and between the scores of positives.
+
+    An area needs only these sums: the weight of positives at each score that a positive has (n_levels), and the
+    weight of negatives below the first, at it, between it and the next, … (2 · n_levels + 1).
+    """
+    from scipy.sparse import csr_array
+
+    values = np.full((scores.shape[1], weights.shape[1]), np.nan)
+    for k in range(scores.shape[1]):
+        known = np.flatnonzero(targets.known[:, k])
+        positive = targets.value[known, k] >= 0.5
+        score = scores[known, k]
+        if positive.all() or not positive.any():
+            continue
+        levels, level = np.unique(score[positive], return_inverse=True)
+        place = np.searchsorted(levels, score[~positive], "left") + np.searchsorted(levels, score[~positive], "right")
+        sums = []
+        for rows, clips, n_rows in (
+            (level, known[positive], len(levels)),
+            (place, known[~positive], 2 * len(levels) + 1),
+        ):
+            ones = np.ones(len(clips), dtype=weights.dtype)
+            marks = csr_array((ones, (rows, clips)), shape=(n_rows, len(scores)))
+            sums.append(np.asarray(marks @ weights, dtype=np.float64))
+        values[k] = area(*sums)
+    return _macro(values)
+
+
+def _true(targets: Targets) -> BoolArray:
+    """The class of each clip of a single-label task, one hot."""
+    return np.asarray(np.argmax(targets.value, axis=1)[:, None] == np.arange(targets.value.shape[1]))
+
+
+def _found(scores: FloatArray, targets: Targets) -> BoolArray:
+    return _true(targets) & chosen(scores, targets)
+
+
+def _f1(true: BoolArray, picked: BoolArray, known: BoolArray, weights: FloatArray) -> ValueArray:
+    total = _sums(true & known, weights) + _sums(picked & known, weights)
+    return _ratio(2 * _sums(true & picked & known, weights), total)
+
+
+def _sums(indicator: BoolArray, weights: FloatArray) -> ValueArray:
+    """Weight of the marked clips, shape (n_classes, n_replicates)."""
+    return np.asarray(indicator.T.astype(weights.dtype) @ weights, dtype=np.float64)
+
+
+def _ratio(above: ValueArray, below: ValueArray, undefined: float = np.nan) -> ValueArray:
+    return np.divide(above, below, out=np.full(np.shape(below), undefined), where=below > 0)
+
+
+def _macro(values: ValueArray) -> ValueArray:
+    """Mean over the first axis of what is defined."""
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0))
+
+
+WEIGHTED: Mapping[str, Callable[[FloatArray, Targets, FloatArray], ValueArray]] = {
+    "accuracy": accuracy,
+    "balanced-accuracy": balanced_accuracy,
+    "two-class-macro-f1": two_class_macro_f1,
+    "macro-f1": macro_f1,
+    "roc-auc": roc_auc,
+    "pr-auc": pr_auc,
+}
+"""By the names of `mirbench.metrics.METRICS`: every metric that is one number."""
