@@ -1,0 +1,31 @@
+"""The command compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirbench.cli.options import RunsFolder, one_of
+from mirbench.errors import BadInput
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="METHOD+SOURCE, TASK/METHOD+SOURCE, a folder or a key.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other; NAME@KEY where there are several settings.")],
+    runs: RunsFolder = Path("runs"),
+    metric: Annotated[str, typer.Option("--metric", help="Default: the task's first.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Which of two systems is better on the same clips, how sure that is, where they differ, what each costs."""
+    from mirbench.leaderboard.compare import compare as compared
+    from mirbench.leaderboard.compare import find_pair
+    from mirbench.leaderboard.compare_text import as_json, as_text
+
+    one_of("--format", form, ("text", "json"))
+    if not runs.is_dir():
+        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+    found = compared(*find_pair(runs, (a, b)), metric)
+    print(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
