@@ -1,17 +1,23 @@
-"""Tables as markdown, by tabulate."""
+"""Tables as markdown (tabulate), CSV (pandas) and JSON; LaTeX is in `mirbench.leaderboard.latex`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from tabulate import tabulate
-
+from mirbench.errors import UnknownName
+from mirbench.leaderboard.columns import COLUMNS, Column, chosen
 from mirbench.leaderboard.table import Board, Row
+from mirbench.metrics import METRICS
 
-__all__ = ["markdown"]
+__all__ = ["NOTE", "SAID", "as_csv", "as_json", "heading", "markdown", "of_tasks", "section"]
 
-_TITLES = {"balanced-accuracy": "bal. accuracy", "macro-f1": "macro-F1", "roc-auc": "ROC-AUC", "pr-auc": "PR-AUC"}
-_SAID = {
+JSON_VERSION = 1
+
+SAID = {
     "full": "",
     "excerpt": "An excerpt: its numbers are optimistic and compare with nothing but this table.",
     "synthesised": "Synthesised audio: shows that the machinery works, says nothing about music.",
@@ -19,68 +25,132 @@ _SAID = {
 NOTE = (
     "Mean ± standard deviation (n - 1) over seeds alone: a method without chance has 0, which says nothing of other "
     "clips. Over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
+    "95 % interval, of the first metric: over other clips of the same kind (those of a group are drawn together) and, "
+    "where several were run, other seeds. Rank: one more than the rows that are significantly better in the first "
+    "metric, clip by clip on the same clips, at 5 % after Holm's correction over every pair of the table: rows of rank "
+    "1 cannot be told apart from the best; — where clips differ. "
     "Trainable: values moved by an optimiser (— for forests and kernel machines). s/epoch: training alone, with frozen "
     "parts read from the cache. Clips/s: from file to score, nothing cached. GFLOP/clip: matrix products, convolutions "
     "and attention from the audio of one clip to its score."
 )
 
 
-def markdown(boards: Sequence[Board]) -> str:
+def of_tasks(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
+    """The tables of some tasks, called by the task's name or the table's title; all where none is named.
+
+    Raises
+    ------
+    UnknownName
+        If there is no table of a task.
+    """
+    for task in tasks:
+        if not any(task in (board.task, board.title) for board in boards):
+            raise UnknownName("task in these records", task, {board.task for board in boards})
+    return [board for board in boards if not tasks or {board.task, board.title} & set(tasks)]
+
+
+def markdown(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
     """All tables, each under a heading, with notes."""
     parts = ["# Leaderboard", NOTE]
     for board in boards:
-        parts.append(f"## {_escaped(board.title)}")
-        if _SAID.get(board.standing):
-            parts.append(_SAID[board.standing])
-        if board.rows:
-            parts.append(_table(board))
-            devices = sorted({row.device for row in board.rows})
-            parts.append(f"Timed on: {_escaped('; '.join(devices))}.")
-        if board.problems:
-            parts.append("Without a result:\n\n" + "\n".join(f"* {_escaped(line)}" for line in board.problems))
+        parts += [heading(board), *section(board, columns)]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(board: Board) -> str:
-    heads = [
-        "method + source", "runs", *[_TITLES.get(name, name) for name in board.metrics], "trainable", "total",
-        "s/epoch", "clips/s", "GFLOP/clip",
-    ]  # fmt: skip
-    if any(row.flags for row in board.rows):
-        heads.append("beware")
-    lines = [_line(row, board.metrics)[: len(heads)] for row in board.rows]
-    align = ["left", "left", *["right"] * (len(board.metrics) + 5), "left"][: len(heads)]
+def heading(board: Board) -> str:
+    """The title of a table, as markdown."""
+    return f"## {_escaped(board.title)}"
+
+
+def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
+    """The paragraphs of one table: its caveat, itself, where it was timed, what gave no result."""
+    parts = [SAID[board.standing]] if SAID.get(board.standing) else []
+    if board.rows:
+        parts.append(_table(board, columns))
+        devices = sorted({row.device for row in board.rows})
+        parts.append(f"Timed on: {_escaped('; '.join(devices))}.")
+    if board.problems:
+        parts.append("Without a result:\n\n" + "\n".join(f"* {_escaped(line)}" for line in board.problems))
+    return parts
+
+
+def _table(board: Board, columns: Sequence[str]) -> str:
+    from tabulate import tabulate
+
+    shown = chosen(columns, board)
+    lines = [[_escaped(column.text(row)) for column in shown] for row in board.rows]
+    heads = [column.heading for column in shown]
+    align = ["left" if column.left else "right" for column in shown]
     return tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
-
-
-def _line(row: Row, names: Sequence[str]) -> list[str]:
-    runs = f"{row.n_seeds} {'seed' if row.n_seeds == 1 else 'seeds'}"
-    if row.n_done < row.n_folds:
-        runs += f" × {row.n_done} of {row.n_folds} folds"
-    elif row.n_folds > 1:
-        runs += f" × {row.n_folds} folds"
-    return [
-        _escaped(row.name), runs, *[_value(row.metrics.get(name)) for name in names], _count(row.n_trainable),
-        _count(row.n_total), _number(row.epoch_seconds), _number(row.clips_per_second), _number(row.gflops),
-        _escaped("; ".join(row.flags)),
-    ]  # fmt: skip
-
-
-def _value(value: tuple[float, float | None] | None) -> str:
-    if value is None:
-        return "—"
-    mean, sd = value
-    return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
-
-
-def _count(value: int | None) -> str:
-    return "—" if value is None else f"{value:,}"
-
-
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3g}"
 
 
 def _escaped(text: str) -> str:
     """Names come from plugins and records: nothing in them may become markup."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("|", "\\|").replace("](", "]\\(")
+
+
+def as_csv(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
+    """One line a row of any table: task, version and windowing, then numbers as they are; empty where there is none."""
+    import pandas as pd
+
+    lines = []
+    for board in boards:
+        for row in board.rows:
+            line: dict[str, Any] = {"task": board.task, "version": board.version}
+            line |= asdict(row.system.record.spec.windowing)
+            for column in chosen(columns, board) if columns else _present(boards):
+                line |= column.raw(row, board)
+            lines.append(line)
+    frame = pd.DataFrame(lines).convert_dtypes()  # counts stay whole numbers beside empty cells
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _present(boards: Sequence[Board]) -> list[Column]:
+    """Every column but metrics that no table has."""
+    there = {metric for board in boards for metric in board.metrics}
+    return [column for name, column in COLUMNS.items() if name not in METRICS or name in there]
+
+
+def as_json(boards: Sequence[Board]) -> str:
+    """Everything that the tables hold, strict JSON: no NaN, a schema version."""
+    held = {"schema_version": JSON_VERSION, "boards": [_board(board) for board in boards]}
+    return json.dumps(_strict(held), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _board(board: Board) -> dict[str, Any]:
+    fields = {
+        name: getattr(board, name)
+        for name in ("title", "task", "version", "standing", "kind", "classes", "metrics", "problems")
+    }
+    return fields | {"windowing": asdict(board.windowing), "rows": [_row(row, board) for row in board.rows]}
+
+
+def _row(row: Row, board: Board) -> dict[str, Any]:
+    spec = row.system.record.spec
+    fields = {
+        name: getattr(row, name)
+        for name in (
+            "name", "key", "rank", "p_best", "n_seeds", "n_folds", "n_done", "n_clips", "n_trainable", "n_total",
+            "epoch_seconds", "train_seconds", "clips_per_second", "gflops", "kwh", "device", "flags",
+        )
+    }  # fmt: skip
+    values = {name: {"mean": value[0], "sd": value[1]} if value else None for name, value in row.metrics.items()}
+    interval = {"metric": board.metrics[0], "level": 0.95, **asdict(row.interval)} if row.interval else None
+    return fields | {
+        "method": spec.method,
+        "source": spec.source or None,
+        "seeds": row.system.seeds,
+        "folds": row.system.folds,
+        "metrics": values,
+        "interval": interval,
+    }
+
+
+def _strict(value: Any) -> Any:
+    """What JSON has no word for is null."""
+    if isinstance(value, dict):
+        return {name: _strict(item) for name, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import RunsFolder
+from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from mirbench.leaderboard.table import Board
+
+FORMATS = ("md", "csv", "latex", "json", "html")
+
+Tasks = Annotated[list[str], typer.Option("--task", help="Only this task; may be given again. Default: all.")]
 
 
 def leaderboard(
     runs: RunsFolder = Path("runs"),
-    output: Annotated[Path | None, typer.Option("--output", help="Default: leaderboard.md in the runs folder.")] = None,
+    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "md",
+    columns: Annotated[
+        str, typer.Option("--columns", metavar="NAMES", help="Those to show, in this order: rank,system,accuracy,….")
+    ] = "",
+    task: Tasks = [],  # noqa: B006
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="File. Default: leaderboard.md or .html in the runs folder, else the terminal."),
+    ] = None,
+    update: Annotated[
+        Path | None,
+        typer.Option("--update", help="Rewrite the tables in this file, between the markers mirbench:begin and :end."),
+    ] = None,
 ) -> None:
-    """Print the tables of all records and write them as markdown."""
-    from mirbench.leaderboard.render import markdown
+    """Print the tables of all records, or write them as a file, a web page, or into a README."""
+    one_of("--format", form, FORMATS)
+    shown = _columns(form, columns)
+    if update and (form != "md" or output):
+        raise BadInput("--update: writes markdown into its own file; leave out --format and --output")
+    found = read_boards(runs)
+    if update:
+        _update(update, found, task, shown)
+        return
+    from mirbench.leaderboard.render import of_tasks
+
+    _write(form, of_tasks(found, task), shown, output, runs)
+
+
+def read_boards(runs: Path) -> list[Board]:
+    """Every table that a folder of records gives; one line where there is none."""
     from mirbench.leaderboard.table import boards
 
     if not runs.is_dir():
@@ -25,8 +59,41 @@ def leaderboard(
     found = boards(runs)
     if not found:
         raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")
-    text = markdown(found)
-    target = output or runs / "leaderboard.md"
-    target.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"written to {target}", file=sys.stderr)
+    return found
+
+
+def _columns(form: str, columns: str) -> list[str]:
+    if columns and form in ("json", "html"):
+        raise BadInput(f"--columns: {form} holds every column; it is for md, csv and latex")
+    return [name for name in (part.strip() for part in columns.split(",")) if name]
+
+
+def _update(path: Path, boards: Sequence[Board], tasks: Sequence[str], columns: Sequence[str]) -> None:
+    from mirbench.leaderboard.readme import update
+
+    changed = update(path, boards, tasks, columns)
+    print(f"{path}: {'updated' if changed else 'up to date'}", file=sys.stderr)
+
+
+def _write(form: str, boards: Sequence[Board], columns: Sequence[str], output: Path | None, runs: Path) -> None:
+    text = _text(form, boards, columns)
+    target = output or (runs / f"leaderboard.{form}" if form in ("md", "html") else None)
+    if target:
+        target.write_text(text, encoding="utf-8", newline="\n")
+    if form == "md" or not target:
+        print(text, end="\n" if form == "md" else "")
+    if target:
+        print(f"written to {target}", file=sys.stderr)
+
+
+def _text(form: str, boards: Sequence[Board], columns: Sequence[str]) -> str:
+    from mirbench.leaderboard import latex, render
+
+    if form == "html":
+        from mirbench.leaderboard.page import page
+
+        return page(boards)
+    if form == "json":
+        return render.as_json(boards)
+    write = {"md": render.markdown, "csv": render.as_csv, "latex": latex.latex}[form]
+    return write(boards, columns)

@@ -1,0 +1,62 @@
+"""The command plot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirbench.cli.options import RunsFolder, one_of
+from mirbench.cli.results import Tasks, read_boards
+from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mirbench.leaderboard.table import Board
+
+KINDS = ("pareto", "forest", "box", "ranks")
+
+
+def plot(
+    kind: Annotated[str, typer.Argument(help="pareto, forest, box, or ranks (over several tasks).")],
+    runs: RunsFolder = Path("runs"),
+    task: Tasks = [],  # noqa: B006
+    metric: Annotated[str, typer.Option("--metric", help="Default: the task's first.")] = "",
+    cost: Annotated[
+        str, typer.Option("--cost", help="Of pareto: trainable, total, train-seconds, epoch-seconds, gflops, ….")
+    ] = "trainable",
+    width: Annotated[float, typer.Option("--width", help="Inches: 3.5 is a column, 7 a page.", min=2.5, max=20)] = 7.0,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="FILE.png, .svg or .pdf. Default: KIND.png in the runs folder.")
+    ] = None,
+) -> None:
+    """Draw a figure for a paper from the records."""
+    one_of("plot", kind, KINDS)
+    target = output or runs / f"{kind}.png"
+    from mirbench.leaderboard.figures import save, suffix_of
+    from mirbench.leaderboard.render import of_tasks
+
+    suffix_of(target)  # before any work
+    figure = _drawn(kind, of_tasks(read_boards(runs), task), metric, cost, width)
+    save(figure, target)
+    print(f"written to {target}", file=sys.stderr)
+
+
+def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: float) -> Figure:
+    import matplotlib
+
+    from mirbench.leaderboard import plots
+
+    matplotlib.use("agg")  # else it looks for a window
+    if kind == "ranks":
+        return plots.ranks(boards, metric, width)
+    if len(boards) > 1:
+        names = ", ".join(board.title for board in boards)
+        raise BadInput(f"plot {kind}: draws one table; name one of these with --task: {names}")
+    if kind == "pareto":
+        return plots.pareto(boards[0], metric, cost, width)
+    return {"forest": plots.forest, "box": plots.box}[kind](boards[0], metric, width)
