@@ -200,17 +200,21 @@ def check_method(
         problems.append("two fits with the same seed differ: take every random number from `seed`")
     if not np.allclose(restored, scores[1], atol=1e-5):
         problems.append("a restored model predicts otherwise: `state` must hold all that was learnt")
+    if hasattr(method, "restore") and not fitted.state and fitted.n_trainable != 0:
+        problems.append("what it learnt is not stored: return it as `state`, or n_trainable=0 where nothing is learnt")
     if method.needs and _weights(context) != before:
         problems.append("fit changed the shared source; take context.source.copy() to train inside it")
     return problems
 
 
 def _restored(method: Method, fitted: Fitted, test: Split, context: Context) -> Any:
-    """What a method that can be restored predicts from its state; else what it predicts anyway."""
-    if not isinstance(method, Restorable) or not fitted.state:
+    """What a method that can be restored predicts from its state as it is stored; else what it predicts anyway."""
+    from safetensors.numpy import load, save
+
+    if not isinstance(method, Restorable):
         return fitted.predict(test.blind())
-    state = {name: np.asarray(value) for name, value in fitted.state.items()}
-    return method.restore(state, test.blind(), context)(test.blind())
+    stored = save({name: np.asarray(value, order="C") for name, value in fitted.state.items()})
+    return method.restore(load(stored), test.blind(), context)(test.blind())
 
 
 def _told(error: Exception, method: type[Method]) -> str:

@@ -25,7 +25,7 @@ from mirbench.runner import Outcome
 from mirbench.store import RunStore, Scores
 from mirbench.types import FloatArray, RunRecord, RunSpec
 
-__all__ = ["AVERAGES", "Ensemble", "Member", "combine", "parse_weights", "report"]
+__all__ = ["AVERAGES", "Ensemble", "Member", "combine", "find_member", "parse_weights", "report"]
 
 AVERAGES = ("prob", "rank")
 
@@ -131,7 +131,7 @@ def combine(store: RunStore, names: Sequence[str], average: str = "prob", weight
         raise BadInput(f"{len(weights)} weights are given for {len(names)} members; one each is needed")
     total = sum(weights) or 1.0
     shares = [weight / total for weight in weights] or [1 / len(names)] * len(names)
-    members = [replace(_member(store, name), weight=share) for name, share in zip(names, shares, strict=True)]
+    members = [replace(find_member(store, name), weight=share) for name, share in zip(names, shares, strict=True)]
     members.sort(key=lambda member: (member.name, member.settings, member.seeds))  # the order typed is no identity
     _check_question(members)
     pairs, notes = _match(members)
@@ -157,7 +157,14 @@ def _settings(spec: RunSpec) -> str:
     return json.dumps({name: value for name, value in fields.items() if name not in ("fold", "seed")}, sort_keys=True)
 
 
-def _member(store: RunStore, text: str) -> Member:
+def find_member(store: RunStore, text: str) -> Member:
+    """The runs that a name stands for, ``NAME@KEY`` where there are several settings.
+
+    Raises
+    ------
+    BadInput
+        If nothing or several settings are called so, or a run of it has no result.
+    """
     name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
     alike: dict[str, list[_Run]] = {}
     for run in store.find(name):

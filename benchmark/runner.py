@@ -34,7 +34,7 @@ from mirbench.types import Fitted, FloatArray, Method, RunRecord, RunSpec, Split
 if TYPE_CHECKING:
     from mirbench.context import Context
 
-__all__ = ["Outcome", "find_device", "run"]
+__all__ = ["Outcome", "context_of", "find_device", "run"]
 
 _TIMED_SECONDS = 2.0  # the uncached pass stops after this, or
 _TIMED_CLIPS = 32  # after this many clips
@@ -94,7 +94,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
                 if plan.unable:
                     record, scores, trace = replace(_blank(spec, plan), status="skipped", reason=plan.unable), None, ""
                 else:
-                    context = context or _context(plan, progress)
+                    context = context or context_of(plan, progress)
                     record, scores, fitted, trace = _attempt(spec, plan, context)
                 store.write(record, scores, fitted.state if fitted else None, trace)
                 if record.status == "done":
@@ -105,7 +105,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
                 if plan.unable:  # now; it was done when its source was here
                     outcome = replace(outcome, refused=plan.unable)
                 else:
-                    context = context or _context(plan, progress)
+                    context = context or context_of(plan, progress)
                     outcome = _deformed(outcome, deform, plan, fitted, context, store)
             outcomes.append(outcome)
             step(1, _note(plan, record))
@@ -147,7 +147,8 @@ def _note(plan: Plan, record: RunRecord) -> str:
     return f"{name} {'undefined' if value is None else f'{value:.3f}'}"
 
 
-def _context(plan: Plan, progress: Progress) -> Context:
+def context_of(plan: Plan, progress: Progress) -> Context:
+    """What the runs of a plan are handed."""
     from mirbench.context import Context
     from mirbench.measure import tune_allocator
 

@@ -143,6 +143,7 @@ class RunStore:
 
                 arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
                 save_file(arrays, work / "model.safetensors")
+                (work / "model.safetensors").chmod(0o644)  # as the other files; records are shared
             if traceback:
                 (work / "traceback.txt").write_text(traceback, encoding="utf-8")
             (work / "record.json").write_text(_json(record), encoding="utf-8")

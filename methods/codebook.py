@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,34 +20,18 @@ from sklearn.svm import LinearSVC
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
-from mirbench.methods.probes import fit_sklearn, margins, probabilities
+from mirbench.methods.classifiers import fit_sklearn, margins, probabilities, restore_sklearn
+from mirbench.methods.stored import keep_linear, linear
 from mirbench.methods.timbre import SAMPLE_RATE, frame_count, log_mel, mfcc, with_deltas
-from mirbench.types import Fitted, FloatArray, Split
+from mirbench.types import BlindSplit, Fitted, FloatArray, Split
 from mirbench.windows import AnySplit, Windows
 
 __all__ = ["MfccCodebook", "SparseCoding"]
 
 _FRAME, _HOP, _BANDS = 1024, 512, 80
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Words:
-    """What was learnt from frames.
-
-    Parameters
-    ----------
-    encode : callable
-        ``encode(frames (n_frames, n))`` -> vector of the clip, (n_words,).
-    n_learnt : int
-        Number of values in the words.
-    state : mapping of str to array
-        The words and what frames were standardised with.
-    """
-
-    encode: Callable[[Array], Array]
-    n_learnt: int
-    state: Mapping[str, Array]
+Encode = Callable[[Array], Array]
+"""``encode(frames (n_frames, n))`` -> vector of the clip, (n_words,)."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +58,7 @@ class _BagOfFrames:
     name = ""
     version = "1"
     needs = ()
+    words: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if self.n_words < 2 or self.n_sampled < self.n_words or self.C <= 0:
@@ -87,21 +72,42 @@ class _BagOfFrames:
         """What words are made of, (n_frames, n), from the frames of one clip, of which none is NaN."""
         raise NotImplementedError
 
-    def learn(self, sample: Array, seed: int) -> Words:
-        """Words from frames (n_sampled, n)."""
+    def learn(self, sample: Array, seed: int) -> dict[str, Array]:
+        """Words from frames (n_sampled, n), and what frames are standardised with; see `words` for their name."""
+        raise NotImplementedError
+
+    def encoder(self, learnt: Mapping[str, Array]) -> Encode:
+        """What tells the words of a clip, from what was learnt."""
         raise NotImplementedError
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Learn words and classifier on train; nothing is selected on valid."""
-        words = self.learn(self._sample(context, train, seed), seed)
+        found = self.learn(self._sample(context, train, seed), seed)
+        learnt = {name: np.ascontiguousarray(value) for name, value in found.items()}  # as they are stored
+        fitted = fit_sklearn(self._classifier, self._scores_of(), train, context, features_of=self._vectors(learnt))
+        state = {**learnt, **fitted.state(lambda part: keep_linear(part.model))}
+        return Fitted(fitted.predict, n_trainable=learnt[self.words].size + fitted.n_linear(), state=state)
 
-        def vectors(context: Context, split: AnySplit) -> Array:
-            return np.stack([words.encode(frames) for frames in self._clips(context, split)])
+    def restore(
+        self, state: Mapping[str, Any], split: BlindSplit, context: Context
+    ) -> Callable[[BlindSplit], FloatArray]:
+        """The same words and weights."""
+        if self.words not in state:
+            raise BadInput("the stored model lacks its words; remove its run's folder to train it again")
+        return restore_sklearn(
+            state,
+            lambda held, _: linear(self._classifier, held),
+            self._scores_of(),
+            context,
+            features_of=self._vectors(state),
+        )
 
-        scores_of = margins if self.classifier == "svm" else probabilities
-        fitted = fit_sklearn(self._classifier, scores_of, train, context, features_of=vectors)
-        state = {**words.state, **fitted.linear_state()}
-        return Fitted(fitted.predict, n_trainable=words.n_learnt + fitted.n_linear(), state=state)
+    def _vectors(self, learnt: Mapping[str, Array]) -> Callable[[Context, AnySplit], Array]:
+        encode = self.encoder(learnt)
+        return lambda context, split: np.stack([encode(frames) for frames in self._clips(context, split)])
+
+    def _scores_of(self) -> Callable[[Any, Array], Array]:
+        return margins if self.classifier == "svm" else probabilities
 
     def _classifier(self) -> Any:
         if self.classifier == "svm":
@@ -152,6 +158,7 @@ class MfccCodebook(_BagOfFrames):
     """
 
     name = "mfcc-codebook"
+    words = "codewords"
 
     def rows(self, context: Context, split: AnySplit) -> Windows:
         """MFCC."""
@@ -161,19 +168,25 @@ class MfccCodebook(_BagOfFrames):
         """MFCC beside their slopes, (n_frames, 60)."""
         return with_deltas(row)
 
-    def learn(self, sample: Array, seed: int) -> Words:
+    def learn(self, sample: Array, seed: int) -> dict[str, Array]:
         """K-means in minibatches."""
         scaler = StandardScaler().fit(sample)
         standard = scaler.transform(sample)
         means = MiniBatchKMeans(_n_words(self.n_words, standard), random_state=seed, n_init=3).fit(standard)
-        codewords = means.cluster_centers_
+        return {"frames.mean": scaler.mean_, "frames.scale": scaler.scale_, "codewords": means.cluster_centers_}
+
+    def encoder(self, learnt: Mapping[str, Array]) -> Encode:
+        """Counts of the nearest codewords."""
+        scaler, codewords = StandardScaler(), learnt["codewords"]
+        scaler.mean_, scaler.scale_ = learnt["frames.mean"], learnt["frames.scale"]
+        means = MiniBatchKMeans(len(codewords), init=codewords, n_init=1, max_iter=1).fit(codewords)
+        means.cluster_centers_ = codewords
 
         def encode(frames: Array) -> Array:
             nearest = means.predict(scaler.transform(frames))
             return np.bincount(nearest, minlength=len(codewords)) / len(nearest)
 
-        state = {"frames.mean": scaler.mean_, "frames.scale": scaler.scale_, "codewords": codewords}
-        return Words(encode, codewords.size, state)
+        return encode
 
 
 @dataclass(frozen=True)
@@ -208,6 +221,7 @@ class SparseCoding(_BagOfFrames):
     segment_seconds: float = 1.0
 
     name = "sparse-coding"
+    words = "atoms"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -223,12 +237,20 @@ class SparseCoding(_BagOfFrames):
         long = np.pad(row.astype(np.float32), ((0, max(0, self.patch - len(row))), (0, 0)), mode="edge")
         return sliding_window_view(long, self.patch, axis=0).reshape(len(long) - self.patch + 1, -1)
 
-    def learn(self, sample: Array, seed: int) -> Words:
+    def learn(self, sample: Array, seed: int) -> dict[str, Array]:
         """One pass over the patches in minibatches."""
         components = PCA(0.9, whiten=True, svd_solver="full").fit(sample)
         n_words = _n_words(self.n_words, sample)
         learner = MiniBatchDictionaryLearning(n_words, alpha=self.penalty, max_iter=1, random_state=seed)
         atoms = learner.fit(components.transform(sample)).components_
+        return {"frames.mean": components.mean_, "components": components.components_,
+                "variances": components.explained_variance_, "atoms": atoms}  # fmt: skip
+
+    def encoder(self, learnt: Mapping[str, Array]) -> Encode:
+        """Soft-thresholded products, pooled."""
+        components, atoms = PCA(whiten=True), learnt["atoms"]
+        components.mean_, components.components_ = learnt["frames.mean"], learnt["components"]
+        components.explained_variance_ = learnt["variances"]
         length = round(self.segment_seconds * SAMPLE_RATE / _HOP)
 
         def encode(frames: Array) -> Array:
@@ -236,6 +258,4 @@ class SparseCoding(_BagOfFrames):
             starts = np.arange(0, len(codes), length or len(codes))
             return np.maximum.reduceat(codes, starts).mean(axis=0)
 
-        state = {"frames.mean": components.mean_, "components": components.components_,
-                 "variances": components.explained_variance_, "atoms": atoms}  # fmt: skip
-        return Words(encode, atoms.size, state)
+        return encode

@@ -6,6 +6,7 @@ vector a file; the forest has the defaults of scikit-learn.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,9 +16,10 @@ from sklearn.ensemble import RandomForestClassifier
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
-from mirbench.methods.probes import fit_sklearn, probabilities
+from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
+from mirbench.methods.stored import Trees, keep_trees
 from mirbench.methods.timbre import SAMPLE_RATE, TIMBRE, texture_statistics, timbre
-from mirbench.types import Fitted, FloatArray, Split
+from mirbench.types import BlindSplit, Fitted, FloatArray, Split
 from mirbench.windows import AnySplit
 
 __all__ = ["MarsyasForest"]
@@ -62,7 +64,13 @@ class MarsyasForest:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
 
         fitted = fit_sklearn(make, probabilities, train, context, features_of=self._vectors, standardise=False)
-        return Fitted(fitted.predict, n_trainable=None)
+        return Fitted(fitted.predict, n_trainable=None, state=fitted.state(lambda part: keep_trees(part.model)))
+
+    def restore(
+        self, state: Mapping[str, Any], split: BlindSplit, context: Context
+    ) -> Callable[[BlindSplit], FloatArray]:
+        """The same trees."""
+        return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context, features_of=self._vectors)
 
     def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
         rows = np.asarray(context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1").values)

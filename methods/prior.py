@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +26,11 @@ class Prior:
         targets = train.targets()
         known = targets.known.sum(axis=0)
         frequency = (targets.value * targets.known).sum(axis=0) / np.maximum(known, 1)
-        row = frequency.astype(np.float32)
+        state = {"frequency": frequency.astype(np.float32)}
+        return Fitted(self.restore(state, valid.blind(), context), n_trainable=None, state=state)
 
-        def predict(split: BlindSplit) -> FloatArray:
-            return np.tile(row, (len(split), 1))
-
-        return Fitted(predict, n_trainable=None, state={"frequency": row})
+    def restore(
+        self, state: Mapping[str, Any], split: BlindSplit, context: Context
+    ) -> Callable[[BlindSplit], FloatArray]:
+        """The same frequencies."""
+        return lambda split: np.tile(state["frequency"], (len(split), 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,21 +31,27 @@ class ZeroShot:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Nothing is learnt; nothing of train or valid is heard."""
+        return Fitted(self.restore({}, train.blind(), context), n_trainable=0)
+
+    def restore(
+        self, state: Mapping[str, Any], split: BlindSplit, context: Context
+    ) -> Callable[[BlindSplit], FloatArray]:
+        """Nothing but the names of the classes is needed."""
         network = context.source.network if context.source.card.kind != "precomputed" else None
         if hasattr(network, "text_logits"):
-            return Fitted(lambda split: _by_text(network, split, context), n_trainable=0)
+            return lambda split: _by_text(network, split, context)
         labels = tuple(getattr(network, "labels", ()))
         if not labels or "head" not in context.source.card.offers:
             raise NotApplicable(f"{context.source.card.name} names no sounds: it has neither labels nor a text tower")
-        meant = match(train.classes, labels)
+        meant = match(split.classes, labels)
         if sum(map(bool, meant.values())) < 2:
             raise NotApplicable(
                 f"{context.source.card.name} has a label for {sum(map(bool, meant.values()))} of the "
-                f"{len(meant)} classes ({', '.join(train.classes[:5])} …); two at least are needed"
+                f"{len(meant)} classes ({', '.join(split.classes[:5])} …); two at least are needed"
             )
         if silent := [name for name, labels_of in meant.items() if not labels_of]:
             context.progress.say(f"{context.source.card.name} has no label for {', '.join(silent)}: never predicted")
-        return Fitted(lambda split: _by_labels(meant, split, context), n_trainable=0)
+        return lambda split: _by_labels(meant, split, context)
 
 
 def _by_text(network: Any, split: BlindSplit, context: Context) -> FloatArray:

@@ -433,7 +433,7 @@ def test_interrupt_keeps_the_curves_that_are_done(
 
 @pytest.mark.parametrize(
     ("method", "kind", "params", "fits"),
-    [("probe-mlp", MlpProbe, {"epochs": 3, "hidden": 8}, 0), ("probe-forest", ForestProbe, {"n_trees": 10}, 1)],
+    [("probe-mlp", MlpProbe, {"epochs": 3, "hidden": 8}, 0), ("probe-forest", ForestProbe, {"n_trees": 10}, 0)],
 )
 def test_model_on_record_gives_the_curves_of_the_fresh_one(
     method: str, kind: type, params: dict[str, int], fits: int,
