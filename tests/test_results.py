@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,14 @@ def test_systems_of_other_settings_stay_apart(tmp_path: Path) -> None:
     for lr in (1, 2):
         write(tmp_path, "left", truth(6), spec={"params": {"lr": lr}})
     assert set(rows(tmp_path)) == {"left (lr=1)", "left (lr=2)"}
+
+
+def test_board_ranks_by_the_metric_that_selects(tmp_path: Path) -> None:
+    for method, guess in (("left", wrong(30, range(3))), ("right", wrong(30, range(9)))):
+        record = write(tmp_path, method, guess)
+        store = RunStore(tmp_path)
+        scores = store.scores(store.folder(record.spec))
+        turned = {name: record.metrics[name] for name in ("macro-f1", "accuracy")}
+        store.write(replace(record, metrics=turned), scores)
+    (board,) = boards(tmp_path)
+    assert board.metrics == ("macro-f1", "accuracy")

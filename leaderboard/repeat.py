@@ -1,0 +1,106 @@
+"""The command line that makes a run again, from its record."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mirbench.types import RunRecord, Windowing
+
+__all__ = ["command", "notes"]
+
+_OF_FILES = ("folder:", "csv:", "features:")
+"""Families that are named by a file or folder, of which a record holds the last part alone."""
+
+
+def command(record: RunRecord, seeds: Sequence[int] = (), folds: Sequence[int] = ()) -> str:
+    """What to type to ask for the same again.
+
+    Parameters
+    ----------
+    seeds, folds : sequence of int
+        Of several runs that were asked the same but for these; those of the record if left out.
+
+    Returns
+    -------
+    str
+        A line for all folds of the task, or one for each of a few. PATH stands for what a record does not hold; see
+        `notes`.
+    """
+    if _is_ensemble(record):
+        return shlex.join(_of_ensemble(record.spec.params))
+    folds = sorted(folds or (record.spec.fold,))
+    if folds == list(range(record.n_folds)):
+        return shlex.join(_words(record, seeds))
+    return "\n".join(shlex.join([*_words(record, seeds), "--fold", str(fold)]) for fold in folds)
+
+
+def notes(record: RunRecord) -> list[str]:
+    """What the command takes for granted, a sentence each."""
+    spec = record.spec
+    if _is_ensemble(record):
+        return [
+            f"It averages runs on record, of seed {spec.seed} and fold {spec.fold} here; others have other members."
+        ]
+    said = []
+    if any("+" in version for version in (spec.task_version, spec.method_version, spec.source_version)):
+        said.append("Part of it comes from a plugin: name its file with --plugin, or install it.")
+    if any(name.startswith(_OF_FILES) for name in (spec.task, spec.source)):
+        said.append("PATH is the folder that holds what is named after it: records keep no folders of a machine.")
+    if record.standing != "own":
+        said.append("Data that are not in the default folder are given with --data FOLDER.")
+    return said
+
+
+def _words(record: RunRecord, seeds: Sequence[int]) -> list[str]:
+    spec = record.spec
+    words = ["mirbench", "run", "--task", _with_path(spec.task), "--method", spec.method]
+    if spec.source:
+        words += ["--source", _with_path(spec.source)]
+    words += ["--seeds", _several(sorted(seeds or (spec.seed,)))]
+    for name, value in record.changed.items():
+        flag = "--source-set" if name.startswith("source ") else "--set"
+        words += [flag, f"{name.removeprefix('source ')}={_text(value)}"]
+    for name, values in spec.search.items():
+        words += ["--search", f"{name}={','.join(map(_text, values))}"]
+    usual = Windowing()
+    for flag, asked, default in (
+        ("--windows", spec.windowing.windows, usual.windows),
+        ("--average", spec.windowing.average, usual.average),
+        ("--precision", spec.precision, "float32"),
+    ):
+        if asked != default:
+            words += [flag, asked]
+    return words
+
+
+def _is_ensemble(record: RunRecord) -> bool:
+    return record.spec.method == "ensemble" and "systems" in record.spec.params
+
+
+def _of_ensemble(params: Mapping[str, Any]) -> list[str]:
+    words = ["mirbench", "ensemble", *params["members"], "--average", params["average"]]
+    weights = params["member_weights"]
+    return words if len(set(weights)) == 1 else [*words, "--weights-of", ",".join(map(str, weights))]
+
+
+def _with_path(name: str) -> str:
+    """The name of a thing of files as one types it; the name of a list lacks its suffix."""
+    prefix = next((prefix for prefix in _OF_FILES if name.startswith(prefix)), "")
+    if not prefix:
+        return name
+    base, plus, modifiers = name.removeprefix(prefix).partition("+")
+    return f"{prefix}PATH/{base}{'.csv' if prefix == 'csv:' else ''}{plus}{modifiers}"
+
+
+def _several(seeds: Sequence[int]) -> str:
+    """As ``--seeds`` reads them: a range, or a list."""
+    if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(map(str, seeds))
+
+
+def _text(value: Any) -> str:
+    """As ``--set`` reads it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
