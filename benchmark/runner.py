@@ -34,7 +34,7 @@ from mirbench.types import Fitted, FloatArray, Method, RunRecord, RunSpec, Split
 if TYPE_CHECKING:
     from mirbench.context import Context
 
-__all__ = ["Outcome", "context_of", "find_device", "run"]
+__all__ = ["Outcome", "context_of", "find_device", "run", "unfinished"]
 
 _TIMED_SECONDS = 2.0  # the uncached pass stops after this, or
 _TIMED_CLIPS = 32  # after this many clips
@@ -92,7 +92,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
             fitted: Fitted | None = None
             if not known:
                 if plan.unable:
-                    record, scores, trace = replace(_blank(spec, plan), status="skipped", reason=plan.unable), None, ""
+                    record, scores, trace = replace(unfinished(spec, plan), status="skipped", reason=plan.unable), None, ""
                 else:
                     context = context or context_of(plan, progress)
                     record, scores, fitted, trace = _attempt(spec, plan, context)
@@ -214,7 +214,8 @@ def find_device(name: str, threads: int) -> Any:
     return device
 
 
-def _blank(spec: RunSpec, plan: Plan) -> RunRecord:
+def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:
+    """The record of a run before it begins: what its plan says of it."""
     return RunRecord(
         spec,
         "failed",
@@ -241,7 +242,7 @@ _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
 def _attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     """Do one run; whatever goes wrong inside becomes a record with its reason."""
-    blank = _blank(spec, plan)
+    blank = unfinished(spec, plan)
     try:
         return _do(spec, plan, context, blank)
     except (MissingExtra, NotApplicable) as error:

@@ -2,21 +2,26 @@
 
 Loudness is the root mean square of each clip, full scale 1, channels averaged: mean and standard deviation over a class
 are the table by which shtern2017 explains what level tells a classifier. Where there is no audio, only clips are
-counted. The files of ``tasks/stats`` are such descriptions, made by ``mirbench data stats TASK --json FILE``.
+counted. The files of ``tasks/stats`` are such descriptions, made by ``mirbench data stats TASK --json FILE``; by their
+``test_sha256`` `mirbench verify --strict` knows the labels of a task whose data are not at hand.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
 from mirbench.audio import Facts, heard_rms, heard_seconds
+from mirbench.store import Scores
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
+from mirbench.verify import digest
 
-__all__ = ["SPLITS", "as_text", "describe"]
+__all__ = ["SPLITS", "as_text", "committed", "describe"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -36,6 +41,7 @@ def describe(task: Task, folds: Sequence[Sequence[Clip]], facts: Mapping[Excerpt
     dict
         ``classes`` has, for each class, the clips in which it is present by split, ``unknown`` clips of which nobody
         judged it, ``minutes``, and ``rms_mean`` and ``rms_sd`` over clips (null where they are not known).
+        ``test_sha256`` has a hash a fold, over ids, labels and groups of its test clips.
     """
     clips = folds[0]
     places = excerpts(Split(task, tuple(clips))) if facts else ()
@@ -54,7 +60,20 @@ def describe(task: Task, folds: Sequence[Sequence[Clip]], facts: Mapping[Excerpt
         "splits": {split: sum(clip.split == split for clip in clips) for split in SPLITS},
         "minutes": round(minutes, 2) if heard else None,
         "classes": {name: _class(name, clips, heard) for name in task.classes},
+        "test_sha256": [_test_sha256(task, clips) for clips in folds],
     }
+
+
+def committed(name: str) -> Mapping[str, Any] | None:
+    """The description of a task that ships with mirbench, if one does."""
+    stored = next((path for path in (files("mirbench.tasks") / "stats").iterdir() if path.name == f"{name}.json"), None)
+    return json.loads(stored.read_text(encoding="utf-8")) if stored else None
+
+
+def _test_sha256(task: Task, clips: Sequence[Clip]) -> str:
+    split = Split(task, tuple(clip for clip in clips if clip.split == "test"))
+    held = Scores.of(split, np.zeros((len(split), len(split.classes)), dtype=np.float32))
+    return digest(held.clip_ids, held.hashes, held.groups)
 
 
 def _class(name: str, clips: Sequence[Clip], heard: Mapping[str, tuple[float, float]]) -> dict[str, Any]:

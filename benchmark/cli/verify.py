@@ -1,0 +1,132 @@
+"""The command that checks records: verify."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirbench.cli.options import (
+    DataRoot,
+    Device,
+    Plugins,
+    Quiet,
+    Threads,
+    WeightsFolder,
+    Workers,
+    catalogue_of,
+)
+from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from mirbench.rerun import Repeat
+    from mirbench.verify import Case
+
+
+def verify(
+    runs: Annotated[Path, typer.Argument(metavar="[RUNS]", help="Folder of records, or of one.")] = Path("runs"),
+    strict: Annotated[bool, typer.Option("--strict", help="As a submission: schema, files, labels.")] = False,
+    allow_own: Annotated[
+        bool, typer.Option("--allow-own", help="With --strict: own data and stand-ins for consistency alone.")
+    ] = False,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Repeat runs, of each system the quickest, and compare scores.")
+    ] = False,
+    only: Annotated[
+        list[str], typer.Option("--only", metavar="KEY", help="With --rerun: the runs to repeat, or all.")
+    ] = [],  # noqa: B006  (typer copies it)
+    places: Annotated[
+        list[str],
+        typer.Option("--as", metavar="NAME=TASK", help="Where own data lies: folder:songs=folder:/music/songs."),
+    ] = [],  # noqa: B006
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="Of a score that is repeated. Default: 0.001.", min=0)
+    ] = None,
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
+    device: Device = "auto",
+    workers: Workers = 2,
+    threads: Threads = 0,
+    plugin: Plugins = [],  # noqa: B006
+    quiet: Quiet = False,
+) -> None:
+    """Compute again what records say: metrics from scores, hashes from labels, keys from what was asked."""
+    from mirbench.progress import Progress
+    from mirbench.submission import CLAIMED, Submission, lacking_members, strange_files
+    from mirbench.tasks.statistics import committed
+    from mirbench.verify import safe
+    from mirbench.verify import verify as check
+
+    _refuse_idle(rerun, strict, only, places, tolerance, allow_own)
+    catalogue, progress = catalogue_of(plugin, data, weights), Progress(quiet=quiet)
+    further = Submission(catalogue, committed, data, allow_own) if strict else None
+    cases = check(runs, catalogue, progress, further)
+    strange = list(strange_files(runs)) if strict else []
+    if strict:
+        lacking_members(cases)
+    for path, fault in strange:
+        print(safe(f"{path}: {fault}"))
+    _print(cases)
+    failed = bool(strange) or any(not case.holds for case in cases)
+    if rerun:
+        from mirbench.rerun import choose, parse_places, repeat
+
+        chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
+        where = parse_places(places)
+        how = {"data": data, "weights": weights, "device": device, "workers": workers, "threads": threads}
+        failed |= not _print_repeats([repeat(run, catalogue, where, progress, **how) for run in chosen], tolerance)
+    if strict:
+        print(CLAIMED)
+    print("A record that holds is consistent, which is not to say true" + ("." if rerun else "; --rerun repeats runs."))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _refuse_idle(
+    rerun: bool, strict: bool, only: Sequence[str], places: Sequence[str], tolerance: float | None, allow_own: bool
+) -> None:
+    """Refuse options that would do nothing."""
+    for flag, given in {"--only": only, "--as": places, "--tolerance": tolerance is not None}.items():
+        if given and not rerun:
+            raise BadInput(f"{flag} is about runs that are repeated: add --rerun")
+    if allow_own and not strict:
+        raise BadInput("--allow-own is about submissions: add --strict")
+
+
+def _print(cases: Sequence[Case]) -> None:
+    from mirbench.verify import safe
+
+    notes: dict[str, list[Path]] = defaultdict(list)
+    for case in cases:
+        for problem in case.problems:
+            print(safe(f"{case.folder}: {problem}"))
+        for note in case.notes:
+            notes[note].append(case.folder)
+    for note, folders in notes.items():
+        print(safe(f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"))
+    n_hold = sum(case.holds for case in cases)
+    idle = sum(case.holds and case.record is not None and case.record.status != "done" for case in cases)
+    counted = f"{len(cases)} records" if len(cases) > 1 else "1 record"
+    without = f" ({idle} of them without a result)" if idle else ""
+    print(f"{counted}: {n_hold} hold{without}, {len(cases) - n_hold} do not.")
+
+
+def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
+    """Print what came of runs that were repeated; whether every one came out the same."""
+    from mirbench.rerun import TOLERANCE
+    from mirbench.verify import safe
+
+    limit = TOLERANCE if tolerance is None else tolerance
+    for found in repeats:
+        print(safe(f"{found.folder}: {found}"))
+    within = sum(found.within(limit) for found in repeats)
+    unable = sum(bool(found.unable) for found in repeats)
+    counted = f"{len(repeats)} runs" if len(repeats) != 1 else "1 run"
+    print(
+        f"{counted} to repeat: {within} within {limit:g} of the scores on record, "
+        f"{len(repeats) - within - unable} not, {unable} not compared."
+    )
+    return within == len(repeats)
