@@ -92,7 +92,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
             fitted: Fitted | None = None
             if not known:
                 if plan.unable:
-                    record, scores, trace = replace(unfinished(spec, plan), status="skipped", reason=plan.unable), None, ""
+                    record, scores, trace = _skipped(unfinished(spec, plan), plan.unable)
                 else:
                     context = context or context_of(plan, progress)
                     record, scores, fitted, trace = _attempt(spec, plan, context)
@@ -212,6 +212,10 @@ def find_device(name: str, threads: int) -> Any:
     if device.type == "cuda":
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return device
+
+
+def _skipped(record: RunRecord, reason: str) -> tuple[RunRecord, None, str]:
+    return replace(record, status="skipped", reason=reason), None, ""
 
 
 def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:

@@ -58,7 +58,7 @@ def write(root: Path, plan: Plan, seed: int = 0, draw: int | None = None, **fact
     scores = rng.dirichlet(np.ones(len(split.classes)), len(split)).astype(np.float32)
     found = metrics.evaluate(plan.task.metrics, scores, split.targets())
     counts = {name: sum(c.split == name for c in plan.folds[0]) for name in ("train", "valid", "test")}
-    blank = runner._blank(spec, plan)
+    blank = runner.unfinished(spec, plan)
     done = replace(
         blank, status="done", metrics=found, n_scored=metrics.n_scored(found), n_clips=counts,
         seconds={"train": 1.0 + seed}, environment={"python": "3.11"}, **facts,
@@ -324,7 +324,7 @@ def test_metrics_are_those_of_evaluate_to_the_bit(plan: Plan) -> None:
 
 
 def test_run_that_failed_holds(plan: Plan, tmp_path: Path) -> None:
-    RunStore(tmp_path).write(replace(runner._blank(plan.specs[0], plan), reason="out of memory"))
+    RunStore(tmp_path).write(replace(runner.unfinished(plan.specs[0], plan), reason="out of memory"))
     assert problems(of(tmp_path)) == {}
 
 
