@@ -25,7 +25,7 @@ from mirbench.runner import Outcome
 from mirbench.store import RunStore, Scores
 from mirbench.types import FloatArray, RunRecord, RunSpec
 
-__all__ = ["AVERAGES", "Ensemble", "Member", "combine", "find_member", "parse_weights", "report"]
+__all__ = ["AVERAGES", "Ensemble", "Member", "averaged", "by_clip", "combine", "find_member", "parse_weights", "report"]
 
 AVERAGES = ("prob", "rank")
 
@@ -252,14 +252,11 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
 
     runs = [run for member in members if (run := member.run(fold, seed))]
     records = [record for _, record in runs]
-    parts = [_by_clip(store.scores(folder)) for folder, _ in runs]
+    parts = [by_clip(store.scores(folder)) for folder, _ in runs]
     for (folder, _), part in zip(runs, parts, strict=True):
         if not np.array_equal(part.hashes, parts[0].hashes):
             raise BadInput(f"{folder} and {runs[0][0]} cannot be combined: their test clips or labels differ")
-    kind = parts[0].targets.kind
-    scores = [_ranks(part.scores, kind) if average == "rank" else part.scores for part in parts]
-    mean = np.average(np.stack(scores).astype(np.float64), axis=0, weights=[member.weight for member in members])
-    combined = replace(parts[0], scores=np.clip(mean, 0, 1).astype(np.float32))
+    combined = replace(parts[0], scores=averaged(parts, average, [member.weight for member in members]))
     first = records[0]
     names = tuple(name for name in first.metrics if name in metrics.METRICS)
     metrics.validate(combined.scores, combined.targets, *combined.scores.shape)
@@ -309,7 +306,15 @@ def _spec(members: Sequence[Member], records: Sequence[RunRecord], fold: int, se
     )
 
 
-def _by_clip(scores: Scores) -> Scores:
+def averaged(parts: Sequence[Scores], average: str, weights: Sequence[float]) -> FloatArray:
+    """Weighted mean of several scores of the same clips, or of their ranks."""
+    kind = parts[0].targets.kind
+    scores = [_ranks(part.scores, kind) if average == "rank" else part.scores for part in parts]
+    mean = np.average(np.stack(scores).astype(np.float64), axis=0, weights=weights)
+    return np.clip(mean, 0, 1).astype(np.float32)
+
+
+def by_clip(scores: Scores) -> Scores:
     """The same scores with the clips in the order of their ids."""
     return scores.take(np.argsort(scores.clip_ids))
 

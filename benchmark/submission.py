@@ -31,7 +31,8 @@ from mirbench.registry import Catalogue
 from mirbench.rerun import differences, request_of
 from mirbench.store import Scores
 from mirbench.types import Clip, RunRecord, RunSpec, Split, Task
-from mirbench.verify import Case, digest, safe
+from mirbench.untrusted import safe
+from mirbench.verify import Case, digest
 
 __all__ = ["CLAIMED", "Submission", "lacking_members", "schema", "strange_files"]
 

@@ -9,43 +9,28 @@ whatever goes wrong with one is said in a line, before the next.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
-import zipfile
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from mirbench import metrics
+from mirbench.ensemble import averaged, by_clip
 from mirbench.errors import BadInput, MirbenchError
 from mirbench.hyperparameters import grid
 from mirbench.progress import Progress
+from mirbench.recompute import misshapen, wrong_metrics, wrong_targets
 from mirbench.registry import Catalogue
-from mirbench.store import RunStore, Scores, read_record, target_hashes
-from mirbench.types import FloatArray, RunRecord, RunSpec, Targets, Task
+from mirbench.store import RunStore, Scores
+from mirbench.types import RunRecord, RunSpec, Task
+from mirbench.untrusted import mistyped, read_record_of, unreadable_scores
 
-__all__ = ["Case", "digest", "record_folders", "safe", "verify"]
-
-RTOL = 1e-9
-"""How far a metric may be from the one on record: other builds of numpy add in another order, and no further."""
-
-_MAX_RECORD = 2**24  # bytes
-_MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
-
-_ARRAYS = {
-    "clip_ids": ("U", 1), "groups": ("U", 1), "scores": ("f4", 2), "target_value": ("f4", 2),
-    "target_known": ("b1", 2), "target_kind": ("U", 0), "target_hashes": ("S16", 1),
-}  # fmt: skip
-"""Of scores.npz: how the dtype of each array begins, and its number of axes."""
+__all__ = ["Case", "digest", "record_folders", "verify"]
 
 
 @dataclass
@@ -134,12 +119,6 @@ def digest(*columns: Iterable[Any]) -> str:
     return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def safe(text: object, length: int = 400) -> str:
-    """A text of somebody else's as one printable line."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in str(text))
-    return line if len(line) <= length else line[:length] + " …"
-
-
 def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
@@ -158,8 +137,8 @@ def _examined(folder: Path, facts: _Facts, further: Further | None) -> Case:
 
 def _examine(case: Case, facts: _Facts) -> Scores | None:
     """The checks of one record by itself; returns its scores where they can be read."""
-    case.record = record = _record(case.folder)
-    case.problems += _mistyped(record, RunRecord, "")
+    case.record = record = read_record_of(case.folder)
+    case.problems += mistyped(record, RunRecord, "")
     if case.problems:
         return None
     case.problems += _identity(case.folder, record)
@@ -172,7 +151,7 @@ def _examine(case: Case, facts: _Facts) -> Scores | None:
     case.notes += notes
     if scores is None:
         return None
-    case.problems += list(_wrong_targets(scores)) or list(_wrong_metrics(record, scores))
+    case.problems += list(wrong_targets(scores)) or list(wrong_metrics(record, scores))
     case.targets = digest(scores.clip_ids, scores.hashes)
     case.predictions = hashlib.sha256(scores.scores.tobytes()).hexdigest()
     return scores
@@ -185,58 +164,14 @@ def _scores(case: Case, record: RunRecord) -> Scores | None:
         held = [name for name, there in (("metrics", record.metrics), ("scores", path.exists())) if there]
         case.problems += [f"is {record.status} and has {' and '.join(held)}"] if held else []
         return None
-    if faults := list(_unreadable(path)):
+    if faults := list(unreadable_scores(path)):
         case.problems += faults
         return None
     store.robustness(case.folder)  # raises where its curves cannot be read
     scores = store.scores(case.folder)
-    faults = list(_misshapen(record, scores))
+    faults = list(misshapen(record, scores))
     case.problems += faults
     return None if faults else scores
-
-
-def _record(folder: Path) -> RunRecord:
-    """The record, which must be one JSON value that names no field twice."""
-    path = folder / "record.json"
-    if not path.is_file() or path.stat().st_size > _MAX_RECORD:
-        raise BadInput(f"record.json: a file of at most {_MAX_RECORD // 2**20} MB is needed")
-    record = read_record(path)
-    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_doubles)
-    return record
-
-
-def _refuse_doubles(pairs: Sequence[tuple[str, Any]]) -> None:
-    if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-        raise BadInput(f"record.json: names '{twice[0]}' twice")
-
-
-def _mistyped(value: Any, kind: Any, where: str) -> Iterator[str]:
-    """Fields of a record whose values are not of the types that its dataclass declares."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        for name, of in get_type_hints(kind).items():
-            if name in {f.name for f in dataclasses.fields(kind)}:
-                yield from _mistyped(getattr(value, name), of, f"{where}.{name}" if where else name)
-    elif origin is Mapping and isinstance(value, dict):
-        for name, item in value.items():
-            yield from _mistyped(item, parts[1], f"{where}.{name}")
-    elif origin is Sequence and isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            yield from _mistyped(item, parts[0], f"{where}[{number}]")
-    elif not _is_of(value, kind, origin, parts):
-        yield f"{where} is {json.dumps(value)[:40]}, which is not {str(kind).replace('typing.', '')}"
-
-
-def _is_of(value: Any, kind: Any, origin: Any, parts: tuple[Any, ...]) -> bool:
-    if kind is Any:
-        return True
-    if origin in (Union, UnionType):
-        return any(next(_mistyped(value, part, ""), None) is None for part in parts)
-    if origin is Literal:
-        return value in parts
-    if kind is float:  # JSON has no word for an undefined one, nor for 1.0
-        return value is None or type(value) in (int, float)
-    return type(value) is kind
 
 
 def _identity(folder: Path, record: RunRecord) -> Iterator[str]:
@@ -261,137 +196,6 @@ def _search(record: RunRecord) -> Iterator[str]:
     scored = [-np.inf if trial["valid_score"] is None else trial["valid_score"] for trial in record.trials]
     if record.chosen != points[int(np.argmax(scored))]:
         yield f"chosen is {dict(record.chosen)}; {points[int(np.argmax(scored))]} was best on valid"
-
-
-def _unreadable(path: Path) -> Iterator[str]:
-    """What is wrong with the container of scores; looks at nothing but its table of contents and headers."""
-    if not path.is_file():
-        yield "scores.npz: no such file"
-        return
-    try:
-        with zipfile.ZipFile(path) as held:
-            yield from _strange_members(held)
-    except (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
-        yield f"scores.npz: not readable as scores ({e})"
-
-
-def _strange_members(held: zipfile.ZipFile) -> Iterator[str]:
-    members = held.infolist()
-    names = [member.filename.removesuffix(".npy") for member in members]
-    if strange := [name for name in names if name not in _ARRAYS or names.count(name) > 1]:
-        yield f"scores.npz: holds {safe(strange[0], 80)!r}, which scores do not have, or have once"
-    elif sum(member.file_size for member in members) > _MAX_SCORES:
-        yield f"scores.npz: unpacks to more than {_MAX_SCORES // 2**20} MB"
-    elif any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        yield "scores.npz: is packed in a way that numpy does not pack"
-    else:
-        for name, member in zip(names, members, strict=True):
-            with held.open(member) as stream:
-                yield from _strange_array(name, stream, member.file_size)
-
-
-def _strange_array(name: str, stream: Any, size: int) -> Iterator[str]:
-    """What is wrong with the header of an array: a pickle, another type, a shape that is not what follows."""
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(npy.read_magic(stream))
-    if read is None:
-        yield f"scores.npz: {name} is of a format that numpy does not write for scores"
-        return
-    shape, _, dtype = read(stream)
-    begins, n_axes = _ARRAYS[name]
-    if dtype.hasobject:
-        yield f"scores.npz: {name} is a pickle, which is not read"
-    elif not f"{dtype.kind}{dtype.itemsize}".startswith(begins) or len(shape) != n_axes:
-        yield f"scores.npz: {name} is an array of {dtype} of shape {shape}; {begins} with {n_axes} axes is needed"
-    elif min(shape, default=0) < 0 or int(np.prod(shape, dtype=object)) * dtype.itemsize != size - stream.tell():
-        yield f"scores.npz: {name} says it has shape {shape}, and holds {size - stream.tell()} bytes"
-
-
-def _misshapen(record: RunRecord, scores: Scores) -> Iterator[str]:
-    """Whether the arrays fit one another and the record."""
-    n_clips = len(scores.clip_ids)
-    n_classes = len(record.classes) or scores.targets.value.shape[1]  # records of mirbench 0.1.0 name no classes
-    lengths = {len(part) for part in (scores.groups, scores.hashes, scores.targets.known, scores.clip_ids)}
-    if lengths != {n_clips} or scores.targets.known.shape != scores.targets.value.shape:
-        yield "scores.npz: its arrays are of different lengths"
-        return
-    try:
-        metrics.validate(scores.scores, scores.targets, n_clips, n_classes)
-    except ValueError as error:
-        yield f"scores.npz: {error}"
-    if record.n_clips.get("test") != n_clips or n_clips == 0:
-        yield f"has {record.n_clips.get('test')} test clips on record and {n_clips} in scores.npz"
-    if twice := [name for name, count in Counter(scores.clip_ids.tolist()).items() if count > 1]:
-        yield f"scores.npz: the clip {twice[0]} is there twice"
-    if scores.targets.kind not in (record.kind or scores.targets.kind, "single-label", "multi-label"):
-        yield f"scores.npz: is of a {scores.targets.kind} task"
-    elif record.kind and scores.targets.kind != record.kind:
-        yield f"is {record.kind} on record and {scores.targets.kind} in scores.npz"
-
-
-def _wrong_targets(scores: Scores) -> Iterator[str]:
-    """Whether the labels are labels, and those that were hashed."""
-    value, known = scores.targets.value, scores.targets.known
-    if not ((value >= 0) & (value <= 1)).all():
-        yield "scores.npz: a label is not between 0 and 1"
-        return
-    one = ((value == 1).sum(axis=1) == 1) & ((value != 0).sum(axis=1) == 1) & known.all(axis=1)
-    if scores.targets.kind == "single-label" and not one.all():
-        yield f"scores.npz: the clip {scores.clip_ids[~one][0]} has not exactly one class"
-        return
-    ids, wrong = scores.clip_ids, target_hashes(scores.clip_ids, scores.targets) != scores.hashes
-    if wrong.any():
-        yield f"scores.npz: id or labels of {wrong.sum()} clips are not those hashed (first: {ids[wrong][0]})"
-
-
-def _wrong_metrics(record: RunRecord, scores: Scores) -> Iterator[str]:
-    """Whether metrics are what the scores give."""
-    if strange := [name for name in record.metrics if name not in metrics.METRICS]:
-        yield f"has a metric called {strange[0]}, which this mirbench does not know"
-    kind = scores.targets.kind
-    names = [name for name in record.metrics if name not in strange]
-    if undefined := [name for name in names if kind not in metrics.METRICS[name].task_kinds]:
-        yield f"has {undefined[0]}, which is not defined for {kind} tasks"
-        return
-    if not names:
-        yield "is done and has no metrics"
-        return
-    found = recomputed(names, scores.scores, scores.targets)
-    counts = metrics.n_scored(found)
-    if unequal := [line for name in names for line in _unequal(name, record.metrics[name], found[name])]:
-        yield unequal[0] + (f" (and {len(unequal) - 1} other metrics differ)" if len(unequal) > 1 else "")
-    elif dict(record.n_scored) != counts:
-        yield f"n_scored is {dict(record.n_scored)} on record and {counts} by its scores"
-
-
-def recomputed(names: Sequence[str], scores: FloatArray, targets: Targets) -> dict[str, Any]:
-    """`metrics.evaluate`, in half of the time: a mean over classes is taken of the values beside it."""
-    means = {name: part for name in names if (part := metrics.METRICS[name].per_class) in names}
-    found = metrics.evaluate(tuple(name for name in names if name not in means), scores, targets)
-    for name, part in means.items():
-        defined = [value for value in found[part] if value is not None]
-        found[name] = float(np.mean(defined)) if defined else None
-    return found
-
-
-def _unequal(name: str, recorded: Any, found: Any) -> Iterator[str]:
-    """How a metric on record differs from one that was computed again."""
-    ours = np.array(found, dtype=np.float64)
-    try:
-        theirs = np.array(recorded, dtype=np.float64)
-    except (TypeError, ValueError):
-        theirs = np.empty((0, 0, 0))
-    if theirs.shape != ours.shape:
-        yield f"{name} on record is not numbers of the shape that its scores give"
-        return
-    off = np.argwhere(~np.isclose(theirs, ours, rtol=RTOL, atol=1e-12, equal_nan=True))
-    if len(off):
-        place = tuple(off[0])
-        where = f" in {len(off)} of {ours.size} places, the first {list(map(int, place))}," if place else ""
-        yield f"{name}{where} is {_said(theirs[place])} on record and {_said(ours[place])} by its scores"
-
-
-def _said(value: float) -> str:
-    return "undefined" if np.isnan(value) else repr(float(value))
 
 
 class _Facts:
@@ -509,28 +313,14 @@ def _compare_ensembles(cases: Sequence[Case]) -> None:
 def _wrong_average(case: Case, spec: RunSpec, members: Sequence[Case]) -> Iterator[str]:
     """Whether an ensemble's scores are the mean of its members', computed here anew."""
     store = RunStore(case.folder)
-    own, *parts = [_by_clip(store.scores(each.folder)) for each in (case, *members)]
+    own, *parts = [by_clip(store.scores(each.folder)) for each in (case, *members)]
     records = [member.record for member in members if member.record is not None]
     if any(not np.array_equal(part.hashes, own.hashes) for part in parts):
         yield "has other clips or labels than its members"
         return
-    held = [_ranks(part) if spec.params["average"] == "rank" else part.scores.astype(np.float64) for part in parts]
-    mean = np.average(held, axis=0, weights=spec.params["member_weights"])
+    mean = averaged(parts, spec.params["average"], spec.params["member_weights"])
     deviation = float(np.abs(mean - own.scores).max())
     if deviation > 1e-6:  # of float32
         yield f"its scores are up to {deviation:.2g} away from the average of its members"
     if set(case.record.contaminated if case.record else ()) != {name for r in records for name in r.contaminated}:
         yield "its contamination is not that of its members"
-
-
-def _by_clip(scores: Scores) -> Scores:
-    return scores.take(np.argsort(scores.clip_ids))
-
-
-def _ranks(scores: Scores) -> FloatArray:
-    """Ranks from 0 to 1: of the classes of a clip, or in a multi-label task of the clips of a class."""
-    from scipy.stats import rankdata
-
-    axis = 1 if scores.targets.kind == "single-label" else 0
-    ranks: FloatArray = (rankdata(scores.scores, axis=axis) - 1) / max(scores.scores.shape[axis] - 1, 1)
-    return ranks

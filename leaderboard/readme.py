@@ -2,7 +2,7 @@
 
 ::
 
-    <!-- mirbench:begin task=gtzan-mini columns=rank,system,accuracy note=no -->
+    <!-- mirbench:begin task=gtzan-mini columns=rank,system,accuracy rows=10 note=no -->
     <!-- mirbench:end -->
 """
 
@@ -14,7 +14,7 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, UnknownName
@@ -40,6 +40,7 @@ class _Block:
     end: int
     tasks: tuple[str, ...]
     columns: tuple[str, ...]
+    rows: int | None
     note: bool
 
 
@@ -75,16 +76,22 @@ def updated(text: str, boards: Sequence[Board], tasks: Sequence[str] = (), colum
     for block in reversed(_blocks(text, lines)):
         shown = of_tasks(boards, block.tasks or tasks)
         end = re.sub(r"[^\r\n]", "", lines[block.begin]) or "\n"
-        body = _body(shown, block.columns or columns, block.note).replace("\n", end)
+        body = _body(shown, block.columns or columns, block).replace("\n", end)
         lines[block.begin + 1 : block.end] = [f"{end}{body}{end}{end}"]
     return "".join(lines)
 
 
-def _body(boards: Sequence[Board], columns: Sequence[str], note: bool) -> str:
+def _body(boards: Sequence[Board], columns: Sequence[str], block: _Block) -> str:
     parts = []
     for board in boards:
-        parts += [*([heading(board)] if len(boards) > 1 else []), *section(board, columns)]
-    return "\n\n".join([*parts, *([NOTE] if note else [])])
+        parts += [heading(board)] if len(boards) > 1 else []
+        n_rows = len(board.rows)
+        if block.rows is None or block.rows >= n_rows:
+            parts += section(board, columns)
+        else:
+            parts += section(replace(board, rows=board.rows[: block.rows], problems=()), columns)
+            parts.append(f"The first {block.rows} of {n_rows} systems.")
+    return "\n\n".join([*parts, *([NOTE] if block.note else [])])
 
 
 def _blocks(text: str, lines: Sequence[str]) -> list[_Block]:
@@ -122,7 +129,7 @@ def _html_lines(text: str) -> list[int]:
 def _block(begin: int, end: int, options: str) -> _Block:
     tasks: list[str] = []
     columns: list[str] = []
-    note = True
+    rows, note = None, True
     try:
         words = shlex.split(options)
     except ValueError as error:
@@ -133,11 +140,13 @@ def _block(begin: int, end: int, options: str) -> _Block:
             tasks.append(value)
         elif name == "columns" and value:
             columns += value.split(",")
+        elif name == "rows" and re.fullmatch("[1-9][0-9]*", value):
+            rows = int(value)
         elif name == "note" and value in ("yes", "no"):
             note = value == "yes"
         else:
-            raise UnknownName("option of mirbench:begin", word, ["task=NAME", "columns=NAME,NAME", "note=no"])
-    return _Block(begin, end, tuple(tasks), tuple(columns), note)
+            raise UnknownName("option of mirbench:begin", word, ["task=NAME", "columns=NAME,NAME", "rows=N", "note=no"])
+    return _Block(begin, end, tuple(tasks), tuple(columns), rows, note)
 
 
 def _replace(path: Path, content: bytes) -> None:

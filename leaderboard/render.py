@@ -20,6 +20,7 @@ JSON_VERSION = 1
 SAID = {
     "full": "",
     "excerpt": "An excerpt: its numbers are optimistic and compare with nothing but this table.",
+    "own": "Clips of somebody's own: its numbers compare with nothing but this table.",
     "synthesised": "Synthesised audio: shows that the machinery works, says nothing about music.",
 }
 NOTE = (

@@ -363,6 +363,24 @@ def test_update_fills_each_block_by_its_own_options() -> None:
     assert (found[0], found[-2:]) == (["method + source", "accuracy"], [["rank"], ["1"]])
 
 
+def test_update_of_a_block_of_some_rows_says_how_many_there_are() -> None:
+    text = updated(block("task=tones columns=system rows=2 note=no "), [three()])
+    assert cells(text) == [["method + source"], ["a + tiny"], ["b + tiny"]]
+    assert "The first 2 of 3 systems." in text
+
+
+def test_update_of_a_block_of_more_rows_than_there_are_shows_all() -> None:
+    text = updated(block("task=tones columns=system rows=3 note=no "), [three()])
+    assert len(cells(text)) == 4
+    assert "The first" not in text
+
+
+@pytest.mark.parametrize("rows", ["0", "-1", "many", ""])
+def test_update_refuses_a_number_of_rows_that_is_none(rows: str) -> None:
+    with pytest.raises(UnknownName, match="rows=N"):
+        updated(block(f"rows={rows} "), [three()])
+
+
 def test_update_takes_the_options_of_the_command_where_the_block_has_none() -> None:
     found = updated(block() + block("columns=key "), tables(), ["noises"], ["system"])
     assert cells(found) == [["method + source"], ["x + tiny"], ["key"], ["0123abcd"]]

@@ -19,7 +19,7 @@ import typer
 import yaml
 from numpy.lib import format as npy
 
-from mirbench import cli, metrics, rerun, runner, submission, verify
+from mirbench import cli, metrics, recompute, rerun, runner, submission, untrusted, verify
 from mirbench.ensemble import combine
 from mirbench.errors import BadInput, MissingExtra
 from mirbench.plan import Plan, Request, make_plan
@@ -312,7 +312,7 @@ def test_key_on_record_twice_with_other_scores_is_caught(plan: Plan, tmp_path: P
 
 
 def test_arrays_that_unpack_to_too_much_are_not_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_MAX_SCORES", 1000)
+    monkeypatch.setattr(untrusted, "_MAX_SCORES", 1000)
     assert all("unpacks to more than" in line for lines in problems(of(runs)).values() for line in lines)
 
 
@@ -320,7 +320,7 @@ def test_metrics_are_those_of_evaluate_to_the_bit(plan: Plan) -> None:
     split = heard(plan)
     scores = np.random.default_rng(0).random((len(split), 2)).astype(np.float32)
     names = plan.task.metrics
-    assert verify.recomputed(names, scores, split.targets()) == metrics.evaluate(names, scores, split.targets())
+    assert recompute.recomputed(names, scores, split.targets()) == metrics.evaluate(names, scores, split.targets())
 
 
 def test_run_that_failed_holds(plan: Plan, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def verify(
     from mirbench.progress import Progress
     from mirbench.submission import CLAIMED, Submission, lacking_members, strange_files
     from mirbench.tasks.statistics import committed
-    from mirbench.verify import safe
+    from mirbench.untrusted import safe
     from mirbench.verify import verify as check
 
     _refuse_idle(rerun, strict, only, places, tolerance, allow_own)
@@ -97,7 +97,7 @@ def _refuse_idle(
 
 
 def _print(cases: Sequence[Case]) -> None:
-    from mirbench.verify import safe
+    from mirbench.untrusted import safe
 
     notes: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
@@ -117,7 +117,7 @@ def _print(cases: Sequence[Case]) -> None:
 def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
     """Print what came of runs that were repeated; whether every one came out the same."""
     from mirbench.rerun import TOLERANCE
-    from mirbench.verify import safe
+    from mirbench.untrusted import safe
 
     limit = TOLERANCE if tolerance is None else tolerance
     for found in repeats:

@@ -22,7 +22,6 @@ from mirbench.types import RunRecord
 __all__ = ["described"]
 
 ALPHA = 0.05
-_SAID = {**SAID, "own": "Clips of somebody's own: its numbers compare with nothing but this table."}
 _PER_CLASS = {"f1-per-class": "F1", "two-class-f1-per-class": "two-class F1"}
 _COSTS = {
     "trainable": "values moved by an optimiser",
@@ -53,7 +52,7 @@ def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any
     return {
         "title": board.title,
         "standing": board.standing,
-        "said": _SAID.get(board.standing, ""),
+        "said": SAID.get(board.standing, ""),
         "summary": _summary(board),
         "verdict": _verdict(board),
         "classes": list(board.classes),

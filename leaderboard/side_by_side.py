@@ -1,0 +1,136 @@
+"""Printed results and ours as markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from textwrap import shorten
+from typing import Any
+
+from mirbench.leaderboard.printed import SCALES, Printed
+from mirbench.leaderboard.render import _escaped
+from mirbench.leaderboard.reproduce import RULE, Line, Verdict
+
+__all__ = ["as_csv", "as_json", "as_markdown", "summary"]
+
+JSON_VERSION = 1
+_WIDEST = 120  # letters of a system's name
+_UNITS = {"fraction": "", "percent": " %", "points": " points", "count": "", "millions": " M", "seconds": " s",
+          "min:s": " min:s", "nats": "", "full scale": "", "setting": "", "order": ""}  # fmt: skip
+_ORDER: tuple[Verdict, ...] = ("agrees", "differs", "cannot tell", "shown", "other data", "stand-in", "not run")
+
+
+def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterable[str] = ()) -> str:
+    """A table with the rule below it, why lines were not run, and what the printed numbers' own notes say."""
+    from tabulate import tabulate
+
+    heads = ["row", "quantity", "printed", "ours", "95 % interval", "n", "verdict", "by"]
+    align = ("left", "left", "right", "right", "right", "left", "left", "left")
+    rows = [[_escaped(cell) for cell in _cells(line)] for line in lines]
+    parts = [f"# {_escaped(title)}", *map(_escaped, [*notes, reference] if reference else notes)]
+    parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True, colalign=align))
+    parts += [f"{summary(lines)}.", RULE]
+    parts += _listed("Not run", ((line.reason, line) for line in lines if line.verdict == "not run"))
+    parts += _listed("Other data", ((line.reason, line) for line in lines if line.verdict == "other data"))
+    parts += _listed("Notes", ((line.printed.note, line) for line in lines if line.verdict != "not run"))
+    parts += _listed("Printed in", ((line.printed.where, line) for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(lines: Sequence[Line]) -> str:
+    """How many lines have which verdict."""
+    count = Counter(line.verdict for line in lines)
+    return ", ".join(f"{count[verdict]} {verdict}" for verdict in _ORDER if count[verdict])
+
+
+def _cells(line: Line) -> list[str]:
+    printed = line.printed
+    sd = "" if printed.sd is None else f" ± {printed.sd:g}"
+    interval = (
+        "" if line.low is None or line.high is None else f"{_text(line.low, printed)} – {_text(line.high, printed)}"
+    )
+    return [
+        printed.row, printed.quantity, f"{printed.value}{sd}{_UNITS[printed.unit]}",
+        _ours(line), interval, _n(line), line.verdict, shorten(line.by, _WIDEST, placeholder=" …"),
+    ]  # fmt: skip
+
+
+def _ours(line: Line) -> str:
+    if line.ours is None:
+        return "—"
+    dead = f" + {_text(line.printed.dead / SCALES[line.printed.unit], line.printed)}" if line.printed.dead else ""
+    return _text(line.ours, line.printed) + dead
+
+
+def _text(value: float, printed: Printed) -> str:
+    """With a digit more than is printed; whole counts as they are."""
+    if printed.unit == "count":
+        return f"{value:.0f}"
+    return f"{value:.1f} s" if printed.unit == "min:s" else f"{value:.{printed.n_digits + 1}f}"
+
+
+def _n(line: Line) -> str:
+    counts = ((line.n_models, "model"), (line.n_seeds, "seed"), (line.n_clips, "clip"))
+    return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n is not None)
+
+
+def _listed(heading: str, said: Iterable[tuple[str, Line]]) -> list[str]:
+    """A list of what is said of which rows; nothing where nothing is."""
+    rows: dict[str, dict[str, None]] = defaultdict(dict)
+    for text, line in said:
+        if text:
+            rows[text][line.printed.row] = None
+    items = [f"* {_escaped(text)}: {_escaped(_few(list(names)))}" for text, names in rows.items()]
+    return [f"{heading}:\n\n" + "\n".join(items)] if items else []
+
+
+def _few(names: list[str]) -> str:
+    return "; ".join(names) if len(names) <= 12 else f"{'; '.join(names[:10])} and {len(names) - 10} more"
+
+
+def _fields(line: Line) -> dict[str, Any]:
+    printed = line.printed
+    return {
+        "table": printed.table,
+        "row": printed.row,
+        "quantity": printed.quantity,
+        "unit": printed.unit,
+        "printed": printed.value,
+        "printed_sd": printed.sd,
+        "printed_n_seeds": printed.n_seeds,
+        "printed_n_clips": printed.n_clips,
+        "dead": printed.dead,
+        "ours": line.ours,
+        "low": line.low,
+        "high": line.high,
+        "n_models": line.n_models,
+        "n_seeds": line.n_seeds,
+        "n_clips": line.n_clips,
+        "verdict": line.verdict,
+        "by": line.by,
+        "reason": line.reason,
+        "where": printed.where,
+        "note": printed.note,
+    }
+
+
+def as_csv(lines: Sequence[Line]) -> str:
+    """A line a comparison; empty where there is no number."""
+    import pandas as pd
+
+    frame = pd.DataFrame([_fields(line) for line in lines]).convert_dtypes()
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def as_json(title: str, reference: str, lines: Sequence[Line], notes: Iterable[str] = ()) -> str:
+    """The same with title and rule, strict JSON."""
+    held = {
+        "schema_version": JSON_VERSION,
+        "title": title,
+        "reference": reference,
+        "notes": list(notes),
+        "rule": RULE,
+        "lines": [_fields(line) for line in lines],
+    }
+    return json.dumps(held, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
