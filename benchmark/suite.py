@@ -22,8 +22,29 @@
     fold = 0                                    # one alone; all if left out
     windows = "nonoverlap"                      # and `average`, as the flags of `mirbench run`
 
-``set``, ``search`` and ``source-set`` of the defaults hold beside those of a run. Ranges are counted in decimals, hold
-both ends, and have to meet the second one. A combination is what one command ``mirbench run`` would do.
+    [[run]]
+    method = "picture-mlp"
+    source = "vit-b16"
+    each = { lr = [1e-3, 2e-3] }                # hyperparameters again, but every combination is a run of its own
+
+``set``, ``search``, ``each`` and ``source-set`` of the defaults hold beside those of a run. Ranges are counted in
+decimals, hold both ends, and have to meet the second one. A combination is what one command ``mirbench run`` would do.
+
+What follows is for `mirbench reproduce`, and a sweep does not look at it::
+
+    printed = ["hung2022-table1"]               # tables of leaderboard/published; the suite's own name if left out
+
+    [[run]]
+    row = "IDS-NMR, {source}"                   # the printed row that it answers; {task}, {method}, and those of `each`
+    other = "public recordings"                 # it hears other clips than the paper did: shown beside, never judged
+    demo-task = "gtzan-demo"                    # where no source of this machine takes its own stand-in
+
+    [[data]]                                    # what the clips of a task are, no run needed
+    task = "ballroom"
+    row = "Ballroom"                            # a printed row about all of it, and
+    rows = { "Ballroom:Tango" = "Tango" }       # rows about a class each
+    splits = ["train", "valid"]                 # all of its clips if left out
+    other = ""
 """
 
 from __future__ import annotations
@@ -33,7 +54,7 @@ import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -41,17 +62,23 @@ from typing import Any
 
 from mirbench.datasets import user_path
 from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
-from mirbench.hyperparameters import parse_method, parse_seeds, parse_source
+from mirbench.hyperparameters import grid, parse_method, parse_seeds, parse_source
 from mirbench.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.registry import Catalogue
+from mirbench.toml_tables import Kinds, as_text, check_table, listed
 from mirbench.types import Method, Windowing
 
-__all__ = ["Entry", "Suite", "naming", "read_suite", "shipped"]
+__all__ = ["DataEntry", "Entry", "Suite", "naming", "read_suite", "shipped"]
 
-_MOST = 10_000  # values of one range
-
-_TOP: Mapping[str, tuple[type, ...]] = {"title": (str,), "reference": (str,), "defaults": (dict,), "run": (list,)}
-_RUN: Mapping[str, tuple[type, ...]] = {
+_TOP: Kinds = {
+    "title": (str,),
+    "reference": (str,),
+    "printed": (list,),
+    "defaults": (dict,),
+    "run": (list,),
+    "data": (list,),
+}
+_RUN: Kinds = {
     "task": (str, list),
     "method": (str, list),
     "source": (str, list),
@@ -61,10 +88,19 @@ _RUN: Mapping[str, tuple[type, ...]] = {
     "average": (str,),
     "set": (dict,),
     "search": (dict,),
+    "each": (dict,),
     "source-set": (dict,),
+    "row": (str,),
+    "other": (str,),
+    "demo-task": (str,),
 }
-_RANGE: Mapping[str, tuple[type, ...]] = {name: (int, Decimal) for name in ("from", "to", "step")}
-_SAID = {str: "text", int: "a whole number", Decimal: "a number", list: "a list", dict: "a table"}
+_DATA: Kinds = {
+    "task": (str,),
+    "row": (str,),
+    "rows": (dict,),
+    "splits": (list,),
+    "other": (str,),
+}
 
 
 @dataclass(frozen=True)
@@ -77,12 +113,17 @@ class Entry:
         Its table, as "[[run]] 2".
     unable : str
         Why it cannot be done; "" where nothing is known against it.
+    row, other, demo_task : str
+        What `mirbench reproduce` asks for; see the module.
     """
 
     where: str
     request: Request
     settings: str
     unable: str = ""
+    row: str = ""
+    other: str = ""
+    demo_task: str = ""
 
     @property
     def name(self) -> str:
@@ -94,12 +135,26 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class DataEntry:
+    """A task whose clips are counted and heard, and the printed rows about all of it and about its classes."""
+
+    where: str
+    task: str
+    row: str = ""
+    rows: Mapping[str, str] = field(default_factory=dict)
+    splits: tuple[str, ...] = ()
+    other: str = ""
+
+
+@dataclass(frozen=True)
 class Suite:
     """What a file asks for."""
 
     title: str
     reference: str
     entries: tuple[Entry, ...]
+    data: tuple[DataEntry, ...] = ()
+    printed: tuple[str, ...] = ()
 
 
 def read_suite(name: str, catalogue: Catalogue, circumstance: Mapping[str, Any]) -> Suite:
@@ -122,18 +177,36 @@ def read_suite(name: str, catalogue: Catalogue, circumstance: Mapping[str, Any])
         held = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path.name}: not readable as TOML: {error}") from error
-    _check(held, _TOP, path.name)
-    defaults, tables = held.get("defaults", {}), held.get("run", [])
-    _check(defaults, _RUN, f"{path.name}: [defaults]")
-    if not tables or not all(isinstance(table, dict) for table in tables):
+    check_table(held, _TOP, path.name)
+    defaults, tables, described = held.get("defaults", {}), held.get("run", []), held.get("data", [])
+    check_table(defaults, _RUN, f"{path.name}: [defaults]")
+    if not (tables or described) or not all(isinstance(table, dict) for table in [*tables, *described]):
         raise BadInput(f"{path.name}: at least one table [[run]] is needed")
     entries: list[Entry] = []
     for number, table in enumerate(tables, 1):
         where = f"[[run]] {number}"
-        _check(table, _RUN, f"{path.name}: {where}")
+        check_table(table, _RUN, f"{path.name}: {where}")
         with naming(f"{path.name}: {where}"):
             entries += _entries(_merged(defaults, table), where, catalogue, circumstance)
-    return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries))
+    data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
+    printed = tuple(_several(held, "printed")) or ((path.stem,) if path in shipped().values() else ())
+    return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, printed)
+
+
+def _data_entry(table: Mapping[str, Any], where: str, name: str, catalogue: Catalogue) -> DataEntry:
+    check_table(table, _DATA, f"{name}: {where}")
+    with naming(f"{name}: {where}"):
+        if not table.get("task"):
+            raise BadInput("task is needed")
+        classes = catalogue.task(table["task"]).classes
+        for known in table.get("rows", {}).values():
+            if known not in classes:
+                raise UnknownName(f"class of {table['task']}", str(known), classes)
+        splits = tuple(_several(table, "splits"))
+        if wrong := sorted({*splits} - {"train", "valid", "test"}):
+            raise UnknownName("split", wrong[0], ("train", "valid", "test"))
+        rows = table.get("rows", {})
+        return DataEntry(where, table["task"], table.get("row", ""), rows, splits, table.get("other", ""))
 
 
 def _file(name: str) -> Path:
@@ -161,15 +234,6 @@ def naming(where: str) -> Iterator[None]:
         raise BadInput(f"{where}: {error}") from error
 
 
-def _check(table: Mapping[str, Any], known: Mapping[str, tuple[type, ...]], where: str) -> None:
-    for key, value in table.items():
-        if key not in known:
-            raise UnknownName(f"key of {where}", key, known)
-        if type(value) not in known[key]:  # not isinstance: true is no whole number
-            accepted = " or ".join(_SAID[kind] for kind in known[key])
-            raise BadInput(f"{where}: {key} must be {accepted}, not {_text(value)}")
-
-
 def _merged(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     inner = {key: defaults[key] | value for key, value in table.items() if type(value) is dict and key in defaults}
     return {**defaults, **table, **inner}
@@ -185,30 +249,32 @@ def _entries(
     sources = _several(table, "source") or [""]
     for task, method in itertools.product(_several(table, "task"), _several(table, "method")):
         kind = catalogue.method(method)
-        for source in sources if kind.needs else [""]:
+        for source, point in itertools.product(sources if kind.needs else [""], _points(table.get("each", {}))):
+            own = {**table, "set": table.get("set", {}) | point}
             request = Request(
                 task=task,
                 method=method,
                 source=source or (DEFAULT_SOURCE if kind.needs else ""),
                 seeds=_seeds(table.get("seeds", 5)),
                 folds=(table["fold"],) if "fold" in table else None,
-                params=_params(kind, table.get("set", {})),
+                params=_params(kind, own["set"]),
                 search=_search(kind, table.get("search", {})),
                 windowing=windowing,
                 **circumstance,
             )
             if request.source:
-                options = [f"{name}={_text(value)}" for name, value in table.get("source-set", {}).items()]
+                options = [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items()]
                 request = replace(request, source_params=parse_source(catalogue.source(request.source), options))
-            yield _entry(where, request, table, catalogue)
+            words = {"task": task, "method": method, "source": request.source, **point}
+            yield replace(_entry(where, request, own, catalogue), row=_filled(table.get("row", ""), words))
 
 
 def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Catalogue) -> Entry:
     """An entry, after a look at whether it can be done at all."""
-    said = [f"{name}={_text(value)}" for name, value in table.get("set", {}).items()]
+    said = [f"{name}={as_text(value)}" for name, value in table.get("set", {}).items()]
     said += [f"{name}: {len(values)} values" for name, values in request.search.items()]
-    said += [f"{name}={_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
-    entry = Entry(where, request, ", ".join(said))
+    said += [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
+    entry = Entry(where, request, ", ".join(said), other=table.get("other", ""), demo_task=table.get("demo-task", ""))
     try:
         draft_plan(request, catalogue)
     except (MissingExtra, NotApplicable) as error:
@@ -220,7 +286,7 @@ def _several(table: Mapping[str, Any], key: str) -> list[str]:
     given = table.get(key, [])
     names = given if isinstance(given, list) else [given]
     if not all(isinstance(name, str) for name in names):
-        raise BadInput(f"{key} must be text or a list of texts, not {_text(given)}")
+        raise BadInput(f"{key} must be text or a list of texts, not {as_text(given)}")
     return names
 
 
@@ -234,37 +300,27 @@ def _choice(table: Mapping[str, Any], key: str) -> Any:
 
 def _seeds(given: int | str | list[Any]) -> tuple[int, ...]:
     if isinstance(given, list):  # of one number: "3," is that seed, "3" is how many
-        return parse_seeds(",".join(map(_text, given)) if len(given) != 1 else f"{given[0]}-{given[0]}", "seeds")
+        return parse_seeds(",".join(map(as_text, given)) if len(given) != 1 else f"{given[0]}-{given[0]}", "seeds")
     return parse_seeds(str(given), "seeds")
 
 
 def _params(method: type[Method], table: Mapping[str, Any]) -> dict[str, Any]:
-    return parse_method(method, [f"{name}={_text(value)}" for name, value in table.items()], "set")
+    return parse_method(method, [f"{name}={as_text(value)}" for name, value in table.items()], "set")
 
 
 def _search(method: type[Method], table: Mapping[str, Any]) -> dict[str, list[Any]]:
-    found = {}
-    for name, given in table.items():
-        values = _range(name, given) if isinstance(given, dict) else given
-        if not isinstance(values, list) or not values:
-            raise BadInput(f"search {name}: a list, or a table of from, to and step, is needed, not {_text(given)}")
-        found[name] = [parse_method(method, [f"{name}={_text(value)}"], "search")[name] for value in values]
-    return found
+    return {
+        name: [parse_method(method, [f"{name}={as_text(value)}"], "search")[name] for value in values]
+        for name, values in listed("search", table).items()
+    }
 
 
-def _range(name: str, table: Mapping[str, Any]) -> list[Decimal]:
-    """Both ends and what lies between, exactly: floats would add up to another last digit."""
-    _check(table, _RANGE, f"search {name}")
-    if lacking := [key for key in _RANGE if key not in table]:
-        raise BadInput(f"search {name}: {lacking[0]} is needed")
-    first, last, step = (Decimal(table[key]) for key in _RANGE)
-    if not (first.is_finite() and last.is_finite() and step.is_finite() and step > 0 and first <= last):
-        raise BadInput(f"search {name}: from must not be above to, and step must be above 0")
-    if (last - first) % step != 0 or (last - first) / step >= _MOST:
-        raise BadInput(f"search {name}: steps of {step} from {first} do not meet {last} in under {_MOST} values")
-    return [first + number * step for number in range(int((last - first) / step) + 1)]
+def _points(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the values of ``each``; a single empty one without."""
+    return list(grid(listed("each", table)))
 
 
-def _text(value: Any) -> str:
-    """A value of TOML as it would be typed."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _filled(row: str, words: Mapping[str, Any]) -> str:
+    for name, value in words.items():
+        row = row.replace(f"{{{name}}}", as_text(value))
+    return row

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
 
 from mirbench.datasets import user_path
-from mirbench.errors import MirbenchError, MissingData, MissingExtra, NotApplicable
+from mirbench.errors import BadInput, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.hyperparameters import grid
 from mirbench.measure import EnergyMeter
 from mirbench.plan import DEMO_SOURCE, Request, draft_plan, make_plan
@@ -24,7 +25,13 @@ from mirbench.store import RunStore
 from mirbench.suite import Entry, Suite, naming
 from mirbench.types import RunSpec, SourceCard, Task
 
-__all__ = ["Result", "as_demo", "print_plan", "report", "run_suite"]
+__all__ = ["SHORTENED", "Result", "as_demo", "print_plan", "report", "run_suite", "shortened"]
+
+
+SHORTENED = (
+    "one seed, one epoch, windows side by side, two models of a search, and the first task where a table has several"
+)
+"""What `shortened` leaves."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,13 @@ def as_demo(suite: Suite, catalogue: Catalogue) -> Suite:
 
 
 def _demo(entry: Entry, catalogue: Catalogue) -> Entry:
+    made = _stand_in(entry, entry.request.task, catalogue)
+    return _stand_in(entry, entry.demo_task, catalogue) if made.unable and entry.demo_task else made
+
+
+def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
     request = entry.request
-    task = catalogue.task(request.task)
+    task = catalogue.task(name)
     if task.synthesise is None:
         if not task.demo:
             return replace(entry, unable=f"{task.name} has no stand-in")
@@ -72,6 +84,36 @@ def _demo(entry: Entry, catalogue: Catalogue) -> Entry:
     return replace(entry, request=request, unable="")
 
 
+def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
+    """The same with one seed, one epoch, windows side by side, two points of a search and the first task of a table.
+
+    To see that all of it works, in seconds or minutes; `SHORTENED` says so to readers.
+    """
+    first: dict[tuple[str, str, str, str], str] = {}
+    entries = []
+    for entry in suite.entries:
+        request = entry.request
+        task = first.setdefault((entry.where, request.method, request.source, entry.settings), request.task)
+        left_out = "" if task == request.task else f"left out of the demo, which does the same on {task}"
+        entries.append(replace(_short(entry, catalogue), unable=entry.unable or left_out))
+    return replace(suite, entries=tuple(entries))
+
+
+def _short(entry: Entry, catalogue: Catalogue) -> Entry:
+    request = entry.request
+    search = {name: values[:1] for name, values in request.search.items()}
+    for name, values in list(request.search.items())[:1]:
+        search[name] = values[:2]
+    params = dict(request.params)
+    if "epochs" in {field.name for field in fields(catalogue.method(request.method))}:  # type: ignore[arg-type]
+        params["epochs"] = 1
+        search.pop("epochs", None)
+    windowing = replace(request.windowing, windows="nonoverlap")
+    return replace(
+        entry, request=replace(request, seeds=request.seeds[:1], params=params, search=search, windowing=windowing)
+    )
+
+
 def _is_here(card: SourceCard, task: Task, request: Request) -> bool:
     """Whether a source can be used for a stand-in without fetching anything."""
     if card.missing or card.file:  # features of a file are of other clips
@@ -84,20 +126,29 @@ def _is_here(card: SourceCard, task: Task, request: Request) -> bool:
     return bool(card.packaged) or any((f / file.file_name).is_file() for f in folders for file in card.weights)
 
 
-def run_suite(suite: Suite, catalogue: Catalogue, progress: Progress) -> list[Result]:
+def run_suite(
+    suite: Suite, catalogue: Catalogue, progress: Progress, *, without_data: Literal["stop", "skip"] = "stop"
+) -> list[Result]:
     """Do every run of a suite that is not on record; what fails or cannot be done does not stop the others.
+
+    Parameters
+    ----------
+    without_data : {"stop", "skip"}
+        What is done where the data of an entry are missing.
 
     Raises
     ------
     BadInput
-        Before the first run, if data of an entry are missing or broken, or there is no such device.
+        Before the first run, if data of an entry are missing (unless those are skipped) or broken, or there is no such
+        device.
     MissingExtra
         Before the first run, if energy cannot be measured.
     """
-    first = suite.entries[0].request  # circumstance is the same for all
+    first = _first(suite)  # circumstance is the same for all
     EnergyMeter(first.energy)
     find_device(first.device, first.threads)
-    entries = [_tried(entry, catalogue, progress) for entry in suite.entries]
+    left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
+    entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
     results = []
     with progress.bar(suite.title, len(entries), "entries") as step:
         for entry in entries:
@@ -106,15 +157,28 @@ def run_suite(suite: Suite, catalogue: Catalogue, progress: Progress) -> list[Re
     return results
 
 
-def _tried(entry: Entry, catalogue: Catalogue, progress: Progress) -> Entry:
-    """The entry, with the reason if it cannot be done; data that are missing are an error."""
+def _first(suite: Suite) -> Request:
+    """The request of the first entry.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
+    if not suite.entries:
+        raise BadInput(f"{suite.title}: it asks for no run, only what data are; `mirbench reproduce` compares that")
+    return suite.entries[0].request
+
+
+def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tuple[type[MirbenchError], ...]) -> Entry:
+    """The entry, with the reason if it cannot be done; any other error but those is raised."""
     if entry.unable:
         return entry
-    try:
-        with naming(f"{entry.where} ({entry.name})"):
+    with naming(f"{entry.where} ({entry.name})"):
+        try:
             make_plan(entry.request, catalogue, progress)
-    except (MissingExtra, NotApplicable) as error:
-        return replace(entry, unable=str(error))
+        except left_out as error:
+            return replace(entry, unable=str(error))
     return entry
 
 
@@ -137,7 +201,7 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
     lacking = [result for result in results if not result.complete]
     for result in lacking:
         print(f"{result.entry.where}, {result.entry.name}: {_why(result)}")
-    root = suite.entries[0].request.runs
+    root = _first(suite).runs
     where = "" if root == Path("runs") else f" --runs {root}"
     print(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
     return not lacking
@@ -171,7 +235,7 @@ def _why(result: Result) -> str:
 
 def print_plan(suite: Suite, catalogue: Catalogue) -> None:
     """Print the entries, their numbers of runs and models, and which are on record; looks at no data or weights."""
-    root = suite.entries[0].request.runs
+    root = _first(suite).runs
     known = {_less_hashes(record.spec) for _, record in RunStore(root).records() if record.status == "done"}
     rows, n_runs, n_known = [], 0, 0
     for entry in suite.entries:

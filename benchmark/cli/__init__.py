@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from mirbench import __version__
+from mirbench.cli.compare import compare
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.looking import check, list_names, show
+from mirbench.cli.plot import plot
+from mirbench.cli.predict import predict
+from mirbench.cli.reproduce import reproduce
 from mirbench.cli.results import leaderboard
 from mirbench.cli.running import ensemble, run, sweep
+from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
 
 __all__ = ["main"]
@@ -41,11 +47,22 @@ def _root(
 ) -> None: ...
 
 
-for _command in (run, sweep, ensemble):
-    app.command()(_command)
-app.command("list")(list_names)
-for _command in (show, leaderboard, check):
-    app.command()(_command)
+_COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("run", run),
+    ("sweep", sweep),
+    ("reproduce", reproduce),
+    ("ensemble", ensemble),
+    ("predict", predict),
+    ("list", list_names),
+    ("show", show),
+    ("leaderboard", leaderboard),
+    ("compare", compare),
+    ("plot", plot),
+    ("verify", verify),
+    ("check", check),
+)
+for _name, _command in _COMMANDS:
+    app.command(_name)(_command)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 

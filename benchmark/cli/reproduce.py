@@ -1,0 +1,222 @@
+"""The command reproduce: the runs of a paper's table, and printed results and ours side by side."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirbench.cli.options import (
+    DataRoot,
+    Device,
+    Plugins,
+    Quiet,
+    RunsFolder,
+    Threads,
+    WeightsFolder,
+    Workers,
+    catalogue_of,
+    one_of,
+)
+from mirbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mirbench.leaderboard.answers import Answer
+    from mirbench.leaderboard.printed import Printed
+    from mirbench.leaderboard.reproduce import Line
+    from mirbench.leaderboard.results import Question
+    from mirbench.progress import Progress
+    from mirbench.registry import Catalogue
+    from mirbench.suite import DataEntry, Suite
+    from mirbench.sweep import Result
+    from mirbench.types import Task
+
+_HEARD = ("rms_", "clip_seconds")  # quantities that need audio
+
+
+def reproduce(
+    suite: Annotated[str, typer.Argument(help="A suite of a paper's table; `--list` names them.")] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List the suites, and what each holds.")] = False,
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    workers: Workers = 2,
+    threads: Threads = 0,
+    plugin: Plugins = [],  # noqa: B006
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="On synthesised stand-ins, cut to one seed, one epoch and two models of a search."),
+    ] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Compare what is on record, run and hear nothing.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the table to a file.")] = None,
+    form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
+    quiet: Quiet = False,
+) -> None:
+    """Do the runs of a paper's table that are not on record, and show printed results and ours side by side."""
+    from mirbench import sweep as sweeps
+    from mirbench.leaderboard.printed import read_printed
+    from mirbench.leaderboard.reproduce import compare
+    from mirbench.leaderboard.results import questions
+    from mirbench.progress import Progress
+    from mirbench.suite import read_suite
+
+    one_of("--format", form, ("md", "csv", "json"))
+    if listed:
+        _list()
+        return
+    if not suite:
+        raise BadInput("reproduce which suite? `mirbench reproduce --list` names them")
+    if data is not None and not data.is_dir():
+        raise BadInput(f"--data {data}: no such folder")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise BadInput(f"--output {output}: there is no folder {output.parent}")
+    catalogue, progress = catalogue_of(plugin, data, weights), Progress(quiet=quiet)
+    circumstance = {"data": data, "weights": weights, "runs": runs, "device": device, "workers": workers,
+                    "threads": threads}  # fmt: skip
+    asked = read_suite(suite, catalogue, circumstance)
+    if not asked.printed:
+        raise BadInput(
+            f'{suite}: no printed table belongs to it (printed = ["…"] names some); `mirbench sweep` runs it'
+        )
+    printed = read_printed(asked.printed)
+    notes = []
+    if demo:
+        notes = [_banner(asked, catalogue)]
+        asked = sweeps.shortened(sweeps.as_demo(asked, catalogue), catalogue)
+    results = _results(asked, catalogue, progress, no_run=no_run)
+    known = questions(runs)
+    answers = [answer for result in results for answer in _answers(result, catalogue, known)]
+    for entry in asked.data:
+        answers += _descriptions(entry, printed, catalogue, data, progress, demo=demo, no_run=no_run)
+    lines = compare(printed, answers)
+    _put(form, output, asked, lines, notes)
+    if failed := [line for result in results for line in _failures(result)]:
+        print("\n".join(failed), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _list() -> None:
+    from mirbench.cli.looking import _suites
+
+    for name, title in _suites().items():
+        print(f"{name:<20}  {title}")
+
+
+def _banner(suite: Suite, catalogue: Catalogue) -> str:
+    from mirbench.sweep import SHORTENED, as_demo
+
+    pairs = zip(suite.entries, as_demo(suite, catalogue).entries, strict=True)
+    replaced = sorted({a.request.source for a, b in pairs if a.request.source != b.request.source})
+    instead = f" The source nano stands in for {', '.join(replaced)}." if replaced else ""
+    return (
+        f"DEMO: synthesised stand-ins, as asked; cut to {SHORTENED}."
+        f"{instead} Its numbers say nothing about music, and get no verdict."
+    )
+
+
+def _results(suite: Suite, catalogue: Catalogue, progress: Progress, *, no_run: bool) -> list[Result]:
+    from mirbench.sweep import Result, run_suite
+
+    if no_run:
+        return [Result(entry, reason=entry.unable or "not on record") for entry in suite.entries]
+    return run_suite(suite, catalogue, progress, without_data="skip") if suite.entries else []
+
+
+def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) -> Iterator[Answer]:
+    """The system on record that did what an entry asks, or why there is none."""
+    from mirbench.leaderboard.answers import Answer
+    from mirbench.leaderboard.reproduce import systems_of
+    from mirbench.plan import draft_plan
+
+    entry = result.entry
+    if not entry.row:
+        return
+    specs = () if entry.unable else draft_plan(entry.request, catalogue).specs
+    folders = [str(outcome.folder) for outcome in result.done]
+    if systems := systems_of(specs, known, folders):
+        system = systems[0]
+        record = system.record
+        beware = f" [source trained on {', '.join(record.contaminated)}]" if record.contaminated else ""
+        name = f"{record.spec.task}: {system.name}{beware}"
+        yield Answer(entry.row, name, (system,), standing=record.standing, other=entry.other)
+    else:
+        yield Answer(entry.row, entry.name, other=entry.other, reason=_why(result))
+
+
+def _why(result: Result) -> str:
+    if result.reason:
+        return result.reason.removeprefix("skipped: ")
+    return next((o.record.reason for o in result.outcomes if o.record.status != "done"), "not on record")
+
+
+def _failures(result: Result) -> list[str]:
+    if result.reason.startswith("failed: "):
+        return [f"{result.entry.where}, {result.entry.name}: {result.reason}"]
+    failed = [outcome.record for outcome in result.outcomes if outcome.record.status == "failed"]
+    return [f"{result.entry.where}, {result.entry.name}: {len(failed)} failed: {failed[0].reason}"] if failed else []
+
+
+def _descriptions(
+    entry: DataEntry,
+    printed: Sequence[Printed],
+    catalogue: Catalogue,
+    data: Path | None,
+    progress: Progress,
+    *,
+    demo: bool,
+    no_run: bool,
+) -> Iterator[Answer]:
+    """What the clips of a task are, for each row that asks for it, or why that is not known."""
+    from dataclasses import replace
+
+    from mirbench.errors import MissingData
+    from mirbench.leaderboard.answers import Answer
+
+    card = catalogue.task(entry.task)
+    if demo and card.demo:
+        card = catalogue.task(card.demo)
+    rows = {**({entry.row: ""} if entry.row else {}), **entry.rows}
+    heard = any(number.row in rows and number.quantity.startswith(_HEARD) for number in printed)
+    blank = Answer("", card.name, standing=card.standing, other=entry.other)
+    try:
+        if no_run:
+            blank = replace(blank, reason="data are not looked at with --no-run")
+        else:
+            blank = replace(blank, data=_described(card, entry.splits, data, progress, heard=heard))
+    except MissingData as error:
+        blank = replace(blank, reason=str(error))
+    for row, of_class in rows.items():
+        yield replace(blank, row=row, of_class=of_class)
+
+
+def _described(
+    card: Task, splits: Sequence[str], data: Path | None, progress: Progress, *, heard: bool
+) -> dict[str, object]:
+    from mirbench.cache import default_cache
+    from mirbench.cli.data import _facts
+    from mirbench.datasets import read_labels
+    from mirbench.tasks.statistics import describe
+
+    folds, _ = read_labels(card, data, default_cache(), progress)
+    clips = tuple(clip for clip in folds[0] if not splits or clip.split in splits)
+    return describe(card, [clips], _facts(card, [clips], default_cache(), progress) if heard else {})
+
+
+def _put(form: str, output: Path | None, suite: Suite, lines: Sequence[Line], notes: Sequence[str]) -> None:
+    from mirbench.leaderboard import side_by_side as written
+
+    if form == "csv":
+        text = written.as_csv(lines)
+    else:
+        write = written.as_markdown if form == "md" else written.as_json
+        text = write(suite.title, suite.reference, lines, notes)
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+        print(f"{written.summary(lines)}; written to {output}", file=sys.stderr)
