@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirbench.cache import replace_folder
 from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
-from mirbench.types import Clip, Task
+from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 
-__all__ = ["dataset_folder", "default_data_root", "read_labels", "read_task", "user_path"]
+if TYPE_CHECKING:
+    from mirbench.audio import Facts
+
+__all__ = ["dataset_folder", "default_data_root", "facts_of", "read_labels", "read_task", "user_path"]
 
 
 def default_data_root() -> Path:
@@ -116,3 +121,12 @@ def _synthesised(task: Task, cache: Path, progress: Progress) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
+
+
+def facts_of(card: Task, folds: Sequence[Sequence[Clip]], cache: Path, progress: Progress) -> dict[Excerpt, Facts]:
+    """What looking at a task's audio tells; nothing where there is none, or pictures in its place."""
+    from mirbench.audio import survey
+
+    if card.medium == "picture" or any(clip.path is None for clips in folds for clip in clips):
+        return {}
+    return survey([p for clips in folds for p in excerpts(Split(card, tuple(clips)))], cache / "files.sqlite", progress)

@@ -139,7 +139,7 @@ class Catalogue:
         plugin = next((p for p in self._plugins if name in getattr(p, kind + "s")), None)
         if plugin is not None:
             return f"{found.version}+{plugin.sha256[:12]}"
-        if any(point.name == name for point in _entry_points(kind)) and name not in _table(kind):
+        if name not in _table(kind) and any(point.name == name for point in _entry_points(kind)):
             module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
             return f"{found.version}+{_file_sha256(Path(inspect.getfile(module)))[:12]}"
         return str(found.version)

@@ -68,7 +68,7 @@ from mirbench.registry import Catalogue
 from mirbench.toml_tables import Kinds, as_text, check_table, listed
 from mirbench.types import Method, Windowing
 
-__all__ = ["DataEntry", "Entry", "Suite", "naming", "read_suite", "shipped"]
+__all__ = ["DataEntry", "Entry", "Suite", "naming", "read_suite", "shipped", "titles"]
 
 _TOP: Kinds = {
     "title": (str,),
@@ -223,6 +223,11 @@ def _file(name: str) -> Path:
 def shipped() -> dict[str, Path]:
     """The suites that ship with mirbench, by name."""
     return {path.stem: path for path in sorted(Path(str(files("mirbench") / "suites")).glob("*.toml"))}
+
+
+def titles() -> dict[str, str]:
+    """The titles of the suites that ship with mirbench, by name."""
+    return {name: str(tomllib.loads(path.read_text("utf-8"))["title"]) for name, path in shipped().items()}
 
 
 @contextmanager

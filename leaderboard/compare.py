@@ -258,7 +258,7 @@ def _guess(stack: Stack, clip: int, classes: Sequence[str]) -> str:
     """What most seeds say of a clip."""
     scores = stack.scores[:, clip]
     if stack.targets.kind == "single-label":
-        return classes[np.bincount(metrics.predicted(scores), minlength=len(classes)).argmax()]
+        return classes[int(np.bincount(metrics.predicted(scores), minlength=len(classes)).argmax())]
     chosen = (scores >= 0.5).mean(axis=0) > 0.5
     return ", ".join(name for name, there in zip(classes, chosen, strict=True) if there) or "none"
 

@@ -13,7 +13,7 @@ from mirbench.leaderboard.columns import COLUMNS, Column, chosen
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
-__all__ = ["NOTE", "SAID", "as_csv", "as_json", "heading", "markdown", "of_tasks", "section"]
+__all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown", "of_tasks", "section"]
 
 JSON_VERSION = 1
 
@@ -60,7 +60,7 @@ def markdown(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
 
 def heading(board: Board) -> str:
     """The title of a table, as markdown."""
-    return f"## {_escaped(board.title)}"
+    return f"## {escaped(board.title)}"
 
 
 def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
@@ -69,9 +69,9 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     if board.rows:
         parts.append(_table(board, columns))
         devices = sorted({row.device for row in board.rows})
-        parts.append(f"Timed on: {_escaped('; '.join(devices))}.")
+        parts.append(f"Timed on: {escaped('; '.join(devices))}.")
     if board.problems:
-        parts.append("Without a result:\n\n" + "\n".join(f"* {_escaped(line)}" for line in board.problems))
+        parts.append("Without a result:\n\n" + "\n".join(f"* {escaped(line)}" for line in board.problems))
     return parts
 
 
@@ -79,13 +79,13 @@ def _table(board: Board, columns: Sequence[str]) -> str:
     from tabulate import tabulate
 
     shown = chosen(columns, board)
-    lines = [[_escaped(column.text(row)) for column in shown] for row in board.rows]
+    lines = [[escaped(column.text(row)) for column in shown] for row in board.rows]
     heads = [column.heading for column in shown]
     align = ["left" if column.left else "right" for column in shown]
     return tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Names come from plugins and records: nothing in them may become markup."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("|", "\\|").replace("](", "]\\(")

@@ -24,6 +24,8 @@ from mirbench.types import FloatArray, IntArray, RunRecord, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions"]
 
+_MOST_VALUES = 6  # of a search, in a name
+
 
 @dataclass(frozen=True)
 class Run:
@@ -261,12 +263,19 @@ def _plain_name(record: RunRecord) -> str:
     return f"ensemble ({', '.join(name if n == 1 else f'{n} × {name}' for name, n in count.items())})"
 
 
+def _best_of(values: Sequence[Any]) -> str:
+    """The values of a search, or how many there are."""
+    if len(values) > _MOST_VALUES:
+        return f"best of {len(values)} values"
+    return f"best of {'/'.join(map(str, values))}"
+
+
 def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
     settings: dict[str, Any] = dict(spec.params)
     if _of_ensemble(record):
         del settings["members"]
-    settings |= {name: f"best of {'/'.join(map(str, values))}" for name, values in spec.search.items()}
+    settings |= {name: _best_of(values) for name, values in spec.search.items()}
     settings |= {f"source {name}": value for name, value in spec.source_params.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}

@@ -9,7 +9,7 @@ from textwrap import shorten
 from typing import Any
 
 from mirbench.leaderboard.printed import SCALES, Printed
-from mirbench.leaderboard.render import _escaped
+from mirbench.leaderboard.render import escaped
 from mirbench.leaderboard.reproduce import RULE, Line, Verdict
 
 __all__ = ["as_csv", "as_json", "as_markdown", "summary"]
@@ -27,8 +27,8 @@ def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterab
 
     heads = ["row", "quantity", "printed", "ours", "95 % interval", "n", "verdict", "by"]
     align = ("left", "left", "right", "right", "right", "left", "left", "left")
-    rows = [[_escaped(cell) for cell in _cells(line)] for line in lines]
-    parts = [f"# {_escaped(title)}", *map(_escaped, [*notes, reference] if reference else notes)]
+    rows = [[escaped(cell) for cell in _cells(line)] for line in lines]
+    parts = [f"# {escaped(title)}", *map(escaped, [*notes, reference] if reference else notes)]
     parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True, colalign=align))
     parts += [f"{summary(lines)}.", RULE]
     parts += _listed("Not run", ((line.reason, line) for line in lines if line.verdict == "not run"))
@@ -81,7 +81,7 @@ def _listed(heading: str, said: Iterable[tuple[str, Line]]) -> list[str]:
     for text, line in said:
         if text:
             rows[text][line.printed.row] = None
-    items = [f"* {_escaped(text)}: {_escaped(_few(list(names)))}" for text, names in rows.items()]
+    items = [f"* {escaped(text)}: {escaped(_few(list(names)))}" for text, names in rows.items()]
     return [f"{heading}:\n\n" + "\n".join(items)] if items else []
 
 

@@ -21,6 +21,7 @@ from mirbench.methods.sources import SOURCES
 from mirbench.plan import Request, demo_needed
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore
+from mirbench.suite import shipped
 from mirbench.tasks import TASKS
 from mirbench.tasks.gtzan import GENRES
 
@@ -608,5 +609,6 @@ def test_plugin_that_is_no_plugin_is_one_line(text: str, says: str, typed: Mirbe
 
 def test_list_and_show_know_the_suites(typed: Mirbench) -> None:
     listed = typed("list", "suites").out.split("\n")
-    assert [line.split()[0] for line in listed if line] == ["rommel2023-sweep1", "rommel2023-sweep2"]
+    assert [line.split()[0] for line in listed if line] == list(shipped())
+    assert {"hung2022-table1", "rommel2023-sweep1"} <= set(shipped())
     assert tomllib.loads(typed("show", "rommel2023-sweep1").out)["run"][0]["method"] == "picture-mlp"

@@ -18,7 +18,11 @@ LIGHT = (
     "mirbench.tasks.gtzan", "mirbench.methods", "mirbench.methods.sources", "mirbench.methods.sources.cards",
     "mirbench.methods.sources.embedding_cards", "mirbench.methods.sources.hf_cards",
     "mirbench.methods.sources.image_cards", "mirbench.methods.sources.tagger_cards",
-    "mirbench.leaderboard.table", "mirbench.leaderboard.render",
+    "mirbench.suite", "mirbench.verify", "mirbench.submission", "mirbench.leaderboard.results",
+    "mirbench.leaderboard.table", "mirbench.leaderboard.statistics", "mirbench.leaderboard.compare",
+    "mirbench.leaderboard.render", "mirbench.leaderboard.latex", "mirbench.leaderboard.readme",
+    "mirbench.leaderboard.pareto", "mirbench.leaderboard.plots", "mirbench.leaderboard.page",
+    "mirbench.leaderboard.reproduce",
 )  # fmt: skip
 
 

@@ -13,11 +13,7 @@ from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mirbench.audio import Facts
-    from mirbench.progress import Progress
-    from mirbench.types import Clip, Excerpt, Task
+    pass
 
 data_app = typer.Typer(help="Fetch and verify data sets.", no_args_is_help=True)
 cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help=True)
@@ -67,13 +63,13 @@ def data_stats(
     import json
 
     from mirbench.cache import default_cache
-    from mirbench.datasets import read_labels
+    from mirbench.datasets import facts_of, read_labels
     from mirbench.progress import Progress
     from mirbench.tasks.statistics import as_text, describe
 
     card, progress = catalogue_of(plugin, data).task(task), Progress()
     folds, folder = read_labels(card, data, default_cache(), progress)
-    found = describe(card, folds, _facts(card, folds, default_cache(), progress))
+    found = describe(card, folds, facts_of(card, folds, default_cache(), progress))
     print(as_text(found))
     if found["minutes"] is None:
         where = f"in {folder}" if folder else "on this machine"
@@ -81,16 +77,6 @@ def data_stats(
     if json_file:
         json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"written to {json_file}", file=sys.stderr)
-
-
-def _facts(card: Task, folds: Sequence[Sequence[Clip]], cache: Path, progress: Progress) -> dict[Excerpt, Facts]:
-    """What looking at a task's audio tells; nothing where there is none, or pictures in its place."""
-    from mirbench.audio import survey
-    from mirbench.types import Split, excerpts
-
-    if card.medium == "picture" or any(clip.path is None for clips in folds for clip in clips):
-        return {}
-    return survey([p for clips in folds for p in excerpts(Split(card, tuple(clips)))], cache / "files.sqlite", progress)
 
 
 @data_app.command("audit")

@@ -15,12 +15,14 @@ def list_names(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Names that can be used, one line each."""
+    from mirbench.suite import titles
+
     kinds = {"tasks": "task", "methods": "method", "sources": "source", "suites": "suite"}
     chosen = [one_of("list", kind, tuple(kinds))] if kind else list(kinds)
     catalogue = catalogue_of(plugin)
     for plural in chosen:
         kind = kinds[plural]
-        names = _suites() if kind == "suite" else catalogue.names(kind) | catalogue.families(kind)
+        names = titles() if kind == "suite" else catalogue.names(kind) | catalogue.families(kind)
         if kind == "task":  # each has a stand-in, which would double the list
             names = {name: summary for name, summary in names.items() if not name.endswith("-demo")}
             names["TASK-demo"] = "a synthesised stand-in that needs no download"
@@ -30,15 +32,6 @@ def list_names(
             print(f"{plural}:")
         for name, summary in names.items():
             print(f"  {name:<{width}}  {summary}")
-
-
-def _suites() -> dict[str, str]:
-    """Suites that ship with mirbench, and their titles."""
-    import tomllib
-
-    from mirbench.suite import shipped
-
-    return {name: tomllib.loads(path.read_text("utf-8"))["title"] for name, path in shipped().items()}
 
 
 def show(

@@ -101,9 +101,9 @@ def reproduce(
 
 
 def _list() -> None:
-    from mirbench.cli.looking import _suites
+    from mirbench.suite import titles
 
-    for name, title in _suites().items():
+    for name, title in titles().items():
         print(f"{name:<20}  {title}")
 
 
@@ -198,13 +198,12 @@ def _described(
     card: Task, splits: Sequence[str], data: Path | None, progress: Progress, *, heard: bool
 ) -> dict[str, object]:
     from mirbench.cache import default_cache
-    from mirbench.cli.data import _facts
-    from mirbench.datasets import read_labels
+    from mirbench.datasets import facts_of, read_labels
     from mirbench.tasks.statistics import describe
 
     folds, _ = read_labels(card, data, default_cache(), progress)
     clips = tuple(clip for clip in folds[0] if not splits or clip.split in splits)
-    return describe(card, [clips], _facts(card, [clips], default_cache(), progress) if heard else {})
+    return describe(card, [clips], facts_of(card, [clips], default_cache(), progress) if heard else {})
 
 
 def _put(form: str, output: Path | None, suite: Suite, lines: Sequence[Line], notes: Sequence[str]) -> None:
