@@ -22,7 +22,7 @@ LIGHT = (
     "mirbench.leaderboard.table", "mirbench.leaderboard.statistics", "mirbench.leaderboard.compare",
     "mirbench.leaderboard.render", "mirbench.leaderboard.latex", "mirbench.leaderboard.readme",
     "mirbench.leaderboard.pareto", "mirbench.leaderboard.plots", "mirbench.leaderboard.page",
-    "mirbench.leaderboard.reproduce",
+    "mirbench.leaderboard.reproduction.verdicts",
 )  # fmt: skip
 
 

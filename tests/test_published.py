@@ -13,10 +13,10 @@ import pytest
 
 from mirbench import registry
 from mirbench.errors import BadInput, UnknownName
-from mirbench.leaderboard import printed as module
-from mirbench.leaderboard.answers import Answer, Unanswered
-from mirbench.leaderboard.printed import COLUMNS, Printed, read_printed, tables
-from mirbench.leaderboard.quantities import measure
+from mirbench.leaderboard.reproduction import printed as module
+from mirbench.leaderboard.reproduction.answers import Answer, Unanswered
+from mirbench.leaderboard.reproduction.printed import COLUMNS, Printed, read_printed, tables
+from mirbench.leaderboard.reproduction.quantities import measure
 from mirbench.registry import Catalogue
 from mirbench.suite import Suite, read_suite, shipped
 

@@ -16,12 +16,12 @@ from scipy.stats import binomtest
 from sklearn.metrics import classification_report, log_loss
 
 from mirbench import metrics
-from mirbench.leaderboard.answers import Answer, Measured, Unanswered
-from mirbench.leaderboard.printed import Printed
-from mirbench.leaderboard.quantities import measure
-from mirbench.leaderboard.reproduce import Line, Verdict, compare, systems_of
+from mirbench.leaderboard.reproduction.answers import Answer, Measured, Unanswered
+from mirbench.leaderboard.reproduction.printed import Printed
+from mirbench.leaderboard.reproduction.quantities import measure
+from mirbench.leaderboard.reproduction.side_by_side import as_csv, as_json, as_markdown, summary
+from mirbench.leaderboard.reproduction.verdicts import Line, Verdict, compare, systems_of
 from mirbench.leaderboard.results import System, questions
-from mirbench.leaderboard.side_by_side import as_csv, as_json, as_markdown, summary
 from mirbench.plan import draft_plan
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore, Scores

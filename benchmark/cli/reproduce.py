@@ -25,9 +25,9 @@ from mirbench.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mirbench.leaderboard.answers import Answer
-    from mirbench.leaderboard.printed import Printed
-    from mirbench.leaderboard.reproduce import Line
+    from mirbench.leaderboard.reproduction.answers import Answer
+    from mirbench.leaderboard.reproduction.printed import Printed
+    from mirbench.leaderboard.reproduction.verdicts import Line
     from mirbench.leaderboard.results import Question
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
@@ -59,8 +59,8 @@ def reproduce(
 ) -> None:
     """Do the runs of a paper's table that are not on record, and show printed results and ours side by side."""
     from mirbench import sweep as sweeps
-    from mirbench.leaderboard.printed import read_printed
-    from mirbench.leaderboard.reproduce import compare
+    from mirbench.leaderboard.reproduction.printed import read_printed
+    from mirbench.leaderboard.reproduction.verdicts import compare
     from mirbench.leaderboard.results import questions
     from mirbench.progress import Progress
     from mirbench.suite import read_suite
@@ -129,8 +129,8 @@ def _results(suite: Suite, catalogue: Catalogue, progress: Progress, *, no_run: 
 
 def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) -> Iterator[Answer]:
     """The system on record that did what an entry asks, or why there is none."""
-    from mirbench.leaderboard.answers import Answer
-    from mirbench.leaderboard.reproduce import systems_of
+    from mirbench.leaderboard.reproduction.answers import Answer
+    from mirbench.leaderboard.reproduction.verdicts import systems_of
     from mirbench.plan import draft_plan
 
     entry = result.entry
@@ -175,7 +175,7 @@ def _descriptions(
     from dataclasses import replace
 
     from mirbench.errors import MissingData
-    from mirbench.leaderboard.answers import Answer
+    from mirbench.leaderboard.reproduction.answers import Answer
 
     card = catalogue.task(entry.task)
     if demo and card.demo:
@@ -207,7 +207,7 @@ def _described(
 
 
 def _put(form: str, output: Path | None, suite: Suite, lines: Sequence[Line], notes: Sequence[str]) -> None:
-    from mirbench.leaderboard import side_by_side as written
+    from mirbench.leaderboard.reproduction import side_by_side as written
 
     if form == "csv":
         text = written.as_csv(lines)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mirbench import metrics
 from mirbench.leaderboard import statistics
-from mirbench.leaderboard.answers import Answer, Measured, Unanswered, around, defined, system_of
+from mirbench.leaderboard.reproduction.answers import Answer, Measured, Unanswered, around, defined, system_of
 from mirbench.leaderboard.results import Stack
 from mirbench.leaderboard.table import over_folds
 from mirbench.types import Targets

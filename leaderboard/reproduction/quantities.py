@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from mirbench.leaderboard.answers import Answer, Measured, Unanswered
-from mirbench.leaderboard.recorded import RECORDED
-from mirbench.leaderboard.scored import SCORED, gain
+from mirbench.leaderboard.reproduction.answers import Answer, Measured, Unanswered
+from mirbench.leaderboard.reproduction.recorded import RECORDED
+from mirbench.leaderboard.reproduction.scored import SCORED, gain
 
 __all__ = ["measure"]
 

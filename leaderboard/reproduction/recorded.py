@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.leaderboard.answers import Answer, Measured, Unanswered, around, defined, record_of, system_of
+from mirbench.leaderboard.reproduction.answers import (
+    Answer,
+    Measured,
+    Unanswered,
+    around,
+    defined,
+    record_of,
+    system_of,
+)
 
 __all__ = ["RECORDED", "pools"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from textwrap import shorten
 from typing import Any
 
-from mirbench.leaderboard.printed import SCALES, Printed
 from mirbench.leaderboard.render import escaped
-from mirbench.leaderboard.reproduce import RULE, Line, Verdict
+from mirbench.leaderboard.reproduction.printed import SCALES, Printed
+from mirbench.leaderboard.reproduction.verdicts import RULE, Line, Verdict
 
 __all__ = ["as_csv", "as_json", "as_markdown", "summary"]
 

@@ -1,7 +1,7 @@
 """Printed results and ours side by side, each with a verdict, by the rule `RULE`.
 
 What stands beside a printed row are its *answers* (`Answer`): the runs of a system, or what a task's clips are. This
-module compares; `mirbench.cli.reproduce` finds or makes the runs, and `mirbench.leaderboard.side_by_side` writes.
+module compares; `mirbench.cli.reproduce` finds or makes the runs, `side_by_side` writes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Literal
 
 from scipy.stats import t as student
 
-from mirbench.leaderboard.answers import Answer, Measured, Unanswered
-from mirbench.leaderboard.printed import SCALES, Printed
-from mirbench.leaderboard.quantities import measure
-from mirbench.leaderboard.recorded import pools
+from mirbench.leaderboard.reproduction.answers import Answer, Measured, Unanswered
+from mirbench.leaderboard.reproduction.printed import SCALES, Printed
+from mirbench.leaderboard.reproduction.quantities import measure
+from mirbench.leaderboard.reproduction.recorded import pools
 from mirbench.leaderboard.results import Question, System
 from mirbench.types import RunSpec
 
