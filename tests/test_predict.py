@@ -526,6 +526,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["probe-linear", "probe-svm", "probe-forest", "probe-mlp"])
 def test_clips_of_gtzan_mini_get_the_scores_on_record(
     method: str, shared: Path, caches: tuple[Path, Path], tmp_path: Path

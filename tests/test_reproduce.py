@@ -587,6 +587,7 @@ def demo(name: str, typed: Callable[..., Typed]) -> Lines:
     return {(line["row"], line["quantity"]): line for line in held["lines"]}
 
 
+@pytest.mark.slow
 def test_demo_counts_labels_and_runs_the_forest(shown: Callable[[str], Lines]) -> None:
     lines = shown("chen2022-rf")
     assert {line["verdict"] for line in lines.values()} == {"stand-in"}
