@@ -41,9 +41,13 @@ class UnknownName(BadInput):
         What came.
     known : iterable of str
         What is accepted.
+    where : str
+        Where all of them can be seen, said if they are many.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], where: str = "`mirbench list` has them all."
+    ) -> None:
         known = sorted(known)
         folded = {other.lower(): other for other in known}
         near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
@@ -51,7 +55,7 @@ class UnknownName(BadInput):
         said = f" Known: {', '.join(known) or 'none'}."
         if len(known) > _MANY_NAMES:
             said = "" if near else f" Known: {', '.join(known[:5])} … and {len(known) - 5} more."
-            said += " `mirbench list` has them all."
+            said += f" {where}"
         super().__init__(f"No {kind} is called '{name}'.{hint}{said}")
 
 

@@ -32,6 +32,7 @@ from mirbench.clip_list import write_clip_list
 from mirbench.datasets import user_path
 from mirbench.deformation import CURVES_VERSION, Curve, Robustness
 from mirbench.errors import BadInput, UnknownName
+from mirbench.typed_fields import mistyped
 from mirbench.types import SCHEMA_VERSION, Clip, FloatArray, RunRecord, RunSpec, Split, Targets, Windowing
 
 __all__ = ["RunStore", "Scores", "target_hashes"]
@@ -199,12 +200,13 @@ class RunStore:
             more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
             raise BadInput(f"{name}: several things below {self.root} are called so ({few}{more}); say more of it")
         if not folders:
-            known = {path.name for path in self.root.glob("*/*") if any(_runs_in(path))}
-            raise UnknownName(f"run below {self.root}", name, known)
+            known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(_runs_in(path))}
+            raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
         return [(path.parent, read_record(path)) for path in _runs_in(folders[0])]
 
     def _named(self, name: str) -> list[Path]:
         """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
+        name = name.replace(" + ", "+")  # as tables write it
         cuts = [n for n, letter in enumerate(name) if letter == "/"]  # a task's name may hold some, as a source's
         patterns = [f"*/{glob.escape(_file_name(name))}"]
         patterns += [f"{glob.escape(_file_name(name[:n]))}/{glob.escape(_file_name(name[n + 1 :]))}" for n in cuts]
@@ -224,7 +226,8 @@ class RunStore:
                 groups = held["groups"] if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
                 return Scores(ids, held["scores"], targets, held["target_hashes"], groups)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise BadInput(f"{path}: not readable as scores ({error}); run it again, or remove its folder") from error
+            why = "it is damaged, or a pickle" if "pickle" in str(error) else error
+            raise BadInput(f"{path}: not readable as scores ({why}); run it again, or remove its folder") from error
 
     def state(self, folder: Path) -> dict[str, npt.NDArray[Any]] | None:
         """What was learnt, beside a record; None where nothing is stored."""
@@ -284,7 +287,10 @@ def read_record(path: Path) -> RunRecord:
         fields = _read_json(path, SCHEMA_VERSION)
         spec = fields.pop("spec")
         windowing = Windowing(**spec.pop("windowing"))
-        return RunRecord(spec=RunSpec(windowing=windowing, **spec), **fields)
+        record = RunRecord(spec=RunSpec(windowing=windowing, **spec), **fields)
+        if fault := next(mistyped(record, RunRecord, ""), None):
+            raise ValueError(fault)
+        return record
 
 
 @contextmanager

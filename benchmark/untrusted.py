@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -19,7 +17,7 @@ from mirbench.errors import BadInput
 from mirbench.store import read_record
 from mirbench.types import RunRecord
 
-__all__ = ["mistyped", "read_record_of", "safe", "unreadable_scores"]
+__all__ = ["read_record_of", "safe", "unreadable_scores"]
 
 _MAX_RECORD = 2**24  # bytes
 _MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
@@ -50,35 +48,6 @@ def read_record_of(folder: Path) -> RunRecord:
 def _refuse_doubles(pairs: Sequence[tuple[str, Any]]) -> None:
     if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
         raise BadInput(f"record.json: names '{twice[0]}' twice")
-
-
-def mistyped(value: Any, kind: Any, where: str) -> Iterator[str]:
-    """Fields of a record whose values are not of the types that its dataclass declares."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        for name, of in get_type_hints(kind).items():
-            if name in {f.name for f in dataclasses.fields(kind)}:
-                yield from mistyped(getattr(value, name), of, f"{where}.{name}" if where else name)
-    elif origin is Mapping and isinstance(value, dict):
-        for name, item in value.items():
-            yield from mistyped(item, parts[1], f"{where}.{name}")
-    elif origin is Sequence and isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            yield from mistyped(item, parts[0], f"{where}[{number}]")
-    elif not _is_of(value, kind, origin, parts):
-        yield f"{where} is {json.dumps(value)[:40]}, which is not {str(kind).replace('typing.', '')}"
-
-
-def _is_of(value: Any, kind: Any, origin: Any, parts: tuple[Any, ...]) -> bool:
-    if kind is Any:
-        return True
-    if origin in (Union, UnionType):
-        return any(next(mistyped(value, part, ""), None) is None for part in parts)
-    if origin is Literal:
-        return value in parts
-    if kind is float:  # JSON has no word for an undefined one, nor for 1.0
-        return value is None or type(value) in (int, float)
-    return type(value) is kind
 
 
 def unreadable_scores(path: Path) -> Iterator[str]:

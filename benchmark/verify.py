@@ -28,7 +28,7 @@ from mirbench.recompute import misshapen, wrong_metrics, wrong_targets
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore, Scores
 from mirbench.types import RunRecord, RunSpec, Task
-from mirbench.untrusted import mistyped, read_record_of, unreadable_scores
+from mirbench.untrusted import read_record_of, unreadable_scores
 
 __all__ = ["Case", "digest", "record_folders", "verify"]
 
@@ -138,9 +138,6 @@ def _examined(folder: Path, facts: _Facts, further: Further | None) -> Case:
 def _examine(case: Case, facts: _Facts) -> Scores | None:
     """The checks of one record by itself; returns its scores where they can be read."""
     case.record = record = read_record_of(case.folder)
-    case.problems += mistyped(record, RunRecord, "")
-    if case.problems:
-        return None
     case.problems += _identity(case.folder, record)
     case.problems += _search(record)
     scores = _scores(case, record)

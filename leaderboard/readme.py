@@ -58,6 +58,8 @@ def update(path: Path, boards: Sequence[Board], tasks: Sequence[str] = (), colum
         If it is no text in UTF-8, or markers lack, are not in pairs, or ask for what is not there; it stays as it is.
     """
     path = path.resolve()  # a link stays one
+    if not path.is_file():
+        raise BadInput(f"--update {path}: no such file; {_HOW}")
     old = path.read_bytes()
     try:
         new = updated(old.decode("utf-8"), boards, tasks, columns).encode("utf-8")

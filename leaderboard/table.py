@@ -138,8 +138,8 @@ def _board(question: Question) -> Board:
 def _ranked(rows: Sequence[Row], metric: str) -> list[Row]:
     """The same with intervals and ranks, the best first; rows without every fold last.
 
-    Those ranked against each other were tested on the same clips: every fold, and where rows differ even then, what
-    most of them heard.
+    Those ranked against each other were tested on the same clips: every fold where some row has them; and where rows
+    differ even then, what most of them heard.
     """
     higher = metrics.METRICS[metric].higher_is_better
     sign = 1 if higher else -1
@@ -155,7 +155,7 @@ def _ranked(rows: Sequence[Row], metric: str) -> list[Row]:
                 row = replace(row, rank=None, p_best=None)
             if clips[0] and clips != main:
                 row = replace(row, flags=(*row.flags, "other test clips"))
-            found[number] = row if clips[0] else replace(row, rank=None, p_best=None)
+            found[number] = row
     return [found[number] for number in range(len(rows))]
 
 
@@ -213,7 +213,8 @@ def _busy(record: RunRecord) -> bool:
     """Whether more was waiting for the processor than it has cores, and one more, when a run that was timed ended."""
     if not any(record.seconds.values()):
         return False
-    load, cores = record.environment.get("load"), record.environment.get("cores")
+    known = [record.environment.get(name) for name in ("load", "cores")]
+    load, cores = (value if isinstance(value, int | float) else None for value in known)
     return load is not None and cores is not None and load > cores + 1
 
 

@@ -271,7 +271,7 @@ def test_find_knows_names_with_slashes(tmp_path: Path) -> None:
 
 def test_find_hints_at_a_near_name(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(BadInput, match=r"is called 'svn\+ears'. Did you mean 'svm\+ears'"):
+    with pytest.raises(BadInput, match=r"is called 'svn\+ears'. Did you mean 'tones/svm\+ears'"):
         RunStore(tmp_path).find("svn+ears")
 
 

@@ -575,3 +575,8 @@ def test_command_without_plotly_says_what_to_install(typed: Typed, runs: Path, m
     )
     answer = leaderboard(typed, runs, "--format", "html")
     assert (answer.code, answer.err) == (2, "mirbench: the page needs plotly: pip install 'mirbench[page]'\n")
+
+
+def test_update_of_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file; put `<!-- mirbench:begin"):
+        update(tmp_path / "none.md", tables())

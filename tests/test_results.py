@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,3 +181,50 @@ def test_board_ranks_by_the_metric_that_selects(tmp_path: Path) -> None:
         store.write(replace(record, metrics=turned), scores)
     (board,) = boards(tmp_path)
     assert board.metrics == ("macro-f1", "accuracy")
+
+
+def test_rows_of_the_same_fold_alone_are_ranked_among_themselves(tmp_path: Path) -> None:
+    write(tmp_path, "good", wrong(90, range(3)), n_folds=5)
+    write(tmp_path, "bad", wrong(90, range(60)), n_folds=5)
+    assert {name: row.rank for name, row in rows(tmp_path).items()} == {"good": 1, "bad": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("n_trainable", "x", 'n_trainable is "x", which is not a whole number or null'),
+        ("flops", "a", 'flops is "a", which is not a whole number or null'),
+        ("seconds", {"train": "y"}, 'seconds.train is "y", which is not a number or null'),
+        ("contaminated", 4, "contaminated is 4, which is not a list"),
+        ("status", "finished", "status is \"finished\", which is not 'done' or 'failed' or 'skipped'"),
+    ],
+)
+def test_record_with_a_field_of_another_type_is_refused_in_one_line(
+    tmp_path: Path, name: str, value: object, said: str
+) -> None:
+    write(tmp_path, "left", truth(6))
+    ((folder, _),) = RunStore(tmp_path).records()
+    held = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps(held | {name: value}))
+    with pytest.raises(BadInput, match=re.escape(said)):
+        boards(tmp_path)
+
+
+@pytest.mark.parametrize("environment", [{"cores": "many", "load": 9.0}, {"cores": 2, "load": "high"}])
+def test_row_of_a_strange_environment_is_shown(tmp_path: Path, environment: dict[str, object]) -> None:
+    write(tmp_path, "left", truth(6), environment=environment, seconds={"train": 1.0})
+    assert rows(tmp_path)["left"].flags == ()
+
+
+def test_system_is_found_by_the_name_that_tables_print(tmp_path: Path) -> None:
+    write(tmp_path, "left", truth(6), spec={"source": "tiny"})
+    assert RunStore(tmp_path).find("tones/left + tiny") == RunStore(tmp_path).find("left+tiny")
+
+
+def test_pickled_scores_are_refused_without_advice_to_load_them(tmp_path: Path) -> None:
+    write(tmp_path, "left", truth(6))
+    ((folder, _),) = RunStore(tmp_path).records()
+    (folder / "scores.npz").write_bytes(b"not an archive")
+    with pytest.raises(BadInput, match="it is damaged, or a pickle") as caught:
+        RunStore(tmp_path).scores(folder)
+    assert "allow_pickle" not in str(caught.value)

@@ -206,7 +206,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "the seed": (lambda f: edit(f, lambda held: held["spec"].update(seed=9)), "has the key [0-9a-f]{16}; the folder"),
     "a type": (lambda f: edit(f, lambda held: held["spec"].update(seed="0")), "spec.seed is .0., which is not"),
     "a choice": (
-        lambda f: edit(f, lambda held: held["spec"]["windowing"].update(average="best")), "which is not Literal"),
+        lambda f: edit(f, lambda held: held["spec"]["windowing"].update(average="best")), "not 'prob' or 'logit'"),
     "a field more": (set_(verdict="good"), "not a record"),
     "a field twice": (text(lambda t: t.replace('"status"', '"status": "failed", "status"')), "names 'status' twice"),
     "NaN": (text(lambda t: t.replace('"flops": null', '"flops": NaN')), "NaN is not JSON"),

@@ -77,6 +77,9 @@ def verify(
         chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
         where = parse_places(places)
         how = {"data": data, "weights": weights, "device": device, "workers": workers, "threads": threads}
+        others = sum(case.holds and case.record is not None and case.record.status == "done" for case in cases)
+        if others > len(chosen):
+            print(f"{len(chosen)} of {others} runs are repeated, of each system the quickest; --only all repeats all.")
         failed |= not _print_repeats([repeat(run, catalogue, where, progress, **how) for run in chosen], tolerance)
     if strict:
         print(CLAIMED)

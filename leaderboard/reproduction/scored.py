@@ -130,7 +130,8 @@ def _weighted_f1(answer: Answer, name: str) -> Measured:
     values = [_weighted(layer >= 0.5, stack.targets, whole)[0] for layer in stack.scores]
     drawn = np.mean([_weighted(layer >= 0.5, stack.targets, weights) for layer in stack.scores], axis=0)
     variance = float(np.nanvar(drawn, ddof=1)) + _seed_variance(np.array(values))
-    return around(float(np.mean(values)), variance, n_seeds=len(values), n_clips=n_clips)
+    found = around(float(np.mean(values)), variance, n_seeds=len(values), n_clips=n_clips)
+    return replace(found, low=max(found.low or 0.0, 0.0), high=min(found.high or 1.0, 1.0))
 
 
 def _weighted(chosen: npt.NDArray[np.bool_], targets: Targets, weights: ValueArray) -> ValueArray:
