@@ -139,6 +139,8 @@ def _summary(done: Sequence[RunRecord]) -> str:
         line += f" (fold {', '.join(map(str, folds))} of {done[0].n_folds})."
     else:
         line += f" (mean of {len(folds)} folds)." if len(folds) > 1 else "."
+    if n_clips := sum({record.spec.fold: record.n_clips.get("test", 0) for record in done}.values()):
+        line += f" Tested on {n_clips} clips."
     if done[0].n_total is not None:
         n_trainable = done[0].n_trainable
         learnt = "no count of trainable ones" if n_trainable is None else f"{n_trainable:,} trainable"

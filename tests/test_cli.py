@@ -373,7 +373,7 @@ def test_run_leaves_a_record_a_fold_and_seed(typed: Mirbench, excerpt: Path) -> 
 
 
 def test_run_of_prior_scores_a_tenth(first: Answer) -> None:
-    assert "Accuracy 0.100 ± 0.000 over 2 seeds (fold 0 of 5).\n" in first.out
+    assert "Accuracy 0.100 ± 0.000 over 2 seeds (fold 0 of 5). Tested on 20 clips.\n" in first.out
 
 
 def test_run_says_where_the_records_are(first: Answer) -> None:

@@ -13,7 +13,6 @@ from mirbench.cli.options import (
     Device,
     Plugins,
     Quiet,
-    RunsFolder,
     Threads,
     WeightsFolder,
     Workers,
@@ -43,7 +42,9 @@ def reproduce(
     listed: Annotated[bool, typer.Option("--list", help="List the suites, and what each holds.")] = False,
     data: DataRoot = None,
     weights: WeightsFolder = None,
-    runs: RunsFolder = Path("runs"),
+    runs: Annotated[
+        Path | None, typer.Option("--runs", help="Folder of records. Default: runs; with --demo, runs-demo.")
+    ] = None,
     device: Device = "auto",
     workers: Workers = 2,
     threads: Threads = 0,
@@ -75,6 +76,7 @@ def reproduce(
         raise BadInput(f"--data {data}: no such folder")
     if output is not None and not output.absolute().parent.is_dir():
         raise BadInput(f"--output {output}: there is no folder {output.parent}")
+    runs = runs or Path("runs-demo" if demo else "runs")  # stand-ins stay apart
     catalogue, progress = catalogue_of(plugin, data, weights), Progress(quiet=quiet)
     circumstance = {"data": data, "weights": weights, "runs": runs, "device": device, "workers": workers,
                     "threads": threads}  # fmt: skip
