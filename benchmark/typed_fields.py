@@ -21,7 +21,7 @@ _WORDS = {
 def mistyped(value: Any, kind: Any, where: str) -> Iterator[str]:
     """Fields of a record whose values are not of the types that its dataclass declares."""
     origin, parts = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         for name, of in _fields(kind).items():
             yield from mistyped(getattr(value, name), of, f"{where}.{name}" if where else name)
     elif origin is Mapping and isinstance(value, dict):
