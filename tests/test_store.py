@@ -40,6 +40,8 @@ RECORD = RunRecord(
     seconds={"train": 0.25, "epoch": None},
     trials=[{"params": {"C": 0.1}, "valid_score": 0.5, "seconds": 0.125}],
     history=[{"loss": 0.5}],
+    classes=["a", "b"],
+    kind="single-label",
     contaminated=["audioset"],
     environment={"python": "3.11"},
 )
