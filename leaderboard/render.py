@@ -16,6 +16,7 @@ from mirbench.metrics import METRICS
 __all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown", "of_tasks", "section"]
 
 JSON_VERSION = 1
+_TIMES = ("epoch-seconds", "train-seconds", "clips-per-second")
 
 SAID = {
     "full": "",
@@ -69,8 +70,9 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     parts = [SAID[board.standing]] if SAID.get(board.standing) else []
     if board.rows:
         parts.append(_table(board, columns))
-        devices = sorted({row.device for row in board.rows})
-        parts.append(f"Timed on: {escaped('; '.join(devices))}.")
+        if any(column.name in _TIMES for column in chosen(columns, board)):
+            devices = sorted({row.device for row in board.rows})
+            parts.append(f"Timed on: {escaped('; '.join(devices))}.")
     if board.problems:
         parts.append("Without a result:\n\n" + "\n".join(f"* {escaped(line)}" for line in board.problems))
     return parts
