@@ -419,9 +419,7 @@ def test_full_task_needs_no_caveat(tmp_path: Path) -> None:
 
 
 def test_failed_runs_are_listed_without_the_folders_of_a_machine(tmp_path: Path) -> None:
-    write_failed(
-        tmp_path, "FileNotFoundError: '/home/jane/secret/clip.wav' and C:\\users\\jane\\clip.wav, ~/secret/x.wav"
-    )
+    write_failed(tmp_path, "FileNotFoundError: '/music/secret/clip.wav' and C:\\users\\jane\\clip.wav, ~/secret/x.wav")
     board = only_board(tmp_path)
     said = "other + tiny: failed: FileNotFoundError: '…/clip.wav' and …/clip.wav, …/x.wav (1 run)"
     assert (board["problems"], board["rows"]) == ([said], [])
