@@ -32,7 +32,7 @@ decimals, hold both ends, and have to meet the second one. A combination is what
 
 What follows is for `mirbench reproduce`, and a sweep does not look at it::
 
-    printed = ["hung2022-table1"]               # tables of leaderboard/published; the suite's own name if left out
+    printed = ["hung2022-table1"]               # tables of leaderboard/published; shipped suites: their own
 
     [[run]]
     row = "IDS-NMR, {source}"                   # the printed row that it answers; {task}, {method}, and those of `each`
@@ -157,7 +157,9 @@ class Suite:
     printed: tuple[str, ...] = ()
 
 
-def read_suite(name: str, catalogue: Catalogue, circumstance: Mapping[str, Any]) -> Suite:
+def read_suite(
+    name: str, catalogue: Catalogue, circumstance: Mapping[str, Any], instead: Mapping[str, Any] | None = None
+) -> Suite:
     """The requests of a suite.
 
     Parameters
@@ -166,6 +168,9 @@ def read_suite(name: str, catalogue: Catalogue, circumstance: Mapping[str, Any])
         A file, or the name of a suite that ships with mirbench.
     circumstance : mapping
         Fields of `Request` that hold for all: folders, device, threads.
+    instead : mapping, optional
+        Keys of a table [[run]] and what they hold in all of them, whatever the file says. Tables that become the same
+        by it count once.
 
     Raises
     ------
@@ -187,10 +192,16 @@ def read_suite(name: str, catalogue: Catalogue, circumstance: Mapping[str, Any])
         where = f"[[run]] {number}"
         check_table(table, _RUN, f"{path.name}: {where}")
         with naming(f"{path.name}: {where}"):
-            entries += _entries(_merged(defaults, table), where, catalogue, circumstance)
+            entries += _entries({**_merged(defaults, table), **(instead or {})}, where, catalogue, circumstance)
+    if instead:
+        entries = [entry for i, entry in enumerate(entries) if entry.request not in [e.request for e in entries[:i]]]
     data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
-    printed = tuple(_several(held, "printed")) or ((path.stem,) if path in shipped().values() else ())
-    return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, printed)
+    return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, _printed(held, path))
+
+
+def _printed(held: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    own = (path.stem,) if path in shipped().values() else ()
+    return tuple(_several(held, "printed")) if "printed" in held else own
 
 
 def _data_entry(table: Mapping[str, Any], where: str, name: str, catalogue: Catalogue) -> DataEntry:
@@ -225,9 +236,10 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(Path(str(files("mirbench") / "suites")).glob("*.toml"))}
 
 
-def titles() -> dict[str, str]:
-    """The titles of the suites that ship with mirbench, by name."""
-    return {name: str(tomllib.loads(path.read_text("utf-8"))["title"]) for name, path in shipped().items()}
+def titles(*, printed: bool = False) -> dict[str, str]:
+    """The titles of the suites that ship with mirbench, by name; those of printed tables alone, if asked."""
+    held = {name: (path, tomllib.loads(path.read_text("utf-8"))) for name, path in shipped().items()}
+    return {name: str(of["title"]) for name, (path, of) in held.items() if not printed or _printed(of, path)}
 
 
 @contextmanager

@@ -67,7 +67,9 @@ class _Tagger(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The network, from audio to logits."""
-        return self.architecture.build(len(split.classes), **self.options())
+        built = self.architecture.build(len(split.classes), **self.options())
+        # the layout in which a CPU convolves pictures a quarter faster; numbers differ by rounding alone
+        return built.to(memory_format=torch.channels_last) if context.device.type == "cpu" else built
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""

@@ -18,11 +18,11 @@ from mirbench.leaderboard.reproduction.answers import Answer, Unanswered
 from mirbench.leaderboard.reproduction.printed import COLUMNS, Printed, read_printed, tables
 from mirbench.leaderboard.reproduction.quantities import measure
 from mirbench.registry import Catalogue
-from mirbench.suite import Suite, read_suite, shipped
+from mirbench.suite import Suite, read_suite, titles
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TABLES = sorted(tables())
-SUITES = sorted(shipped())
+SUITES = sorted(titles(printed=True))
 OF_OURS = {"params_ours", "classes"}  # said again beside what is printed
 
 

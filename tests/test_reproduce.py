@@ -25,7 +25,7 @@ from mirbench.leaderboard.results import System, questions
 from mirbench.plan import draft_plan
 from mirbench.registry import Catalogue
 from mirbench.store import RunStore, Scores
-from mirbench.suite import read_suite, shipped
+from mirbench.suite import read_suite, shipped, titles
 from mirbench.sweep import as_demo, shortened
 from mirbench.types import Clip, RunRecord, RunSpec, Split, Task, Windowing
 
@@ -484,7 +484,14 @@ def test_command_without_data_runs_nothing_and_says_so(typed: Callable[..., Type
 
 def test_command_lists_the_suites(typed: Callable[..., Typed]) -> None:
     listed = typed("reproduce", "--list")
-    assert [line.split()[0] for line in listed.out.splitlines()] == sorted(shipped())
+    assert [line.split()[0] for line in listed.out.splitlines()] == sorted(titles(printed=True))
+    assert set(shipped()) - set(titles(printed=True)) == {"every-method", "from-scratch"}
+
+
+def test_command_says_which_suite_is_no_papers(typed: Callable[..., Typed]) -> None:
+    answer = typed("reproduce", "every-method")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert answer.err.startswith("mirbench: every-method: no printed table belongs to it")
 
 
 def test_command_writes_a_file(recorded: Path, typed: Callable[..., Typed]) -> None:
@@ -647,7 +654,7 @@ TOO_LONG = {"nam-benchmark"}  # trains fourteen taggers, ten minutes; what its d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(shipped()) - TESTED_ABOVE - TOO_LONG))
+@pytest.mark.parametrize("name", sorted(set(titles(printed=True)) - TESTED_ABOVE - TOO_LONG))
 def test_demo_of_every_suite_fills_its_table(name: str, shown: Callable[[str], Lines]) -> None:
     lines = shown(name)
     assert any(line["verdict"] == "stand-in" and line["ours"] is not None for line in lines.values())

@@ -161,6 +161,23 @@ def test_defaults_hold_unless_a_run_says_otherwise(tmp_path: Path, catalogue: Ca
     assert (second.seeds, second.params) == ((0, 1, 2), {"lr": 0.5, "size": 4})
 
 
+def test_what_is_given_holds_instead_and_runs_that_became_the_same_count_once(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        "[defaults]\nfold = 1\n"
+        + table(task="['absent', 'gtzan']", method="'even'", seeds="3")
+        + table(task="'gtzan'", method="'even'", seeds="4", set="{ lr = 0.5 }")
+    )
+    given = {"task": ["tiny"], "seeds": "0,2", "fold": 0}
+    found = [entry.request for entry in read_suite(str(path), catalogue, {}, given).entries]
+    assert [(r.task, r.seeds, r.folds, r.params) for r in found] == [
+        ("tiny", (0, 2), (0,), {}),
+        ("tiny", (0, 2), (0,), {"lr": 0.5}),
+    ]
+
+
 def test_source_options_are_those_that_run_would_give(tmp_path: Path, catalogue: Catalogue) -> None:
     text = table(task="'tiny'", method="'ear'", source="'ast'", source_set="{ input_norm = 'none' }")
     (found,) = requests(text, tmp_path, catalogue)
@@ -353,7 +370,7 @@ def test_demo_of_a_task_without_a_stand_in_is_skipped(tmp_path: Path, catalogue:
 def test_shipped_suite_can_be_read(name: str) -> None:
     suite = read_suite(name, Catalogue(), {})
     assert suite.entries or suite.data
-    assert suite.reference
+    assert suite.reference or not suite.printed
     assert [entry.unable for entry in suite.entries] == [""] * len(suite.entries)
 
 
@@ -466,6 +483,20 @@ def test_dry_run_lists_runs_and_models_and_touches_nothing(tmp_path: Path, swept
 def test_dry_run_knows_what_is_on_record(swept: Callable[..., Answer], typed: Callable[..., Answer]) -> None:
     typed("run", "--task", "beeps", "--method", "prior", "--seeds", "1", "--quiet", "--plugin", "beeps.py")
     assert "2 runs, 1 of them on record" in swept(FLOOR, "--dry-run").out
+
+
+def test_command_runs_a_suite_on_another_task(swept: Callable[..., Answer]) -> None:
+    text = MINI + "fold = 3\n" + FLOOR.replace("beeps", "gtzan")
+    answer = swept(text, "--task", "beeps", "--seeds", "1", "--fold", "0")
+    assert (answer.code, [row[:2] for row in cells(answer)]) == (
+        0, [["beeps: probe-linear + nano", "1 of 1"], ["beeps: prior", "1 of 1"]],
+    )  # fmt: skip
+
+
+def test_two_suites_name_every_method_that_ships() -> None:
+    catalogue = Catalogue()
+    entries = [e for name in ("every-method", "from-scratch") for e in read_suite(name, catalogue, {}).entries]
+    assert {entry.request.method for entry in entries} == set(catalogue.names("method"))
 
 
 def test_dry_run_of_a_shipped_suite_tells_its_number_of_models(typed: Callable[..., Answer]) -> None:

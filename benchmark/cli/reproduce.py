@@ -105,7 +105,7 @@ def reproduce(
 def _list() -> None:
     from mirbench.suite import titles
 
-    for name, title in titles().items():
+    for name, title in titles(printed=True).items():
         print(f"{name:<20}  {title}")
 
 

@@ -134,6 +134,9 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
 
 def sweep(
     suite: Annotated[str, typer.Argument(help="A TOML file of runs, or the name of one that ships with mirbench.")],
+    task: Annotated[list[str], typer.Option("--task", help="This task instead of the suite's; may be repeated.")] = [],  # noqa: B006
+    seeds: Annotated[str, typer.Option("--seeds", help="How many, a range or a list, instead of the suite's.")] = "",
+    fold: Annotated[int | None, typer.Option("--fold", help="One fold only, instead of the suite's.")] = None,
     data: DataRoot = None,
     weights: WeightsFolder = None,
     runs: RunsFolder = Path("runs"),
@@ -163,7 +166,9 @@ def sweep(
         "threads": threads,
         "energy": energy,
     }
-    asked = read_suite(suite, catalogue, circumstance)
+    given = {"task": task or None, "seeds": seeds or None, "fold": fold}
+    instead = {key: value for key, value in given.items() if value is not None}
+    asked = read_suite(suite, catalogue, circumstance, instead)
     if demo:
         asked = sweeps.as_demo(asked, catalogue)
         print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
