@@ -15,6 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from mirbench.methods.precision import in_single_precision
+
 __all__ = [
     "InputNoise",
     "LabelMapping",
@@ -214,7 +216,7 @@ class Reprogrammed(nn.Module):
         (source,) = self._frozen
         x = self.adapter(*inputs)
         if self.entry == "frontend" and hasattr(source, "frontend"):
-            x = source.frontend(x)
+            x = in_single_precision(source.frontend, x)
         if self.entry != "head":
             x = source.body(x).pooled
         logits: Tensor = self.output(x)

@@ -120,7 +120,7 @@ class FineTune(NetworkMethod):
     schedule: Chen2022Schedule = "constant"
     outputs_per_class: int | None = None
 
-    name, needs = "finetune", ("body",)
+    name, version, needs = "finetune", "2", ("body",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -113,6 +113,7 @@ class NetworkMethod:
             context,
             self.recipe(module, train.task.kind),
             seed=seed,
+            independent=self._independent(train),
             draw=self.draw(context, train, seed),
             what=f"{self.name} seed {seed}",
         )
@@ -133,4 +134,10 @@ class NetworkMethod:
         with seeded(0, context.device):
             module = self.module(context, split).to(context.device)
         self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
-        return predictor(module.eval(), lambda split: self.inputs(context, split), context)
+        return predictor(
+            module.eval(), lambda split: self.inputs(context, split), context, independent=self._independent(split)
+        )
+
+    def _independent(self, split: AnySplit) -> bool:
+        """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""
+        return self.loss(split.task.kind if isinstance(split, Split) else split.kind) is masked_bce

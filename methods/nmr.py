@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -78,6 +78,7 @@ class _Reprogramming(NetworkMethod):
     items: Literal["chunks", "random-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
 
+    version: ClassVar[str] = "2"
     entry = ""
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:

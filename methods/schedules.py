@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -45,6 +45,8 @@ class Chen2022Method(NetworkMethod):
     batch_size: int = 8
     schedule: Chen2022Schedule = "paper"
     select: Literal["score", "last"] = "score"
+
+    version: ClassVar[str] = "2"
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy over what is known, on soft targets where there are some."""

@@ -18,6 +18,8 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
+from mirbench.methods.precision import in_single_precision
+
 __all__ = [
     "AttentionPool", "GatedBlock", "GlobalPool", "HarmonicFilters", "LastStep", "LogMel", "ParallelFilters",
     "PooledResidual", "Spectrum", "StridedResidual", "conv1d_block", "conv2d_block", "dense_head", "harmonic_centres",
@@ -53,7 +55,11 @@ class LogMel(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """See the class."""
-        picture: Tensor = self.norm(self.decibels(self.mel(audio)).unsqueeze(1))
+        picture: Tensor = self.norm(in_single_precision(self._log_mel, audio).unsqueeze(1))
+        return picture
+
+    def _log_mel(self, audio: Tensor) -> Tensor:
+        picture: Tensor = self.decibels(self.mel(audio))
         return picture
 
 
@@ -106,6 +112,9 @@ class HarmonicFilters(nn.Module):
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """See the class."""
+        return in_single_precision(self._heard, spectrum)
+
+    def _heard(self, spectrum: Tensor) -> Tensor:
         heard: Tensor = self.decibels(self.filters(spectrum.shape[2]) @ spectrum)
         return heard
 

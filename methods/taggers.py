@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -55,6 +55,8 @@ class _Tagger(NetworkMethod):
     schedule: Literal["won2020", "constant"] = "won2020"
     items: Literal["random-crops", "chunks"] = "random-crops"
     select: Literal["loss", "score"] = "loss"
+
+    version: ClassVar[str] = "2"
 
     @property
     def architecture(self) -> Architecture:

@@ -223,6 +223,7 @@ def fit_module(
     recipe: Recipe,
     *,
     seed: int,
+    independent: bool = False,
     draw: Draw | None = None,
     what: str = "training",
 ) -> Learnt:
@@ -232,6 +233,8 @@ def fit_module(
     ----------
     inputs : callable
         ``inputs(split)`` -> what the module is fed.
+    independent : bool
+        See `clip_scores`.
     draw : callable or None
         Batches of an epoch; None takes every window of train once, in random order.
     """
@@ -240,45 +243,63 @@ def fit_module(
 
     def score() -> tuple[float, float]:
         logits = _logits(module, seen_valid, context)
-        value = metric.function(clip_scores(logits, seen_valid, valid.task.kind, context), known_valid)
+        scores = clip_scores(logits, seen_valid, valid.task.kind, context, independent=independent)
+        value = metric.function(scores, known_valid)
         return value if metric.higher_is_better else -value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
 
     draw = draw or _every_window(inputs(train_split), train_split.targets(), recipe.batch_size, context)
     with seeded(seed, context.device):
         history = train(module, recipe, draw, score, context, seed=seed, what=what)
     lowest = min((row["valid_loss"] for row in history), default=None) if recipe.select == "loss" else None
-    return Learnt(predictor(module, inputs, context), history, None if lowest is None else -lowest)
+    predict = predictor(module, inputs, context, independent=independent)
+    return Learnt(predict, history, None if lowest is None else -lowest)
 
 
 def predictor(
-    module: nn.Module, inputs: Callable[[AnySplit], Inputs], context: Context
+    module: nn.Module, inputs: Callable[[AnySplit], Inputs], context: Context, *, independent: bool = False
 ) -> Callable[[BlindSplit], FloatArray]:
-    """`predict` of a module that maps windows to one logit a class."""
+    """`predict` of a module that maps windows to one logit a class; see `clip_scores`."""
 
     def predict(split: BlindSplit) -> FloatArray:
         seen = inputs(split)
-        return clip_scores(_logits(module, seen, context), seen, split.kind, context)
+        return clip_scores(_logits(module, seen, context), seen, split.kind, context, independent=independent)
 
     return predict
 
 
-def clip_scores(logits: FloatArray, seen: Inputs, kind: str, context: Context) -> FloatArray:
+def clip_scores(
+    logits: FloatArray, seen: Inputs, kind: str, context: Context, *, independent: bool = False
+) -> FloatArray:
     """Scores of clips in [0, 1] from logits of windows, shape (n_clips, n_classes).
 
-    A single-label task takes the softmax over classes, whose order is that of the logits also where sigmoids would all
-    round to 0 or 1; a multi-label task takes the sigmoid. Windows are averaged before or after that, as the run's
-    windowing says.
+    Parameters
+    ----------
+    independent : bool
+        Whether a network for a single-label task was taught each class by itself, so that its sigmoids are the
+        probabilities that windows are averaged by, and not its softmax.
+
+    Notes
+    -----
+    A single-label task takes the softmax over classes, a multi-label task the sigmoid. Windows are averaged before or
+    after that, as the run's windowing says. Averages of sigmoids of a single-label task go through a softmax of their
+    log-odds: the scores of a clip sum to one, and keep their order where the probabilities all round to 0 or 1.
     """
     values = torch.from_numpy(logits).double()
 
     def squash(x: Tensor) -> Tensor:
         return x.softmax(dim=1) if kind == "single-label" else x.sigmoid()
 
+    def means(x: Tensor) -> Tensor:
+        return torch.from_numpy(clip_means(x.numpy(), seen.clip_index, seen.n_clips))
+
     if context.windowing.average == "logit":
-        means = squash(torch.from_numpy(clip_means(values.numpy(), seen.clip_index, seen.n_clips))).numpy()
+        scores = squash(means(values))
+    elif independent and kind == "single-label":
+        yes, no = (means(x.sigmoid()).clamp(min=1e-300).log() for x in (values, -values))
+        scores = squash(yes - no)
     else:
-        means = clip_means(squash(values).numpy(), seen.clip_index, seen.n_clips)
-    return means.clip(0.0, 1.0).astype(np.float32)
+        scores = means(squash(values))
+    return scores.numpy().clip(0.0, 1.0).astype(np.float32)
 
 
 def _every_window(

@@ -190,8 +190,28 @@ def test_clip_scores_of_extreme_logits_keep_their_order(tiny: Tiny) -> None:
 
     context, _ = tiny
     logits = np.array([[-400.0, -300.0, -350.0], [200.0, 300.0, 400.0]], dtype=np.float32)
-    scores = clip_scores(logits, Inputs((), np.array([0, 1]), 2), "single-label", context)
-    assert scores.argmax(axis=1).tolist() == [1, 2]
+    for independent in (False, True):
+        scores = clip_scores(logits, Inputs((), np.array([0, 1]), 2), "single-label", context, independent=independent)
+        assert scores.argmax(axis=1).tolist() == [1, 2]
+
+
+def test_clip_scores_of_classes_taught_by_themselves_follow_the_mean_of_their_sigmoids(tiny: Tiny) -> None:
+    """0.9 and 0.25 do not beat twice 0.6, though a softmax of each window says so."""
+    from mirbench.methods.training import Inputs, clip_scores
+
+    context, _ = tiny
+    seen = Inputs((), np.array([0, 0, 1]), 2)
+    probability = np.array([[0.9, 0.6, 0.01], [0.25, 0.6, 0.01], [0.2, 0.1, 0.1]])
+    logits = np.log(probability / (1 - probability)).astype(np.float32)
+    scores = clip_scores(logits, seen, "single-label", context, independent=True)
+    mean = np.array([[0.575, 0.6, 0.01], [0.2, 0.1, 0.1]])
+    odds = mean / (1 - mean)
+    np.testing.assert_allclose(scores, odds / odds.sum(axis=1, keepdims=True), rtol=1e-6)
+    alone = clip_scores(logits[2:], Inputs((), np.array([0]), 1), "single-label", context)
+    np.testing.assert_allclose(scores[1:], alone, rtol=1e-6)  # one window alone is its softmax
+    together = clip_scores(logits, seen, "single-label", context)
+    assert (scores[0].argmax(), together[0].argmax()) == (1, 0)
+    np.testing.assert_allclose(clip_scores(logits, seen, "multi-label", context), mean, rtol=1e-6)
 
 
 def test_clip_scores_average_probabilities_or_logits_as_the_windowing_says(tiny: Tiny) -> None:
