@@ -18,6 +18,7 @@ from torchaudio.compliance import kaldi
 
 from mirbench.errors import BadInput
 from mirbench.methods.sources.audioset import N_CLASSES, audioset_labels
+from mirbench.methods.sources.sounding import sounding
 from mirbench.types import Activations
 
 __all__ = ["AstNetwork", "FilterBank", "build"]
@@ -39,6 +40,9 @@ class FilterBank:
         Milliseconds.
     mean, std : float
         The picture is ``(x - mean) / (2 std)``; frames that were padded are 0 before that, as in AST's own code.
+    to_last_sound : bool
+        Whether the zeros that a window ends in where a clip does not fill it are such frames too: AST's own extractor
+        gets the clip without them. False takes them for silence.
     """
 
     sample_rate: int = 16_000
@@ -47,14 +51,18 @@ class FilterBank:
     frame_shift: float = 10.0
     mean: float = AUDIOSET_MEAN
     std: float = AUDIOSET_STD
+    to_last_sound: bool = False
 
     def __call__(self, audio: Tensor) -> Tensor:
         """(n, n_samples) -> (n, 1, n_bands, n_frames), differentiable."""
         # One at a time: a batch of frames falls out of the processor's cache and is slower.
-        pictures = torch.stack([self._one(window) for window in audio.unbind(0)])  # (n, frames, bands)
-        pad = self.n_frames - pictures.shape[1]
-        pictures = nn.functional.pad(pictures, (0, 0, 0, max(pad, 0)))[:, : self.n_frames]
+        windows = sounding(audio, self.sample_rate) if self.to_last_sound else audio.unbind(0)
+        pictures = torch.stack([self._fitted(self._one(window)) for window in windows])  # (n, frames, bands)
         return ((pictures - self.mean) / (2 * self.std)).transpose(1, 2).unsqueeze(1)
+
+    def _fitted(self, picture: Tensor) -> Tensor:
+        """Padded with zeros, or cut, to the number of frames."""
+        return nn.functional.pad(picture, (0, 0, 0, max(0, self.n_frames - len(picture))))[: self.n_frames]
 
     def _one(self, window: Tensor) -> Tensor:
         bands: Tensor = kaldi.fbank(
@@ -140,5 +148,5 @@ def build(folder: Path, *, input_norm: str = "audioset", pooling: str = "class")
     if wrong := sorted({*info["missing_keys"], *info["unexpected_keys"]}):
         raise BadInput(f"{folder}: {len(wrong)} weights do not fit an AST, the first is {wrong[0]}")
     mean, std = (AUDIOSET_MEAN, AUDIOSET_STD) if input_norm == "audioset" else (0.0, 0.5)
-    bank = FilterBank(n_bands=config.num_mel_bins, n_frames=config.max_length, mean=mean, std=std)
+    bank = FilterBank(n_bands=config.num_mel_bins, n_frames=config.max_length, mean=mean, std=std, to_last_sound=True)
     return AstNetwork(model, bank, pooling)

@@ -11,6 +11,7 @@ Wolf et al. (2020), Transformers: state-of-the-art natural language processing, 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from mirbench.methods.sources.hf_cards import (
     unused,
     weight_files,
 )
+from mirbench.methods.sources.sounding import sounding, sounding_samples
 from mirbench.types import Activations
 
 __all__ = ["ClapNetwork", "DashengNetwork", "WaveformNetwork", "WhisperNetwork", "build", "in_time"]
@@ -178,12 +180,19 @@ class _Encoder(nn.Module):
         if facts.labels:
             self.labels = facts.labels
 
-    def _activations(self, inputs: Tensor, layers: Sequence[int], n_tokens: int | None = None) -> Activations:
-        """Hidden states, cut to their first tokens; states[0] is the embedding, [k + 1] the output of block k."""
+    def _activations(
+        self, inputs: Tensor, layers: Sequence[int], counts: Tensor, n_tokens: int | None = None, **options: Tensor
+    ) -> Activations:
+        """Hidden states, cut to their first tokens; states[0] is the embedding, [k + 1] the output of block k.
+
+        `pooled` is the mean of as many tokens as `counts`, shape (n,), says: those that hear something.
+        """
         weights = getattr(self.model, "layer_weights", None)
         encoder = getattr(self.model, self._inner) if self._inner else self.model
         several = bool(layers) or self.layer >= 0 or weights is not None
-        found = encoder(inputs, output_hidden_states=several)
+        with warnings.catch_warnings():  # WavLM of transformers gives torch masks of two kinds
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+            found = encoder(inputs, output_hidden_states=several, **options)
         states = found.hidden_states
         if self.layer >= 0:
             last = states[self.layer + 1]
@@ -191,7 +200,15 @@ class _Encoder(nn.Module):
             last = torch.einsum("k,knts->nts", torch.softmax(weights, 0), torch.stack(states))
         else:
             last = found.last_hidden_state
-        return Activations(last[:, :n_tokens].mean(dim=1), {k: states[k + 1][:, :n_tokens] for k in layers})
+        last = last[:, :n_tokens]
+        heard = (
+            (torch.arange(last.shape[1], device=last.device) < counts.clamp(min=1).unsqueeze(1))
+            .to(last.dtype)
+            .unsqueeze(2)
+        )
+        return Activations(
+            (last * heard).sum(dim=1) / heard.sum(dim=1), {k: states[k + 1][:, :n_tokens] for k in layers}
+        )
 
     def head(self, pooled: Tensor) -> Tensor:
         """(n, n_features) -> (n, n_outputs) logits: its projection is linear, so it may follow the mean over time."""
@@ -217,13 +234,26 @@ class WaveformNetwork(_Encoder):
     def __init__(self, model: Any, facts: Facts, layer: int) -> None:
         super().__init__(model, facts, layer)
         self.normalise = bool(facts.preprocessor.get("do_normalize", True))
+        self.masked = bool(facts.preprocessor.get("return_attention_mask", False))
+        self.sample_rate = facts.sample_rate
 
     def body(self, audio: Tensor, layers: Sequence[int] = ()) -> Activations:
-        """(n, n_samples) -> pooled (n, width); layer k is the tokens after block k."""
+        """(n, n_samples) -> pooled (n, width); layer k is the tokens after block k.
+
+        The zeros at the end of a window that a clip does not fill are normalised and masked as by the feature
+        extractor, and `pooled` is the mean of the tokens before them.
+        """
+        n_samples = audio.shape[1]
+        lengths = torch.tensor(sounding_samples(audio, self.sample_rate), device=audio.device)
+        heard = torch.arange(n_samples, device=audio.device) < lengths.unsqueeze(1)
         if self.normalise:
-            variance, mean = torch.var_mean(audio, dim=1, keepdim=True, correction=0)
-            audio = (audio - mean) / (variance + 1e-7).sqrt()
-        return self._activations(audio, layers)
+            mean = audio.sum(dim=1, keepdim=True) / lengths.unsqueeze(1)
+            off = (audio - mean) * heard
+            variance = off.square().sum(dim=1, keepdim=True) / lengths.unsqueeze(1)
+            audio = off / (variance + 1e-7).sqrt()
+        options = {"attention_mask": heard.long()} if self.masked and not bool(heard.all()) else {}
+        encoder = getattr(self.model, self._inner) if self._inner else self.model
+        return self._activations(audio, layers, encoder._get_feat_extract_output_lengths(lengths), **options)
 
 
 class WhisperNetwork(_Encoder):
@@ -264,8 +294,12 @@ class WhisperNetwork(_Encoder):
         return ((torch.maximum(log_mel, floor) + 4.0) / 4.0).unsqueeze(1)
 
     def body(self, picture: Tensor, layers: Sequence[int] = ()) -> Activations:
-        """(n, 1, n_bands, n_frames) -> pooled (n, width); layer k is the tokens after block k."""
-        return self._activations(picture.squeeze(1), layers, self.n_tokens)
+        """(n, 1, n_bands, n_frames) -> pooled (n, width), of the tokens that hear something; layer k: after block k."""
+        n_frames = picture.shape[3]
+        sounds = (picture > picture.amin(dim=(1, 2, 3), keepdim=True)).any(dim=2).squeeze(1)  # (n, n_frames)
+        last = torch.where(sounds, torch.arange(1, n_frames + 1, device=picture.device), 0).amax(dim=1)
+        counts = (torch.where(last > 0, last, n_frames) + 1) // 2
+        return self._activations(picture.squeeze(1), layers, counts, self.n_tokens)
 
 
 # CLAP
@@ -295,7 +329,7 @@ class ClapNetwork(nn.Module):
         self.fused = bool(model.config.audio_config.enable_fusion)
         truncation = said.get("truncation", "fusion" if self.fused else "rand_trunc")
         slaney = truncation != "fusion"  # the two ways to train CLAP used the filters of different libraries
-        self.n_samples = round(facts.seconds * facts.sample_rate)
+        self.n_samples, self.sample_rate = round(facts.seconds * facts.sample_rate), facts.sample_rate
         self.padding = said.get("padding", "repeatpad")
         self.mel = MelSpectrogram(
             facts.sample_rate,
@@ -310,12 +344,15 @@ class ClapNetwork(nn.Module):
         self._tokenizer: Any = None
 
     def frontend(self, audio: Tensor) -> Tensor:
-        """(n, n_samples) -> (n, 1, n_bands, n_frames) mel in dB; shorter windows are repeated, then padded."""
+        """(n, n_samples) -> (n, 1, n_bands, n_frames) mel in dB; a clip that is shorter is repeated, then padded."""
+        filled = torch.stack([self._filled(window) for window in sounding(audio, self.sample_rate)])
+        return (10.0 * self.mel(filled).clamp(min=1e-10).log10()).unsqueeze(1)
+
+    def _filled(self, sound: Tensor) -> Tensor:
         if self.padding in ("repeat", "repeatpad"):
-            times = self.n_samples / audio.shape[1]
-            audio = audio.repeat(1, math.ceil(times) if self.padding == "repeat" else int(times))[:, : self.n_samples]
-        padded = nn.functional.pad(audio, (0, self.n_samples - audio.shape[1]))
-        return (10.0 * self.mel(padded).clamp(min=1e-10).log10()).unsqueeze(1)
+            times = self.n_samples / len(sound)
+            sound = sound.repeat(math.ceil(times) if self.padding == "repeat" else int(times))[: self.n_samples]
+        return nn.functional.pad(sound, (0, self.n_samples - len(sound)))
 
     def body(self, picture: Tensor, layers: Sequence[int] = ()) -> Activations:
         """(n, 1, n_bands, n_frames) -> pooled (n, width) of unit length; layer k is the output of stage k, in time."""
@@ -398,6 +435,7 @@ def _ast(folder: Path, facts: Facts) -> AstNetwork:
         n_frames=facts.n_frames,
         mean=said.get("mean", AUDIOSET_MEAN) if normal else 0.0,
         std=said.get("std", AUDIOSET_STD) if normal else 0.5,
+        to_last_sound=True,
     )
     if not facts.n_outputs:
         model = _with_empty_head(model)

@@ -230,6 +230,7 @@ def _card(name: str, folder: Path, *, hub: str = "", file: str = "") -> SourceCa
         kind="network",
         offers=(*front, "body", "layers", "pooled", *head),
         builder="mirbench.methods.sources.hf_audio:build",
+        version="2",
         sample_rate=facts.sample_rate,
         seconds=facts.seconds,
         n_bands=facts.n_bands,
@@ -261,7 +262,9 @@ def _notes(facts: Facts) -> list[str]:
     if facts.kind == "clap":
         notes.append("layer k is the output of stage k, its tokens in time, channels x bands wide; pooled has length 1")
     if facts.kind == "whisper":
-        notes.append("shorter windows are padded with zeros, as by its feature extractor; those tokens are left out")
+        notes.append(
+            "pooled is of the tokens up to the last sound (of 80 dB below the peak); layers hold all of a window"
+        )
     if facts.model_type == "mert_model":
         notes.append("run by the HuBERT of transformers, whose layers are MERT's; its own code is not run")
     return notes
