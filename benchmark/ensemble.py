@@ -31,14 +31,14 @@ AVERAGES = ("prob", "rank")
 
 _OWN = (
     "fold", "seed", "method", "method_version", "params", "search", "source", "source_version", "source_params",
-    "source_sha256", "precision",
+    "source_sha256", "precision", "audio_sha256",
 )  # fmt: skip
-"""Fields of a run's identity in which members may differ; the others are the question that all must answer."""
+"""Fields of a run's identity in which members may differ; the others are the question that all must answer.
 
-_WORDS = {
-    "task_version": "the version of the task",
-    "audio_sha256": "clips, labels or what was heard of them (its hash)",
-}
+Test clips and their labels are compared one by one: members may hear audio, or features that were computed elsewhere.
+"""
+
+_WORDS = {"task_version": "the version of the task"}
 
 _Run = tuple[Path, RunRecord]
 
@@ -122,8 +122,8 @@ def combine(store: RunStore, names: Sequence[str], average: str = "prob", weight
     Raises
     ------
     BadInput
-        If the members do not answer the same question (task, version, windowing, audio, clips, labels), have a run
-        without a result, or share no fold and seed.
+        If the members do not answer the same question (task, version, windowing, clips, labels), have a run without a
+        result, or share no fold and seed.
     """
     if len(names) < 2:
         raise BadInput("an ensemble has two members or more; name runs as in `mirbench ensemble RUN RUN`")
@@ -135,6 +135,8 @@ def combine(store: RunStore, names: Sequence[str], average: str = "prob", weight
     members.sort(key=lambda member: (member.name, member.settings, member.seeds))  # the order typed is no identity
     _check_question(members)
     pairs, notes = _match(members)
+    if len({member.first.spec.audio_sha256 for member in members}) > 1:
+        notes.append("Not every member heard the same bytes (audio, or features of it); test clips and labels agree.")
     outcomes = [_record(store, members, fold, seed, average) for fold, seed in pairs]
     return Ensemble(tuple(members), tuple(outcomes), tuple(notes))
 
@@ -283,6 +285,7 @@ def _spec(members: Sequence[Member], records: Sequence[RunRecord], fold: int, se
     """Identity of an ensemble: that of a member where it says what was asked, and its members in place of settings."""
     specs = [record.spec for record in records]
     precisions = sorted({spec.precision for spec in specs})
+    heard = sorted({spec.audio_sha256 for spec in specs})
     return replace(
         specs[0],
         method="ensemble",
@@ -300,6 +303,7 @@ def _spec(members: Sequence[Member], records: Sequence[RunRecord], fold: int, se
         source_version="",
         source_params={},
         source_sha256="",
+        audio_sha256=heard[0] if len(heard) == 1 else hashlib.sha256("".join(heard).encode()).hexdigest(),
         precision=" and ".join(precisions),
         fold=fold,
         seed=seed,

@@ -188,7 +188,6 @@ QUESTIONS = {
     "task": {"task": "chords"},
     "version": {"task_version": "2"},
     "windowing": {"windowing": Windowing(average="logit")},
-    "audio": {"audio_sha256": "c" * 64},
 }
 
 
@@ -198,6 +197,16 @@ def test_members_of_another_question_are_refused(changes: dict[str, Any], tmp_pa
     write(tmp_path, replace(OTHER, **changes), draw=1)
     with pytest.raises(BadInput, match="cannot be combined: they differ in"):
         of(tmp_path, "svm+ears", "forest+eyes")
+
+
+def test_members_that_heard_other_bytes_of_the_same_clips_are_combined_and_it_is_said(tmp_path: Path) -> None:
+    write(tmp_path)
+    write(tmp_path, replace(OTHER, audio_sha256="c" * 64), draw=1)
+    made = of(tmp_path, "svm+ears", "forest+eyes")
+    assert any("heard the same bytes" in note for note in made.notes)
+    heard = {outcome.record.spec.audio_sha256 for outcome in made.outcomes}
+    assert len(heard) == 1
+    assert not heard & {"c" * 64, OTHER.audio_sha256}
 
 
 def test_members_whose_labels_differ_are_refused(tmp_path: Path) -> None:
