@@ -32,6 +32,7 @@ SOURCES: Mapping[str, Entry] = {
     "efficientat-mn40": Entry(f"{_CARDS}:EFFICIENTAT_MN40", "MobileNetV3 at width 4, AudioSet (68.4 M parameters)"),
     "efficientat-mn40-ext": Entry(f"{_CARDS}:EFFICIENTAT_MN40_EXT", "the same, trained longer"),
     "speechatt": Entry(f"{_CARDS}:SPEECHATT", "attention RNN for spoken commands (0.2 M parameters)"),
+    "speechatt-port": Entry(f"{_CARDS}:SPEECHATT_PORT", "the same as hung2022 ported it; weights are yours"),
     "vggish": Entry(f"{_EMBEDDINGS}:VGGISH", "VGGish, YouTube-8M (72.1 M parameters)"),
     "openl3": Entry(f"{_EMBEDDINGS}:OPENL3", "OpenL3, in a Python of its own"),
     "musicnn-mtat": Entry(f"{_TAGGERS}:MUSICNN_MTAT", "tagger, MagnaTagATune (0.8 M parameters)"),
@@ -48,7 +49,7 @@ _PRECOMPUTED = "mirbench.methods.sources.precomputed"
 
 FAMILIES: Mapping[str, Entry] = {
     "timm:NAME": Entry(f"{_IMAGES}:timm_card", "any image network of timm, on pictures of spectrograms"),
-    "hf:ID": Entry("mirbench.methods.sources.hf_cards:hf_card", "any audio encoder of Hugging Face's transformers"),
+    "hf:ID": Entry("mirbench.methods.sources.hf_cards:hf_card", "audio encoders of Hugging Face's transformers"),
     "features:FILE.npz": Entry(f"{_PRECOMPUTED}:features_card", "features computed elsewhere, rows matched by clip id"),
     "shipped:NAME": Entry(f"{_PRECOMPUTED}:shipped_card", "features that ship with the task's data set"),
 }

@@ -23,6 +23,7 @@ from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.methods.sources.ast import AUDIOSET_MEAN, AUDIOSET_STD, AstNetwork, FilterBank
+from mirbench.methods.sources.hf_any import ExtractedNetwork, class_names, extractor_of
 from mirbench.methods.sources.hf_cards import (
     NO_WEIGHTS,
     PROMPT,
@@ -52,7 +53,7 @@ _CALM = {
 
 def build(
     folder: Path, *, layer: int = -1, seconds: float | None = None, prompt: str = PROMPT
-) -> WaveformNetwork | WhisperNetwork | ClapNetwork | DashengNetwork | AstNetwork:
+) -> WaveformNetwork | WhisperNetwork | ClapNetwork | DashengNetwork | AstNetwork | ExtractedNetwork:
     """A source network from a folder with config.json and weights.
 
     Parameters
@@ -73,7 +74,7 @@ def build(
     facts = read_facts(folder)
     if not -1 <= layer < facts.n_layers or (layer != -1 and facts.kind in ("clap", "ast")):
         raise BadInput(f"--source-set layer={layer}: this {facts.model_type} takes {_range(facts)}")
-    longest = math.inf if facts.kind == "waveform" else facts.seconds
+    longest = math.inf if facts.kind in ("waveform", "other") else facts.seconds
     seconds = facts.seconds if seconds is None else seconds
     if not 0.1 <= seconds <= longest:
         raise BadInput(f"--source-set seconds={seconds:g}: this {facts.model_type} takes 0.1 to {longest:g} s")
@@ -85,6 +86,9 @@ def build(
         return ClapNetwork(_load(folder, facts, "ClapConfig", "ClapModel"), facts, prompt, folder).eval()
     if facts.kind == "dasheng":
         return _dasheng(folder, facts, layer).eval()
+    if facts.kind == "other":
+        model = _load(folder, facts, *class_names(facts))
+        return ExtractedNetwork(model, extractor_of(folder), facts, layer).eval()
     return _ast(folder, facts).eval()
 
 
@@ -132,7 +136,7 @@ def _load(folder: Path, facts: Facts, config_name: str, model_name: str, **optio
     except Exception as error:  # somebody else's files: the library raises many kinds
         said = str(error).strip().partition("\n")[0]
         raise BadInput(f"{folder}: not a {facts.model_type} that can be loaded ({said})") from error
-    _all_fit(folder, facts, info["missing_keys"], info["unexpected_keys"])
+    _all_fit(folder, facts, info["missing_keys"], info["unexpected_keys"] if facts.kind != "other" else ())
     for module in model.modules():
         if getattr(module, "masked_spec_embed", None) is not None:  # of pretraining; some models always have it
             module.masked_spec_embed = None

@@ -45,7 +45,7 @@ WAVEFORM_MODELS: Mapping[str, str] = {
 }
 """Model types that take a waveform, and how the names of their classes in transformers begin."""
 
-Kind = Literal["waveform", "whisper", "clap", "ast", "dasheng"]
+Kind = Literal["waveform", "whisper", "clap", "ast", "dasheng", "other"]
 
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(WAVEFORM_MODELS, "waveform"),
@@ -54,6 +54,9 @@ _KINDS: Mapping[str, Kind] = {
     "audio-spectrogram-transformer": "ast",
     "dasheng": "dasheng",
 }
+"""Types with a network of ours, differentiable down to the audio; for others: `mirbench.methods.sources.hf_any`."""
+_WIDTHS = ("hidden_size", "d_model", "encoder_hidden_size", "embed_dim")
+_DEPTHS = ("num_hidden_layers", "encoder_layers", "encoder_num_hidden_layers", "num_layers", "n_layer")
 _WAVEFORM_SECONDS = 5.0  # what MERT was trained on; the others take any length
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _HEAD = r"projector\.|classifier\.|layer_weights$"
@@ -64,6 +67,7 @@ _UNUSED: Mapping[Kind, str] = {
     "clap": r"$.",
     "ast": r"$.",
     "dasheng": r"(encoder\.)?front_end\.|outputlayer\.",
+    "other": r"$.",
 }
 _BUFFERS = (
     "running_mean", "running_var", "num_batches_tracked", "position_ids", "token_type_ids", "relative_position_index",
@@ -77,7 +81,7 @@ class Facts:
 
     Parameters
     ----------
-    kind : {"waveform", "whisper", "clap", "ast", "dasheng"}
+    kind : {"waveform", "whisper", "clap", "ast", "dasheng", "other"}
         Which of our networks it is.
     model_type : str
         As transformers calls it.
@@ -221,14 +225,15 @@ def _without(name: str, missing: str) -> SourceCard:
 def _card(name: str, folder: Path, *, hub: str = "", file: str = "") -> SourceCard:
     facts = read_facts(folder)
     about = _readme(folder)
-    front: tuple[Stage, ...] = () if facts.kind == "waveform" else ("frontend",)
+    front: tuple[Stage, ...] = () if facts.kind in ("waveform", "other") else ("frontend",)
+    body: tuple[Stage, ...] = () if facts.kind == "other" else ("body",)
     head: tuple[Stage, ...] = ("head",) if facts.n_outputs else ()
     known = ", ".join(facts.labels[:3]) + (", …" if len(facts.labels) > 3 else "")
     return SourceCard(
         name=name,
         title=f"{facts.model_type} of Hugging Face, {facts.n_layers} {'stages' if facts.kind == 'clap' else 'blocks'}",
         kind="network",
-        offers=(*front, "body", "layers", "pooled", *head),
+        offers=(*front, *body, "layers", "pooled", *head),
         builder="mirbench.methods.sources.hf_audio:build",
         version="2",
         sample_rate=facts.sample_rate,
@@ -265,6 +270,10 @@ def _notes(facts: Facts) -> list[str]:
         notes.append(
             "pooled is of the tokens up to the last sound (of 80 dB below the peak); layers hold all of a window"
         )
+    if facts.kind == "other":
+        notes.append(
+            "behind its own feature extractor: no gradient reaches the audio, and nothing is trained inside it"
+        )
     if facts.model_type == "mert_model":
         notes.append("run by the HuBERT of transformers, whose layers are MERT's; its own code is not run")
     return notes
@@ -290,14 +299,14 @@ def read_facts(folder: Path) -> Facts:
     config = _json(folder / "config.json")
     path = folder / "preprocessor_config.json"
     preprocessor = _json(path) if path.is_file() else {}
-    model_type = str(config.get("model_type", ""))
-    if model_type not in _KINDS:
+    model_type = _model_type(config)
+    if model_type not in _KINDS and "sampling_rate" not in preprocessor:
         raise BadInput(
-            f"{folder}: config.json is of a model of type '{model_type}'; known audio encoders: "
-            f"{', '.join(sorted(_KINDS))}"
+            f"{folder}: config.json is of a model of type '{model_type}', and no preprocessor_config.json says what "
+            f"audio it takes; known audio encoders: {', '.join(sorted(_KINDS))}, and others with a feature extractor"
         )
     try:
-        return _READERS[_KINDS[model_type]](model_type, config, preprocessor)
+        return _READERS[_KINDS.get(model_type, "other")](model_type, config, preprocessor)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError) as error:
         if isinstance(error, BadInput):
             raise BadInput(f"{folder}: {error}") from error
@@ -397,7 +406,40 @@ def _dasheng(model_type: str, config: Mapping[str, Any], preprocessor: Mapping[s
     )
 
 
-_READERS = {"waveform": _waveform, "whisper": _whisper, "clap": _clap, "ast": _ast, "dasheng": _dasheng}
+def _other(model_type: str, config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Facts:
+    rate = _count(preprocessor, "sampling_rate", 16_000)
+    said = [preprocessor.get("max_length_s"), preprocessor.get("chunk_length"), preprocessor.get("n_samples", 0) / rate]
+    seconds = float(next((value for value in said if value), _WAVEFORM_SECONDS))
+    return Facts(
+        "other",
+        model_type,
+        config,
+        preprocessor,
+        sample_rate=rate,
+        seconds=seconds,
+        n_features=_said(config, _WIDTHS),
+        n_layers=_said(config, _DEPTHS),
+        options={"layer": -1, "seconds": seconds},
+    )
+
+
+def _said(config: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """A count under the first of several names, in the config or in that of its audio tower."""
+    for held in (config, config.get("audio_config") or {}, config.get("encoder_config") or {}):
+        for name in names:
+            if name in held:
+                return _count(held, name, 0)
+    raise BadInput(f"a {_model_type(config)} whose config.json says none of {', '.join(names)} is not known here")
+
+
+def _model_type(config: Mapping[str, Any]) -> str:
+    """As transformers calls it."""
+    return str(config.get("model_type", ""))
+
+
+_READERS = {
+    "waveform": _waveform, "whisper": _whisper, "clap": _clap, "ast": _ast, "dasheng": _dasheng, "other": _other,
+}  # fmt: skip
 
 
 def _classes(config: Mapping[str, Any]) -> dict[str, Any]:
