@@ -10,9 +10,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from statistics import mean
 from typing import Literal
 
 from mirbench.datasets import user_path
+from mirbench.effects import require_packages
 from mirbench.errors import BadInput, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.hyperparameters import grid
 from mirbench.measure import EnergyMeter
@@ -36,11 +38,12 @@ SHORTENED = (
 
 @dataclass(frozen=True)
 class Result:
-    """The runs of an entry; `reason` is why there are none."""
+    """The runs of an entry; `reason` is why there are none, `no_curve` why their clips were not deformed as asked."""
 
     entry: Entry
     outcomes: tuple[Outcome, ...] = ()
     reason: str = ""
+    no_curve: str = ""
 
     @property
     def done(self) -> list[Outcome]:
@@ -127,12 +130,19 @@ def _is_here(card: SourceCard, task: Task, request: Request) -> bool:
 
 
 def run_suite(
-    suite: Suite, catalogue: Catalogue, progress: Progress, *, without_data: Literal["stop", "skip"] = "stop"
+    suite: Suite,
+    catalogue: Catalogue,
+    progress: Progress,
+    *,
+    deform: Sequence[str] = (),
+    without_data: Literal["stop", "skip"] = "stop",
 ) -> list[Result]:
     """Do every run of a suite that is not on record; what fails or cannot be done does not stop the others.
 
     Parameters
     ----------
+    deform : sequence of str
+        As of `mirbench.runner.run`.
     without_data : {"stop", "skip"}
         What is done where the data of an entry are missing.
 
@@ -142,17 +152,18 @@ def run_suite(
         Before the first run, if data of an entry are missing (unless those are skipped) or broken, or there is no such
         device.
     MissingExtra
-        Before the first run, if energy cannot be measured.
+        Before the first run, if energy cannot be measured, or test clips cannot be deformed.
     """
     first = _first(suite)  # circumstance is the same for all
     EnergyMeter(first.energy)
+    require_packages(deform)
     find_device(first.device, first.threads)
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
     entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
     results = []
     with progress.bar(suite.title, len(entries), "entries") as step:
         for entry in entries:
-            results.append(_run(entry, catalogue, progress))
+            results.append(_run(entry, catalogue, progress, deform))
             step(1, entry.name)
     return results
 
@@ -182,11 +193,16 @@ def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tup
     return entry
 
 
-def _run(entry: Entry, catalogue: Catalogue, progress: Progress) -> Result:
+def _run(entry: Entry, catalogue: Catalogue, progress: Progress, deform: Sequence[str]) -> Result:
     if entry.unable:
         return Result(entry, reason=f"skipped: {entry.unable}")
     try:
-        return Result(entry, tuple(run(entry.request, catalogue, progress)))
+        try:
+            return Result(entry, tuple(run(entry.request, catalogue, progress, deform)))
+        except NotApplicable as error:  # of a method that hears nothing, or of the runs themselves
+            if not deform:
+                raise
+            return Result(entry, tuple(run(entry.request, catalogue, progress)), no_curve=str(error))
     except MissingData:
         raise
     except MirbenchError as error:  # a method that refuses the task, a record that is broken
@@ -221,9 +237,22 @@ def _row(result: Result) -> list[str]:
         notes = [f"source trained on {', '.join(done[0].contaminated)}"] if done[0].contaminated else []
     if n_read := sum(outcome.read_back for outcome in result.outcomes):
         notes.append("on record" if n_read == len(result.outcomes) else f"{n_read} on record")
+    notes += _kept_when_deformed(result)
     if not result.complete:
         notes.append(_why(result).partition(":")[0])
     return [result.entry.name, f"{len(done)} of {len(result.outcomes)}", score, "; ".join(notes)]
+
+
+def _kept_when_deformed(result: Result) -> list[str]:
+    """What share of the score is kept under each deformation, over all severities and runs."""
+    shares: dict[str, list[float | None]] = {}
+    for outcome in result.done:
+        for name, curve in outcome.robustness.curves.items() if outcome.robustness else ():
+            shares.setdefault(name, []).append(curve.relative_area)
+    known = {name: [share for share in of if share is not None] for name, of in shares.items()}
+    refused = [reason for reason in (result.no_curve, *(outcome.refused for outcome in result.done)) if reason]
+    kept = [f"{name} {mean(of):.2f} of clean" for name, of in known.items() if of]
+    return kept + [f"no curve: {reason}" for reason in refused[:1]]
 
 
 def _why(result: Result) -> str:

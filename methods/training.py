@@ -375,10 +375,12 @@ def train(
     best, best_state, waited = (-np.inf, -np.inf), moving_state(module), 0
     total = sum(phase.epochs for phase in recipe.phases)
     # half precision has too short a range for small gradients; in other precisions the scaler does nothing
-    half = context.precision == "float16" and context.device.type == "cuda"
-    scaler = GradScaler(context.device.type, enabled=half)
+    scaler = GradScaler(context.device.type, enabled=context.precision == "float16")
+    exhausted = False
     with context.progress.bar(what, total, "epochs") as step:
         for phase in recipe.phases:
+            if exhausted:
+                break
             if phase.from_best:
                 module.load_state_dict(best_state, strict=False)
             optimizer, schedule = phase.build(trainable)
@@ -393,7 +395,8 @@ def train(
                 reached = _rank(recipe.select, len(history), valid_score, valid_loss)
                 if reached > best:
                     best, best_state, waited = reached, moving_state(module), 0
-                if recipe.patience is not None and waited >= recipe.patience:
+                exhausted = recipe.patience is not None and waited >= recipe.patience
+                if exhausted:
                     break
     module.load_state_dict(best_state, strict=False)
     module.eval()

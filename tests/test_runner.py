@@ -461,6 +461,19 @@ def test_energy_is_circumstance_and_no_other_question(tmp_path: Path, catalogue:
     assert all(o.read_back for o in do(tmp_path, catalogue, energy=False))
 
 
+def test_energy_of_runs_on_record_is_not_passed_over_in_silence(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch, capsys
+):
+    class Meter:
+        def __init__(self, wanted: bool) -> None: ...
+
+    monkeypatch.setattr("mirbench.plan.EnergyMeter", Meter)
+    do(tmp_path, catalogue)
+    again = run(ask(tmp_path, energy=True), catalogue, Progress(quiet=False))
+    assert all(outcome.read_back for outcome in again)
+    assert f"--energy: {len(again)} of {len(again)} runs were on record" in capsys.readouterr().err
+
+
 def test_energy_without_codecarbon_is_refused_before_any_work(tmp_path: Path, catalogue: Catalogue, monkeypatch):
     import sys
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -444,6 +445,18 @@ def test_command_prints_every_entry_and_reads_back(swept: Callable[..., Answer])
     assert (first.code, first.err, first.out.splitlines()[0]) == (0, "", "Somebody (2023)")
     assert cells(first) == [["beeps: prior", "2 of 2", score, ""]]
     assert cells(second) == [["beeps: prior", "2 of 2", score, "on record"]]
+
+
+def test_command_scores_every_run_on_deformed_clips_and_says_what_is_kept(swept: Callable[..., Answer]) -> None:
+    text = FLOOR.replace("prior", "probe-linear") + "source = 'nano'\n"
+    answer = swept(text + FLOOR, "--deform", "gain,noise")
+    heard, deaf = cells(answer)[0], cells(answer)[-1]
+    held = [json.loads(path.read_text()) for path in Path("runs/beeps").rglob("deform.json")]
+    kept = np.mean([of["curves"]["gain"]["relative_area"] for of in held])
+    assert (answer.code, heard[1], heard[3][:18]) == (0, "2 of 2", f"gain {kept:.2f} of clean")
+    assert (deaf[1], deaf[3][:9]) == ("2 of 2", "no curve:")
+    again = swept(FLOOR, "--deform", "humming")
+    assert (again.code, again.err.count("\n"), "humming" in again.err) == (2, 1, True)
 
 
 def test_command_exits_with_1_where_an_entry_has_no_result(swept: Callable[..., Answer]) -> None:

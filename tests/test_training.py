@@ -247,6 +247,24 @@ def test_patience_ends_training_that_many_epochs_after_the_best(tiny: Tiny) -> N
     assert [row["valid_score"] for row in history] == [0.1, 0.5, 0.4, 0.3, 0.2]
 
 
+def test_patience_ends_all_phases(tiny: Tiny) -> None:
+    recipe = Recipe((Phase(4, 0.1), Phase(4, 0.1, "sgd")), 1, masked_bce, patience=2)
+    assert len(train(linear(), recipe, batches, lambda: (0.0, 1.0), tiny[0], seed=0)) == 3
+
+
+def test_half_precision_on_a_cpu_scales_its_loss(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of 1e-8 are 0 in half precision, and are not where the loss is scaled first."""
+    monkeypatch.setattr(tiny[0], "precision", "float16")
+    module = linear()
+    before = module.weight.detach().clone()
+
+    def tiny_loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return 1e-8 * masked_bce(logits, batch)
+
+    train(module, Recipe((Phase(1, 0.1),), 1, tiny_loss), batches, lambda: (0.0, 1.0), tiny[0], seed=0)
+    assert not torch.equal(module.weight, before)
+
+
 # Steps and parts of batches
 
 

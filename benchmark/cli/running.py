@@ -146,15 +146,18 @@ def sweep(
     threads: Threads = 0,
     plugin: Plugins = [],  # noqa: B006
     energy: Energy = False,
+    deform: Deform = "",
     demo: Demo = False,
     quiet: Quiet = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
 ) -> None:
     """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
     from mirbench import sweep as sweeps
+    from mirbench.effects import parse_deform
     from mirbench.progress import Progress
     from mirbench.suite import read_suite
 
+    deformations = parse_deform(deform)
     catalogue = catalogue_of(plugin, data, weights)
     circumstance = {
         "data": data,
@@ -174,8 +177,10 @@ def sweep(
         print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
         sweeps.print_plan(asked, catalogue)
-    elif not sweeps.report(asked, sweeps.run_suite(asked, catalogue, Progress(quiet=quiet))):
-        raise typer.Exit(1)
+    else:
+        done = sweeps.run_suite(asked, catalogue, Progress(quiet=quiet), deform=deformations)
+        if not sweeps.report(asked, done):
+            raise typer.Exit(1)
 
 
 def ensemble(
