@@ -66,6 +66,11 @@ class LayerMix(NetworkMethod):
         Units of the hidden layer.
     patience : int
         Epochs without a better valid score before it stops.
+
+    Notes
+    -----
+    SUPERB and MARBLE mix one layer more, what a transformer's first block begins with; here only what blocks give.
+    They mix layers as they are, here each is standardised on train, so that none is heard for being loud.
     """
 
     lr: float = 1e-3
