@@ -14,6 +14,7 @@ from mirbench.errors import NotApplicable
 from mirbench.methods.label_names import match
 from mirbench.methods.training import Inputs, clip_scores
 from mirbench.types import BlindSplit, Fitted, FloatArray, Split
+from mirbench.windows import clip_means
 
 __all__ = ["ZeroShot"]
 
@@ -25,9 +26,12 @@ class ZeroShot:
     A class is scored by the label of the source that its name means, the most likely where there are several (see
     `mirbench.methods.label_names`). A class that no label means scores 0: it is never predicted where another is. In a
     single-label task the scores are divided by their sum.
+
+    By text, a multi-label task is scored by x / (1 + abs(x)) of the scaled cosines, brought to [0, 1]: they rank clips.
+    Whether a score is above a half means little, for no text tower was taught what is absent.
     """
 
-    name, version, needs = "zero-shot", "1", ("pooled",)
+    name, version, needs = "zero-shot", "2", ("pooled",)
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Nothing is learnt; nothing of train or valid is heard."""
@@ -37,9 +41,11 @@ class ZeroShot:
         self, state: Mapping[str, Any], split: BlindSplit, context: Context
     ) -> Callable[[BlindSplit], FloatArray]:
         """Nothing but the names of the classes is needed."""
-        network = context.source.network if context.source.card.kind != "precomputed" else None
-        if hasattr(network, "text_logits"):
-            return lambda split: _by_text(network, split, context)
+        network: Any = context.source.network if context.source.card.kind != "precomputed" else None
+        if hasattr(network, "text_embeddings"):
+            with torch.no_grad():
+                texts = network.text_embeddings(split.classes)  # once: a clip costs the audio tower alone
+            return lambda split: _by_text(network, texts, split, context)
         labels = tuple(getattr(network, "labels", ()))
         if not labels or "head" not in context.source.card.offers:
             raise NotApplicable(f"{context.source.card.name} names no sounds: it has neither labels nor a text tower")
@@ -54,12 +60,17 @@ class ZeroShot:
         return lambda split: _by_labels(meant, split, context)
 
 
-def _by_text(network: Any, split: BlindSplit, context: Context) -> FloatArray:
+def _by_text(network: Any, texts: torch.Tensor, split: BlindSplit, context: Context) -> FloatArray:
     pooled = context.source.pooled(split)
     with torch.no_grad():
-        logits = network.text_logits(context.source.tensor(np.asarray(pooled.values)), split.classes)
-    seen = Inputs.of(pooled)
-    return clip_scores(logits.float().cpu().numpy(), seen, split.kind, context)
+        logits = network.text_logits(context.source.tensor(np.asarray(pooled.values)), texts)
+    values, seen = logits.float().cpu().numpy(), Inputs.of(pooled)
+    if split.kind == "single-label":
+        return clip_scores(values, seen, split.kind, context)
+    # cosines times thirty or so: their sigmoids would all round to 1, where nothing can be ranked
+    squashed = 0.5 + 0.5 * values / (1.0 + np.abs(values))
+    means: FloatArray = clip_means(squashed, seen.clip_index, seen.n_clips).astype(np.float32)
+    return means
 
 
 def _by_labels(meant: dict[str, list[int]], split: BlindSplit, context: Context) -> FloatArray:

@@ -431,14 +431,14 @@ def test_clap_names_classes_as_transformers_does(prompt: str, tmp_path: Path) ->
         input_features=picture.transpose(2, 3),
         is_longer=torch.zeros(2, 1),
     )
-    ours = network.text_logits(network.body(picture).pooled, names)
+    ours = network.text_logits(network.body(picture).pooled, network.text_embeddings(names))
     assert torch.allclose(ours, whole.logits_per_audio, atol=1e-4)
 
 
 def test_clap_without_a_tokenizer_says_what_naming_needs(tmp_path: Path) -> None:
     network = network_of(saved(clap(), tmp_path, **CLAP))
     with pytest.raises(MissingData, match=r"tokenizer\.json"):
-        network.text_logits(torch.zeros(1, 16), ["drum"])
+        network.text_embeddings(["drum"])
 
 
 @torch.no_grad()
@@ -753,7 +753,7 @@ def test_code_that_a_config_names_is_not_run(kind: str, tmp_path: Path) -> None:
     assert check_network(replace(card, seconds=min(card.seconds, 2.0)), network) == []
     if kind == "clap":
         with pytest.raises(MissingData):
-            network.text_logits(torch.zeros(1, 16), ["drum"])
+            network.text_embeddings(["drum"])
     assert not marker.exists()
 
 

@@ -12,6 +12,7 @@ from toys import Ear, Splits, ear_context, splits_of, table_context, write_level
 from mirbench.checks import check_method
 from mirbench.context import Context
 from mirbench.errors import NotApplicable
+from mirbench.measure import flops_of
 from mirbench.methods.zero_shot import ZeroShot
 from mirbench.types import Split
 
@@ -109,9 +110,18 @@ def test_labels_without_a_head_name_nothing(tmp_path: Path) -> None:
 class Reads(Ear):
     """Has a text tower: it likes the level that a word of so many letters names."""
 
-    def text_logits(self, pooled: torch.Tensor, words: tuple[str, ...]) -> torch.Tensor:
-        meant = torch.tensor([{"high": 0.1, "low": 0.2, "middle": 0.3}[word] for word in words])
-        return -1000 * (pooled - meant) ** 2
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[tuple[str, ...]] = []
+
+    def text_embeddings(self, words: tuple[str, ...]) -> torch.Tensor:
+        self.read.append(words)
+        levels = torch.tensor([[{"high": 0.1, "low": 0.2, "middle": 0.3}[word]] for word in words])
+        return levels @ torch.ones(1, 500) @ torch.ones(500, 1) / 500  # what reading costs
+
+    def text_logits(self, pooled: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        # -1000 (pooled - level)^2 as a product, but for what is the same of all classes
+        return torch.cat([pooled, torch.ones_like(pooled)], 1) @ torch.cat([2000 * texts, -1000 * texts**2], 1).T
 
 
 def test_a_text_tower_goes_before_labels(tmp_path: Path) -> None:
@@ -120,6 +130,37 @@ def test_a_text_tower_goes_before_labels(tmp_path: Path) -> None:
     level = 0.1 * (test.class_index() + 1)
     logits = torch.from_numpy(-1000 * (level[:, None] - np.array([0.1, 0.2, 0.3])) ** 2)
     assert np.allclose(found, logits.softmax(dim=1).numpy(), atol=0.02)
+
+
+def test_text_ranks_clips_of_a_multi_label_task_where_sigmoids_would_all_be_one(tmp_path: Path) -> None:
+    class Certain(Reads):
+        def text_logits(self, pooled: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+            return 40.0 + super().text_logits(pooled, texts)
+
+    labels = {split: [CLASSES[n % 3] for n in range(6)] for split in ("train", "valid", "test")}
+    splits = write_levels(splits_of(labels, CLASSES, tmp_path, kind="multi-label"))
+    context = ear_context(splits, tmp_path, Certain())
+    found = ZeroShot().fit(splits[0], splits[1], context, seed=0).predict(splits[2].blind())
+    loudest = np.array([label == "middle" for label in labels["test"]])
+    column = found[:, CLASSES.index("middle")]
+    assert ((column > 0.5) & (column < 1)).all()
+    assert column[loudest].min() > column[~loudest].max()
+
+
+@pytest.mark.parametrize("classes", [CLASSES, ("high", "low")])
+def test_a_prediction_reads_no_text_and_costs_one_product(classes: tuple[str, ...], tmp_path: Path) -> None:
+    labels = {split: [classes[n % 2] for n in range(6)] for split in ("train", "valid", "test")}
+    train, valid, test = splits = write_levels(splits_of(labels, classes, tmp_path), seconds=3.0)
+    network = Reads()
+    context = ear_context(splits, tmp_path, network)
+    fitted = ZeroShot().fit(train, valid, context, seed=0)
+    n_read = len(context.source.network.read)
+    one = Split(test.task, test.clips[:1]).blind()
+    with context.uncached():
+        costs = [flops_of(lambda: fitted.predict(one)) for _ in range(2)]
+    windows, width = 3, 2
+    assert costs == [2 * windows * width * len(classes)] * 2
+    assert len(context.source.network.read) == n_read == 1
 
 
 def test_nothing_of_train_and_valid_is_heard(tmp_path: Path) -> None:

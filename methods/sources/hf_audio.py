@@ -185,7 +185,12 @@ class _Encoder(nn.Module):
             self.labels = facts.labels
 
     def _activations(
-        self, inputs: Tensor, layers: Sequence[int], counts: Tensor, n_tokens: int | None = None, **options: Tensor
+        self,
+        inputs: Tensor,
+        layers: Sequence[int],
+        counts: Tensor,
+        n_tokens: int | None = None,
+        mask: Tensor | None = None,
     ) -> Activations:
         """Hidden states, cut to their first tokens; states[0] is the embedding, [k + 1] the output of block k.
 
@@ -196,7 +201,8 @@ class _Encoder(nn.Module):
         several = bool(layers) or self.layer >= 0 or weights is not None
         with warnings.catch_warnings():  # WavLM of transformers gives torch masks of two kinds
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
-            found = encoder(inputs, output_hidden_states=several, **options)
+            masked = {} if mask is None else {"attention_mask": mask}
+            found = encoder(inputs, output_hidden_states=several, **masked)
         states = found.hidden_states
         if self.layer >= 0:
             last = states[self.layer + 1]
@@ -255,9 +261,9 @@ class WaveformNetwork(_Encoder):
             off = (audio - mean) * heard
             variance = off.square().sum(dim=1, keepdim=True) / lengths.unsqueeze(1)
             audio = off / (variance + 1e-7).sqrt()
-        options = {"attention_mask": heard.long()} if self.masked and not bool(heard.all()) else {}
+        mask = heard.long() if self.masked and not bool(heard.all()) else None
         encoder = getattr(self.model, self._inner) if self._inner else self.model
-        return self._activations(audio, layers, encoder._get_feat_extract_output_lengths(lengths), **options)
+        return self._activations(audio, layers, encoder._get_feat_extract_output_lengths(lengths), mask=mask)
 
 
 class WhisperNetwork(_Encoder):
@@ -372,18 +378,21 @@ class ClapNetwork(nn.Module):
         n_rows = config.spec_size // config.num_mel_bins
         return Activations(pooled, {k: in_time(found.hidden_states[k + 1], n_rows) for k in layers})
 
-    def text_logits(self, pooled: Tensor, names: Sequence[str]) -> Tensor:
-        """(n, width) -> (n, n_names): scaled cosine similarity with the prompt of each name.
+    def text_embeddings(self, names: Sequence[str]) -> Tensor:
+        """The prompt of each name, (n_names, width) of unit length, for `text_logits`.
 
         Raises
         ------
         MissingData
             If the folder holds no tokenizer.
         """
-        tokens = self._tokens([self.prompt.replace("{}", name) for name in names]).to(pooled.device)
-        texts = self.model.get_text_features(**tokens).pooler_output
-        scale = self.model.logit_scale_a.exp()
-        return scale * nn.functional.normalize(pooled, dim=-1) @ nn.functional.normalize(texts, dim=-1).T
+        device = self.model.logit_scale_a.device
+        tokens = self._tokens([self.prompt.replace("{}", name) for name in names]).to(device)
+        return nn.functional.normalize(self.model.get_text_features(**tokens).pooler_output, dim=-1)
+
+    def text_logits(self, pooled: Tensor, texts: Tensor) -> Tensor:
+        """(n, width), (n_names, width) -> (n, n_names): scaled cosine similarity."""
+        return self.model.logit_scale_a.exp() * nn.functional.normalize(pooled, dim=-1) @ texts.T
 
     def _tokens(self, texts: list[str]) -> Any:
         from transformers import AutoTokenizer
