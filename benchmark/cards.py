@@ -77,6 +77,7 @@ def _source(card: SourceCard) -> str:
         ("licence", card.license),
         ("reference", card.reference),
         *(("weights", f"{w.url or f'{w.file_name}, yours'}  {w.checksum}  {w.size}") for w in card.weights),
+        *((f"with {option}", f"{w.url}  {w.checksum}  {w.size}") for option, w in card.extra_weights.items()),
         *((("hub", f"Hugging Face {card.hub}"),) if card.hub else ()),
         *(("option", f"{name} = {value} (--source-set {name}=…)") for name, value in card.options.items()),
         *(("note", note) for note in card.notes),

@@ -109,6 +109,12 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
                     outcome = _deformed(outcome, deform, plan, fitted, context, store)
             outcomes.append(outcome)
             step(1, _note(plan, record))
+    unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
+    if request.energy and unmetered:
+        progress.say(
+            f"--energy: {unmetered} of {len(outcomes)} runs were on record, without their energy, and were not done "
+            "again; --runs FOLDER does them anew"
+        )
     return outcomes
 
 
@@ -158,10 +164,10 @@ def context_of(plan: Plan, progress: Progress) -> Context:
     if card is not None:
         module, _, builder = card.builder.partition(":")
         # what ships with a data set is found by its name, through the clips
-        path, sha256 = (weights.path, weights.sha256) if weights else (card.shipped, "")
+        paths, sha256 = ((weights.path, *weights.extra), weights.sha256) if weights else ((card.shipped,), "")
 
         def load() -> Any:
-            return getattr(importlib.import_module(module), builder)(path, **request.source_params)
+            return getattr(importlib.import_module(module), builder)(*paths, **request.source_params)
 
         # the builder's code too: whoever edits a network must not meet rows of the old one
         code = _code_sha256(module)
@@ -297,7 +303,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
             "clips_per_second": None if _precomputed(plan) else _clips_per_second(fitted, test, context),
         },
         memory=measure.peak_memory(context.device),
-        flops=None if _precomputed(plan) else _flops(fitted, test, context) or None,
+        flops=None if _elsewhere(plan, context) else _flops(fitted, test, context) or None,
         energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
@@ -308,18 +314,25 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
 
 
 def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:
-    """Values of the source as it was loaded, and the learnt ones; None where others computed its features."""
+    """Values of the source as it was loaded, and the learnt ones; None where it computes elsewhere."""
     if fitted.n_total is not None:
         return fitted.n_total
     if plan.card is None:
         return fitted.n_trainable
-    if _precomputed(plan):
+    if _elsewhere(plan, context):
         return None
     return context.source.n_parameters + (fitted.n_trainable or 0)
 
 
 def _precomputed(plan: Plan) -> bool:
     return plan.card is not None and plan.card.kind == "precomputed"
+
+
+def _elsewhere(plan: Plan, context: Context) -> bool:
+    """Whether torch sees nothing of what the source computes: others did it, or another program does."""
+    if plan.card is None or plan.card.kind == "network":
+        return False
+    return _precomputed(plan) or not context.source.n_parameters
 
 
 def _search(

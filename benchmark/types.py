@@ -358,7 +358,8 @@ class WeightFile:
     Parameters
     ----------
     sha256 : str
-        "" where nobody has published it: the file is taken as it comes, and its own hash tells its results apart.
+        Its first digits where no more are published (torch.hub puts 8 into names). "" where nobody has published it:
+        the file is taken as it comes, and its own hash tells its results apart.
     n_bytes : int
         0 where it is not known.
     """
@@ -371,7 +372,8 @@ class WeightFile:
     @property
     def checksum(self) -> str:
         """Its hash for people."""
-        return f"sha256:{self.sha256}" if self.sha256 else "no checksum"
+        more = "…" if len(self.sha256) < 64 else ""
+        return f"sha256:{self.sha256}{more}" if self.sha256 else "no checksum"
 
     @property
     def size(self) -> str:
@@ -417,6 +419,9 @@ class SourceCard:
     weights, hub, packaged, file, shipped
         Where it comes from: published files, a Hugging Face repository, a file of this package ("module:file"), a file
         of precomputed features, or the name of features that ship with the task's data set.
+    extra_weights : mapping of str to WeightFile
+        A further file that an option needs at one of its values, by "option=value"; the builder takes it after the
+        first.
     options : mapping
         Options of the builder with their defaults, set by ``--source-set``. One that is called as a field here
         (``seconds``) takes the field's place.
@@ -440,6 +445,7 @@ class SourceCard:
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
     version: str = "1"
     weights: tuple[WeightFile, ...] = ()
+    extra_weights: Mapping[str, WeightFile] = field(default_factory=dict)
     hub: str = ""
     packaged: str = ""
     file: str = ""
@@ -599,7 +605,8 @@ class RunRecord:
     n_scored : mapping of str to int
         How many classes a macro metric could be computed for.
     n_trainable, n_total : int or None
-        Values that were learnt; the source as published and what was learnt, together.
+        Values that were learnt; the source as published and what was learnt, together, None where the source computes
+        in another program.
     n_clips : mapping of str to int
         Clips in train, valid and test.
     seconds : mapping of str to float or None
@@ -609,7 +616,8 @@ class RunRecord:
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None
         Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
-        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind.
+        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind, and
+        where the source computes in another program.
     classes : sequence of str
         Names of the columns of its scores.
     kind : str

@@ -19,6 +19,8 @@ from mirbench.types import SourceCard, WeightFile
 
 __all__ = ["Weights", "find_weights", "weights_folder"]
 
+_SHA256_DIGITS = 64
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -29,14 +31,17 @@ class Weights:
     path : Path or None
         A file, or a folder with config.json and \\*.safetensors; None where another program keeps them.
     sha256 : str
-        Of the file; of a folder's files and their names.
+        Of the file; of a folder's files and their names; of the hashes of several files.
     published : bool
         Whether they hash to what the card says.
+    extra : tuple of Path
+        Further files that the options need, for the builder.
     """
 
     path: Path | None
     sha256: str
     published: bool
+    extra: tuple[Path, ...] = ()
 
 
 def find_weights(
@@ -53,8 +58,8 @@ def find_weights(
     folder : Path or None
         Looked in first, by file name and then by hash; default ``MIRBENCH_WEIGHTS``.
     options : mapping or None
-        Of the source. A source whose weights another program keeps tells what they are by a function ``identity`` of
-        its builder's module, which takes them.
+        Of the source: one may need a further file (see `SourceCard`). A source whose weights another program keeps
+        tells what they are by a function ``identity`` of its builder's module, which takes them.
 
     Raises
     ------
@@ -84,7 +89,19 @@ def find_weights(
         return Weights(path, _folder_sha256(path, memo), True)
     if len(card.weights) != 1:
         raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
-    (file,) = card.weights
+    needed = (f"{name}={value}" for name, value in (options or {}).items())
+    wanted = (*card.weights, *(card.extra_weights[option] for option in needed if option in card.extra_weights))
+    first, *others = (_of_file(card, file, folder, cache, progress) for file in wanted)
+    if not others:
+        return first
+    sha256 = hashlib.sha256(" ".join(found.sha256 for found in (first, *others)).encode()).hexdigest()
+    published = all(found.published for found in (first, *others))
+    return Weights(first.path, sha256, published, tuple(found.path for found in others if found.path))
+
+
+def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Path, progress: Progress) -> Weights:
+    """One file of the card: of the user's folder, or of its publisher."""
+    memo = cache / "files.sqlite"
     local = _local_file(file, folder, memo) if folder else None
     if local is None and not file.url:
         raise MissingData(
@@ -92,21 +109,34 @@ def find_weights(
             "folder and give that as --weights DIR or MIRBENCH_WEIGHTS"
         )
     if local is None:
-        progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
-        checksum = f"sha256:{file.sha256}" if file.sha256 else ""
-        try:
-            local = fetch(file.url, file.file_name, checksum, cache / "weights", progress)
-        except MissingData as error:
-            raise MissingData(
-                f"{card.name}: {file.file_name} is not on this machine: {error}, or put it into a folder and give "
-                "that as --weights DIR or MIRBENCH_WEIGHTS"
-            ) from error
+        local = _fetched(card, file, cache, progress)
     sha256 = file_sha256(local, memo)
+    as_published = bool(file.sha256) and sha256.startswith(file.sha256)
     if not file.sha256:
         progress.say(f"{card.name}: no checksum of {file.file_name} is known here; this file has sha256 {sha256}")
-    elif sha256 != file.sha256:
+    elif not as_published:
         progress.say(f"{card.name}: {local.name} is not the published file; its results stay apart by its own hash")
-    return Weights(local, sha256, sha256 == file.sha256)
+    return Weights(local, sha256, as_published)
+
+
+def _fetched(card: SourceCard, file: WeightFile, cache: Path, progress: Progress) -> Path:
+    """A published file, downloaded unless it was before."""
+    progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
+    whole = len(file.sha256) == _SHA256_DIGITS
+    checksum = f"sha256:{file.sha256}" if whole else ""
+    try:
+        came = fetch(file.url, file.file_name, checksum, cache / "weights", progress)
+    except MissingData as error:
+        raise MissingData(
+            f"{card.name}: {file.file_name} is not on this machine: {error}, or put it into a folder and give "
+            "that as --weights DIR or MIRBENCH_WEIGHTS"
+        ) from error
+    if not whole and not file_sha256(came, cache / "files.sqlite").startswith(file.sha256):
+        came.unlink()
+        raise BadInput(
+            f"{file.url}: what came is not the published file (its sha256 does not begin with {file.sha256}); not kept"
+        )
+    return came
 
 
 def weights_folder(given: Path | None) -> Path | None:
@@ -131,7 +161,7 @@ def _local_file(file: WeightFile, folder: Path, memo: Path) -> Path | None:
     if not (file.sha256 and file.n_bytes):
         return None
     same_size = (p for p in sorted(folder.iterdir()) if p.is_file() and p.stat().st_size == file.n_bytes)
-    return next((path for path in same_size if file_sha256(path, memo) == file.sha256), None)
+    return next((path for path in same_size if file_sha256(path, memo).startswith(file.sha256)), None)
 
 
 def _local_model(card: SourceCard, folder: Path | None) -> Path | None:

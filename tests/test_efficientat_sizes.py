@@ -66,6 +66,10 @@ def test_parameters_are_those_that_the_readme_prints(name: str) -> None:
     assert abs(card_of(name).n_parameters / 1e6 - PRINTED[name]) < digit
 
 
+def test_mn04_has_the_parameters_of_the_published_file() -> None:
+    assert sum(p.numel() for p in network_of(0.4).parameters()) == 983_599
+
+
 def test_mn10_has_the_tensors_of_the_published_file() -> None:
     # as public ports that pin the file by the same hash count it; batch norm's running statistics are among them
     state = network_of(1).state_dict()

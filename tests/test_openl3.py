@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from toys import QUIET, splits_of, write_levels
 
 from mirbench.bound import fold_batch_norm
 from mirbench.checks import check_network
 from mirbench.errors import BadInput, MirbenchError, MissingExtra
 from mirbench.methods.sources import openl3
 from mirbench.methods.sources.embedding_cards import OPENL3
+from mirbench.plan import Request
+from mirbench.registry import Catalogue, Plugin
+from mirbench.runner import run
 
 STAND_IN = '''
 """Embedding j of a window is its sample j, doubled for "env"; some first samples make it misbehave."""
@@ -219,6 +223,28 @@ def test_identity_is_of_the_version_and_the_weights(install: Install, monkeypatc
     assert found[0] == found[1]
     assert len(set(found)) == 3
     assert all(len(text) == 64 for text in found)
+
+
+@pytest.mark.parametrize("method", ["probe-linear", "probe-mlp"])
+def test_costs_of_a_network_in_another_process_are_unknown_and_not_those_of_the_head(
+    method: str, install: Install, tmp_path: Path
+) -> None:
+    install()
+    folder = tmp_path / "data" / "toy"
+    folder.mkdir(parents=True)
+    classes = ("low", "middle", "high")
+    splits = write_levels(splits_of({s: list(classes) * 2 for s in ("train", "valid", "test")}, classes, folder))
+    catalogue = Catalogue([Plugin("test", "0" * 64, {"toy": splits[0].task}, {}, {})])
+    request = Request(
+        "toy", method, "openl3", seeds=(0,), params={"epochs": 1} if method == "probe-mlp" else {},
+        source_params=OPENL3.options, data=tmp_path / "data", runs=tmp_path / "runs", cache=tmp_path / "cache",
+    )  # fmt: skip
+    (outcome,) = run(request, catalogue, QUIET)
+    record = outcome.record
+    assert record.status == "done", record.reason
+    assert (record.n_total, record.flops) == (None, None)
+    assert record.n_trainable > 512
+    assert record.seconds["clips_per_second"] > 0
 
 
 @pytest.mark.slow  # two Pythons that load torch

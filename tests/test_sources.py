@@ -134,6 +134,17 @@ def test_speechatt_without_weights_conforms_to_its_card() -> None:
     assert check_network(SPEECHATT, speechatt.SpeechAttNetwork()) == []
 
 
+def test_speechatt_has_the_parameters_of_the_keras_file_but_for_what_torch_counts_otherwise() -> None:
+    """An LSTM of torch has a second bias a gate, and batch norm's statistics are no parameters."""
+    network = speechatt.SpeechAttNetwork()
+    count = sum(p.numel() for p in network.parameters())
+    assert count == SPEECHATT.n_parameters == 202_249
+    second = sum(p.numel() for name, p in network.named_parameters() if "bias_hh" in name)
+    statistics = sum(value.numel() for name, value in network.named_buffers() if "running" in name)
+    assert count - second + statistics == 201_247
+    assert count - 33 == 202_216  # the authors' port has 35 words, not 36
+
+
 def test_speechatt_gradient_is_finite_on_digital_silence() -> None:
     torch.manual_seed(0)
     network = speechatt.SpeechAttNetwork().eval()

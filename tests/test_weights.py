@@ -273,6 +273,66 @@ def test_words_about_a_file_without_checksum_and_size():
     assert (full.checksum, full.size) == (f"sha256:{SHA256}", "0.0 MB")
 
 
+def prefixed(n_digits=8, url="http://127.0.0.1:9/ear.pth"):
+    return card_of(weights=(WeightFile("ear.pth", url, SHA256[:n_digits]),))
+
+
+def test_weights_of_which_a_few_digits_are_published_are_checked_by_them(folder, cache, capsys):
+    (folder / "ear.pth").write_bytes(CONTENT)
+    found = find_weights(prefixed(), folder, cache, Progress())
+    assert (found.sha256, found.published) == (SHA256, True)
+    (folder / "ear.pth").write_bytes(b"others")
+    assert not find_weights(prefixed(), folder, cache, Progress()).published
+    assert "ear.pth is not the published file" in capsys.readouterr().err
+
+
+def test_download_that_does_not_begin_with_the_published_digits_is_not_kept(cache, monkeypatch):
+    def fetch(url, name, checksum, target, progress):
+        assert checksum == ""
+        target.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(CONTENT + came)
+        return target / name
+
+    monkeypatch.setattr("mirbench.weights.fetch", fetch)
+    came = b""
+    assert find_weights(prefixed(), None, cache, QUIET).published
+    came = b" of another"
+    with pytest.raises(BadInput, match=f"does not begin with {SHA256[:8]}"):
+        find_weights(prefixed(), None, cache, QUIET)
+    assert not (cache / "weights" / "ear.pth").exists()
+
+
+def test_words_about_a_file_of_which_a_few_digits_are_known():
+    (file,) = prefixed().weights
+    assert file.checksum == f"sha256:{SHA256[:8]}…"
+
+
+def optional():
+    (file,) = unchecked().weights
+    extra = WeightFile("lobe.pth", file.url, hashlib.sha256(b"lobe").hexdigest())
+    return card_of(weights=(WeightFile("ear.pth", file.url, SHA256),), extra_weights={"lobe=large": extra})
+
+
+def test_further_file_is_asked_for_at_its_value_of_the_option_alone(folder, cache):
+    (folder / "ear.pth").write_bytes(CONTENT)
+    for options in (None, {}, {"lobe": "small"}):
+        found = find_weights(optional(), folder, cache, QUIET, options)
+        assert (found.path, found.sha256, found.extra) == (folder / "ear.pth", SHA256, ())
+    with pytest.raises(MissingData, match=r"ear: lobe\.pth is not on this machine"):
+        find_weights(optional(), folder, cache, QUIET, {"lobe": "large"})
+
+
+def test_hash_with_a_further_file_is_of_both(folder, cache):
+    (folder / "ear.pth").write_bytes(CONTENT)
+    hashes = []
+    for content, published in ((b"lobe", True), (b"other", False)):
+        (folder / "lobe.pth").write_bytes(content)
+        found = find_weights(optional(), folder, cache, QUIET, {"lobe": "large"})
+        assert (found.path, found.extra, found.published) == (folder / "ear.pth", (folder / "lobe.pth",), published)
+        hashes.append(found.sha256)
+    assert len({SHA256, *hashes}) == 3
+
+
 def test_card_without_any_weights_says_so(cache):
     with pytest.raises(BadInput, match="the card of ear must name one weight file"):
         find_weights(card_of(), None, cache, QUIET)

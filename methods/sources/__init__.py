@@ -32,7 +32,9 @@ SOURCES: Mapping[str, Entry] = {
     "efficientat-mn40": Entry(f"{_CARDS}:EFFICIENTAT_MN40", "MobileNetV3 at width 4, AudioSet (68.4 M parameters)"),
     "efficientat-mn40-ext": Entry(f"{_CARDS}:EFFICIENTAT_MN40_EXT", "the same, trained longer"),
     "speechatt": Entry(f"{_CARDS}:SPEECHATT", "attention RNN for spoken commands (0.2 M parameters)"),
-    "speechatt-port": Entry(f"{_CARDS}:SPEECHATT_PORT", "the same as hung2022 ported it; weights are yours"),
+    "speechatt-port": Entry(
+        f"{_CARDS}:SPEECHATT_PORT", "the same in the port of hung2022; its weights are not published"
+    ),
     "vggish": Entry(f"{_EMBEDDINGS}:VGGISH", "VGGish, YouTube-8M (72.1 M parameters)"),
     "openl3": Entry(f"{_EMBEDDINGS}:OPENL3", "OpenL3, in a Python of its own"),
     "musicnn-mtat": Entry(f"{_TAGGERS}:MUSICNN_MTAT", "tagger, MagnaTagATune (0.8 M parameters)"),

@@ -10,6 +10,7 @@ from mirbench.types import SourceCard, Stage, WeightFile
 __all__ = [
     "AST", "EFFICIENTAT_MN01", "EFFICIENTAT_MN02", "EFFICIENTAT_MN04", "EFFICIENTAT_MN05", "EFFICIENTAT_MN10",
     "EFFICIENTAT_MN20", "EFFICIENTAT_MN30", "EFFICIENTAT_MN40", "EFFICIENTAT_MN40_EXT", "NANO", "SPEECHATT",
+    "SPEECHATT_PORT",
 ]  # fmt: skip
 
 _ALL: tuple[Stage, ...] = ("frontend", "body", "layers", "pooled", "head")
@@ -31,6 +32,7 @@ AST = SourceCard(
     labels="AudioSet (527)",
     trained_on=("imagenet", "audioset"),
     builder=f"{_HERE}.ast:build",
+    version="2",
     hub="MIT/ast-finetuned-audioset-10-10-0.4593",
     options={"input_norm": "audioset", "pooling": "class"},
     reference="Gong, Chung, Glass (2021), AST: Audio Spectrogram Transformer, Interspeech",
@@ -127,9 +129,40 @@ SPEECHATT = SourceCard(
     license="MIT",
     notes=(
         "201,247 parameters in Keras; torch's LSTM has a second bias, 202,249",
-        "the published weights and graph, not the port in hung2022's repository; spectrograms are normalised per "
-        "example, where the Keras graph does it over the batch",
+        "the published weights and graph, not the port in hung2022's repository, which is speechatt-port; spectrograms "
+        "are normalised per example, where the Keras graph does it over the batch",
         "layer 0 is the output of the second BiLSTM, 125 frames",
+    ),
+)
+
+SPEECHATT_PORT = SourceCard(
+    name="speechatt-port",
+    title="Attention RNN for spoken commands, hung2022's port",
+    kind="network",
+    offers=_ALL,
+    sample_rate=16_000,
+    seconds=1.0,
+    n_bands=80,
+    n_frames=32,
+    n_features=128,
+    n_outputs=35,
+    n_layers=1,
+    n_parameters=202_216,
+    labels="35 words of Speech Commands v2, in an order that is not published",
+    trained_on=("speech-commands",),
+    builder=f"{_HERE}.speechatt_port:build",
+    activation="softmax",
+    weights=(WeightFile("AttRNNSpeechModel.pth", ""),),
+    reference="Hung, Yang, Chen, Lerch (2022), Low-resource music genre classification with cross-modal neural model "
+    "reprogramming, arXiv:2211.01317; code: biboamy/music-repro",
+    license="none stated",
+    notes=(
+        "its weights are not published as far as is known here, nor is a checksum of them: hung2022's code reads "
+        "AttRNNSpeechModel.pth, which its repository does not hold (models/best_model.pth, 354 MB, is as large as AST)",
+        "other than speechatt: 32 frames, dB that are not normalised, no activation but the LSTM's, a query from the "
+        "mean over time, attention without softmax, 35 outputs without unknown",
+        "dB are 20 log10 without a limit below the peak: AmplitudeToDB(80) of the code sets no top_db",
+        "layer 0 is the output of the second BiLSTM, 32 frames",
     ),
 )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,9 @@ Network = TypeVar("Network", bound=nn.Module)
 Renaming = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
-def load_checkpoint(network: Network, path: Path, what: str, renamed: Renaming = dict) -> Network:
+def load_checkpoint(
+    network: Network, path: Path, what: str, renamed: Renaming = dict, allowed: Sequence[Any] = ()
+) -> Network:
     """Fill a network from a file of ``torch.save``, every key of both must fit, and put it into eval mode.
 
     Parameters
@@ -27,6 +29,8 @@ def load_checkpoint(network: Network, path: Path, what: str, renamed: Renaming =
         What the file must be the weights of, for the message.
     renamed : callable
         Published keys and layouts to the network's own.
+    allowed : sequence
+        Classes that the file may hold besides tensors, as for `torch.serialization.safe_globals`.
 
     Raises
     ------
@@ -34,9 +38,10 @@ def load_checkpoint(network: Network, path: Path, what: str, renamed: Renaming =
         If the file is not readable as plain tensors, or does not fit.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(allowed)):
+            state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(renamed(state), strict=True)
-    except (RuntimeError, EOFError, OSError, AttributeError, TypeError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, OSError, AttributeError, TypeError, LookupError, pickle.UnpicklingError) as error:
         raise BadInput(f"{path}: not the weights of {what} ({_first(error)})") from error
     return network.eval()
 

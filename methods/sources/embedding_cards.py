@@ -30,12 +30,22 @@ VGGISH = SourceCard(
             0,
         ),
     ),
+    extra_weights={
+        "postprocess=pca": WeightFile(
+            "vggish_pca_params-970ea276.pth",
+            "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish_pca_params-970ea276.pth",
+            "970ea276",
+        )
+    },
+    options={"postprocess": "none"},
     reference="Hershey et al. (2017), CNN architectures for large-scale audio classification, ICASSP; ported to torch "
     "as torchvggish",
     license="Apache-2.0",
     notes=(
-        "pooled is the output after the last ReLU; torchvggish's postprocessing (principal components, 8 bits) needs a "
-        "second file and is left out",
+        "pooled is the output after the last ReLU; postprocess: pca makes it what torchvggish gives by default, and "
+        "hung2022's code takes: 128 whitened principal components, clipped to -2 … 2, as whole numbers 0 … 255",
+        "postprocess: pca needs a second file, of whose sha256 only the 8 digits in its name are known here; it "
+        "rounds, so that methods which need a gradient through the network are skipped",
         "96 frames reach over 0.975 s: the 15 ms beyond a window are its end mirrored, where torchvggish hears on",
         "hung2022's code loads audio at 22,050 Hz, and torchvggish resamples that to 16 kHz; here it is loaded at "
         "16 kHz",
