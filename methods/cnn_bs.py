@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from mirbench.context import Context
+from mirbench.methods.picture_adapters import SpecAugment
 from mirbench.methods.schedules import Chen2022Method
 from mirbench.methods.sources.ast import FilterBank
 from mirbench.methods.training import Inputs
@@ -53,16 +54,21 @@ class CnnBs(Chen2022Method):
         some seeds where a ReLU meets log-mel below zero.
     input_norm : {"audioset", "none"}
         AST's normalisation, or raw log-mel as in the released code.
+    specaug : bool
+        SpecAugment on the pictures of train: on in the released script, off in the paper. See
+        `mirbench.methods.picture_adapters.SpecAugment`.
     """
 
     layout: Literal["matched", "code"] = "matched"
     input_norm: Literal["audioset", "none"] = "audioset"
+    specaug: bool = False
 
     name = "cnn-bs"
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
-        """The network."""
-        return (cnn_bs_code if self.layout == "code" else cnn_bs_matched)(len(split.classes))
+        """The network, behind SpecAugment where that is wanted."""
+        network = (cnn_bs_code if self.layout == "code" else cnn_bs_matched)(len(split.classes))
+        return nn.Sequential(SpecAugment(), network) if self.specaug else network
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Log-mel pictures."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -22,8 +22,9 @@ from mirbench.measure import count_parameters
 from mirbench.methods.adapters import LabelMapping, new_head
 from mirbench.methods.network import NetworkMethod
 from mirbench.methods.outputs import outputs_per_class
+from mirbench.methods.picture_adapters import spec_augment
 from mirbench.methods.schedules import Chen2022Schedule, chen2022_phases
-from mirbench.methods.training import Inputs, Loss, Phase, cross_entropy, masked_bce, moving_state
+from mirbench.methods.training import Inputs, Loss, Phase, Recipe, cross_entropy, masked_bce, moving_state
 from mirbench.types import SourceCard
 from mirbench.windows import AnySplit
 
@@ -43,15 +44,26 @@ class TunedSource(nn.Module):
         Whether the source's own head stands before `output`.
     statistics : {"batch", "source"}
         What batch norms normalise by in training; see `FineTune`.
+    augment : Module or None
+        What changes the entry in training, without parameters.
     """
 
-    def __init__(self, network: Any, output: nn.Module, *, mapped: bool, statistics: str = "batch") -> None:
+    def __init__(
+        self,
+        network: Any,
+        output: nn.Module,
+        *,
+        mapped: bool,
+        statistics: str = "batch",
+        augment: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.output, self.mapped, self.statistics = network, output, mapped, statistics
+        self.augment = augment or nn.Identity()
 
     def forward(self, entry: Tensor) -> Tensor:
         """(n, …) -> (n, n_classes)."""
-        pooled = self.network.body(entry).pooled
+        pooled = self.network.body(self.augment(entry)).pooled
         logits: Tensor = self.output(self.network.head(pooled) if self.mapped else pooled)
         return logits
 
@@ -103,6 +115,11 @@ class FineTune(NetworkMethod):
     schedule : {"constant", "paper", "authors-code"}
         hung2022's constant rate, or those of chen2022; see `mirbench.methods.schedules.Chen2022Schedule`. The last has
         rates of its own, whatever `lr` and `weight_decay` say.
+    select : {"score", "last"}
+        Whether the best epoch on valid is kept, or the last, as in chen2022's released script.
+    specaug : bool
+        SpecAugment on the spectrograms of train: on in that script, off in its paper. See
+        `mirbench.methods.picture_adapters.SpecAugment`.
     outputs_per_class : int or None
         Of head=mapped; None as in hung2022.
 
@@ -118,6 +135,8 @@ class FineTune(NetworkMethod):
     rank: int = 8
     statistics: Literal["batch", "source"] = "source"
     schedule: Chen2022Schedule = "constant"
+    select: Literal["score", "last"] = "score"
+    specaug: bool = False
     outputs_per_class: int | None = None
 
     name, version, needs = "finetune", "2", ("body",)
@@ -136,8 +155,9 @@ class FineTune(NetworkMethod):
                 raise NotApplicable(f"{card.name} has no classes of its own to map; take head=new")
             per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
             output = LabelMapping(n_classes, per_class, "mean-prob", card.activation)
+        augment = spec_augment(context.source, split) if self.specaug else None
         network = context.source.copy()
-        module = TunedSource(network, output, mapped=self.head == "mapped", statistics=self.statistics)
+        module = TunedSource(network, output, mapped=self.head == "mapped", statistics=self.statistics, augment=augment)
         module = module.to(context.device)
         first = context.source.tensor(context.source.entry(split).values[slice(0, 1)])
         _freeze_unused(module, first)
@@ -158,6 +178,10 @@ class FineTune(NetworkMethod):
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""
         return chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """With the selection that was chosen."""
+        return replace(super().recipe(module, kind), select=self.select)
 
     def n_total(self, module: nn.Module, context: Context) -> int | None:
         """The source as published with its output, trained or not, used or not, as with other methods."""

@@ -1,4 +1,4 @@
-"""Marsyas' timbre features and a random forest: the baseline of Chen and Steffens (2022).
+"""Marsyas' timbre features and a random forest: the baseline of Shtern, Ejaz, Tzerpos (2017).
 
 The paper names the tools and no settings. Features and their statistics are the defaults of Marsyas' `bextract` for one
 vector a file; the forest has the defaults of scikit-learn.
@@ -44,7 +44,8 @@ class MarsyasForest:
 
     References
     ----------
-    Tzanetakis, Cook (2000), MARSYAS: a framework for audio analysis. See `mirbench.methods.timbre`.
+    Shtern, Ejaz, Tzerpos (2017). Tzanetakis, Cook (2000), MARSYAS: a framework for audio analysis. See
+    `mirbench.methods.timbre`.
     """
 
     features: Literal["timbre", "timbre+chroma"] = "timbre"

@@ -13,11 +13,9 @@ arXiv:2211.01317; code: biboamy/music-repro.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,19 +32,14 @@ from mirbench.methods.adapters import (
 )  # fmt: skip
 from mirbench.methods.network import NetworkMethod
 from mirbench.methods.outputs import outputs_per_class
-from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, masked_bce
-from mirbench.types import SourceCard, Split
+from mirbench.methods.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
+from mirbench.methods.training import Draw, Inputs, Loss, Phase, masked_bce
+from mirbench.types import FloatArray, SourceCard, Split
 from mirbench.windows import AnySplit
 
 __all__ = ["IdNmr", "IdsNmr", "IiNmr", "skip_layer"]
 
-_CROPS_AN_EPOCH, _CROP_SECONDS = 1000, 10.0  # of the authors' code
-_AUTHORS_PHASES = (
-    Phase(80, 1e-4, weight_decay=1e-4),
-    Phase(50, 1e-3, "sgd", weight_decay=1e-4, from_best=True),
-    Phase(20, 5e-4, "sgd", weight_decay=1e-4),
-    Phase(10**9, 1e-5, "sgd", weight_decay=1e-4),
-)
+_SPEECH = ("speechatt", "speechatt-port")
 
 
 def skip_layer(card: SourceCard) -> int:
@@ -66,8 +59,9 @@ class _Reprogramming(NetworkMethod):
         Averaged probabilities (paper) or summed logits (authors' code). See `LabelMapping`.
     source_head : {"pretrained", "random-frozen"}
         The source's own classifier (paper), or one at random weights (authors' code as released).
-    items : {"chunks", "random-crops"}
-        Every window once an epoch (paper), or 1000 random crops of 10 s (authors' code).
+    items : {"chunks", "1000-crops"}
+        Every window once an epoch (paper), or 1000 random crops of 10 s (authors' code; see
+        `mirbench.methods.schedules.hung2022_clips`).
     schedule : {"paper", "authors-code"}
         Adam throughout, or Adam for 80 epochs and then SGD from the best; the latter has its own rates.
     """
@@ -75,7 +69,7 @@ class _Reprogramming(NetworkMethod):
     outputs_per_class: int | None = None
     mapping: Literal["mean-prob", "sum-logit"] = "mean-prob"
     source_head: Literal["pretrained", "random-frozen"] = "pretrained"
-    items: Literal["chunks", "random-crops"] = "chunks"
+    items: Literal["chunks", "1000-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
 
     version: ClassVar[str] = "2"
@@ -109,35 +103,22 @@ class _Reprogramming(NetworkMethod):
         """Of the schedule that was chosen."""
         if self.schedule == "paper":
             return super().phases()
-        left, phases = self.epochs, []
-        for phase in _AUTHORS_PHASES:
-            if left > 0:
-                epochs = min(left, phase.epochs)
-                phases.append(replace(phase, epochs=epochs))
-                left -= epochs
-        return tuple(phases)
+        return hung2022_phases(self.epochs)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Random crops as in the authors' code; a crop that spans several windows averages their logits in the loss."""
         if self.items == "chunks":
             return None
         card = context.source.card
-        pieces = max(1, round(_CROP_SECONDS / card.seconds))
-        targets = train.targets()
+        pieces = max(1, round(CROP_SECONDS / card.seconds))
 
-        def draw(generator: np.random.Generator) -> Iterator[Batch]:
-            for _ in range(_CROPS_AN_EPOCH // self.batch_size):
-                clips = generator.integers(len(train), size=self.batch_size)
-                crops = context.random_crops(train, card.sample_rate, pieces * card.seconds, clips, generator)
-                audio = context.source.tensor(np.asarray(crops.values)).reshape(self.batch_size * pieces, -1)
-                with torch.no_grad():
-                    inputs = self.live_inputs(context, audio)
-                value, known = (
-                    torch.from_numpy(x[crops.clip_index]).to(context.device) for x in (targets.value, targets.known)
-                )
-                yield Batch(inputs, value, known, pieces)
+        def inputs(crops: FloatArray) -> tuple[Tensor, ...]:
+            audio = context.source.tensor(crops).reshape(len(crops) * pieces, -1)
+            with torch.no_grad():
+                return self.live_inputs(context, audio)
 
-        return draw
+        order = hung2022_clips(len(train), self.batch_size)
+        return crop_draw(context, train, card.sample_rate, pieces * card.seconds, order, inputs, pieces)
 
 
 @dataclass(frozen=True)
@@ -175,9 +156,7 @@ class IdNmr(_Reprogramming):
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The CNN."""
-        return PictureTransform(
-            self._n_bands(context, split), self.channels or (140 if card.name == "speechatt" else 135)
-        )
+        return PictureTransform(self._n_bands(context, split), self.channels or (140 if card.name in _SPEECH else 135))
 
     def _n_bands(self, context: Context, split: AnySplit) -> int:
         """Of what is heard, for an option of the source may change what its card says."""
@@ -222,7 +201,7 @@ class IdsNmr(_Reprogramming):
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The skip."""
-        speech = card.name == "speechatt"
+        speech = card.name in _SPEECH
         return SkipTransform(
             self._width(context, split),
             self.channels or (130 if speech else 54),

@@ -13,7 +13,11 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-__all__ = ["PictureConvolutions", "PictureNoise", "PicturePadding", "PictureUnet", "SpecAugment"]
+from mirbench.bound import BoundSource
+from mirbench.errors import NotApplicable
+from mirbench.windows import AnySplit
+
+__all__ = ["PictureConvolutions", "PictureNoise", "PicturePadding", "PictureUnet", "SpecAugment", "spec_augment"]
 
 
 class PictureNoise(nn.Module):
@@ -96,6 +100,12 @@ class SpecAugment(nn.Module):
     ----------
     n_bands, n_frames : int
         The widest of each; 24 and 96 in chen2022's code.
+
+    Notes
+    -----
+    What zero means is a matter of the picture. On raw log-mel, as in that code (``input_norm=none``), it is an energy
+    of one, louder than most of what is heard; where AST's pictures are normalised (``input_norm=audioset``) it is the
+    mean of AudioSet.
     """
 
     def __init__(self, n_bands: int = 24, n_frames: int = 96) -> None:
@@ -109,3 +119,18 @@ class SpecAugment(nn.Module):
             return picture
         masked: Tensor = self.times(self.frequencies(picture))
         return masked
+
+
+def spec_augment(source: BoundSource, split: AnySplit) -> SpecAugment:
+    """For what the body of a source begins with.
+
+    Raises
+    ------
+    NotApplicable
+        If that is no spectrogram.
+    """
+    if "frontend" not in source.card.offers:
+        raise NotApplicable(f"specaug masks spectrograms, and {source.card.name} has none")
+    if source.entry(split).values.shape[1] != 1:
+        raise NotApplicable("specaug masks spectrograms; the clips of this task are pictures in colour")
+    return SpecAugment()

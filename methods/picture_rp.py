@@ -26,7 +26,7 @@ from mirbench.methods.picture_adapters import (
     PictureNoise,
     PicturePadding,
     PictureUnet,
-    SpecAugment,
+    spec_augment,
 )  # fmt: skip
 from mirbench.methods.schedules import Chen2022Method
 from mirbench.methods.training import Inputs
@@ -45,6 +45,7 @@ class _PictureReprogramming(Chen2022Method):
         See `mirbench.methods.outputs.OutputMapping`; the printed counts are those of the new head.
     specaug : bool
         SpecAugment on the spectrograms of train, before they are changed: on in the released script, off in the paper.
+        See `mirbench.methods.picture_adapters.SpecAugment`.
     outputs_per_class : int or None
         Of many-to-one; None as in hung2022.
     """
@@ -67,7 +68,7 @@ class _PictureReprogramming(Chen2022Method):
             raise NotApplicable(f"{self.name} changes spectrograms; the clips of this task are pictures in colour")
         adapter: nn.Module = self.adapter(n_bands, n_frames)
         if self.specaug:
-            adapter = nn.Sequential(SpecAugment(), adapter)
+            adapter = nn.Sequential(spec_augment(context.source, split), adapter)
         mapped = output(self.mapping, card, source, len(split.classes), self.outputs_per_class)
         return Reprogrammed(adapter, source, "body", mapped)
 
@@ -89,14 +90,11 @@ class AstBs(_PictureReprogramming):
         """An output mapping, behind the frozen body where SpecAugment is wanted."""
         source, card = context.source, context.source.card
         network = source.network if card.kind != "precomputed" else None
-        if self.specaug and "frontend" not in card.offers:
-            raise NotApplicable(f"specaug masks spectrograms, and {card.name} has none")
+        augment = spec_augment(source, split) if self.specaug else None
         n_features = int(source.pooled(split).values.shape[1])
         mapped = output(self.mapping, replace(card, n_features=n_features), network, len(split.classes),
                         self.outputs_per_class)  # fmt: skip
-        if self.specaug:
-            return Reprogrammed(SpecAugment(), network, "body", mapped)
-        return mapped
+        return Reprogrammed(augment, network, "body", mapped) if augment else mapped
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, or pictures where SpecAugment is wanted."""

@@ -30,7 +30,8 @@ class Retrain(NetworkMethod):
     """Softmax regression by plain gradient descent on batches that hold every class alike; the last step is kept.
 
     Each item of a batch is drawn by a class, drawn uniformly, and a window of that class, drawn uniformly, with
-    replacement. The script's split by hashes of file names is a matter of the task (its splits, or ``+resplit``).
+    replacement. The script's split by hashes of file names is a matter of the task: those of shtern2017 have it
+    (`mirbench.tasks.retrain`), others keep their own.
 
     Parameters
     ----------

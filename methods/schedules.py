@@ -1,16 +1,98 @@
-"""The recipe of Chen & Lerch (2022), which several methods share."""
+"""Recipes that several methods share: phases of rates, epochs of random crops, and what Chen & Lerch (2022) train by.
+
+References
+----------
+Hung, Yang, Chen, Lerch (2022), arXiv:2211.01317; code: biboamy/music-repro. Chen & Lerch (2022), arXiv:2211.08379;
+code: hchen605/ast_inst_cls.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
+from mirbench.context import Context
 from mirbench.methods.network import NetworkMethod
-from mirbench.methods.training import Loss, Phase, Recipe, masked_bce
+from mirbench.methods.training import Batch, Draw, Loss, Phase, Recipe, masked_bce
+from mirbench.types import FloatArray, IntArray, Split
 
-__all__ = ["Chen2022Method", "Chen2022Schedule", "chen2022_phases"]
+__all__ = [
+    "CROP_SECONDS", "Chen2022Method", "Chen2022Schedule", "chen2022_phases", "crop_draw", "cut_to", "hung2022_clips",
+    "hung2022_phases",
+]  # fmt: skip
+
+_CROPS_AN_EPOCH = 1000  # of hung2022's authors' code
+CROP_SECONDS = 10.0
+"""Length of the crops of hung2022's authors' code."""
+
+
+def cut_to(epochs: int, phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """So many epochs of phases that follow one another; the last is drawn out to whatever is left."""
+    left, cut = epochs, []
+    for number, phase in enumerate(phases, 1):
+        if left > 0:
+            count = left if number == len(phases) else min(left, phase.epochs)
+            cut.append(replace(phase, epochs=count))
+            left -= count
+    return tuple(cut)
+
+
+def hung2022_phases(epochs: int) -> tuple[Phase, ...]:
+    """Of the authors' code of Hung et al. (2022): Adam for 80 epochs, and SGD from the best, slower after 50 and 70."""
+    adam = Phase(80, 1e-4, weight_decay=1e-4)
+    plan = [(50, 1e-3), (20, 5e-4), (1, 1e-5)]
+    slower = [Phase(n, lr, "sgd", weight_decay=1e-4, from_best=k == 0) for k, (n, lr) in enumerate(plan)]
+    return cut_to(epochs, (adam, *slower))
+
+
+def hung2022_clips(n_clips: int, batch_size: int) -> Callable[[np.random.Generator], Iterator[IntArray]]:
+    """The clips of each batch of an epoch of that code: 1000 drawn with replacement, less those of a last short batch.
+
+    Its crops end a second before the end of a clip, or earlier; `crop_draw`'s may also hold the last second.
+    """
+
+    def order(generator: np.random.Generator) -> Iterator[IntArray]:
+        for _ in range(_CROPS_AN_EPOCH // batch_size):
+            yield generator.integers(n_clips, size=batch_size)
+
+    return order
+
+
+def crop_draw(
+    context: Context,
+    train: Split,
+    sample_rate: int,
+    seconds: float,
+    order: Callable[[np.random.Generator], Iterable[IntArray]],
+    inputs: Callable[[FloatArray], tuple[Tensor, ...]],
+    pieces: int = 1,
+) -> Draw:
+    """Epochs of random crops.
+
+    Parameters
+    ----------
+    seconds : float
+        Length of a crop.
+    order : callable
+        ``order(generator)`` -> the clips of each batch of an epoch, one crop of each.
+    inputs : callable
+        ``inputs(audio)``, of audio (n, n_samples) -> what the module takes, `pieces` of each crop.
+    """
+    targets = train.targets()
+
+    def draw(generator: np.random.Generator) -> Iterator[Batch]:
+        for clips in order(generator):
+            crops = context.random_crops(train, sample_rate, seconds, clips, generator)
+            value, known = (torch.from_numpy(x[clips]).to(context.device) for x in (targets.value, targets.known))
+            yield Batch(inputs(np.asarray(crops.values)), value, known, pieces)
+
+    return draw
+
 
 Chen2022Schedule = Literal["paper", "authors-code", "constant"]
 """Halved after 10 epochs and every 5 from then on (as printed); the released script's own rates, 1e-5 times 0.85 after

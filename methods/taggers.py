@@ -9,20 +9,21 @@ minzwon/sota-music-tagging-models. The slides of Nam, GCT634. Each network's own
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mirbench.context import Context
 from mirbench.errors import BadInput
 from mirbench.methods.network import NetworkMethod
+from mirbench.methods.schedules import crop_draw, cut_to, hung2022_clips, hung2022_phases
 from mirbench.methods.tagger_networks import TAGGERS, Architecture
-from mirbench.methods.training import Batch, Draw, Inputs, Loss, Phase, Recipe, in_batches, masked_bce
-from mirbench.types import Split
+from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe, in_batches, masked_bce
+from mirbench.types import FloatArray, IntArray, Split
 from mirbench.windows import AnySplit
 
 __all__ = [
@@ -71,7 +72,8 @@ class _Tagger(NetworkMethod):
         """The network, from audio to logits."""
         built = self.architecture.build(len(split.classes), **self.options())
         # the layout in which a CPU convolves pictures a quarter faster; numbers differ by rounding alone
-        return built.to(memory_format=torch.channels_last) if context.device.type == "cpu" else built
+        last = context.device.type == "cpu"
+        return built.to(memory_format=torch.channels_last) if last else built  # type: ignore[call-overload]
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""
@@ -81,17 +83,16 @@ class _Tagger(NetworkMethod):
         """A crop of every clip, in random order."""
         if self.items == "chunks":
             return None
+
+        def inputs(crops: FloatArray) -> tuple[Tensor, ...]:
+            return (torch.from_numpy(crops).to(context.device),)
+
         rate, seconds = self.architecture.sample_rate, self.architecture.seconds
-        targets = train.targets()
+        return crop_draw(context, train, rate, seconds, self.order(len(train)), inputs)
 
-        def draw(generator: np.random.Generator) -> Iterator[Batch]:
-            for clips in in_batches(generator.permutation(len(train)), self.batch_size):
-                crops = context.random_crops(train, rate, seconds, clips, generator)
-                audio = torch.from_numpy(np.asarray(crops.values)).to(context.device)
-                value, known = (torch.from_numpy(x[clips]).to(context.device) for x in (targets.value, targets.known))
-                yield Batch((audio,), value, known)
-
-        return draw
+    def order(self, n_clips: int) -> Callable[[np.random.Generator], Iterable[IntArray]]:
+        """The clips of each batch of an epoch of crops."""
+        return lambda generator: in_batches(generator.permutation(n_clips), self.batch_size)
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy on every class that is known, also where a clip has one."""
@@ -102,14 +103,9 @@ class _Tagger(NetworkMethod):
         if self.schedule == "constant":
             return super().phases()
         decay = self.weight_decay
-        plan = [(80, "adam", self.lr), (20, "sgd", 1e-3), (20, "sgd", 1e-4), (self.epochs, "sgd", 1e-5)]
-        left, phases = self.epochs, []
-        for number, (epochs, optimizer, lr) in enumerate(plan):
-            if left > 0:
-                count = min(left, epochs)
-                phases.append(Phase(count, lr, optimizer, decay, from_best=number > 0))  # type: ignore[arg-type]
-                left -= count
-        return tuple(phases)
+        adam = Phase(80, self.lr, weight_decay=decay)
+        slower = [Phase(20, lr, "sgd", decay, from_best=True) for lr in (1e-3, 1e-4, 1e-5)]
+        return cut_to(self.epochs, (adam, *slower))
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """With the selection that was chosen."""
@@ -251,14 +247,20 @@ class BlCnn(_Tagger):
 
     Parameters
     ----------
+    schedule : {"constant", "authors-code", "won2020"}
+        Adam throughout (paper), or Adam for 80 epochs and then SGD from the best; the latter has rates and a weight
+        decay of its own, whatever `lr` and `weight_decay` say.
+    items : {"chunks", "1000-crops", "random-crops"}
+        Every window once an epoch (paper), 1000 random crops (authors' code; see
+        `mirbench.methods.schedules.hung2022_clips`), or one of every clip.
     n_channels : int
         50 in the paper, 54 in the authors' code.
     """
 
     epochs: int = 100
     weight_decay: float = 0.0
-    schedule: Literal["won2020", "constant"] = "constant"
-    items: Literal["random-crops", "chunks"] = "chunks"
+    schedule: Literal["constant", "authors-code", "won2020"] = "constant"  # type: ignore[assignment]
+    items: Literal["chunks", "1000-crops", "random-crops"] = "chunks"  # type: ignore[assignment]
     select: Literal["loss", "score"] = "score"
     n_channels: int = 50
 
@@ -272,3 +274,11 @@ class BlCnn(_Tagger):
     def options(self) -> Mapping[str, Any]:
         """Channels."""
         return {"n_channels": self.n_channels}
+
+    def order(self, n_clips: int) -> Callable[[np.random.Generator], Iterable[IntArray]]:
+        """As the authors' code, if wanted."""
+        return hung2022_clips(n_clips, self.batch_size) if self.items == "1000-crops" else super().order(n_clips)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the schedule that was chosen."""
+        return hung2022_phases(self.epochs) if self.schedule == "authors-code" else super().phases()

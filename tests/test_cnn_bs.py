@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,23 @@ def test_cnn_bs_counts_and_records_what_it_learns(tiny: Tiny) -> None:
     assert fitted.predict(test.blind()).shape == (len(test), 3)
 
 
+@pytest.mark.parametrize("layout", ["matched", "code"])
+def test_specaug_of_cnn_bs_is_of_training_alone(layout: Any) -> None:
+    split, pictures = SimpleNamespace(classes=("a", "b")), torch.ones(4, 1, 128, 1024)
+    torch.manual_seed(0)
+    masked = CnnBs(layout=layout, specaug=True).module(None, split)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    plain = CnnBs(layout=layout).module(None, split)  # type: ignore[arg-type]
+    assert count(masked) == count(plain)
+    with torch.no_grad():
+        assert torch.equal(masked.eval()(pictures), plain.eval()(pictures))
+        shown: list[torch.Tensor] = []
+        masked[1].register_forward_pre_hook(lambda module, args: shown.append(args[0]))  # type: ignore[index]
+        masked.train()(pictures)
+    assert 0 < (shown[0] == 0).float().mean() < 0.3
+    assert len({picture.numpy().tobytes() for picture in shown[0]}) == 4
+
+
 def test_cnn_bs_learns_by_binary_cross_entropy_of_soft_targets() -> None:
     logits, target = torch.tensor([[2.0, -1.0]]), torch.tensor([[0.3, 0.9]])
     batch = Batch((), target, torch.tensor([[True, False]]))
@@ -95,10 +113,11 @@ def test_cnn_bs_has_the_schedule_and_selection_that_were_asked_for() -> None:
     assert [CnnBs(select=s).recipe(module, "").select for s in ("score", "last")] == ["score", "last"]  # type: ignore[arg-type]
 
 
-def test_restored_cnn_bs_equals_the_fitted(tiny: Tiny) -> None:
+@pytest.mark.parametrize("specaug", [False, True])
+def test_restored_cnn_bs_equals_the_fitted(specaug: bool, tiny: Tiny) -> None:
     context, splits = tiny
     train, valid, test = (Split(split.task, split.clips[::2]) for split in splits)
-    method, predictions = CnnBs(epochs=1, lr=1e-2), []
+    method, predictions = CnnBs(epochs=1, lr=1e-2, specaug=specaug), []
     for seed in (0, 1):
         fitted = method.fit(train, valid, context, seed=seed)
         state = {name: np.asarray(value) for name, value in fitted.state.items()}

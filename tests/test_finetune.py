@@ -84,6 +84,12 @@ def test_ast_tl_has_the_printed_parameters_but_for_dead_heads_and_an_unused_nois
     assert total(method, module) == 86_204_180 + OWN_HEAD
 
 
+def test_ast_has_the_parameters_of_its_encoder_and_of_ten_labels(weightless: Any) -> None:
+    encoder = sum(p.numel() for p in weightless.model.audio_spectrogram_transformer.parameters())
+    assert encoder == 86_187_264
+    assert trainable(on_ast(FineTune(), weightless, 10)) == encoder + 9_226 == 86_196_490
+
+
 def test_bl_ft_with_the_mapped_head_has_the_printed_parameters_but_for_dead_heads(weightless: Any) -> None:
     method = FineTune(head="mapped")
     module = on_ast(method, weightless, 10)
@@ -434,6 +440,63 @@ def test_schedule_is_constant_unless_it_is_chen2022s() -> None:
     assert (constant.epochs, constant.lr, constant.milestones, constant.weight_decay) == (100, 1e-4, (), 0.0)
     (paper,) = FineTune(schedule="paper", lr=5e-5, epochs=50).phases()
     assert (paper.lr, paper.milestones, paper.gamma) == (5e-5, tuple(range(10, 50, 5)), 0.5)
+
+
+def test_released_script_keeps_the_last_epoch_and_has_its_own_rates() -> None:
+    """AST-TL as chen2022's code trains it."""
+    method = FineTune(schedule="authors-code", epochs=30, batch_size=4, select="last", specaug=True)
+    recipe = method.recipe(nn.Linear(1, 1), "multi-label")
+    (phase,) = recipe.phases
+    assert (recipe.select, recipe.batch_size, recipe.loss) == ("last", 4, masked_bce)
+    assert (phase.epochs, phase.lr, phase.gamma) == (30, 1e-5, 0.85)
+    assert (phase.betas, phase.weight_decay) == ((0.95, 0.999), 5e-7)
+    assert FineTune().recipe(nn.Linear(1, 1), "multi-label").select == "score"
+
+
+# SpecAugment
+
+
+@pytest.mark.parametrize("head", ["new", "mapped"])
+def test_specaug_masks_what_the_body_begins_with_in_training_alone(head: Any, tiny: Tiny) -> None:
+    context, (train, _, _) = tiny
+    torch.manual_seed(0)
+    masked = FineTune(head=head, specaug=True).module(context, train)
+    torch.manual_seed(0)
+    plain = FineTune(head=head).module(context, train)
+    assert trainable(masked) == trainable(plain)
+    assert masked.state_dict().keys() == plain.state_dict().keys()
+    entry = context.source.tensor(np.asarray(context.source.entry(train).values)[:4])
+    with torch.no_grad():
+        assert torch.equal(masked.eval()(entry), plain.eval()(entry))
+        masked.train(), plain.train()
+        assert torch.equal(plain(entry), plain(entry))
+        assert not torch.allclose(masked(entry), masked(entry), atol=1e-5)
+
+
+def test_specaug_changes_what_is_learnt_and_is_restored(tiny: Tiny) -> None:
+    context, splits = tiny
+    train, valid, test = few(splits)
+    masked, plain = (
+        FineTune(**FEW, specaug=on, select="last").fit(train, valid, context, seed=0) for on in (True, False)
+    )
+    assert not np.allclose(masked.state["output.1.weight"], plain.state["output.1.weight"], atol=1e-6)
+    predict = FineTune(**FEW, specaug=True).restore(masked.state, test.blind(), context)
+    assert np.array_equal(predict(test.blind()), masked.predict(test.blind()))
+
+
+@pytest.mark.parametrize(
+    ("offers", "shape", "says"),
+    [(("body", "pooled"), (1, 16_000), "masks spectrograms, and speech has none"),
+     (("frontend", "body", "pooled"), (1, 3, 20, 20), "the clips of this task are pictures in colour")],
+)  # fmt: skip
+def test_specaug_of_what_is_no_spectrogram_is_not_applicable(
+    offers: tuple[Any, ...], shape: tuple[int, ...], says: str
+) -> None:
+    card = replace(AST, name="speech", offers=offers)
+    entry = Windows(np.zeros(shape, np.float32), np.zeros(1, dtype=np.int64), 1)
+    context = SimpleNamespace(source=SimpleNamespace(card=card, entry=lambda split: entry))
+    with pytest.raises(NotApplicable, match=says):
+        FineTune(specaug=True).module(context, SimpleNamespace(classes=("a", "b")))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [{"last_blocks": 0}, {"rank": 0}, {"lr": 0.0}, {"accumulate": 0}])

@@ -43,6 +43,14 @@ def test_ids_nmr_that_only_adds_has_fewer_than_the_printed_parameters() -> None:
     assert count(SkipTransform(768, 54, AST.n_features, injection="add")) == 193_440
 
 
+def test_ids_nmr_with_136_channels_has_thrice_the_printed_parameters() -> None:
+    assert count(SkipTransform(768, 136, AST.n_features)) == 691_600
+
+
+def test_id_nmr_on_speechatt_with_136_channels_has_fewer_than_the_authors_code() -> None:
+    assert count(PictureTransform(80, 136)) == 211_424
+
+
 def test_speechatt_versions_have_the_parameters_of_the_authors_code() -> None:
     assert count(PictureTransform(80, 140)) == 222_680
     assert count(SkipTransform(128, 130, 256 // 2, stride=3)) == 236_856
@@ -129,10 +137,10 @@ def test_reprogramming_learns_to_fit_its_training_clips(method: type, tiny: Tiny
 
 @pytest.mark.parametrize("method", [IiNmr, IdNmr, IdsNmr])
 def test_reprogramming_runs_with_the_authors_options(method: type, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirbench.methods.nmr._CROPS_AN_EPOCH", 8)
+    monkeypatch.setattr("mirbench.methods.schedules._CROPS_AN_EPOCH", 8)
     context, (train, valid, test) = tiny
     options = {
-        "epochs": 1, "mapping": "sum-logit", "source_head": "random-frozen", "items": "random-crops",
+        "epochs": 1, "mapping": "sum-logit", "source_head": "random-frozen", "items": "1000-crops",
         "schedule": "authors-code", "batch_size": 4,
     }  # fmt: skip
     fitted = method(**options).fit(train, valid, context, seed=0)

@@ -390,6 +390,8 @@ def test_picture_reprogramming_of_pictures_in_colour_is_not_applicable() -> None
     context = SimpleNamespace(source=SimpleNamespace(card=AST, network=None, entry=lambda split: entry))
     with pytest.raises(NotApplicable, match="nrp changes spectrograms; the clips of this task are pictures in colour"):
         NoiseRp().module(context, SimpleNamespace(classes=("a", "b")))  # type: ignore[arg-type]
+    with pytest.raises(NotApplicable, match="specaug masks spectrograms; the clips of this task are pictures"):
+        AstBs(specaug=True).module(context, SimpleNamespace(classes=("a", "b")))  # type: ignore[arg-type]
 
 
 # Training

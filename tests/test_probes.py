@@ -12,6 +12,7 @@ import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -287,7 +288,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, np.ndarr
         labels = [k for k in range(3) if known[n, k]]
         clips.append(
             Clip(
-                f"c{n}", None, ("train", "train", "test")[n % 3], tuple(INSTRUMENTS[k] for k in labels),
+                f"c{n:03}", None, ("train", "train", "test")[n % 3], tuple(INSTRUMENTS[k] for k in labels),
                 tuple(name for k, name in enumerate(INSTRUMENTS) if not known[n, k]),
                 strengths=tuple(float(strength[n, k]) for k in labels),
                 arrays=(ArrayRow("vggish", path, "X", n),),
@@ -300,26 +301,74 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, np.ndarr
     return context, x, clips
 
 
-def splits_of(clips: list[Clip]) -> tuple[Split, Split]:
+def splits_of(clips: list[Clip]) -> tuple[Split, Split, Split]:
+    """Train, valid (a quarter of what is learnt from, here and there) and test."""
     task = Task("t", "1", "", "multi-label", INSTRUMENTS, ("roc-auc",), lambda root, fold: clips, "t", len(clips), 10.0)
-    return tuple(Split(task, tuple(c for c in clips if c.split == s)) for s in ("train", "test"))  # type: ignore[return-value]
+    held = [replace(clip, split="valid") if n % 12 in (1, 6) else clip for n, clip in enumerate(clips)]
+    train, valid, test = (Split(task, tuple(c for c in held if c.split == s)) for s in ("train", "valid", "test"))
+    assert (len(train), len(valid), len(test)) == (60, 20, 40)
+    return train, valid, test
+
+
+def notebook(x: np.ndarray, clips: list[Clip], learnt: Split, asked: Split) -> np.ndarray:
+    """An instrument at a time: the clips of which it is known, means of raw frames, labels at a half, 100 trees."""
+    means, place = x.mean(axis=1, dtype=np.float64), {clip.id: n for n, clip in enumerate(clips)}
+    columns = []
+    for name in INSTRUMENTS:
+        judged = [clip for clip in learnt.clips if name not in clip.unknown]
+        present = [dict(zip(clip.labels, clip.strengths, strict=True))[name] >= 0.5 for clip in judged]
+        forest = RandomForestClassifier(n_estimators=100, max_depth=8, random_state=0)
+        forest.fit(means[[place[clip.id] for clip in judged]], present)
+        columns.append(forest.predict_proba(means[[place[clip.id] for clip in asked.clips]])[:, 1])
+    return np.stack(columns, axis=1)
 
 
 def test_forest_probe_is_the_baseline_of_openmics_notebook(shipped: tuple[Context, np.ndarray, list[Clip]]) -> None:
-    """An instrument at a time: the clips of which it is known, means of raw frames, labels at a half, 100 trees."""
+    """Its train is our train and valid, in the order of the file, which is that of the keys."""
     context, x, clips = shipped
-    train, test = splits_of(clips)
-    fitted = ForestProbe(n_trees=100, max_depth=8, standardise=False).fit(train, train, context, seed=0)
+    train, valid, test = splits_of(clips)
+    whole = Split(train.task, tuple(clip for clip in clips if clip.split == "train"))
+    joined = ForestProbe(n_trees=100, max_depth=8, standardise=False, fit_on="train-and-valid")
+    fitted = joined.fit(train, valid, context, seed=0)
     scores = fitted.predict(test.blind())
-    rows = {split: [n for n, clip in enumerate(clips) if clip.split == split] for split in ("train", "test")}
-    means = x.mean(axis=1, dtype=np.float64)
-    for k, name in enumerate(INSTRUMENTS):
-        judged = [n for n in rows["train"] if name not in clips[n].unknown]
-        present = [dict(zip(clips[n].labels, clips[n].strengths, strict=True))[name] >= 0.5 for n in judged]
-        reference = RandomForestClassifier(n_estimators=100, max_depth=8, random_state=0).fit(means[judged], present)
-        np.testing.assert_allclose(scores[:, k], reference.predict_proba(means[rows["test"]])[:, 1], atol=1e-6)
-        assert 0.2 < (scores[:, k] >= 0.5).mean() < 0.8  # the features tell something
+    np.testing.assert_allclose(scores, notebook(x, clips, whole, test), atol=1e-6)
+    assert ((scores >= 0.5).mean(axis=0) > 0.2).all()  # the features tell something
+    assert ((scores >= 0.5).mean(axis=0) < 0.8).all()
     assert fitted.n_trainable is None
+    stored = {name: np.asarray(value) for name, value in fitted.state.items()}
+    assert np.array_equal(joined.restore(stored, test.blind(), context)(test.blind()), scores)
+    plain = replace(joined, fit_on="train").fit(train, valid, context, seed=0)
+    np.testing.assert_allclose(plain.predict(test.blind()), notebook(x, clips, train, test), atol=1e-6)
+    assert plain.valid_score is None
+    assert not np.allclose(plain.predict(test.blind()), scores, atol=1e-3)
+
+
+def test_forest_probe_on_all_clips_is_chosen_by_one_that_has_not_seen_valid(
+    shipped: tuple[Context, np.ndarray, list[Clip]],
+) -> None:
+    context, x, clips = shipped
+    train, valid, _ = splits_of(clips)
+    joined = ForestProbe(n_trees=100, max_depth=8, standardise=False, fit_on="train-and-valid")
+    fitted, targets = joined.fit(train, valid, context, seed=0), valid.targets()
+    before, after = notebook(x, clips, train, valid), fitted.predict(valid.blind())
+    known, present = targets.known, targets.value >= 0.5
+    areas = [
+        np.mean([roc_auc_score(present[known[:, k], k], scores[known[:, k], k]) for k in range(3)])
+        for scores in (before, after)
+    ]
+    assert fitted.valid_score == pytest.approx(areas[0])
+    assert areas[1] > areas[0] + 0.05  # what it has learnt by heart
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_forest_probe_of_one_class_a_clip_is_fitted_on_both(standardise: bool, tiny: Tiny) -> None:
+    context, (train, valid, test) = tiny
+    both = sorted([*train.clips, *valid.clips], key=lambda clip: clip.id)
+    joined = Split(train.task, tuple(both))
+    one = ForestProbe(20, standardise=standardise, fit_on="train-and-valid").fit(train, valid, context, seed=3)
+    other = ForestProbe(20, standardise=standardise).fit(joined, valid, context, seed=3)
+    assert np.array_equal(one.predict(test.blind()), other.predict(test.blind()))
+    assert one.state.keys() == other.state.keys()
 
 
 def test_forest_probe_standardises_unless_told_otherwise(
@@ -334,7 +383,7 @@ def test_forest_probe_standardises_unless_told_otherwise(
 
     monkeypatch.setattr(RandomForestClassifier, "fit", watched)
     context, _, clips = shipped
-    train, _ = splits_of(clips)
+    train, *_ = splits_of(clips)
     ForestProbe(2).fit(train, train, context, seed=0)
     ForestProbe(2, standardise=False).fit(train, train, context, seed=0)
     assert all(np.allclose(x.mean(axis=0), 0, atol=1e-9) and np.allclose(x.std(axis=0), 1) for x in seen[:3])

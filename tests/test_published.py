@@ -7,6 +7,7 @@ import functools
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def suites() -> dict[str, Suite]:
 
 def rows_asked(suite: Suite) -> set[str]:
     described = {row for entry in suite.data for row in (entry.row, *entry.rows)}
-    return {entry.row for entry in suite.entries} | described - {""}
+    return ({entry.row for entry in suite.entries} | described) - {""}
 
 
 def every_number() -> list[Printed]:
@@ -181,8 +182,8 @@ def test_every_quantity_that_is_asked_for_can_be_measured(name: str, suites: dic
 
 @pytest.mark.parametrize(
     ("name", "n_runs", "seeds"),
-    [("hung2022-table1", 6, 5), ("hung2022-table2", 5, 5), ("hung2022-table3", 4, 1), ("chen2022-figure5", 8, 10),
-     ("shtern2017-table2", 52, 5), ("nam-benchmark", 36, 1), ("rommel2023-curve", 66, 1)],
+    [("hung2022-table1", 9, 5), ("hung2022-table2", 5, 5), ("hung2022-table3", 4, 1), ("chen2022-figure5", 8, 10),
+     ("shtern2017-table2", 60, 5), ("nam-benchmark", 36, 1), ("rommel2023-curve", 129, 1)],
 )  # fmt: skip
 def test_suite_asks_for_the_printed_numbers_of_runs(
     name: str, n_runs: int, seeds: int, suites: dict[str, Suite]
@@ -206,9 +207,56 @@ def test_taggers_are_heard_as_in_the_benchmark(suites: dict[str, Suite]) -> None
     assert large == {"msd"}
 
 
-def test_models_of_the_curve_are_66_of_the_second_sweep(suites: dict[str, Suite]) -> None:
+def test_models_of_the_curve_are_111_of_the_second_sweep(suites: dict[str, Suite]) -> None:
+    """Of six learning rates and of three weight decays, whichever the other is."""
     (sweep,) = suites["rommel2023-sweep2"].entries
-    asked = {(e.request.params["lr"], e.request.params["weight_decay"]) for e in suites["rommel2023-curve"].entries}
-    assert len(asked) == 66
-    assert {lr for lr, _ in asked} <= set(sweep.request.search["lr"])
-    assert {decay for _, decay in asked} == set(sweep.request.search["weight_decay"])
+    rates, decays = (set(sweep.request.search[name]) for name in ("lr", "weight_decay"))
+    points: dict[str, set[tuple[float, float]]] = {}
+    for entry in suites["rommel2023-curve"].entries:
+        params = entry.request.params
+        points.setdefault(entry.row, set()).add((params["lr"], params["weight_decay"]))
+    assert len(set.union(*points.values())) == 111
+    for row, asked in points.items():
+        name, _, value = row.rpartition(" ")
+        assert asked == ({(float(value), decay) for decay in decays} if name == "lr" else
+                         {(lr, float(value)) for lr in rates})  # fmt: skip
+
+
+def asked_of(suite: Suite, **params: Any) -> Counter[str]:
+    """How many entries of each row have these hyperparameters, or options of their source."""
+    return Counter(
+        entry.row
+        for entry in suite.entries
+        if params.items() <= {**entry.request.params, **entry.request.source_params}.items()
+    )
+
+
+def test_head_at_random_weights_stands_beside_every_printed_row_of_ast(suites: dict[str, Suite]) -> None:
+    control = asked_of(suites["hung2022-table1"], source_head="random-frozen")
+    assert control == Counter({"II-NMR, AST": 1, "ID-NMR, AST": 1, "IDS-NMR, AST": 1})
+
+
+def test_pictures_scaled_each_by_its_maximum_are_the_control_of_public_sets(suites: dict[str, Suite]) -> None:
+    suite = suites["shtern2017-table2"]
+    control = asked_of(suite, image_scale="per-image")
+    public = {e.row for e in suite.entries if not e.other and e.request.method == "tf-retrain"}
+    assert control == Counter(public)
+    assert len(public) == 8
+    assert asked_of(suite, image_scale="absolute").keys() > public
+    assert {e.request.source_params["rendering"] for e in suite.entries if e.request.source} == {"asperes"}
+
+
+def test_early_results_are_asked_of_the_released_recipe(suites: dict[str, Suite]) -> None:
+    for entry in suites["chen2022-early"].entries:
+        assert entry.request.task == "openmic+normalized"
+        assert entry.request.source_params["input_norm"] == "none"
+        assert entry.request.params == {
+            "schedule": "authors-code", "epochs": 30, "batch_size": 4, "select": "last", "specaug": True,
+        }  # fmt: skip
+
+
+def test_forest_of_the_notebook_is_fitted_on_all_that_its_row_counts(suites: dict[str, Suite]) -> None:
+    rf = suites["chen2022-rf"]
+    assert {entry.request.params["fit_on"] for entry in rf.entries} == {"train-and-valid"}
+    assert {entry.splits for entry in rf.data if entry.row == "OpenMIC train"} == {("train", "valid")}
+    assert asked_of(suites["chen2022-figure4"], fit_on="train-and-valid") == Counter({"RF": 1})

@@ -14,11 +14,14 @@ from toys import RATE, Splits, ear_context, recorded, splits_of, write_levels
 
 from mirbench.context import Context
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.hyperparameters import parse_method
 from mirbench.measure import count_parameters
+from mirbench.methods.nmr import IdsNmr
 from mirbench.methods.tagger_networks import TAGGERS
 from mirbench.methods.training import Phase, masked_bce
 from mirbench.registry import Catalogue
 from mirbench.types import Split, Windowing
+from mirbench.windows import Windows
 
 SHORT = ("short-chunk", "cnn1d")  # the quickest
 CLASSES = ("clicks", "noise", "tone")
@@ -94,6 +97,25 @@ def test_bl_cnn_has_the_recipe_of_its_own_paper() -> None:
     assert (own.items, own.select, own.draw(None, None, 0)) == ("chunks", "score", None)
 
 
+def test_bl_cnn_takes_the_recipe_of_its_authors_code() -> None:
+    phases = method("bl-cnn", schedule="authors-code", epochs=200, lr=1.0).phases()
+    assert [(p.optimizer, p.epochs, p.lr, p.from_best) for p in phases] == [
+        ("adam", 80, 1e-4, False), ("sgd", 50, 1e-3, True), ("sgd", 20, 5e-4, False), ("sgd", 50, 1e-5, False),
+    ]  # fmt: skip
+    assert all(p.weight_decay == 1e-4 for p in phases)
+    assert phases == IdsNmr(schedule="authors-code", epochs=200).phases()
+    assert [p.epochs for p in method("bl-cnn", schedule="authors-code").phases()] == [80, 20]
+    assert method("bl-cnn", schedule="won2020").phases() == method("fcn", epochs=100, weight_decay=0.0).phases()
+
+
+@pytest.mark.parametrize("wrong", [{"schedule": "authors-code"}, {"items": "1000-crops"}])
+def test_recipe_of_bl_cnn_is_offered_to_no_other_tagger(wrong: dict[str, str]) -> None:
+    setting = "=".join(*wrong.items())
+    assert parse_method(Catalogue().method("bl-cnn"), [setting]) == wrong
+    with pytest.raises(BadInput, match="one of"):
+        parse_method(Catalogue().method("fcn"), [setting])
+
+
 @pytest.mark.parametrize("kind", ["single-label", "multi-label"])
 def test_loss_is_binary_cross_entropy_of_every_class(kind: str) -> None:
     assert method("short-chunk").loss(kind) is masked_bce
@@ -143,6 +165,49 @@ def test_an_epoch_is_one_crop_at_random_of_every_clip(long: tuple[Context, Split
     assert (starts <= 12 - 598 * 256 / 16_000 + 1e-3).all()
     classes = np.concatenate([batch.target.numpy() for batch in seen]).argmax(axis=1)
     assert (classes == clips).all()
+
+
+@pytest.mark.parametrize(("items", "n", "batch"), [("1000-crops", 992, 16), ("random-crops", 3, 3), ("chunks", 3, 3)])
+def test_crops_of_bl_cnn_are_of_10_seconds(
+    items: str, n: int, batch: int, long: tuple[Context, Splits], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many of every clip, one of each, or its windows; 992 are 62 whole batches of the authors' 1000."""
+    context, (train, _, _) = long
+    kept = method("bl-cnn", items=items)
+    if items == "chunks":
+        assert kept.draw(context, train, 0) is None
+        assert len(kept.inputs(context, train).clip_index) == n
+        return
+    seen: list[np.ndarray] = []
+
+    def crops(split: Split, rate: int, seconds: float, clips: np.ndarray, generator: np.random.Generator) -> Windows:
+        assert (split, rate, seconds) == (train, 16_000, 10.0)
+        seen.append(clips)
+        return Windows(0.1 * clips[:, None].astype(np.float32), clips, len(split))
+
+    monkeypatch.setattr(context, "random_crops", crops)
+    draw = kept.draw(context, train, 0)
+    batches = list(draw(np.random.default_rng(0)))
+    assert {len(b.target) for b in batches} == {batch}
+    assert sum(len(b.target) for b in batches) == n
+    clips = np.concatenate(seen)
+    assert np.bincount(clips).min() >= (1 if n == 3 else 280)
+    assert (np.concatenate([b.target.numpy() for b in batches]).argmax(axis=1) == clips).all()
+    assert np.allclose(np.concatenate([b.inputs[0].numpy() for b in batches])[:, 0], 0.1 * clips)
+    again = np.concatenate([b.inputs[0].numpy() for b in draw(np.random.default_rng(1))])[:, 0]
+    assert not np.allclose(again, 0.1 * clips)
+
+
+@pytest.mark.slow
+def test_bl_cnn_learns_and_is_restored_by_the_recipe_of_its_authors(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirbench.methods.schedules._CROPS_AN_EPOCH", 8)
+    context, train, valid, test = few(tiny)
+    kept = method("bl-cnn", items="1000-crops", schedule="authors-code", epochs=2, batch_size=4, n_channels=4)
+    fitted, blind = kept.fit(train, valid, context, seed=0), test.blind()
+    assert len(fitted.history) == 2
+    assert np.array_equal(kept.restore(fitted.state, blind, context)(blind), fitted.predict(blind))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
