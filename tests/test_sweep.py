@@ -447,6 +447,7 @@ def test_command_prints_every_entry_and_reads_back(swept: Callable[..., Answer])
     assert cells(second) == [["beeps: prior", "2 of 2", score, "on record"]]
 
 
+@pytest.mark.slow
 def test_command_scores_every_run_on_deformed_clips_and_says_what_is_kept(swept: Callable[..., Answer]) -> None:
     text = FLOOR.replace("prior", "probe-linear") + "source = 'nano'\n"
     answer = swept(text + FLOOR, "--deform", "gain,noise")
