@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import Iterable
@@ -66,6 +67,8 @@ def _archive(archive: Archive) -> str:
 
 
 def _source(card: SourceCard) -> str:
+    if card.missing and not card.n_features:  # nothing is known of it
+        return _aligned([("source", card.name), ("missing", card.missing)])
     lines = [
         ("source", f"{card.name}, version {card.version}: {card.title}"),
         ("offers", ", ".join(card.offers)),
@@ -79,7 +82,10 @@ def _source(card: SourceCard) -> str:
         *(("weights", f"{w.url or f'{w.file_name}, yours'}  {w.checksum}  {w.size}") for w in card.weights),
         *((f"with {option}", f"{w.url}  {w.checksum}  {w.size}") for option, w in card.extra_weights.items()),
         *((("hub", f"Hugging Face {card.hub}"),) if card.hub else ()),
-        *(("option", f"{name} = {value} (--source-set {name}=…)") for name, value in card.options.items()),
+        *(
+            ("option", f"{name} = {value} (--source-set {name}={'|'.join(card.choices.get(name, ('…',)))})")
+            for name, value in card.options.items()
+        ),
         *(("note", note) for note in card.notes),
         ("missing", card.missing),
     ]
@@ -116,7 +122,29 @@ def _method(method: type[Method]) -> str:
         for cls in method.__mro__
         if dataclasses.is_dataclass(cls) and not str(cls.__doc__).startswith(f"{cls.__name__}(")  # made by dataclass
     ]
-    return "\n\n".join([_aligned([*head, *fields]), *(inspect.cleandoc(cls.__doc__ or "") for cls in told)])
+    texts, described = [], set[str]()
+    for cls in told:
+        text, names = _less(inspect.cleandoc(cls.__doc__ or ""), described)
+        texts.append(text)
+        described |= names
+    return "\n\n".join([_aligned([*head, *fields]), *texts])
+
+
+def _less(doc: str, described: set[str]) -> tuple[str, set[str]]:
+    """A docstring less the parameters that a subclass describes anew, and the parameters that it describes itself."""
+    kept, names, leaving, inside = [], set[str](), False, False
+    for line, after in itertools.zip_longest(doc.splitlines(), doc.splitlines()[1:], fillvalue=""):
+        if set(after) == {"-"}:  # a heading
+            inside, leaving = line == "Parameters", False
+        elif inside and line and not line.startswith((" ", "-")):
+            written, colon, kind = line.partition(" : ")
+            own = [name.strip() for name in written.split(",")]
+            left = [name for name in own if name not in described]
+            line, leaving = ", ".join(left) + colon + kind, not left
+            names |= {*own}
+        if not leaving:
+            kept.append(line)
+    return "\n".join(kept).strip().removesuffix("\n\nParameters\n----------"), names
 
 
 def _accepted(kind: Any) -> str:

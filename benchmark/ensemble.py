@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mirbench import metrics
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, UnknownName
 from mirbench.report import over_seeds, print_rows, shown_metrics
 from mirbench.runner import Outcome
 from mirbench.store import RunStore, Scores
-from mirbench.types import FloatArray, RunRecord, RunSpec
+from mirbench.types import OF_ONE_RUN, FloatArray, RunRecord, RunSpec
 
 __all__ = ["AVERAGES", "Ensemble", "Member", "averaged", "by_clip", "combine", "find_member", "parse_weights", "report"]
 
@@ -73,10 +71,10 @@ class Member:
             return f"ensemble ({', '.join(spec.params['systems'])})"
         return f"{spec.method} + {spec.source}" if spec.source else spec.method
 
-    @cached_property
+    @property
     def settings(self) -> str:
-        """Eight hex digits over what was asked, less fold and seed."""
-        return hashlib.sha256(_settings(self.first.spec).encode()).hexdigest()[:8]
+        """See `RunSpec.system`."""
+        return self.first.spec.system
 
     @property
     def folds(self) -> set[int]:
@@ -152,15 +150,8 @@ def parse_weights(text: str) -> tuple[float, ...]:
     return weights
 
 
-def _settings(spec: RunSpec) -> str:
-    fields = dataclasses.asdict(spec)
-    if "systems" in spec.params:  # an ensemble's members are other runs in each fold and seed
-        fields["params"].pop("members")
-    return json.dumps({name: value for name, value in fields.items() if name not in ("fold", "seed")}, sort_keys=True)
-
-
 def find_member(store: RunStore, text: str) -> Member:
-    """The runs that a name stands for, ``NAME@KEY`` where there are several settings.
+    """The runs that a name stands for, ``NAME@KEY`` where there are several settings; the key of a system or of a run.
 
     Raises
     ------
@@ -170,14 +161,19 @@ def find_member(store: RunStore, text: str) -> Member:
     name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
     alike: dict[str, list[_Run]] = {}
     for run in store.find(name):
-        alike.setdefault(_settings(run[1].spec), []).append(run)
+        alike.setdefault(run[1].spec.system, []).append(run)
     if key:
-        alike = {s: runs for s, runs in alike.items() if any(r.spec.key.startswith(key) for _, r in runs)}
+        known = list(alike)
+        alike = {
+            system: runs
+            for system, runs in alike.items()
+            if any(other.startswith(key) for other in (system, *(record.spec.key for _, record in runs)))
+        }
         if not alike:
-            raise BadInput(f"{text}: no run of {name} has a key that begins with {key}")
+            raise UnknownName(f"key of {name}", key, known)
     if len(alike) > 1:
         one_each = [runs[0][1].spec for runs in alike.values()]
-        ways = ", ".join(f"{name}@{spec.key[:8]} ({text})" for spec, text in _told_apart(one_each))
+        ways = ", ".join(f"{name}@{spec.system} ({text})" for spec, text in _told_apart(one_each))
         raise BadInput(f"{text}: holds runs of {len(alike)} settings; name one of {ways}")
     (runs,) = alike.values()
     for folder, record in runs:
@@ -194,7 +190,7 @@ def _told_apart(specs: Sequence[RunSpec]) -> Iterable[tuple[RunSpec, str]]:
     flat = []
     for spec in specs:
         fields = dataclasses.asdict(spec) | dict(spec.params)
-        flat.append({n: v for n, v in fields.items() if n not in ("fold", "seed", "params", "members")})
+        flat.append({n: v for n, v in fields.items() if n not in ("fold", "seed", "params", *OF_ONE_RUN)})
     differ = [name for name in flat[0] if any(fields.get(name) != flat[0][name] for fields in flat)]
     for spec, fields in zip(specs, flat, strict=True):
         yield spec, ", ".join(f"{name}={fields.get(name)}" for name in differ)

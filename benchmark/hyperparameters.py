@@ -56,9 +56,10 @@ def split_setting(text: str, flag: str) -> tuple[str, str]:
 def parse_method(method: type[Method], settings: Sequence[str], flag: str = "--set") -> dict[str, Any]:
     """``--set`` of a method: values of the types of its fields."""
     kinds = _field_types(method)
-    found = {}
+    found: dict[str, Any] = {}
     for text in settings:
         name, value = split_setting(text, flag)
+        _once(name, found, flag)
         found[name] = _value(value, _kind(method.name, name, kinds), f"{flag} {text}")
     return found
 
@@ -66,9 +67,10 @@ def parse_method(method: type[Method], settings: Sequence[str], flag: str = "--s
 def parse_search(method: type[Method], settings: Sequence[str]) -> dict[str, list[Any]]:
     """``--search lr=1e-4,1e-3``: each name with the values to try."""
     kinds = _field_types(method)
-    found = {}
+    found: dict[str, list[Any]] = {}
     for text in settings:
         name, values = split_setting(text, "--search")
+        _once(name, found, "--search")
         kind = _kind(method.name, name, kinds)
         found[name] = [_value(value.strip(), kind, f"--search {text}") for value in values.split(",")]
     return found
@@ -89,7 +91,16 @@ def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
     """`parse_options` of a source; texts where it is missing, for what options it has is not known then."""
     if card.missing:
         return dict(split_setting(text, "--source-set") for text in settings)
-    return parse_options(card.name, card.options, settings)
+    found = parse_options(card.name, card.options, settings)
+    for name, accepted in card.choices.items():
+        if found[name] not in accepted:
+            raise UnknownName(f"{name} of {card.name}", found[name], accepted)
+    return found
+
+
+def _once(name: str, found: Mapping[str, Any], flag: str) -> None:
+    if name in found:
+        raise BadInput(f"{flag} {name}=…: it is given twice; give it once")
 
 
 def build(method: type[Method], params: Mapping[str, Any]) -> Method:

@@ -224,6 +224,8 @@ def _file(name: str) -> Path:
     path = user_path(name)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise BadInput(f"{name}: a folder; a TOML file, or the name of a suite that ships, is needed")
     if path.suffix == ".toml" or path.name != name:
         raise BadInput(f"{name}: no such file")
     if name not in shipped():

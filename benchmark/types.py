@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from mirbench.context import Context
 
 __all__ = [
-    "Activations", "Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric", "Restorable",
-    "RunRecord", "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing", "clips_of",
-    "excerpts",
+    "OF_ONE_RUN", "Activations", "Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Fitted", "Method", "Metric",
+    "Restorable", "RunRecord", "RunSpec", "SourceCard", "Split", "Targets", "Task", "Trial", "WeightFile", "Windowing",
+    "clips_of", "excerpts",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float32]
@@ -37,6 +37,9 @@ Stage = Literal["frontend", "body", "layers", "pooled", "head"]
 hidden states of its body and ``pooled`` is its embedding."""
 
 SCHEMA_VERSION = 1
+
+OF_ONE_RUN = ("members", "member_seeds")
+"""Of the parameters of an ensemble, those that another fold or seed changes."""
 
 
 @dataclass(frozen=True)
@@ -425,6 +428,8 @@ class SourceCard:
     options : mapping
         Options of the builder with their defaults, set by ``--source-set``. One that is called as a field here
         (``seconds``) takes the field's place.
+    choices : mapping of str to tuple of str
+        The values that an option accepts, where they are few: others are refused before weights are looked for.
     """
 
     name: str
@@ -452,6 +457,7 @@ class SourceCard:
     shipped: str = ""
     accepts: tuple[Literal["audio", "picture"], ...] = ("audio",)
     options: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reference: str = ""
     license: str = ""
     notes: tuple[str, ...] = ()
@@ -588,6 +594,15 @@ class RunSpec:
         """Sixteen hex digits that name the run."""
         text = json.dumps(asdict(self), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def system(self) -> str:
+        """Eight hex digits that name the system: all that was asked, less fold and seed."""
+        fields = asdict(self)
+        del fields["fold"], fields["seed"]
+        if "systems" in self.params:  # the runs that an ensemble joins are others in each fold and seed
+            fields["params"] = {name: value for name, value in self.params.items() if name not in OF_ONE_RUN}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.leaderboard.columns import COLUMNS, Column, chosen
+from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
 __all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown", "of_tasks", "section"]
 
 JSON_VERSION = 1
+_FEW = 5
 _TIMES = ("epoch-seconds", "train-seconds", "clips-per-second")
 
 SAID = {
@@ -70,12 +72,22 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     parts = [SAID[board.standing]] if SAID.get(board.standing) else []
     if board.rows:
         parts.append(_table(board, columns))
-        if any(column.name in _TIMES for column in chosen(columns, board)):
+        names = {column.name for column in chosen(columns, board)}
+        if some := [row.system for row in board.rows if not row.system.complete and "flags" not in names]:
+            parts.append(_incomplete(some))
+        if names & set(_TIMES):
             devices = sorted({row.device for row in board.rows})
             parts.append(f"Timed on: {escaped('; '.join(devices))}.")
     if board.problems:
         parts.append("Without a result:\n\n" + "\n".join(f"* {escaped(line)}" for line in board.problems))
     return parts
+
+
+def _incomplete(systems: Sequence[System]) -> str:
+    """Which rows are of some folds alone, where no column says so."""
+    said = [f"{escaped(s.name)} (fold {', '.join(map(str, s.folds))} of {s.n_folds})" for s in systems[:_FEW]]
+    more = f", and {len(systems) - _FEW} more" if len(systems) > _FEW else ""
+    return f"Of some folds alone, to be compared with rows of the same folds: {', '.join(said)}{more}."
 
 
 def _table(board: Board, columns: Sequence[str]) -> str:

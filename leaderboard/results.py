@@ -6,7 +6,6 @@ that answer the same question (task, task version, windowing) are compared with 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.store import RunStore, Scores
-from mirbench.types import FloatArray, IntArray, RunRecord, Targets
+from mirbench.types import OF_ONE_RUN, FloatArray, IntArray, RunRecord, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions"]
 
@@ -143,7 +142,7 @@ def questions(root: Path) -> list[Question]:
     """Every question that the records below a folder answer, full tasks first."""
     groups: dict[str, list[Run]] = defaultdict(list)
     for folder, record in RunStore(root).records():
-        groups[_asked(record, but_system=True)].append(Run(folder, record))
+        groups[_asked(record)].append(Run(folder, record))
     found = [_question(runs) for _, runs in sorted(groups.items())]
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
     return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
@@ -159,13 +158,13 @@ def _question(runs: Sequence[Run]) -> Question:
     asked: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         if run.record.status == "done":
-            asked[_asked(run.record)].append(run)
+            asked[run.record.spec.system].append(run)
     names = _names([alike[0].record for alike in asked.values()])
     systems = tuple(_system(names[key], key, alike) for key, alike in asked.items())
     return Question(title, record, systems, _problems(run.record for run in runs))
 
 
-def _system(name: str, asked: str, runs: Sequence[Run]) -> System:
+def _system(name: str, key: str, runs: Sequence[Run]) -> System:
     n_folds = runs[0].record.n_folds
     held: dict[int, set[int]] = defaultdict(set)
     for run in runs:
@@ -177,7 +176,7 @@ def _system(name: str, asked: str, runs: Sequence[Run]) -> System:
     counted = [run for run in runs if run.record.spec.seed in seeds and _fold(run) in folds]
     return System(
         name=name,
-        key=hashlib.sha256(asked.encode()).hexdigest()[:8],
+        key=key,
         runs=tuple(sorted(counted, key=lambda run: (run.record.spec.seed, _fold(run)))),
         seeds=tuple(seeds),
         folds=tuple(sorted(folds)),
@@ -221,17 +220,10 @@ def _problems(records: Iterable[RunRecord]) -> tuple[str, ...]:
     return tuple(f"{line} ({n} {'run' if n == 1 else 'runs'})" for line, n in sorted(count.items()))
 
 
-def _asked(record: RunRecord, *, but_system: bool = False) -> str:
-    """What was asked, less fold and seed; or the question alone, whatever system answered it."""
+def _asked(record: RunRecord) -> str:
+    """The question, whatever system answered it."""
     spec = record.spec
-    if but_system:
-        return json.dumps([spec.task, spec.task_version, asdict(spec.windowing)], sort_keys=True)
-    fields = asdict(spec)
-    for name in ("fold", "seed"):
-        del fields[name]
-    if _of_ensemble(record):  # the runs that it combines are others in each fold and seed
-        del fields["params"]["members"]
-    return json.dumps(fields, sort_keys=True)
+    return json.dumps([spec.task, spec.task_version, asdict(spec.windowing)], sort_keys=True)
 
 
 def _names(records: Sequence[RunRecord]) -> dict[str, str]:
@@ -246,7 +238,7 @@ def _names(records: Sequence[RunRecord]) -> dict[str, str]:
         for record, setting in zip(alike, settings, strict=True):
             shown = sorted({*differ, *record.changed, *record.spec.search})
             said = ", ".join(f"{key}={setting.get(key)}" for key in shown)
-            names[_asked(record)] = f"{name} ({said})" if said else name
+            names[record.spec.system] = f"{name} ({said})" if said else name
     return names
 
 
@@ -272,9 +264,7 @@ def _best_of(values: Sequence[Any]) -> str:
 
 def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
-    settings: dict[str, Any] = dict(spec.params)
-    if _of_ensemble(record):
-        del settings["members"]
+    settings = {name: value for name, value in spec.params.items() if not (_of_ensemble(record) and name in OF_ONE_RUN)}
     settings |= {name: _best_of(values) for name, values in spec.search.items()}
     settings |= {f"source {name}": value for name, value in spec.source_params.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}

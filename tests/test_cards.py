@@ -33,6 +33,18 @@ def test_describe_begins_with_kind_and_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_describe_of_a_method_explains_no_hyperparameter_twice(name: str) -> None:
+    explained = re.findall(r"^(\w+(?:, \w+)*)(?: : .*)?\n    \S", describe(name, CATALOGUE), re.MULTILINE)
+    names = [one for group in explained for one in group.split(", ")]
+    assert len(names) == len(set(names))
+
+
+def test_describe_of_a_model_that_is_not_here_says_only_that() -> None:
+    lines = describe("hf:nobody/nothing", CATALOGUE).splitlines()
+    assert [line.split()[0] for line in lines] == ["source", "missing"]
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_describe_of_a_method_lists_its_hyperparameters(name: str) -> None:
     fields = [field.name for field in dataclasses.fields(CATALOGUE.method(name))]  # type: ignore[arg-type]
     assert re.findall(r"^set +(\w+) = ", describe(name, CATALOGUE), re.MULTILINE) == fields

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from mirbench import metrics
-from mirbench.ensemble import Ensemble, combine, parse_weights
+from mirbench.ensemble import Ensemble, combine, find_member, parse_weights
 from mirbench.errors import BadInput
 from mirbench.leaderboard.table import boards
 from mirbench.plan import Request
@@ -307,8 +307,11 @@ def test_folder_of_several_settings_says_how_to_name_one(tmp_path: Path) -> None
         write(tmp_path, spec)
     with pytest.raises(BadInput, match=r"svm\+ears: holds runs of 2 settings.*\(C=[12].0\).*\(C=[12].0\)"):
         of(tmp_path, "svm+ears", "forest+eyes")
-    ensemble = of(tmp_path, f"svm+ears@{changed.key[:6]}", "forest+eyes")
-    assert changed.key in ensemble.outcomes[0].record.spec.params["members"]
+    for key in (changed.key[:6], changed.system):  # of a run, and of the system as tables and `compare` know it
+        ensemble = of(tmp_path, f"svm+ears@{key}", "forest+eyes")
+        assert changed.key in ensemble.outcomes[0].record.spec.params["members"]
+    with pytest.raises(BadInput, match="No key of svm"):
+        of(tmp_path, "svm+ears@0123", "forest+eyes")
 
 
 # What stands on record
@@ -361,6 +364,16 @@ def test_leaderboard_names_the_members_and_joins_seeds(tmp_path: Path) -> None:
     assert (row.name, row.n_seeds, row.flags) == ("ensemble (forest + eyes, svm + ears)", 2, ())
     values = [outcome.record.metrics["accuracy"] for outcome in ensemble.outcomes]
     assert row.metrics["accuracy"] == (pytest.approx(np.mean(values)), pytest.approx(np.std(values, ddof=1)))
+
+
+def test_leaderboard_joins_seeds_of_an_ensemble_with_a_member_of_one_seed(tmp_path: Path) -> None:
+    write(tmp_path)
+    for seed in (0, 1):
+        write(tmp_path, replace(OTHER, seed=seed), draw=1)
+    of(tmp_path, "svm+ears", "forest+eyes")
+    (row,) = (row for row in boards(tmp_path)[0].rows if row.name.startswith("ensemble"))
+    assert (row.name, row.n_seeds) == ("ensemble (forest + eyes, svm + ears)", 2)
+    assert find_member(RunStore(tmp_path), "tones/ensemble").seeds == [0, 1]
 
 
 def test_leaderboard_tells_ensembles_of_other_weights_apart(tmp_path: Path) -> None:

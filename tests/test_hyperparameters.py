@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import pytest
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.hyperparameters import build, grid, parse_method, parse_options, parse_search, split_setting
+from mirbench.hyperparameters import build, grid, parse_method, parse_options, parse_search, parse_source, split_setting
+from mirbench.registry import Catalogue
 
 
 @dataclass(frozen=True)
@@ -166,3 +167,19 @@ def test_grid_is_every_combination():
 
 def test_grid_of_nothing_is_one_point():
     assert list(grid({})) == [{}]
+
+
+@pytest.mark.parametrize("parse", [parse_method, parse_search])
+def test_setting_that_is_given_twice_is_refused(parse):
+    with pytest.raises(BadInput, match="given twice"):
+        parse(Probe, ["lr=1", "lr=2"])
+
+
+@pytest.mark.parametrize("name", ["ast", "vggish", "openl3", "vit-b16"])
+def test_option_of_few_values_accepts_its_default_and_refuses_others_before_weights_are_looked_for(name):
+    card = Catalogue().source(name)
+    assert card.choices
+    for option, accepted in card.choices.items():
+        assert card.options[option] in accepted
+        with pytest.raises(UnknownName, match=f"No {option} of {name} is called 'neither'"):
+            parse_source(card, [f"{option}=neither"])

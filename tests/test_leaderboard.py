@@ -206,6 +206,13 @@ def test_incomplete_folds_are_flagged_in_the_markdown(tmp_path: Path) -> None:
     assert dict(zip(head, line, strict=True))["beware"] == "only fold 0 of 5"
 
 
+def test_incomplete_folds_are_said_below_a_table_that_shows_no_such_column(tmp_path: Path) -> None:
+    write(tmp_path, n_folds=5)
+    said = "Of some folds alone, to be compared with rows of the same folds: probe + tiny (fold 0 of 5)."
+    assert said in markdown(boards(tmp_path), ["rank", "system"])
+    assert "Of some folds alone" not in markdown(boards(tmp_path))
+
+
 def test_incomplete_seed_does_not_touch_the_complete_ones(tmp_path: Path) -> None:
     for fold in (0, 1):
         write(tmp_path, replace(SPEC, fold=fold), draw=fold, n_folds=2)

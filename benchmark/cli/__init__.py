@@ -30,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
@@ -73,8 +74,12 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app()
-    except (MirbenchError, OSError) as error:
+    except MirbenchError as error:
         print(f"mirbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        print(f"mirbench: {said}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:  # typer has turned Ctrl-C into this
         if end.code == 130:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mirbench.cli.options import Plugins, catalogue_of, one_of
+from mirbench.errors import BadInput
 
 
 def list_names(
@@ -56,10 +57,15 @@ def check(
     from mirbench.progress import Progress
     from mirbench.registry import load_plugin
 
-    found = check_plugin(load_plugin(file), Progress())
+    if not file.is_file():
+        raise BadInput(f"{file}: no such file; a Python file of a plugin is needed")
+    plugin = load_plugin(file)
+    found = check_plugin(plugin, Progress())
     for name, problems in found.items():
         print(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")
         for problem in problems:
             print(f"  - {problem}")
+        if name in plugin.methods and not hasattr(plugin.methods[name], "restore"):
+            print("  it has no `restore`: `mirbench predict` will not load its runs again, and `--deform` fits it anew")
     if any(found.values()):
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from mirbench.cli.options import (
     catalogue_of,
     one_of,
 )
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ def reproduce(
     from mirbench.leaderboard.reproduction.verdicts import compare
     from mirbench.leaderboard.results import questions
     from mirbench.progress import Progress
-    from mirbench.suite import read_suite
+    from mirbench.suite import read_suite, shipped, titles
 
     one_of("--format", form, ("md", "csv", "json"))
     if listed:
@@ -72,6 +72,9 @@ def reproduce(
         return
     if not suite:
         raise BadInput("reproduce which suite? `mirbench reproduce --list` names them")
+
+    if suite not in shipped() and not suite.endswith(".toml") and not Path(suite).exists():
+        raise UnknownName("suite of a printed table", suite, titles(printed=True))
     if data is not None and not data.is_dir():
         raise BadInput(f"--data {data}: no such folder")
     if output is not None and not output.absolute().parent.is_dir():

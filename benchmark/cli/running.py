@@ -159,6 +159,9 @@ def sweep(
 
     deformations = parse_deform(deform)
     catalogue = catalogue_of(plugin, data, weights)
+    for name in task:  # what the command line has wrong is no fault of the suite's
+        catalogue.task(name)
+    _seeds(seeds or "1")
     circumstance = {
         "data": data,
         "weights": weights,
@@ -177,6 +180,8 @@ def sweep(
         print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
         sweeps.print_plan(asked, catalogue)
+        if deformations:
+            print("--deform: curves that lack are added to each of them; which do was not looked at.")
     else:
         done = sweeps.run_suite(asked, catalogue, Progress(quiet=quiet), deform=deformations)
         if not sweeps.report(asked, done):

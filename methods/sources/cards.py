@@ -35,6 +35,7 @@ AST = SourceCard(
     version="2",
     hub="MIT/ast-finetuned-audioset-10-10-0.4593",
     options={"input_norm": "audioset", "pooling": "class"},
+    choices={"input_norm": ("audioset", "none"), "pooling": ("class", "patches")},
     reference="Gong, Chung, Glass (2021), AST: Audio Spectrogram Transformer, Interspeech",
     license="BSD-3-Clause",
     notes=(

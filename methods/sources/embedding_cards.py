@@ -38,6 +38,7 @@ VGGISH = SourceCard(
         )
     },
     options={"postprocess": "none"},
+    choices={"postprocess": ("none", "pca")},
     reference="Hershey et al. (2017), CNN architectures for large-scale audio classification, ICASSP; ported to torch "
     "as torchvggish",
     license="Apache-2.0",
@@ -65,6 +66,7 @@ OPENL3 = SourceCard(
     trained_on=("audioset",),
     builder=f"{_HERE}.openl3:build",
     options={"content_type": "music", "input_repr": "mel256", "n_features": 512},
+    choices={"content_type": ("music", "env"), "input_repr": ("linear", "mel128", "mel256")},
     reference="Cramer, Wu, Salamon, Bello (2019), Look, listen and learn more: design choices for deep audio "
     "embeddings, ICASSP",
     license="MIT, weights CC BY 4.0",

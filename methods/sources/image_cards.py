@@ -24,7 +24,17 @@ _OPTIONS: Mapping[str, Any] = {
     "seconds": 10.0,
 }
 # what every image network does with sound; 44,100 Hz, as the top band of asperes is at 20 kHz
-_HEARS: Mapping[str, Any] = {"kind": "network", "sample_rate": 44_100, "seconds": 10.0, "accepts": ("audio", "picture")}
+_HEARS: Mapping[str, Any] = {
+    "kind": "network",
+    "sample_rate": 44_100,
+    "seconds": 10.0,
+    "accepts": ("audio", "picture"),
+    "choices": {
+        "rendering": ("mel", "asperes"),
+        "image_scale": ("absolute", "per-image"),
+        "intensity": ("auto", "linear", "gamma2", "db"),
+    },
+}
 _MEL: Mapping[str, Any] = {"n_bands": 128, "n_frames": 431}
 _ASPERES: Mapping[str, Any] = {"n_bands": 121, "n_frames": 1000}
 
