@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from mirbench.registry import Catalogue
 from mirbench.tasks.audit import KINDS, Finding, as_json, audit, summary
 from mirbench.tasks.songs import song
 from mirbench.types import Clip, Task
+
+if TYPE_CHECKING:
+    from conftest import Answer
 
 RATE = 16_000
 SECONDS = 4.0
@@ -284,6 +288,21 @@ def test_json_holds_every_field() -> None:
 def test_every_kind_is_told_in_the_summary() -> None:
     text = summary([Finding(kind, ("a",), "so", False) for kind in KINDS], 1)
     assert all(f"\n{kind}: 1 (" in text for kind in KINDS)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_command_exits_with_1_where_something_crosses_splits_and_says_when_groups_are_unknown(
+    grouped: bool, tmp_path: Path, typed: Callable[..., Answer]
+) -> None:
+    lines = ["path,label,split,group"]
+    for n, split in enumerate(("train", "train", "valid", "valid", "test", "test")):
+        noise = 0.1 * np.random.default_rng(n % 5).normal(size=RATE)  # the last is the first again
+        soundfile.write(tmp_path / f"{n}.wav", noise, RATE)
+        lines.append(f"{tmp_path / f'{n}.wav'},{'ab'[n % 2]},{split},{f'artist {n}' if grouped else ''}")
+    (tmp_path / "songs.csv").write_text("\n".join(lines))
+    answer = typed("data", "audit", f"csv:{tmp_path / 'songs.csv'}")
+    assert (answer.code, "exact-duplicate: 1, 1 across splits" in answer.out) == (1, True)
+    assert ("Groups (artists, albums) are not known here" in answer.out) is not grouped
 
 
 @pytest.mark.real

@@ -96,6 +96,8 @@ def data_audit(
     folds = read_task(card, dataset_folder(card, data, default_cache(), progress))
     findings = audit(card, folds, default_cache(), progress)
     print(summary(findings, len({clip.id for clips in folds for clip in clips})))
+    if not any(clip.group for clips in folds for clip in clips):
+        print("Groups (artists, albums) are not known here: whether they cross splits was not looked at.")
     if json_file:
         json_file.write_text(as_json(findings) + "\n", encoding="utf-8")
         print(f"written to {json_file}", file=sys.stderr)
