@@ -516,7 +516,7 @@ def test_command_writes_a_file(recorded: Path, typed: Callable[..., Typed]) -> N
     ("words", "says"),
     [
         ((), "reproduce which suite? `mirbench reproduce --list` names them"),
-        (("hung2022-table4",), "No suite is called 'hung2022-table4'. Did you mean 'hung2022-table"),
+        (("hung2022-table4",), "No suite of a printed table is called 'hung2022-table4'. Did you mean 'hung2022-table"),
         (("own.toml",), "own.toml: no printed table belongs to it"),
         (("hung2022-table1", "--data", "gone"), "--data gone: no such folder"),
         (("hung2022-table1", "--format", "tex"), "--format tex: one of md, csv, json is needed"),
