@@ -83,7 +83,7 @@ def _source(card: SourceCard) -> str:
         *((f"with {option}", f"{w.url}  {w.checksum}  {w.size}") for option, w in card.extra_weights.items()),
         *((("hub", f"Hugging Face {card.hub}"),) if card.hub else ()),
         *(
-            ("option", f"{name} = {value} (--source-set {name}={'|'.join(card.choices.get(name, ('…',)))})")
+            ("option", f"{name} = {value} (--source-set {name}={'|'.join(map(str, card.choices.get(name, ('…',))))})")
             for name, value in card.options.items()
         ),
         *(("note", note) for note in card.notes),

@@ -94,7 +94,7 @@ def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
     found = parse_options(card.name, card.options, settings)
     for name, accepted in card.choices.items():
         if found[name] not in accepted:
-            raise UnknownName(f"{name} of {card.name}", found[name], accepted)
+            raise UnknownName(f"{name} of {card.name}", str(found[name]), [*map(str, accepted)])
     return found
 
 

@@ -428,7 +428,7 @@ class SourceCard:
     options : mapping
         Options of the builder with their defaults, set by ``--source-set``. One that is called as a field here
         (``seconds``) takes the field's place.
-    choices : mapping of str to tuple of str
+    choices : mapping of str to tuple of str or int
         The values that an option accepts, where they are few: others are refused before weights are looked for.
     """
 
@@ -457,7 +457,7 @@ class SourceCard:
     shipped: str = ""
     accepts: tuple[Literal["audio", "picture"], ...] = ("audio",)
     options: Mapping[str, Any] = field(default_factory=dict)
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
     reference: str = ""
     license: str = ""
     notes: tuple[str, ...] = ()

@@ -71,7 +71,7 @@ class _Tagger(NetworkMethod):
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The network, from audio to logits."""
         built = self.architecture.build(len(split.classes), **self.options())
-        # the layout in which a CPU convolves pictures a quarter faster; numbers differ by rounding alone
+        # the layout in which a CPU convolves most pictures faster (tests/perf); numbers differ by rounding alone
         last = context.device.type == "cpu"
         return built.to(memory_format=torch.channels_last) if last else built  # type: ignore[call-overload]
 

@@ -72,7 +72,6 @@ def reproduce(
         return
     if not suite:
         raise BadInput("reproduce which suite? `mirbench reproduce --list` names them")
-
     if suite not in shipped() and not suite.endswith(".toml") and not Path(suite).exists():
         raise UnknownName("suite of a printed table", suite, titles(printed=True))
     if data is not None and not data.is_dir():

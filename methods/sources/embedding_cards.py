@@ -66,7 +66,7 @@ OPENL3 = SourceCard(
     trained_on=("audioset",),
     builder=f"{_HERE}.openl3:build",
     options={"content_type": "music", "input_repr": "mel256", "n_features": 512},
-    choices={"content_type": ("music", "env"), "input_repr": ("linear", "mel128", "mel256")},
+    choices={"content_type": ("music", "env"), "input_repr": ("mel256", "mel128", "linear"), "n_features": (512, 6144)},
     reference="Cramer, Wu, Salamon, Bello (2019), Look, listen and learn more: design choices for deep audio "
     "embeddings, ICASSP",
     license="MIT, weights CC BY 4.0",

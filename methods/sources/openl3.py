@@ -30,18 +30,13 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.errors import BadInput, MirbenchError, MissingExtra
+from mirbench.methods.sources.embedding_cards import OPENL3
 from mirbench.types import Activations, FloatArray
 
 __all__ = ["OpenL3Network", "build", "identity"]
 
 START_SECONDS, ANSWER_SECONDS = 600.0, 600.0  # without an answer; loading TensorFlow can take a minute
 CHUNK = 256  # windows a request: 49 MB
-
-_CHOICES: Mapping[str, tuple[str | int, ...]] = {
-    "content_type": ("music", "env"),
-    "input_repr": ("mel256", "mel128", "linear"),
-    "n_features": (512, 6144),
-}
 
 
 class MissingOpenL3(MissingExtra):
@@ -70,7 +65,7 @@ class Options:
     n_features: int
 
     def __post_init__(self) -> None:
-        for name, accepted in _CHOICES.items():
+        for name, accepted in OPENL3.choices.items():
             if (value := getattr(self, name)) not in accepted:
                 raise BadInput(f"--source-set {name}={value}: {' or '.join(map(str, accepted))} is needed")
 
