@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers as hf
-from transformers.utils import logging
 
 from mirbench.checks import check_network
 from mirbench.errors import BadInput
 from mirbench.methods.sources.hf_audio import build
 from mirbench.methods.sources.hf_cards import hf_card
 
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    yield
-    logging.set_verbosity(level)
-    logging.enable_progress_bar()
+pytestmark = pytest.mark.usefixtures("quiet_hub")
 
 
 def bert(folder: Path) -> tuple[Any, Any, Path]:

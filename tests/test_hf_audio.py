@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import pytest
 import torch
 import transformers as hf
 from torch import nn
-from transformers.utils import logging
 
 from mirbench.checks import check_network
 from mirbench.errors import BadInput, MissingData, NotApplicable
@@ -35,15 +34,7 @@ STEMS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read from the environment too early
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    yield
-    logging.set_verbosity(level)
-    logging.enable_progress_bar()
+pytestmark = pytest.mark.usefixtures("quiet_hub")
 
 
 def sound(rate: int, seconds: float, n: int = 2) -> torch.Tensor:
