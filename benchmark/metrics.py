@@ -12,17 +12,49 @@ many those are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.types import BoolArray, FloatArray, Metric, Targets
+from mirbench.types import BoolArray, FloatArray, Targets
 
-__all__ = ["METRICS", "SINGLE_LABEL", "TAGGING", "evaluate", "n_scored", "validate"]
+__all__ = ["METRICS", "SINGLE_LABEL", "TAGGING", "Metric", "evaluate", "n_scored", "validate"]
 
 ValueArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of predictions.
+
+    Parameters
+    ----------
+    name : str
+        Kebab-case.
+    kind : {"value", "per-class", "matrix"}
+        Shape of the result.
+    task_kinds : tuple of str
+        Kinds of task that it is defined for.
+    function : callable
+        ``function(scores, targets)`` with scores (n_clips, n_classes) in [0, 1]. An undefined value is NaN inside
+        arrays and becomes null in records.
+    over_folds : {"pool", "average"}
+        Whether it is taken once on the predictions of all folds together, or averaged over folds.
+    per_class : str
+        Name of the metric that holds its values class by class, or "".
+    """
+
+    name: str
+    kind: Literal["value", "per-class", "matrix"]
+    task_kinds: tuple[str, ...]
+    function: Callable[[FloatArray, Targets], Any]
+    reference: str
+    over_folds: Literal["pool", "average"] = "pool"
+    per_class: str = ""
+    higher_is_better: bool = True
 
 
 def validate(scores: FloatArray, targets: Targets, n_clips: int, n_classes: int) -> None:

@@ -22,10 +22,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mirbench.datasets import user_path
 from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.method import Method
+from mirbench.places import user_path
 from mirbench.progress import Progress
-from mirbench.types import Method, SourceCard, Task
+from mirbench.source import SourceCard
+from mirbench.types import Task
 
 __all__ = ["Catalogue", "Entry", "Plugin", "load_plugin"]
 

@@ -15,8 +15,8 @@ from mirbench.leaderboard import statistics
 from mirbench.leaderboard.results import Question, Stack, System, questions
 from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds
-from mirbench.store import RunStore
-from mirbench.types import RunRecord
+from mirbench.record import RunRecord
+from mirbench.runs.store import RunStore
 
 __all__ = ["ClassChange", "ClipChange", "Comparison", "Cost", "compare", "find_pair"]
 
@@ -99,8 +99,8 @@ def find_pair(root: Path, names: Sequence[str]) -> tuple[System, System]:
     Parameters
     ----------
     names : sequence of two str
-        As `mirbench.store.RunStore.find` knows them; ``NAME@KEY`` is that of several settings to which the run or the
-        system KEY belongs.
+        As `mirbench.runs.store.RunStore.find` knows them; ``NAME@KEY`` is that of several settings to which the
+        run or the system KEY belongs.
 
     Raises
     ------

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mirbench.types import RunRecord, Windowing
+from mirbench.record import RunRecord
+from mirbench.types import Windowing
 
 __all__ = ["command", "notes"]
 

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
-from mirbench.store import RunStore, Scores
-from mirbench.types import OF_ONE_RUN, FloatArray, IntArray, RunRecord, Targets
+from mirbench.record import OF_ONE_RUN, RunRecord
+from mirbench.runs.store import RunStore, Scores
+from mirbench.types import FloatArray, IntArray, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions"]
 

@@ -27,7 +27,7 @@ by different ways, so near 0.05 one may say yes and the other no; ranks go by p.
 family is *every pair of rows of the table*, not the best row against each other one: the best row is found on the same
 clips, and is the luckiest. Simulated, for k rows of equal true accuracy 80 % of which any two agree on 80 % of clips,
 how often at least one row is called worse than the best, in the last column than any other (3,000 tables each;
-tests/test_statistics_simulated.py repeats it):
+tests/leaderboard/test_statistics_simulated.py repeats it):
 
 ====  ===========  ==============  ========================  ==========
 k     clips        not adjusted    Holm, best against each   Holm, all pairs

@@ -17,7 +17,8 @@ from mirbench import metrics
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions
 from mirbench.leaderboard.statistics import Interval
-from mirbench.types import RunRecord, Windowing
+from mirbench.record import RunRecord
+from mirbench.types import Windowing
 
 __all__ = ["Board", "Row", "boards", "over_folds"]
 

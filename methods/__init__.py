@@ -6,7 +6,8 @@ from mirbench.registry import Entry
 
 __all__ = ["METHODS"]
 
-_TAGGERS = "mirbench.methods.taggers"
+_TAGGERS, _NMR = "mirbench.methods.taggers.methods", "mirbench.methods.reprogramming.nmr"
+_RP, _HAND_MADE = "mirbench.methods.reprogramming.picture_rp", "mirbench.methods.hand_made"
 
 METHODS: Mapping[str, Entry] = {
     "prior": Entry("mirbench.methods.prior:Prior", "class frequencies of train: the floor"),
@@ -20,11 +21,11 @@ METHODS: Mapping[str, Entry] = {
     "tf-retrain": Entry("mirbench.methods.retrain:Retrain", "softmax regression on balanced batches (shtern2017)"),
     "mean-teacher": Entry("mirbench.methods.mean_teacher:MeanTeacher", "attention over frames, mean teacher (MT)"),
     "finetune": Entry("mirbench.methods.finetune:FineTune", "all of the source, its last blocks, or low-rank adapters"),
-    "ast-bs": Entry("mirbench.methods.picture_rp:AstBs", "frozen source, new head or another output mapping"),
-    "nrp": Entry("mirbench.methods.picture_rp:NoiseRp", "reprogramming: a learnt picture added to the spectrogram"),
-    "cnnrp": Entry("mirbench.methods.picture_rp:CnnRp", "reprogramming: two small convolutions of the spectrogram"),
-    "unet-rp": Entry("mirbench.methods.picture_rp:UnetRp", "reprogramming: a small U-Net of the spectrogram"),
-    "padding-rp": Entry("mirbench.methods.picture_rp:PaddingRp", "reprogramming: a visual prompt, a learnt frame"),
+    "ast-bs": Entry(f"{_RP}:AstBs", "frozen source, new head or another output mapping"),
+    "nrp": Entry(f"{_RP}:NoiseRp", "reprogramming: a learnt picture added to the spectrogram"),
+    "cnnrp": Entry(f"{_RP}:CnnRp", "reprogramming: two small convolutions of the spectrogram"),
+    "unet-rp": Entry(f"{_RP}:UnetRp", "reprogramming: a small U-Net of the spectrogram"),
+    "padding-rp": Entry(f"{_RP}:PaddingRp", "reprogramming: a visual prompt, a learnt frame"),
     "cnn-bs": Entry("mirbench.methods.cnn_bs:CnnBs", "a small CNN from scratch (CNN-BS of chen2022)"),
     "bl-cnn": Entry(f"{_TAGGERS}:BlCnn", "harmonic front end and four blocks, from scratch (BL-CNN of hung2022)"),
     "fcn": Entry(f"{_TAGGERS}:Fcn", "tagger from scratch: fully convolutional, 29 s"),
@@ -39,11 +40,10 @@ METHODS: Mapping[str, Entry] = {
     "short-chunk-res": Entry(f"{_TAGGERS}:ShortChunkRes", "the same with residual blocks"),
     "cnn1d": Entry(f"{_TAGGERS}:Cnn1d", "tagger from scratch: convolutions over time alone, 9.6 s"),
     "probe-mlp": Entry("mirbench.methods.probes:MlpProbe", "one hidden layer of 512 on embeddings (BL-R)"),
-    "marsyas-forest": Entry("mirbench.methods.marsyas:MarsyasForest", "random forest on Marsyas' timbre features"),
-    "mfcc-codebook": Entry("mirbench.methods.codebook:MfccCodebook", "k-means words of MFCC and a linear classifier"),
-    "sparse-coding": Entry("mirbench.methods.codebook:SparseCoding", "sparse codes of mel spectra, linear classifier"),
-    "ii-nmr": Entry("mirbench.methods.nmr:IiNmr", "reprogramming, input-independent: noise on the waveform"),
-    "id-nmr": Entry("mirbench.methods.nmr:IdNmr", "reprogramming, input-dependent: a small CNN before the body"),
-    "ids-nmr": Entry("mirbench.methods.nmr:IdsNmr", "reprogramming, input-dependent with skip: scale and shift before "
-                     "the head"),
+    "marsyas-forest": Entry(f"{_HAND_MADE}.marsyas:MarsyasForest", "random forest on Marsyas' timbre features"),
+    "mfcc-codebook": Entry(f"{_HAND_MADE}.codebook:MfccCodebook", "k-means words of MFCC and a linear classifier"),
+    "sparse-coding": Entry(f"{_HAND_MADE}.codebook:SparseCoding", "sparse codes of mel spectra, linear classifier"),
+    "ii-nmr": Entry(f"{_NMR}:IiNmr", "reprogramming, input-independent: noise on the waveform"),
+    "id-nmr": Entry(f"{_NMR}:IdNmr", "reprogramming, input-dependent: a small CNN before the body"),
+    "ids-nmr": Entry(f"{_NMR}:IdsNmr", "reprogramming, input-dependent with skip: scale and shift before the head"),
 }  # fmt: skip

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.preprocessing import StandardScaler
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput
 from mirbench.methods.stored import Arrays, small
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split
-from mirbench.windows import AnySplit
 
 __all__ = [
     "Classifier", "SklearnFit", "align_columns", "embeddings", "fit_sklearn", "margins", "probabilities",

@@ -14,12 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from mirbench.context import Context
-from mirbench.methods.picture_adapters import SpecAugment
-from mirbench.methods.schedules import Chen2022Method
+from mirbench import AnySplit, Context
+from mirbench.methods.reprogramming.picture_adapters import SpecAugment
 from mirbench.methods.sources.ast import FilterBank
 from mirbench.methods.training import Inputs
-from mirbench.windows import AnySplit
+from mirbench.methods.training.schedules import Chen2022Method
 
 __all__ = ["CnnBs", "cnn_bs_code", "cnn_bs_matched"]
 
@@ -56,7 +55,7 @@ class CnnBs(Chen2022Method):
         AST's normalisation, or raw log-mel as in the released code.
     specaug : bool
         SpecAugment on the pictures of train: on in the released script, off in the paper. See
-        `mirbench.methods.picture_adapters.SpecAugment`.
+        `mirbench.methods.reprogramming.picture_adapters.SpecAugment`.
     """
 
     layout: Literal["matched", "code"] = "matched"

@@ -16,17 +16,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
-from mirbench.measure import count_parameters
-from mirbench.methods.adapters import LabelMapping, new_head
-from mirbench.methods.network import NetworkMethod
-from mirbench.methods.outputs import outputs_per_class
-from mirbench.methods.picture_adapters import spec_augment
-from mirbench.methods.schedules import Chen2022Schedule, chen2022_phases
+from mirbench.methods.reprogramming.adapters import LabelMapping, new_head
+from mirbench.methods.reprogramming.outputs import outputs_per_class
+from mirbench.methods.reprogramming.picture_adapters import spec_augment
 from mirbench.methods.training import Inputs, Loss, Phase, Recipe, cross_entropy, masked_bce, moving_state
-from mirbench.types import SourceCard
-from mirbench.windows import AnySplit
+from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
+from mirbench.runs.measure import count_parameters
+from mirbench.source import SourceCard
 
 __all__ = ["FineTune", "TunedSource", "blocks_of"]
 
@@ -113,13 +112,13 @@ class FineTune(NetworkMethod):
         clips the latter is far worse: in a short training the running statistics, by which predictions are made, cannot
         follow those of the batches. A source without batch norms (AST) does not care.
     schedule : {"constant", "paper", "authors-code"}
-        hung2022's constant rate, or those of chen2022; see `mirbench.methods.schedules.Chen2022Schedule`. The last has
-        rates of its own, whatever `lr` and `weight_decay` say.
+        hung2022's constant rate, or those of chen2022; see `mirbench.methods.training.schedules.Chen2022Schedule`.
+        The last has rates of its own, whatever `lr` and `weight_decay` say.
     select : {"score", "last"}
         Whether the best epoch on valid is kept, or the last, as in chen2022's released script.
     specaug : bool
         SpecAugment on the spectrograms of train: on in that script, off in its paper. See
-        `mirbench.methods.picture_adapters.SpecAugment`.
+        `mirbench.methods.reprogramming.picture_adapters.SpecAugment`.
     outputs_per_class : int or None
         Of head=mapped; None as in hung2022.
 

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput
-from mirbench.methods.adapters import Standardise
-from mirbench.methods.network import NetworkMethod
+from mirbench.methods.reprogramming.adapters import Standardise
 from mirbench.methods.training import Inputs, Recipe
+from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
-from mirbench.windows import AnySplit
 
 __all__ = ["LayerMix", "Mixture"]
 

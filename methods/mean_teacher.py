@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput
-from mirbench.methods.network import NetworkMethod
 from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe, masked_bce
-from mirbench.windows import AnySplit
+from mirbench.methods.training.network import NetworkMethod
 
 __all__ = ["MeanTeacher", "Student", "StudentAndTeacher"]
 

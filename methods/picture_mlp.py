@@ -14,12 +14,11 @@ from typing import Literal
 import numpy as np
 from torch import nn
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput
-from mirbench.methods.network import NetworkMethod
 from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe, batches
+from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
-from mirbench.windows import AnySplit
 
 __all__ = ["PictureMlp"]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mirbench.context import Context
-from mirbench.types import BlindSplit, Fitted, FloatArray, Split
+from mirbench import Context
+from mirbench.method import Fitted
+from mirbench.types import BlindSplit, FloatArray, Split
 
 __all__ = ["Prior"]
 

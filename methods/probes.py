@@ -19,9 +19,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from torch import nn
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput
-from mirbench.methods.adapters import Standardise
+from mirbench.method import Fitted
 from mirbench.methods.classifiers import (
     Features,
     align_columns,
@@ -32,12 +32,12 @@ from mirbench.methods.classifiers import (
     restore_sklearn,
     with_examples,
 )
-from mirbench.methods.network import NetworkMethod
+from mirbench.methods.reprogramming.adapters import Standardise
 from mirbench.methods.stored import KernelMachine, Trees, keep_kernel, keep_linear, keep_trees, linear
 from mirbench.methods.training import Inputs, Recipe
+from mirbench.methods.training.network import NetworkMethod
 from mirbench.metrics import METRICS
-from mirbench.types import BlindSplit, Fitted, FloatArray, Split
-from mirbench.windows import AnySplit
+from mirbench.types import BlindSplit, FloatArray, Split
 
 __all__ = ["ForestProbe", "LinearProbe", "MlpProbe", "NeighboursProbe", "SvmProbe", "align_columns"]
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from mirbench.context import Context
+from mirbench import AnySplit, Context
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.network import NetworkMethod
 from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe, batches
+from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
-from mirbench.windows import AnySplit
 
 __all__ = ["Retrain"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from mirbench.context import Context
+from mirbench import Context, clip_means
 from mirbench.errors import NotApplicable
+from mirbench.method import Fitted
 from mirbench.methods.label_names import match
 from mirbench.methods.training import Inputs, clip_scores
-from mirbench.types import BlindSplit, Fitted, FloatArray, Split
-from mirbench.windows import clip_means
+from mirbench.types import BlindSplit, FloatArray, Split
 
 __all__ = ["ZeroShot"]
 

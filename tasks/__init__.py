@@ -9,6 +9,7 @@ __all__ = ["FAMILIES", "MODIFIERS", "TASKS"]
 _NSYNTH, _BALLROOM = "mirbench.tasks.nsynth", "mirbench.tasks.ballroom"
 _SHTERN, _MAESTRO, _PICTURES = "mirbench.tasks.shtern", "mirbench.tasks.composer", "mirbench.tasks.gtzan_pictures"
 _JAMENDO, _MAGNA = "mirbench.tasks.jamendo", "mirbench.tasks.magnatagatune"
+_OWN = "mirbench.tasks.own"
 
 _REAL: dict[str, Entry] = {
     "gtzan": Entry("mirbench.tasks.gtzan:GTZAN", "10 genres, fault-filtered split 443/197/290"),
@@ -52,18 +53,18 @@ TASKS: Mapping[str, Entry] = _REAL | {
 """Each task, and the synthesised stand-in of each data set, whose name ends in "-demo"."""
 
 FAMILIES: Mapping[str, Entry] = {
-    "folder:PATH": Entry("mirbench.tasks.own:folder_task", "your own: one sub-folder a class"),
+    "folder:PATH": Entry(f"{_OWN}.folder:folder_task", "your own: one sub-folder a class"),
     "hf:OWNER/NAME": Entry(
-        "mirbench.tasks.hugging_face:hf_task",
+        f"{_OWN}.hugging_face:hf_task",
         "a data set of the Hugging Face Hub (extra hf, to fetch it)",
-        fetch="mirbench.tasks.hugging_face:fetch_hf",
+        fetch=f"{_OWN}.hugging_face:fetch_hf",
     ),
     "mirdata:NAME": Entry(
-        "mirbench.tasks.mirdata:mirdata_task",
+        f"{_OWN}.mirdata:mirdata_task",
         "a data set that the library mirdata fetches (extra mirdata)",
-        fetch="mirbench.tasks.mirdata:fetch_mirdata",
+        fetch=f"{_OWN}.mirdata:fetch_mirdata",
     ),
-    "csv:FILE": Entry("mirbench.tasks.own:csv_task", "your own: path,label[,split|fold,group,start,duration,unknown]"),
+    "csv:FILE": Entry(f"{_OWN}.csv_list:csv_task", "your own: path,label[,split|fold,group,start,duration,unknown]"),
 }
 
 _MODIFIERS = "mirbench.tasks.modifiers"

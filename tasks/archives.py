@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mirbench.cache import replace_folder
-from mirbench.download import fetch
 from mirbench.errors import BadInput, MissingData
+from mirbench.features.cache import replace_folder
+from mirbench.features.download import fetch
 from mirbench.progress import Progress
 from mirbench.types import Archive, Task
 

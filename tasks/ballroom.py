@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.retrain import retrain_split
-from mirbench.tasks.stand_ins import Step, names_by_split, stand_in, write_scene
+from mirbench.tasks.stand_in_music.stand_ins import Step, names_by_split, stand_in, write_scene
 from mirbench.types import Clip, Task
 
 __all__ = [

@@ -23,7 +23,7 @@ from mirbench.errors import MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.layout import few
 from mirbench.tasks.splitting import draw_order
-from mirbench.tasks.stand_ins import Step, stand_in, write_scene
+from mirbench.tasks.stand_in_music.stand_ins import Step, stand_in, write_scene
 from mirbench.types import Archive, Clip, Task
 
 __all__ = ["COMPOSERS", "COMPOSER_MAESTRO", "COMPOSER_MAESTRO_DEMO", "Recording", "maestro", "taken"]

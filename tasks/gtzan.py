@@ -120,7 +120,7 @@ def _read_demo(root: Path | None, fold: int) -> list[Clip]:
 def _synthesise(root: Path, step: Callable[..., None]) -> None:
     import soundfile
 
-    from mirbench.tasks.songs import song
+    from mirbench.tasks.stand_in_music.songs import song
 
     for index, genre in enumerate(GENRES):
         (root / "genres" / genre).mkdir(parents=True)
@@ -235,7 +235,7 @@ GTZAN_DEMO = Task(
     clip_seconds=10.0,
     standing="synthesised",
     datasets=("gtzan-demo",),
-    reference="mirbench.tasks.songs",
+    reference="mirbench.tasks.stand_in_music.songs",
     license="MIT",
     notes=(
         "30 clips of 10 s a class, synthesised on this machine: 12 train, 6 valid, 12 test a class",

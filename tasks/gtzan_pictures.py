@@ -24,8 +24,8 @@ from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.gtzan import GENRES, fault_filtered
 from mirbench.tasks.layout import few
 from mirbench.tasks.splitting import draw_order
-from mirbench.tasks.stand_ins import SAMPLE_RATE, Step, stand_in
-from mirbench.tasks.voices import scene
+from mirbench.tasks.stand_in_music.stand_ins import SAMPLE_RATE, Step, stand_in
+from mirbench.tasks.stand_in_music.voices import scene
 from mirbench.types import Clip, FloatArray, Task
 
 __all__ = ["GTZAN_PICTURES", "GTZAN_PICTURES_DEMO", "GTZAN_PICTURES_FILTERED", "GTZAN_PICTURES_REDRAWN", "drawn"]

@@ -23,7 +23,7 @@ from mirbench.metrics import SINGLE_LABEL, TAGGING
 from mirbench.tasks.layout import absent
 from mirbench.tasks.shtern import PER_CLASS, reconstruction
 from mirbench.tasks.splitting import draw_order
-from mirbench.tasks.stand_ins import Step, dealt, stand_in, write_scene
+from mirbench.tasks.stand_in_music.stand_ins import Step, dealt, stand_in, write_scene
 from mirbench.types import Archive, Clip, Task
 
 __all__ = [

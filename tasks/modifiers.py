@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mirbench import audio
-from mirbench.cache import default_cache
-from mirbench.clip_list import in_fold
 from mirbench.errors import BadInput
+from mirbench.features import audio
+from mirbench.features.clip_list import in_fold
 from mirbench.metrics import SINGLE_LABEL
+from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.tasks.splitting import draw_order, drawn_folds, drawn_split
 from mirbench.types import Clip, Split, Task, excerpts

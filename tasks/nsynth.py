@@ -27,7 +27,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.layout import absent
 from mirbench.tasks.retrain import retrain_split
-from mirbench.tasks.stand_ins import SAMPLE_RATE, Step, stand_in
+from mirbench.tasks.stand_in_music.stand_ins import SAMPLE_RATE, Step, stand_in
 from mirbench.types import Archive, Clip, Task
 
 __all__ = [
@@ -297,7 +297,7 @@ def _synthesise(root: Path, step: Step, instruments: Mapping[str, Sequence[str]]
     """The official layout: archives by split, each with the given instruments ("family_source_000")."""
     import soundfile
 
-    from mirbench.tasks.voices import note as sound
+    from mirbench.tasks.stand_in_music.voices import note as sound
 
     every = sorted({name for names in instruments.values() for name in names})
     grid = [(pitch, velocity) for pitch in _DEMO_PITCHES for velocity in _DEMO_VELOCITIES]

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from mirbench.errors import BadInput, MissingData
 from mirbench.tasks.layout import absent
 from mirbench.tasks.splitting import draw_order
-from mirbench.tasks.stand_ins import Step, stand_in, write_scene
+from mirbench.tasks.stand_in_music.stand_ins import Step, stand_in, write_scene
 from mirbench.types import Archive, ArrayRow, Clip, Task
 
 __all__ = ["INSTRUMENTS", "METRICS", "OPENMIC", "OPENMIC_DEMO"]

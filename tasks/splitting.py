@@ -90,6 +90,6 @@ def drawn_split(clips: Sequence[Clip], draw: int = 0, shares: Mapping[str, float
 
 
 def drawn_folds(clips: Sequence[Clip], n_folds: int, draw: int = 0) -> dict[str, int]:
-    """A fold for each clip by its id; `mirbench.clip_list.in_fold` makes splits of it."""
+    """A fold for each clip by its id; `mirbench.features.clip_list.in_fold` makes splits of it."""
     shares = {str(fold): 1 / n_folds for fold in range(n_folds)}
     return {name: int(part) for name, part in partition(clips, shares, draw).items()}

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
-from mirbench import checks, cli
-from mirbench.context import Context
+from mirbench import Context, cli
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
+from mirbench.trust import checks
 from mirbench.types import Split
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mirbench import checks
-from mirbench.context import Context
-from mirbench.datasets import dataset_folder, read_task
+from mirbench import Context
+from mirbench.features.datasets import dataset_folder, read_task
 from mirbench.methods import METHODS
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.tasks import TASKS
+from mirbench.trust import checks
 from mirbench.types import Split
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
@@ -97,7 +97,7 @@ def test_check_method_names_what_a_class_lacks(tiny: Tiny) -> None:
 def faulty(predict, fit_also=lambda context: None):
     from dataclasses import dataclass
 
-    from mirbench.types import Fitted
+    from mirbench.method import Fitted
 
     @dataclass(frozen=True)
     class Faulty:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirbench import audio, checks
-from mirbench.context import Context
+from mirbench import Context
+from mirbench.features import audio
 from mirbench.methods import METHODS
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.types import SourceCard, Split, excerpts
+from mirbench.source import SourceCard
+from mirbench.trust import checks
+from mirbench.types import Split, excerpts
 
 KINDS = ("ast", "vit", "inception", "wav2vec2")
 

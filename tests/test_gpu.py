@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from mirbench import audio, checks
-from mirbench.context import Context
+from mirbench import Context
+from mirbench.features import audio
 from mirbench.methods import METHODS
-from mirbench.methods.nmr import IdNmr, IdsNmr, IiNmr
 from mirbench.methods.probes import MlpProbe
+from mirbench.methods.reprogramming.nmr import IdNmr, IdsNmr, IiNmr
 from mirbench.methods.sources.cards import NANO, SPEECHATT
 from mirbench.methods.sources.nano import untrained
 from mirbench.methods.sources.speechatt import SpeechAttNetwork
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.types import SourceCard, excerpts
+from mirbench.source import SourceCard
+from mirbench.trust import checks
+from mirbench.types import excerpts
 
 pytestmark = [
     pytest.mark.gpu,

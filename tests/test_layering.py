@@ -1,24 +1,49 @@
-"""Who may import whom: tasks, methods and leaderboard know the core and never one another; listing loads no torch."""
+"""Who may import whom: floors from the words up, no circle, wings entered by their doors, and no torch in listings."""
 
 from __future__ import annotations
 
 import ast
+import functools
+import graphlib
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-LAYERS = ("mirbench.tasks", "mirbench.methods", "mirbench.leaderboard")
-ENTRANCE = "mirbench.cli"  # it knows every layer, and no layer knows it
+from tests.conftest import ROOT
+
+FOLDERS = {
+    "benchmark": "mirbench",
+    "tasks": "mirbench.tasks",
+    "methods": "mirbench.methods",
+    "leaderboard": "mirbench.leaderboard",
+}
+FLOORS = (
+    ("words",),
+    ("mirbench.features",),
+    ("mirbench.runs",),
+    ("mirbench.trust",),
+    ("mirbench.tasks", "mirbench.methods", "mirbench.leaderboard"),
+    ("mirbench.cli", "mirbench.__main__"),
+)
+"""From the ground up. A module imports from its own part and from the floors below, never from a neighbour's."""
+
+DOORS = {
+    "mirbench.features": ("audio", "cache", "clip_list", "download", "pictures"),
+    "mirbench.runs": ("measure", "store"),
+    "mirbench.trust": ("verify",),
+}
+"""Modules of the wings that tasks, methods and leaderboard may enter by; what they need besides is in `mirbench`."""
+
 LIGHT = (
-    "mirbench", "mirbench.cli", "mirbench.registry", "mirbench.cards", "mirbench.store", "mirbench.tasks",
-    "mirbench.tasks.gtzan", "mirbench.methods", "mirbench.methods.sources", "mirbench.methods.sources.cards",
+    "mirbench", "mirbench.cli", "mirbench.cli.cards", "mirbench.registry", "mirbench.runs.store", "mirbench.runs.suite",
+    "mirbench.trust.verify", "mirbench.trust.submission", "mirbench.tasks", "mirbench.tasks.gtzan",
+    "mirbench.tasks.own.folder", "mirbench.methods", "mirbench.methods.sources", "mirbench.methods.sources.cards",
     "mirbench.methods.sources.embedding_cards", "mirbench.methods.sources.hf_cards",
-    "mirbench.methods.sources.image_cards", "mirbench.methods.sources.tagger_cards",
-    "mirbench.suite", "mirbench.verify", "mirbench.submission", "mirbench.leaderboard.results",
+    "mirbench.methods.sources.image_cards", "mirbench.methods.sources.tagger_cards", "mirbench.leaderboard.results",
     "mirbench.leaderboard.table", "mirbench.leaderboard.statistics", "mirbench.leaderboard.compare",
     "mirbench.leaderboard.render", "mirbench.leaderboard.latex", "mirbench.leaderboard.readme",
     "mirbench.leaderboard.pareto", "mirbench.leaderboard.plots", "mirbench.leaderboard.page",
@@ -26,14 +51,14 @@ LIGHT = (
 )  # fmt: skip
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
-    """Every module of the four packages and its file, by way of the packages' own paths."""
+    """Every module of the four folders and its file."""
     found = {}
-    for package in ("mirbench", *LAYERS):
-        for folder in map(Path, importlib.import_module(package).__path__):
-            for path in folder.rglob("*.py"):
-                parts = [part for part in path.relative_to(folder).with_suffix("").parts if part != "__init__"]
-                found[".".join([package, *parts])] = path
+    for folder, package in FOLDERS.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = [part for part in path.relative_to(ROOT / folder).with_suffix("").parts if part != "__init__"]
+            found[".".join([package, *parts])] = path
     return found
 
 
@@ -58,47 +83,125 @@ def within(name: str, package: str) -> bool:
     return name == package or name.startswith(package + ".")
 
 
-def layer_of(name: str) -> str:
-    return next((layer for layer in LAYERS if within(name, layer)), "mirbench")
+def part_of(name: str) -> str:
+    """The part of the house that a name of the package is in; "" for what is not of it."""
+    if not within(name, "mirbench"):
+        return ""
+    return next((part for floor in FLOORS for part in floor if within(name, part)), "words")
+
+
+def floor_of(part: str) -> int:
+    return next(number for number, floor in enumerate(FLOORS) if part in floor)
 
 
 def violations(source: str, module: str, is_package: bool = False) -> list[str]:
-    """Imports that the layers forbid to a module."""
-    own = layer_of(module)
+    """Imports that the floors, the doors and the leaderboard's lightness forbid to a module."""
+    if module == "mirbench":  # the front of the house, which hands out what is inside
+        return []
+    own = part_of(module)
     found = []
     for name in imports(source, module, is_package):
-        other = layer_of(name)
-        inside = within(module, ENTRANCE)
-        crosses = other not in ("mirbench", own) and not inside
-        upwards = within(name, ENTRANCE) and not inside
+        other = part_of(name)
+        upwards = other != own and bool(other) and floor_of(other) >= floor_of(own)
+        wing = DOORS.get(other) if own in FLOORS[-2] else None
+        inside = name.removeprefix(other).strip(".").partition(".")[0]
+        by_no_door = wing is not None and bool(inside) and inside not in wing
         heavy = own == "mirbench.leaderboard" and name.partition(".")[0] == "torch"
-        if crosses or upwards or heavy:
+        private = other != own and bool(other) and any(word.startswith("_") for word in name.split("."))
+        if upwards or by_no_door or heavy or (private and name != "mirbench.__version__"):
             found.append(f"{module} imports {name}")
     return found
 
 
-@pytest.mark.parametrize("package", ["mirbench", *LAYERS, "mirbench.methods.sources"])
+@functools.cache
+def arrows() -> dict[str, set[str]]:
+    """The modules that each module imports; of a package from which only modules are taken, those alone."""
+    every = modules()
+    found = {}
+    for module, path in every.items():
+        if module == "mirbench":
+            continue
+        names = list(imports(path.read_text(encoding="utf-8"), module, path.name == "__init__.py"))
+        packages = {name.rpartition(".")[0] for name in names if name in every}
+        words = {name.rpartition(".")[0] for name in names if name not in every}
+        left_out = (packages - words) | {"mirbench", module}
+        found[module] = {name for name in names if name in every} - left_out
+    return found
+
+
+def room_of(module: str) -> str:
+    """The folder that a module lies in."""
+    every = modules()
+    return module if every[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """A circle of the graph, or nothing."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("package", [*FOLDERS.values(), *DOORS, "mirbench.methods.sources.nano_sounds"])
 def test_modules_holds_the_package(package: str) -> None:
     assert package in modules()
 
 
-def test_modules_finds_every_file_of_the_four_folders() -> None:
-    root = Path(__file__).resolve().parents[1]
-    names = {
-        ".".join([package, *path.relative_to(root / folder).with_suffix("").parts]).removesuffix(".__init__")
-        for folder, package in zip(("benchmark", "tasks", "methods", "leaderboard"), ("mirbench", *LAYERS), strict=True)
-        for path in (root / folder).rglob("*.py")
-    }
-    assert names == set(modules())
+def test_modules_are_those_of_the_installed_package() -> None:
+    found = {}
+    for package in FOLDERS.values():
+        for folder in map(Path, importlib.import_module(package).__path__):
+            for path in folder.rglob("*.py"):
+                parts = [part for part in path.relative_to(folder).with_suffix("").parts if part != "__init__"]
+                found[".".join([package, *parts])] = path
+    assert set(found) == set(modules())
 
 
-def test_layers_are_kept_by_every_module() -> None:
+def test_every_module_keeps_to_its_floor() -> None:
     found = [
         line
         for module, path in modules().items()
         for line in violations(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
     ]
     assert not found
+
+
+def test_modules_import_one_another_in_no_circle() -> None:
+    assert circle(arrows()) == []
+
+
+def test_folders_import_one_another_in_no_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, others in arrows().items():
+        own = room_of(module)
+        rooms.setdefault(own, set()).update(room_of(other) for other in others if room_of(other) != own)
+    assert circle(rooms) == []
+
+
+def test_circle_finds_a_planted_one() -> None:
+    assert circle({"a": ["b"], "b": ["c"], "c": ["a"]})
+
+
+@pytest.mark.parametrize("door", [f"{wing}.{door}" for wing, doors in DOORS.items() for door in doors])
+def test_every_door_is_used(door: str) -> None:
+    assert any(door in others for module, others in arrows().items() if part_of(module) in FLOORS[-2])
+
+
+def test_every_folder_says_what_lies_in_it() -> None:
+    silent = []
+    for top in (*FOLDERS, "tests"):
+        for folder in [ROOT / top, *(path for path in (ROOT / top).rglob("*") if path.is_dir())]:
+            if folder.name == "__pycache__":
+                continue
+            if (folder / "__init__.py").is_file():
+                said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+            else:
+                said = (folder / "README.md").read_text(encoding="utf-8") if (folder / "README.md").is_file() else ""
+            if not said.strip().partition("\n")[0]:
+                silent.append(str(folder.relative_to(ROOT)))
+    assert silent == []
 
 
 @pytest.mark.parametrize(
@@ -110,16 +213,24 @@ def test_layers_are_kept_by_every_module() -> None:
         ("mirbench.tasks.gtzan", "from ..methods import prior"),
         ("mirbench.tasks.gtzan", "from .. import methods"),
         ("mirbench.tasks.gtzan", "from mirbench.cli import main"),
-        ("mirbench.methods.sources.ast", "from mirbench.tasks.songs import song"),
+        ("mirbench.methods.sources.ast", "from mirbench.tasks.stand_in_music.songs import song"),
         ("mirbench.methods.prior", "def fit():\n    from mirbench import leaderboard"),
+        ("mirbench.methods.prior", "from mirbench.features.context import Context"),
+        ("mirbench.methods.prior", "from mirbench.features import bound"),
+        ("mirbench.methods.prior", "from mirbench.features.audio import _hidden"),
         ("mirbench.leaderboard.table", "import mirbench.tasks.gtzan as g"),
         ("mirbench.leaderboard.table", "import torch"),
         ("mirbench.leaderboard.table", "from torch import nn"),
-        ("mirbench.runner", "import mirbench.tasks"),
-        ("mirbench.runner", "def run():\n    from mirbench.methods.prior import Prior"),
-        ("mirbench.runner", "from . import leaderboard"),
-        ("mirbench.runner", "if TYPE_CHECKING:\n    from mirbench.methods import METHODS"),
-        ("mirbench.runner", "import importlib\nimportlib.import_module('mirbench.tasks')"),
+        ("mirbench.leaderboard.table", "from mirbench.runs.runner import run"),
+        ("mirbench.runs.runner", "import mirbench.tasks"),
+        ("mirbench.runs.runner", "from mirbench.trust.verify import verify"),
+        ("mirbench.runs.runner", "def run():\n    from mirbench.methods.prior import Prior"),
+        ("mirbench.runs.runner", "from .. import leaderboard"),
+        ("mirbench.runs.runner", "if TYPE_CHECKING:\n    from mirbench.methods import METHODS"),
+        ("mirbench.runs.runner", "import importlib\nimportlib.import_module('mirbench.tasks')"),
+        ("mirbench.features.cache", "from mirbench.runs import store"),
+        ("mirbench.types", "from mirbench.features.audio import read"),
+        ("mirbench.method", "if TYPE_CHECKING:\n    from mirbench.features.context import Context"),
     ],
 )
 def test_violations_finds_a_planted_one(module: str, source: str) -> None:
@@ -127,7 +238,7 @@ def test_violations_finds_a_planted_one(module: str, source: str) -> None:
 
 
 def test_violations_reads_relative_imports_of_a_package_from_itself() -> None:
-    assert violations("from .tasks import TASKS", "mirbench", is_package=True)
+    assert violations("from ..tasks import TASKS", "mirbench.runs", is_package=True)
 
 
 @pytest.mark.parametrize(
@@ -135,12 +246,14 @@ def test_violations_reads_relative_imports_of_a_package_from_itself() -> None:
     [
         (
             "mirbench.tasks.gtzan",
-            "from mirbench.types import Clip\nfrom mirbench.tasks import songs\nfrom . import songs",
+            "from mirbench.types import Clip\nfrom mirbench.tasks import layout\nfrom . import own",
         ),
-        ("mirbench.methods.nmr", "import torch\nfrom mirbench.methods.sources.cards import AST"),
+        ("mirbench.tasks.gtzan", "from mirbench import Context\nfrom mirbench.features.audio import read"),
+        ("mirbench.methods.prior", "import torch\nfrom mirbench.methods.sources.cards import AST"),
         ("mirbench.leaderboard.table", "import torchlike\nfrom mirbench import metrics"),
         ("mirbench.registry", "table = {'task': 'mirbench.tasks'}\nimportlib.import_module(table['task'])"),
-        ("mirbench.cli", "from mirbench.leaderboard.table import boards"),
+        ("mirbench.cli", "from mirbench.leaderboard.table import boards\nfrom mirbench import __version__"),
+        ("mirbench.trust.verify", "from mirbench.runs.plan import make_plan\nfrom mirbench.features.bound import X"),
     ],
 )
 def test_violations_passes_what_is_allowed(module: str, source: str) -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"benchmark": "mirbench", "tasks": "mirbench/tasks", "methods": "mirbench/methods",
            "leaderboard": "mirbench/leaderboard"}  # fmt: skip
 DATA = (
-    "benchmark/py.typed", "benchmark/record.schema.json", "benchmark/suites/*.toml", "tasks/splits/*.csv",
+    "benchmark/py.typed", "benchmark/trust/record.schema.json", "benchmark/runs/suites/*.toml", "tasks/splits/*.csv",
     "tasks/stats/*.json", "methods/sources/*.csv",
     "methods/sources/nano.safetensors", "leaderboard/page/*.html", "leaderboard/page/*.css", "leaderboard/page/*.js",
     "leaderboard/published/*.csv",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mirbench import checks
-from mirbench.plan import Request
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin, load_plugin
-from mirbench.runner import run
+from mirbench.runs.plan import Request
+from mirbench.runs.runner import run
+from mirbench.trust import checks
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 

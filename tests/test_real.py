@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirbench import checks
 from mirbench.leaderboard.table import boards
-from mirbench.plan import Request
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.runner import run
+from mirbench.runs.plan import Request
+from mirbench.runs.runner import run
+from mirbench.trust import checks
 
 pytestmark = pytest.mark.real
 

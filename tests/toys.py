@@ -13,11 +13,11 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from mirbench import audio
-from mirbench.context import Context
+from mirbench import Context, Windows
+from mirbench.features import audio
 from mirbench.progress import Progress
-from mirbench.types import Activations, Clip, SourceCard, Split, Task, Windowing, excerpts
-from mirbench.windows import Windows
+from mirbench.source import Activations, SourceCard
+from mirbench.types import Clip, Split, Task, Windowing, excerpts
 
 QUIET = Progress(quiet=True)
 RATE = 8_000
@@ -56,7 +56,7 @@ class Table:
 
 def table_context(rows: Mapping[str, npt.NDArray[Any]], folder: Path, windowing: Windowing | None = None) -> Context:
     """A context whose source is a table of features."""
-    card = SourceCard("table", "for tests", "precomputed", ("pooled",), "toys:Table")
+    card = SourceCard("table", "for tests", "precomputed", ("pooled",), "tests.toys:Table")
     return Context(
         facts={}, cache=folder / "cache", device=torch.device("cpu"), card=card, load=lambda: Table(rows),
         windowing=windowing,
@@ -84,7 +84,7 @@ def write_levels(splits: Splits, seconds: float = 1.0) -> Splits:
 
 
 CARD = SourceCard(
-    "toy-ear", "for tests", "network", ("body", "layers", "pooled", "head"), "toys:build", RATE, 1.0,
+    "toy-ear", "for tests", "network", ("body", "layers", "pooled", "head"), "tests.toys:build", RATE, 1.0,
     n_features=1, n_outputs=3, n_layers=3, labels="levels",
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help
 @data_app.command("get")
 def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
     """Download a data set, check it, unpack it under the data root."""
-    from mirbench.datasets import default_data_root
+    from mirbench.places import default_data_root
     from mirbench.progress import Progress
     from mirbench.tasks.archives import get_task
 
@@ -37,10 +37,10 @@ def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> Non
 @data_app.command("check")
 def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
     """Verify layout, counts and every audio file of a data set."""
-    from mirbench.cache import default_cache
-    from mirbench.checks import check_data
-    from mirbench.datasets import dataset_folder
+    from mirbench.features.datasets import dataset_folder
+    from mirbench.places import default_cache
     from mirbench.progress import Progress
+    from mirbench.trust.checks import check_data
 
     card = catalogue_of(plugin, data).task(task)
     progress = Progress()
@@ -62,10 +62,10 @@ def data_stats(
     """Clips, length and loudness of each class; clips alone where there is no audio."""
     import json
 
-    from mirbench.cache import default_cache
-    from mirbench.datasets import facts_of, read_labels
+    from mirbench.features.datasets import facts_of, read_labels
+    from mirbench.places import default_cache
     from mirbench.progress import Progress
-    from mirbench.tasks.statistics import as_text, describe
+    from mirbench.tasks.audit.statistics import as_text, describe
 
     card, progress = catalogue_of(plugin, data).task(task), Progress()
     folds, folder = read_labels(card, data, default_cache(), progress)
@@ -87,10 +87,10 @@ def data_audit(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Find what makes scores untrustworthy: duplicates across splits, groups in two splits, silence, clipping."""
-    from mirbench.cache import default_cache
-    from mirbench.datasets import dataset_folder, read_task
+    from mirbench.features.datasets import dataset_folder, read_task
+    from mirbench.places import default_cache
     from mirbench.progress import Progress
-    from mirbench.tasks.audit import as_json, audit, summary
+    from mirbench.tasks.audit.findings import as_json, audit, summary
 
     card, progress = catalogue_of(plugin, data).task(task), Progress()
     folds = read_task(card, dataset_folder(card, data, default_cache(), progress))
@@ -108,7 +108,7 @@ def data_audit(
 @cache_app.command("info")
 def cache_info() -> None:
     """Where the cache is and how much it holds."""
-    from mirbench.cache import default_cache
+    from mirbench.places import default_cache
 
     root = default_cache()
     print(f"{root}")
@@ -120,7 +120,7 @@ def cache_info() -> None:
 @cache_app.command("clear")
 def cache_clear() -> None:
     """Remove computed rows and synthesised audio; downloaded weights stay."""
-    from mirbench.cache import default_cache
+    from mirbench.places import default_cache
 
     for name in ("rows", "synthesised", "files.sqlite", "audit.sqlite"):
         path = default_cache() / name

@@ -16,7 +16,7 @@ def list_names(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Names that can be used, one line each."""
-    from mirbench.suite import titles
+    from mirbench.runs.suite import titles
 
     kinds = {"tasks": "task", "methods": "method", "sources": "source", "suites": "suite"}
     chosen = [one_of("list", kind, tuple(kinds))] if kind else list(kinds)
@@ -40,8 +40,8 @@ def show(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """The card of a task or source, the hyperparameters of a method, or the text of a suite."""
-    from mirbench.cards import describe
-    from mirbench.suite import shipped
+    from mirbench.cli.cards import describe
+    from mirbench.runs.suite import shipped
 
     if name in shipped():
         print(shipped()[name].read_text("utf-8"), end="")
@@ -53,9 +53,9 @@ def check(
     file: Annotated[Path, typer.Argument(help="A plugin file.")],
 ) -> None:
     """Run the conformance checks on a plugin's methods, tasks and sources."""
-    from mirbench.checks import check_plugin
     from mirbench.progress import Progress
     from mirbench.registry import load_plugin
+    from mirbench.trust.checks import check_plugin
 
     if not file.is_file():
         raise BadInput(f"{file}: no such file; a Python file of a plugin is needed")

@@ -18,7 +18,7 @@ from mirbench.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mirbench.predict import Predictions
+    from mirbench.runs.predict import Predictions
 
 _WIDTH = 120  # of a table that goes to no terminal
 
@@ -44,9 +44,9 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Probabilities of the classes of a run for files of your own, by its trained model."""
-    from mirbench import predict as models
     from mirbench.progress import Progress
     from mirbench.registry import load_plugin
+    from mirbench.runs import predict as models
 
     one_of("--format", form, ("table", "csv", "json"))
     if not runs.is_dir():

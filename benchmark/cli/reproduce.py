@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mirbench.leaderboard.results import Question
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
-    from mirbench.suite import DataEntry, Suite
-    from mirbench.sweep import Result
+    from mirbench.runs.suite import DataEntry, Suite
+    from mirbench.runs.sweep import Result
     from mirbench.types import Task
 
 _HEARD = ("rms_", "clip_seconds")  # quantities that need audio
@@ -59,12 +59,12 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Do the runs of a paper's table that are not on record, and show printed results and ours side by side."""
-    from mirbench import sweep as sweeps
     from mirbench.leaderboard.reproduction.printed import read_printed
     from mirbench.leaderboard.reproduction.verdicts import compare
     from mirbench.leaderboard.results import questions
     from mirbench.progress import Progress
-    from mirbench.suite import read_suite, shipped, titles
+    from mirbench.runs import sweep as sweeps
+    from mirbench.runs.suite import read_suite, shipped, titles
 
     one_of("--format", form, ("md", "csv", "json"))
     if listed:
@@ -105,14 +105,14 @@ def reproduce(
 
 
 def _list() -> None:
-    from mirbench.suite import titles
+    from mirbench.runs.suite import titles
 
     for name, title in titles(printed=True).items():
         print(f"{name:<20}  {title}")
 
 
 def _banner(suite: Suite, catalogue: Catalogue) -> str:
-    from mirbench.sweep import SHORTENED, as_demo
+    from mirbench.runs.sweep import SHORTENED, as_demo
 
     pairs = zip(suite.entries, as_demo(suite, catalogue).entries, strict=True)
     replaced = sorted({a.request.source for a, b in pairs if a.request.source != b.request.source})
@@ -124,7 +124,7 @@ def _banner(suite: Suite, catalogue: Catalogue) -> str:
 
 
 def _results(suite: Suite, catalogue: Catalogue, progress: Progress, *, no_run: bool) -> list[Result]:
-    from mirbench.sweep import Result, run_suite
+    from mirbench.runs.sweep import Result, run_suite
 
     if no_run:
         return [Result(entry, reason=entry.unable or "not on record") for entry in suite.entries]
@@ -135,7 +135,7 @@ def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) ->
     """The system on record that did what an entry asks, or why there is none."""
     from mirbench.leaderboard.reproduction.answers import Answer
     from mirbench.leaderboard.reproduction.verdicts import systems_of
-    from mirbench.plan import draft_plan
+    from mirbench.runs.plan import draft_plan
 
     entry = result.entry
     if not entry.row:
@@ -201,9 +201,9 @@ def _descriptions(
 def _described(
     card: Task, splits: Sequence[str], data: Path | None, progress: Progress, *, heard: bool
 ) -> dict[str, object]:
-    from mirbench.cache import default_cache
-    from mirbench.datasets import facts_of, read_labels
-    from mirbench.tasks.statistics import describe
+    from mirbench.features.datasets import facts_of, read_labels
+    from mirbench.places import default_cache
+    from mirbench.tasks.audit.statistics import describe
 
     folds, _ = read_labels(card, data, default_cache(), progress)
     clips = tuple(clip for clip in folds[0] if not splits or clip.split in splits)

@@ -27,8 +27,8 @@ from mirbench.cli.options import (
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
-    from mirbench.plan import Request
     from mirbench.registry import Catalogue
+    from mirbench.runs.plan import Request
     from mirbench.types import Windowing
 
 
@@ -65,12 +65,12 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a method on a task, with a source if it needs one; what is on record is read back."""
-    from mirbench.effects import parse_deform
-    from mirbench.hyperparameters import parse_method, parse_search, parse_source
-    from mirbench.plan import DEFAULT_SOURCE, Request
+    from mirbench.features.effects import parse_deform
     from mirbench.progress import Progress
-    from mirbench.report import report
-    from mirbench.runner import run as do
+    from mirbench.runs.hyperparameters import parse_method, parse_search, parse_source
+    from mirbench.runs.plan import DEFAULT_SOURCE, Request
+    from mirbench.runs.report import report
+    from mirbench.runs.runner import run as do
 
     # what needs no torch is refused first
     chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(deform)
@@ -110,8 +110,8 @@ def run(
 
 def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Request, str]:
     """The request, or its stand-in with a banner that says so."""
-    from mirbench.datasets import default_data_root
-    from mirbench.plan import DEMO_SOURCE, demo_needed
+    from mirbench.places import default_data_root
+    from mirbench.runs.plan import DEMO_SOURCE, demo_needed
 
     task = catalogue.task(request.task)
     if asked and not task.demo:
@@ -152,10 +152,10 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
 ) -> None:
     """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
-    from mirbench import sweep as sweeps
-    from mirbench.effects import parse_deform
+    from mirbench.features.effects import parse_deform
     from mirbench.progress import Progress
-    from mirbench.suite import read_suite
+    from mirbench.runs import sweep as sweeps
+    from mirbench.runs.suite import read_suite
 
     deformations = parse_deform(deform)
     catalogue = catalogue_of(plugin, data, weights)
@@ -198,8 +198,8 @@ def ensemble(
     weights: Annotated[str, typer.Option("--weights-of", metavar="A,B", help="Weights of the members.")] = "",
 ) -> None:
     """Average what recorded runs predicted, and record the result as a run."""
-    from mirbench.ensemble import AVERAGES, combine, parse_weights, report
-    from mirbench.store import RunStore
+    from mirbench.runs.ensemble import AVERAGES, combine, parse_weights, report
+    from mirbench.runs.store import RunStore
 
     if not runs.is_dir():
         raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
@@ -222,6 +222,6 @@ def _windowing(windows: str, average: str) -> Windowing:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    from mirbench.hyperparameters import parse_seeds
+    from mirbench.runs.hyperparameters import parse_seeds
 
     return parse_seeds(text)

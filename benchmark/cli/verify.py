@@ -22,8 +22,8 @@ from mirbench.cli.options import (
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
-    from mirbench.rerun import Repeat
-    from mirbench.verify import Case
+    from mirbench.trust.rerun import Repeat
+    from mirbench.trust.verify import Case
 
 
 def verify(
@@ -55,10 +55,10 @@ def verify(
 ) -> None:
     """Compute again what records say: metrics from scores, hashes from labels, keys from what was asked."""
     from mirbench.progress import Progress
-    from mirbench.submission import CLAIMED, Submission, lacking_members, strange_files
-    from mirbench.tasks.statistics import committed
-    from mirbench.untrusted import safe
-    from mirbench.verify import verify as check
+    from mirbench.tasks.audit.statistics import committed
+    from mirbench.trust.submission import CLAIMED, Submission, lacking_members, strange_files
+    from mirbench.trust.untrusted import safe
+    from mirbench.trust.verify import verify as check
 
     _refuse_idle(rerun, strict, only, places, tolerance, allow_own)
     catalogue, progress = catalogue_of(plugin, data, weights), Progress(quiet=quiet)
@@ -72,7 +72,7 @@ def verify(
     _print(cases)
     failed = bool(strange) or any(not case.holds for case in cases)
     if rerun:
-        from mirbench.rerun import choose, parse_places, repeat
+        from mirbench.trust.rerun import choose, parse_places, repeat
 
         chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
         where = parse_places(places)
@@ -100,7 +100,7 @@ def _refuse_idle(
 
 
 def _print(cases: Sequence[Case]) -> None:
-    from mirbench.untrusted import safe
+    from mirbench.trust.untrusted import safe
 
     notes: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
@@ -119,8 +119,8 @@ def _print(cases: Sequence[Case]) -> None:
 
 def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
     """Print what came of runs that were repeated; whether every one came out the same."""
-    from mirbench.rerun import TOLERANCE
-    from mirbench.untrusted import safe
+    from mirbench.trust.rerun import TOLERANCE
+    from mirbench.trust.untrusted import safe
 
     limit = TOLERANCE if tolerance is None else tolerance
     for found in repeats:

@@ -18,7 +18,7 @@ import numpy as np
 from mirbench import metrics
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
-from mirbench.store import RunStore
+from mirbench.runs.store import RunStore
 from mirbench.types import IntArray
 
 __all__ = ["across", "confusion", "mean", "within"]

@@ -17,7 +17,7 @@ from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.results import Run, System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
-from mirbench.types import RunRecord
+from mirbench.record import RunRecord
 
 __all__ = ["described"]
 

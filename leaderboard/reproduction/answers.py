@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mirbench.leaderboard.results import System
-from mirbench.types import RunRecord
+from mirbench.record import RunRecord
 
 __all__ = ["Answer", "Measured", "Unanswered", "around", "defined", "record_of", "system_of"]
 
@@ -31,7 +31,7 @@ class Answer:
     systems : tuple of System
         One; several where a row is an average over them.
     data : mapping
-        From `mirbench.tasks.statistics.describe`.
+        From `mirbench.tasks.audit.statistics.describe`.
     of_class : str
         The class of the data that the row is about; "" for all.
     standing : str

@@ -19,7 +19,7 @@ from mirbench.leaderboard.reproduction.printed import SCALES, Printed
 from mirbench.leaderboard.reproduction.quantities import measure
 from mirbench.leaderboard.reproduction.recorded import pools
 from mirbench.leaderboard.results import Question, System
-from mirbench.types import RunSpec
+from mirbench.record import RunSpec
 
 __all__ = ["RULE", "Line", "Verdict", "compare", "systems_of"]
 

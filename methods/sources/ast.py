@@ -19,7 +19,7 @@ from torchaudio.compliance import kaldi
 from mirbench.errors import BadInput
 from mirbench.methods.sources.audioset import N_CLASSES, audioset_labels
 from mirbench.methods.sources.sounding import sounding
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = ["AstNetwork", "FilterBank", "build"]
 

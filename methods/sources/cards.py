@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from mirbench.types import SourceCard, Stage, WeightFile
+from mirbench.source import SourceCard, Stage, WeightFile
 
 __all__ = [
     "AST", "EFFICIENTAT_MN01", "EFFICIENTAT_MN02", "EFFICIENTAT_MN04", "EFFICIENTAT_MN05", "EFFICIENTAT_MN10",
@@ -180,7 +180,7 @@ NANO = SourceCard(
     n_outputs=50,
     n_layers=6,
     n_parameters=707_090,
-    labels="sound events (mirbench.methods.sources.sounds.SOUNDS)",
+    labels="sound events (mirbench.methods.sources.nano_sounds.sounds.SOUNDS)",
     trained_on=("mirbench-sounds",),
     builder=f"{_HERE}.nano:build",
     packaged=f"{_HERE}:nano.safetensors",
@@ -189,7 +189,8 @@ NANO = SourceCard(
     notes=(
         "for demos and tests: it has heard 14,000 synthesised scenes and nothing real; mean average precision 0.797 on "
         "1,000 scenes held out",
-        "the songs of gtzan-demo come from other generators (mirbench.tasks.songs), which share no code with its "
-        "sounds; in common are tones of plucked, bowed, blown and struck instruments and evenly repeated pulses",
+        "the songs of gtzan-demo come from other generators (mirbench.tasks.stand_in_music.songs), which share no code "
+        "with its sounds; in common are tones of plucked, bowed, blown and struck instruments and evenly repeated "
+        "pulses",
     ),
 )

@@ -20,7 +20,7 @@ from torchvision.ops.misc import SqueezeExcitation
 
 from mirbench.methods.sources.audioset import N_CLASSES, audioset_labels
 from mirbench.methods.sources.checkpoints import load_checkpoint
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = [
     "EfficientAtNetwork", "build", "build_mn01", "build_mn02", "build_mn05", "build_mn10", "build_mn20", "build_mn30",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirbench.types import SourceCard, WeightFile
+from mirbench.source import SourceCard, WeightFile
 
 __all__ = ["OPENL3", "VGGISH"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mirbench.errors import BadInput
 from mirbench.methods.sources.hf_cards import Facts
 from mirbench.methods.sources.sounding import sounding
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = ["ExtractedNetwork", "class_names", "extractor_of"]
 

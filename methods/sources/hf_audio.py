@@ -34,7 +34,7 @@ from mirbench.methods.sources.hf_cards import (
     weight_files,
 )
 from mirbench.methods.sources.sounding import sounding, sounding_samples
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = ["ClapNetwork", "DashengNetwork", "WaveformNetwork", "WhisperNetwork", "build", "in_time"]
 

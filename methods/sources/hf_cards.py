@@ -21,10 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mirbench.datasets import user_path
 from mirbench.errors import BadInput, MissingData
-from mirbench.types import SourceCard, Stage
-from mirbench.weights import weights_folder
+from mirbench.places import user_path, weights_folder
+from mirbench.source import SourceCard, Stage
 
 __all__ = ["NO_WEIGHTS", "PROMPT", "WAVEFORM_MODELS", "Facts", "hf_card", "read_facts", "unused", "weight_files"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.errors import BadInput
-from mirbench.types import SourceCard, Stage, WeightFile
+from mirbench.source import SourceCard, Stage, WeightFile
 
 __all__ = ["CORAL_MOBILENETV2", "INCEPTION_V3", "VIT_B16", "timm_card"]
 

@@ -29,7 +29,7 @@ from torchvision.transforms.v2 import functional as pictures
 
 from mirbench.errors import BadInput
 from mirbench.methods.sources.renderings import rendering as rendering_called
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = ["ImageNetwork", "TimmTrunk", "VitTrunk", "build_coral", "build_timm", "build_vit"]
 

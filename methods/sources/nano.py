@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mirbench.methods.sources.ast import AstNetwork, FilterBank
-from mirbench.methods.sources.sounds import SOUNDS
+from mirbench.methods.sources.nano_sounds.sounds import SOUNDS
 
 __all__ = ["N_SAMPLES", "SAMPLE_RATE", "build", "untrained"]
 

@@ -31,7 +31,8 @@ from torch import Tensor, nn
 
 from mirbench.errors import BadInput, MirbenchError, MissingExtra
 from mirbench.methods.sources.embedding_cards import OPENL3
-from mirbench.types import Activations, FloatArray
+from mirbench.source import Activations
+from mirbench.types import FloatArray
 
 __all__ = ["OpenL3Network", "build", "identity"]
 

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.datasets import user_path
+from mirbench import Windows
 from mirbench.errors import BadInput, MissingData, NotApplicable
-from mirbench.types import Clip, SourceCard
-from mirbench.windows import Windows
+from mirbench.places import user_path
+from mirbench.source import SourceCard
+from mirbench.types import Clip
 
 __all__ = ["FileFeatures", "ShippedFeatures", "features_card", "shipped_card"]
 

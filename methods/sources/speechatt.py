@@ -17,7 +17,7 @@ import torchaudio
 from torch import Tensor, nn
 
 from mirbench.errors import BadInput
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = ["WORDS", "SpeechAttNetwork", "build"]
 

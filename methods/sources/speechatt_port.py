@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from mirbench.methods.sources.checkpoints import load_checkpoint
-from mirbench.types import Activations
+from mirbench.source import Activations
 
 __all__ = ["SpeechAttPort", "build"]
 

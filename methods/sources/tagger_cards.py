@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mirbench.types import SourceCard, WeightFile
+from mirbench.source import SourceCard, WeightFile
 
 __all__ = ["CRNN_MTAT", "FCN_MTAT", "JAMENDO_TAGS", "MTAT_TAGS", "MUSICNN_JAMENDO", "MUSICNN_MTAT"]
 

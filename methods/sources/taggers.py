@@ -1,4 +1,4 @@
-"""Published music taggers of Won et al.'s benchmark: networks of `mirbench.methods.tagger_networks`, trained.
+"""Published music taggers of Won et al.'s benchmark: networks of `mirbench.methods.taggers.networks`, trained.
 
 References
 ----------
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mirbench.methods.sources.checkpoints import load_checkpoint
 from mirbench.methods.sources.tagger_cards import JAMENDO_TAGS, MTAT_TAGS
-from mirbench.methods.tagger_networks import TAGGERS, Tagger
+from mirbench.methods.taggers.networks import TAGGERS, Tagger
 
 __all__ = ["build", "build_crnn_mtat", "build_fcn_mtat", "build_musicnn_jamendo", "build_musicnn_mtat"]
 

@@ -1,8 +1,8 @@
 """Train the weights of nano: ``python -m mirbench.methods.sources.train_nano OUT.safetensors``.
 
-It synthesises scenes of one or two sound events (`mirbench.methods.sources.sounds`), trains a small AST to name them,
-and writes half-precision weights. Deterministic for one version of torch and one kind of processor; about ten minutes
-on two cores.
+It synthesises scenes of one or two sound events (`mirbench.methods.sources.nano_sounds.sounds`), trains a small AST to
+name them, and writes half-precision weights. Deterministic for one version of torch and one kind of processor; about
+ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirbench.context import Context
-from mirbench.measure import count_parameters, tune_allocator
+from mirbench import Context
 from mirbench.methods.sources.ast import AstNetwork
 from mirbench.methods.sources.nano import N_SAMPLES, SAMPLE_RATE, untrained
-from mirbench.methods.sources.sounds import SOUNDS, scene
+from mirbench.methods.sources.nano_sounds.sounds import SOUNDS, scene
 from mirbench.methods.training import Batch, Phase, Recipe, masked_bce, seeded, train
 from mirbench.metrics import pr_auc
 from mirbench.progress import Progress
+from mirbench.runs.measure import count_parameters, tune_allocator
 from mirbench.types import Targets
 
 __all__ = ["main"]

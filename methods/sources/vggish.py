@@ -22,9 +22,9 @@ from torchaudio.compliance import kaldi
 from torchvision.models.vgg import make_layers
 
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.precision import in_single_precision
 from mirbench.methods.sources.checkpoints import load_checkpoint
-from mirbench.types import Activations
+from mirbench.methods.training.precision import in_single_precision
+from mirbench.source import Activations
 
 __all__ = ["Postprocessor", "VggishNetwork", "build"]
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from mirbench.measure import tune_allocator
-from mirbench.methods.tagger_networks import TAGGERS
+from mirbench.methods.taggers.networks import TAGGERS
+from mirbench.runs.measure import tune_allocator
 
 
 def seconds_a_step(network: nn.Module, audio: torch.Tensor) -> float:

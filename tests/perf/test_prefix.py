@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 
-from mirbench import audio
-from mirbench.context import Context
-from mirbench.measure import tune_allocator
-from mirbench.methods.adapters import LabelMapping, Reprogrammed, SourceHead
-from mirbench.methods.nmr import IdsNmr
+from mirbench import Context
+from mirbench.features import audio
+from mirbench.methods.reprogramming.adapters import LabelMapping, Reprogrammed, SourceHead
+from mirbench.methods.reprogramming.nmr import IdsNmr
 from mirbench.methods.sources import efficientat
 from mirbench.methods.sources.cards import EFFICIENTAT_MN04
 from mirbench.methods.training import Batch, masked_bce
 from mirbench.progress import Progress
+from mirbench.runs.measure import tune_allocator
 from mirbench.tasks.gtzan import GTZAN_MINI
 from mirbench.types import Split, excerpts
 

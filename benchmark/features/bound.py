@@ -1,0 +1,225 @@
+"""A source network bound to device and cache: what methods reach as ``context.source``."""
+
+from __future__ import annotations
+
+import copy
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mirbench.features.extraction import Compute
+from mirbench.features.windows import AnySplit, Windows
+from mirbench.source import SourceCard
+from mirbench.types import clips_of
+
+__all__ = ["BoundSource", "fold_batch_norm"]
+
+_HALF = torch.finfo(torch.float16).max
+
+
+class Surroundings(Protocol):
+    """What a bound source needs of the `Context` that it is reached through."""
+
+    device: torch.device
+    precision: str
+    medium: Literal["audio", "picture"]
+    spent_seconds: float
+
+    def audio(self, split: AnySplit, sample_rate: int, seconds: float) -> Windows:
+        """See `Context.audio`."""
+        ...
+
+    def images(self, split: AnySplit) -> Windows:
+        """See `Context.images`."""
+        ...
+
+    def rows(
+        self,
+        split: AnySplit,
+        stages: tuple[str, ...],
+        sample_rate: int,
+        seconds: float,
+        *,
+        identity: str,
+        compute: Compute,
+        prepare: Callable[[], object] = ...,
+    ) -> dict[str, Windows]:
+        """See `Context.rows`."""
+        ...
+
+    def picture_rows(
+        self,
+        split: AnySplit,
+        stages: tuple[str, ...],
+        *,
+        identity: str,
+        compute: Compute,
+        prepare: Callable[[], object] = ...,
+    ) -> dict[str, Windows]:
+        """See `Context.picture_rows`."""
+        ...
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """See `Context.autocast`."""
+        ...
+
+
+class BoundSource:
+    """A frozen source network, bound to device and cache.
+
+    Parameters
+    ----------
+    card : SourceCard
+        Its facts.
+    load : callable
+        Returns the network; called when it is first needed.
+    identity : str
+        Weights, version and options: what its rows depend on.
+    context : Surroundings
+        Where it runs: the `Context`.
+    """
+
+    def __init__(self, card: SourceCard, load: Callable[[], Any], identity: str, context: Surroundings) -> None:
+        self.card = card
+        self._load, self._identity, self._context = load, identity, context
+        self._loaded: Any = None
+        self._frozen: torch.nn.Module | None = None
+
+    @property
+    def network(self) -> Any:
+        """The shared network: frozen, in eval mode, batch norm folded into convolutions. Do not change it."""
+        if self._frozen is None:
+            network = fold_batch_norm(copy.deepcopy(self._original()))
+            self._frozen = network.to(self._context.device).eval().requires_grad_(False)
+        return self._frozen
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters of the network as published (before folding); 0 where features were computed elsewhere."""
+        if self.card.kind == "precomputed":
+            return 0
+        return sum(p.numel() for p in self._original().parameters())
+
+    def copy(self) -> Any:
+        """A network of your own to train: on the device, trainable, in train mode."""
+        return copy.deepcopy(self._original()).to(self._context.device).requires_grad_(True).train()
+
+    def audio(self, split: AnySplit) -> Windows:
+        """Windows at the source's rate, values (n, n_samples)."""
+        return self._context.audio(split, self.card.sample_rate, self.card.seconds)
+
+    def pictures(self, split: AnySplit) -> Windows:
+        """What the front end makes of the windows, values (n, 1, n_bands, n_frames)."""
+        return self._rows(split, "pictures")["pictures"]
+
+    def entry(self, split: AnySplit) -> Windows:
+        """What the body begins from: picture files (n, 3, height, width) of 0 … 255, pictures of audio, or audio."""
+        if self._context.medium == "picture":
+            seen = self._context.images(split)
+            return Windows(np.moveaxis(np.asarray(seen.values), 3, 1), seen.clip_index, seen.n_clips)
+        return self.pictures(split) if "frontend" in self.card.offers else self.audio(split)
+
+    def live_entry(self, audio: torch.Tensor) -> torch.Tensor:
+        """The same of audio (n, n_samples), now; differentiable."""
+        return self.network.frontend(audio) if "frontend" in self.card.offers else audio
+
+    def pooled(self, split: AnySplit) -> Windows:
+        """Embeddings, values (n, n_features)."""
+        if self.card.kind == "precomputed":
+            found: Windows = self._original().pooled(clips_of(split))
+            return found
+        return self._rows(split, "pooled")["pooled"]
+
+    def layer(self, split: AnySplit, k: int) -> Windows:
+        """Hidden layer k, values (n, n_tokens, width) in half precision; `pooled` is kept from the same pass."""
+        return self.layer_and_pooled(split, k)[0]
+
+    def layer_and_pooled(self, split: AnySplit, k: int) -> tuple[Windows, Windows]:
+        """Hidden layer k and the embeddings, from one pass; see `layer` and `pooled`."""
+        rows = self._rows(split, "pooled", f"layer{k}")
+        return rows[f"layer{k}"], rows["pooled"]
+
+    def layer_means(self, split: AnySplit) -> list[Windows]:
+        """Mean over the tokens of every hidden layer, values (n, width) each; all from one pass."""
+        names = [f"mean{k}" for k in range(self.card.n_layers)]
+        rows = self._rows(split, *names)
+        return [rows[name] for name in names]
+
+    def logits(self, split: AnySplit) -> Windows:
+        """The source's own opinion, values (n, n_outputs); computed from `pooled`, which is cached."""
+        pooled = self.pooled(split)
+        parts = [
+            self.network.head(self.tensor(pooled.values[slice(i, i + 1024)])).float().cpu().numpy()
+            for i in range(0, len(pooled), 1024)
+        ]
+        return Windows(np.concatenate(parts), pooled.clip_index, pooled.n_clips)
+
+    def tensor(self, rows: npt.NDArray[Any]) -> torch.Tensor:
+        """Rows as a float32 tensor on the device."""
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self._context.device, torch.float32)
+
+    def _original(self) -> Any:
+        if self._loaded is None:
+            # networks are made at random before their weights are put in: no seed of a run may depend on when
+            began = time.perf_counter()
+            with torch.random.fork_rng(devices=[]):
+                loaded = self._load()
+            self._context.spent_seconds += time.perf_counter() - began  # no part of what training takes
+            self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()
+        return self._loaded
+
+    def _rows(self, split: AnySplit, *stages: str) -> dict[str, Windows]:
+        how: dict[str, Any] = {
+            "identity": f"{self._identity}:{self._context.precision}",
+            "compute": self._compute,
+            "prepare": lambda: self.network,
+        }
+        if self._context.medium == "picture":
+            return self._context.picture_rows(split, stages, **how)
+        return self._context.rows(split, stages, self.card.sample_rate, self.card.seconds, **how)
+
+    @torch.no_grad()
+    def _compute(self, windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+        """Rows of windows of audio (n, n_samples), or of picture files (n, height, width, 3)."""
+        layers = tuple(
+            sorted({int(m.group(1)) for stage in stages if (m := re.fullmatch(r"(?:layer|mean)(\d+)", stage))})
+        )
+        out: dict[str, npt.NDArray[Any]] = {}
+        if self._context.medium == "picture":
+            x = self.tensor(np.moveaxis(windows, 3, 1))
+        else:
+            x = self.live_entry(self.tensor(windows))
+        if "pictures" in stages:
+            out["pictures"] = x.float().cpu().numpy()
+        if "pooled" in stages or layers:
+            with self._context.autocast():
+                found = self.network.body(x, layers=layers)
+            out["pooled"] = found.pooled.float().cpu().numpy()
+            for k in layers:
+                if f"layer{k}" in stages:
+                    # what half precision cannot hold becomes its largest number, and not infinite
+                    out[f"layer{k}"] = found.layers[k].clamp(-_HALF, _HALF).half().cpu().numpy()
+                if f"mean{k}" in stages:
+                    out[f"mean{k}"] = found.layers[k].float().mean(dim=1).cpu().numpy()
+        return {stage: out[stage] for stage in stages}
+
+
+def fold_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
+    """Fold each batch norm behind a convolution of a Sequential into it, in place; the function stays the same."""
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    network.eval()
+    for module in network.modules():
+        if not isinstance(module, torch.nn.Sequential):
+            continue
+        for i, (first, second) in enumerate(zip(list(module), list(module)[1:], strict=False)):
+            # timm's batch norms with an activation inside are subclasses, and do more than torch's
+            if isinstance(first, torch.nn.Conv2d) and type(second) is torch.nn.BatchNorm2d:
+                module[i], module[i + 1] = fuse_conv_bn_eval(first, second), torch.nn.Identity()
+    return network

@@ -1,0 +1,124 @@
+"""One pass over clips that computes rows: decoding runs ahead in threads, shards are written as it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirbench.errors import BadInput
+from mirbench.features import audio
+from mirbench.features.cache import RowStore
+from mirbench.progress import Progress
+from mirbench.types import Excerpt
+
+__all__ = ["Compute", "Decode", "Extraction", "row_key"]
+
+_SHARD_BYTES = 128 * 2**20
+_SAY_BYTES = 500 * 2**20
+
+Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[Any]]]
+"""``compute(windows (n, …), stages)`` -> rows of each stage."""
+
+Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
+"""``decode(excerpt, first samples of its windows)`` -> windows (n, …), of audio or of a picture."""
+
+
+def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
+    """What a window holds: bytes of the file, stretch of the clip (its end decides the padding), start, levels."""
+    levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
+    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What to compute, and with what.
+
+    Parameters
+    ----------
+    work : sequence of (Excerpt, list of int)
+        Clips with the first samples of their windows.
+    decode, compute : callable
+        See `Decode` and `Compute`.
+    batch : int
+        Windows a call of it.
+    cache : Path
+        Root of the cache, for the message about disk.
+    """
+
+    work: Sequence[tuple[Excerpt, list[int]]]
+    stages: tuple[str, ...]
+    decode: Decode
+    compute: Compute
+    batch: int
+    workers: int
+    cache: Path
+    progress: Progress
+
+    def fill(self, stores: Mapping[str, RowStore], keys: Sequence[str], about: dict[str, Any]) -> None:
+        """Compute all rows and write them, a shard at a time, so that a stop loses little."""
+        held: list[dict[str, npt.NDArray[Any]]] = []
+        seconds, first, done, told = 0.0, 0, 0, False
+        what = "computing " + " and ".join(self.stages)
+        with self.progress.bar(what, len(keys), "windows") as step:
+            for count, rows, cost in self.batches():
+                if not told:
+                    self._warn_of_size(len(keys), sum(part[0].nbytes for part in rows.values()))
+                    told = True
+                held.append(rows)
+                seconds, done = seconds + cost, done + count
+                step(count)
+                if sum(part.nbytes for batch in held for part in batch.values()) >= _SHARD_BYTES or done == len(keys):
+                    for stage, store in stores.items():
+                        if store.missing(keys[first:done]):
+                            rows_of_stage = np.concatenate([batch[stage] for batch in held])
+                            store.put(keys[first:done], rows_of_stage, seconds, about)
+                    held, seconds, first = [], 0.0, done
+
+    def batches(self) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]], float]]:
+        """Number of windows, rows of each stage, and seconds, batch by batch."""
+        began = time.perf_counter()
+        with ThreadPoolExecutor(self.workers) as pool:
+            waiting: list[npt.NDArray[Any]] = []
+            for windows in _ahead(pool, lambda job: self.decode(*job), self.work, 4 * self.workers):
+                waiting.extend(windows)
+                while len(waiting) >= self.batch:
+                    rows = self.compute(np.stack(waiting[: self.batch]), self.stages)
+                    del waiting[: self.batch]
+                    now = time.perf_counter()
+                    yield self.batch, rows, now - began
+                    began = time.perf_counter()
+            if waiting:
+                rows = self.compute(np.stack(waiting), self.stages)
+                yield len(waiting), rows, time.perf_counter() - began
+
+    def _warn_of_size(self, n_rows: int, row_bytes: int) -> None:
+        size = n_rows * row_bytes
+        if size < _SAY_BYTES:
+            return
+        root = self.cache
+        root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(root).free
+        what = f"{' and '.join(self.stages)} of {n_rows} windows take {size / 1e9:.1f} GB of disk in {root}"
+        if size > 0.95 * free:
+            raise BadInput(f"{what}, where {free / 1e9:.1f} GB are free: free some, or point MIRBENCH_CACHE elsewhere")
+        self.progress.say(f"{what} (`mirbench cache clear` frees it)")
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Callable[[Any], Any], jobs: Sequence[Any], depth: int) -> Iterator[Any]:
+    """Like ``pool.map`` in order, but never more than `depth` jobs ahead of the reader."""
+    pending = [pool.submit(function, job) for job in jobs[:depth]]
+    for position in range(len(jobs)):
+        answer = pending.pop(0).result()
+        if position + depth < len(jobs):
+            pending.append(pool.submit(function, jobs[position + depth]))
+        yield answer

@@ -1,0 +1,205 @@
+"""Where the weights of a source are: a local folder, this package, the cache, or their publisher."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mirbench.errors import BadInput, MissingData
+from mirbench.features.cache import file_sha256
+from mirbench.features.download import fetch
+from mirbench.places import weights_folder
+from mirbench.progress import Progress
+from mirbench.source import SourceCard, WeightFile
+
+__all__ = ["Weights", "find_weights"]
+
+_SHA256_DIGITS = 64
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that are on this machine.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file, or a folder with config.json and \\*.safetensors; None where another program keeps them.
+    sha256 : str
+        Of the file; of a folder's files and their names; of the hashes of several files.
+    published : bool
+        Whether they hash to what the card says.
+    extra : tuple of Path
+        Further files that the options need, for the builder.
+    """
+
+    path: Path | None
+    sha256: str
+    published: bool
+    extra: tuple[Path, ...] = ()
+
+
+def find_weights(
+    card: SourceCard,
+    folder: Path | None,
+    cache: Path,
+    progress: Progress,
+    options: Mapping[str, Any] | None = None,
+) -> Weights | None:
+    """Find or download the weights of a source; None where its features ship with the task's data.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Looked in first, by file name and then by hash; default ``MIRBENCH_WEIGHTS``.
+    options : mapping or None
+        Of the source: one may need a further file (see `SourceCard`). A source whose weights another program keeps
+        tells what they are by a function ``identity`` of its builder's module, which takes them.
+
+    Raises
+    ------
+    MissingData
+        If they are not here and cannot be fetched; says where to put them.
+    MissingExtra
+        If the other program is not here.
+    """
+    memo = cache / "files.sqlite"
+    if card.shipped:
+        return None
+    if card.kind == "embedding" and not (card.weights or card.hub or card.file or card.packaged):
+        builder = importlib.import_module(card.builder.partition(":")[0])
+        return Weights(None, builder.identity(None, **(options or {})), True)
+    if card.file:
+        given = Path(card.file)
+        return Weights(given, _folder_sha256(given, memo) if given.is_dir() else file_sha256(given, memo), True)
+    if card.packaged:
+        module, _, name = card.packaged.partition(":")
+        path = Path(str(files(module) / name))
+        if not path.is_file():
+            raise MissingData(f"{card.name}: the weights {name} are not in this installation; install mirbench again")
+        return Weights(path, file_sha256(path, memo), True)
+    folder = weights_folder(folder)
+    if card.hub:
+        path = _local_model(card, folder) or _from_hub(card)
+        return Weights(path, _folder_sha256(path, memo), True)
+    if len(card.weights) != 1:
+        raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
+    needed = (f"{name}={value}" for name, value in (options or {}).items())
+    wanted = (*card.weights, *(card.extra_weights[option] for option in needed if option in card.extra_weights))
+    first, *others = (_of_file(card, file, folder, cache, progress) for file in wanted)
+    if not others:
+        return first
+    sha256 = hashlib.sha256(" ".join(found.sha256 for found in (first, *others)).encode()).hexdigest()
+    published = all(found.published for found in (first, *others))
+    return Weights(first.path, sha256, published, tuple(found.path for found in others if found.path))
+
+
+def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Path, progress: Progress) -> Weights:
+    """One file of the card: of the user's folder, or of its publisher."""
+    memo = cache / "files.sqlite"
+    local = _local_file(file, folder, memo) if folder else None
+    if local is None and not file.url:
+        raise MissingData(
+            f"{card.name}: {file.file_name} is not on this machine and published nowhere in this form; put it into a "
+            "folder and give that as --weights DIR or MIRBENCH_WEIGHTS"
+        )
+    if local is None:
+        local = _fetched(card, file, cache, progress)
+    sha256 = file_sha256(local, memo)
+    as_published = bool(file.sha256) and sha256.startswith(file.sha256)
+    if not file.sha256:
+        progress.say(f"{card.name}: no checksum of {file.file_name} is known here; this file has sha256 {sha256}")
+    elif not as_published:
+        progress.say(f"{card.name}: {local.name} is not the published file; its results stay apart by its own hash")
+    return Weights(local, sha256, as_published)
+
+
+def _fetched(card: SourceCard, file: WeightFile, cache: Path, progress: Progress) -> Path:
+    """A published file, downloaded unless it was before."""
+    progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
+    whole = len(file.sha256) == _SHA256_DIGITS
+    checksum = f"sha256:{file.sha256}" if whole else ""
+    try:
+        came = fetch(file.url, file.file_name, checksum, cache / "weights", progress)
+    except MissingData as error:
+        raise MissingData(
+            f"{card.name}: {file.file_name} is not on this machine: {error}, or put it into a folder and give "
+            "that as --weights DIR or MIRBENCH_WEIGHTS"
+        ) from error
+    if not whole and not file_sha256(came, cache / "files.sqlite").startswith(file.sha256):
+        came.unlink()
+        raise BadInput(
+            f"{file.url}: what came is not the published file (its sha256 does not begin with {file.sha256}); not kept"
+        )
+    return came
+
+
+def _local_file(file: WeightFile, folder: Path, memo: Path) -> Path | None:
+    named = folder / file.file_name
+    if named.is_file():
+        return named
+    if not (file.sha256 and file.n_bytes):
+        return None
+    same_size = (p for p in sorted(folder.iterdir()) if p.is_file() and p.stat().st_size == file.n_bytes)
+    return next((path for path in same_size if file_sha256(path, memo).startswith(file.sha256)), None)
+
+
+def _local_model(card: SourceCard, folder: Path | None) -> Path | None:
+    """The model's folder: the given one, or one in it called as the source or as its repository."""
+    if folder is None:
+        return None
+    names = (card.name, card.hub.rpartition("/")[2], card.hub.replace("/", "__"), card.hub)
+    candidates = (folder, *(folder / name for name in names))
+    return next((path for path in candidates if (path / "config.json").is_file()), None)
+
+
+def _from_hub(card: SourceCard) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        held = Path(snapshot_download(card.hub, allow_patterns=_HUB_FILES, local_files_only=True))
+        if _weight_files(held):
+            return held
+    except Exception:  # not in the hub's cache yet, for whatever reason: ask the hub
+        pass
+    try:
+        came = Path(snapshot_download(card.hub, allow_patterns=_HUB_FILES, etag_timeout=10))
+        if not _weight_files(came):
+            came = Path(snapshot_download(card.hub, allow_patterns=[*_HUB_FILES, _PICKLED], etag_timeout=10))
+        return came
+    except Exception as error:  # the hub's client raises many kinds; each means that we have no weights
+        name = card.name if ":" not in card.name else card.hub.rpartition("/")[2]
+        raise MissingData(
+            f"{card.name}: the weights of {card.hub} are not on this machine and the hub does not answer "
+            f"({type(error).__name__}); put its config.json and model.safetensors into DIR/{name} and give "
+            "--weights DIR, or choose another --source (`mirbench list sources`)"
+        ) from error
+
+
+_HUB_FILES = [
+    "config.json", "preprocessor_config.json", "model.safetensors", "model-*.safetensors",
+    "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt",
+    "special_tokens_map.json",
+]  # fmt: skip
+"""What is fetched of a repository, and not the same weights once more in other formats."""
+_PICKLED = "pytorch_model.bin"
+"""What many repositories have alone; it is read as plain tensors."""
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors" or path.name == _PICKLED]
+
+
+def _folder_sha256(folder: Path, memo: Path) -> str:
+    found = _weight_files(folder)
+    if not found:
+        raise MissingData(f"{folder}: holds no *.safetensors; a folder of a model holds config.json and its weights")
+    described = [folder / name for name in _HUB_FILES if "*" not in name and (folder / name).is_file()]
+    parts = sorted({*found, *described})
+    text = "\n".join(f"{path.name} {file_sha256(path, memo)}" for path in parts)
+    return hashlib.sha256(text.encode()).hexdigest()

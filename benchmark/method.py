@@ -1,0 +1,72 @@
+"""What a method is: how it learns a task, what it hands back, and how it is loaded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from mirbench.types import BlindSplit, FloatArray, Split
+
+__all__ = ["Fitted", "Method", "Restorable"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` returns: a method that has learnt.
+
+    Parameters
+    ----------
+    predict : callable
+        ``predict(blind split)`` -> probabilities, shape (n_clips, n_classes), each in [0, 1].
+    n_trainable : int or None
+        Number of learnt values that an optimiser moved; None where the word means nothing (forest, kernel SVM).
+    state : mapping of str to array
+        What was learnt, for files; empty where it is not stored.
+    history : sequence of mapping
+        A row an epoch, plain numbers.
+    valid_score : float or None
+        What it was selected by on valid, higher is better, where that is not the task's first metric of `predict`: a
+        search of hyperparameters selects by it too.
+    n_total : int or None
+        The source and what was learnt, together, where that is not the sum: some of the source itself was learnt.
+    """
+
+    predict: Callable[[BlindSplit], FloatArray]
+    n_trainable: int | None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+    valid_score: float | None = None
+    n_total: int | None = None
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A way to learn a task: a frozen dataclass whose fields are its hyperparameters.
+
+    Attributes
+    ----------
+    name, version : str
+        The identity. A changed result is a new version.
+    needs : tuple of str
+        Stages of the source that it uses; empty where it takes no source.
+    uses_audio : bool, optional
+        False for a method without a source that looks at labels alone; it runs where there is no audio.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+
+    def fit(self, train: Split, valid: Split, context: Any, *, seed: int) -> Fitted:
+        """Learn from train, select on valid; every random number comes from `seed`."""
+        ...
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """A method whose stored state predicts again, without fitting."""
+
+    def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> Callable[[BlindSplit], FloatArray]:
+        """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
+        ...

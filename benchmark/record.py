@@ -1,0 +1,126 @@
+"""What a run is and what it leaves: its identity, its record, and the trials of a search."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from mirbench.types import Windowing
+
+__all__ = ["OF_ONE_RUN", "SCHEMA_VERSION", "RunRecord", "RunSpec", "Trial"]
+
+SCHEMA_VERSION = 1
+
+OF_ONE_RUN = ("members", "member_seeds")
+"""Of the parameters of an ensemble, those that another fold or seed changes."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a declared search: its settings, its score on valid, and its time."""
+
+    params: Mapping[str, Any]
+    valid_score: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What was asked of a run, down to weights and bytes of audio. Circumstance (device, threads) is not in it."""
+
+    task: str
+    task_version: str
+    fold: int
+    windowing: Windowing
+    method: str
+    method_version: str
+    params: Mapping[str, Any]
+    search: Mapping[str, Sequence[Any]]
+    source: str
+    source_version: str
+    source_params: Mapping[str, Any]
+    source_sha256: str
+    audio_sha256: str
+    precision: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits that name the run."""
+        text = json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def system(self) -> str:
+        """Eight hex digits that name the system: all that was asked, less fold and seed."""
+        fields = asdict(self)
+        del fields["fold"], fields["seed"]
+        if "systems" in self.params:  # the runs that an ensemble joins are others in each fold and seed
+            fields["params"] = {name: value for name, value in self.params.items() if name not in OF_ONE_RUN}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What came of a run.
+
+    Parameters
+    ----------
+    status : {"done", "failed", "skipped"}
+        A failed run is tried again when it is asked for again.
+    reason : str
+        Why it failed or was skipped, one line.
+    metrics : mapping of str to float, None, or nested list
+        Every metric of the task on test; an undefined value is None.
+    n_scored : mapping of str to int
+        How many classes a macro metric could be computed for.
+    n_trainable, n_total : int or None
+        Values that were learnt; the source as published and what was learnt, together, None where the source computes
+        in another program.
+    n_clips : mapping of str to int
+        Clips in train, valid and test.
+    seconds : mapping of str to float or None
+        ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
+        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
+    memory : mapping of str to int or None
+        Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
+    flops : int or None
+        Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
+        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind, and
+        where the source computes in another program.
+    classes : sequence of str
+        Names of the columns of its scores.
+    kind : str
+        Of the task: "single-label" or "multi-label".
+    changed : mapping of str to value
+        Hyperparameters, and options of the source as "source NAME", that differ from their defaults.
+    energy : mapping of str to float or str
+        With ``--energy``: ``train_kwh``, and ``how`` it was measured or estimated.
+    """
+
+    spec: RunSpec
+    status: Literal["done", "failed", "skipped"]
+    reason: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    n_scored: Mapping[str, int] = field(default_factory=dict)
+    n_trainable: int | None = None
+    n_total: int | None = None
+    n_clips: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
+    memory: Mapping[str, int | None] = field(default_factory=dict)
+    flops: int | None = None
+    classes: Sequence[str] = ()
+    kind: str = ""
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    energy: Mapping[str, Any] = field(default_factory=dict)
+    trials: Sequence[Mapping[str, Any]] = ()
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+    standing: str = "full"
+    n_folds: int = 1
+    contaminated: Sequence[str] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION

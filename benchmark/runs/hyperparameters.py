@@ -1,0 +1,159 @@
+"""Settings of methods and sources from text: ``lr=1e-4`` becomes a float because the field is one."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from mirbench.errors import BadInput, UnknownName
+from mirbench.method import Method
+from mirbench.source import SourceCard
+
+__all__ = [
+    "build",
+    "grid",
+    "parse_method",
+    "parse_options",
+    "parse_search",
+    "parse_seeds",
+    "parse_source",
+    "split_setting",
+]
+
+_MAX_SEEDS = 10_000
+
+
+def parse_seeds(text: str, flag: str = "--seeds") -> tuple[int, ...]:
+    """``"5"`` -> 0 … 4; ``"0-4"`` -> 0 … 4; ``"0,3"`` -> 0, 3."""
+    wrong = BadInput(f"{flag} {text}: a number (5), a range (0-4) or a list (0,3) is needed")
+    try:
+        if "," in text:
+            seeds = tuple(int(part) for part in text.split(","))
+        elif "-" in text[1:]:
+            first, _, last = text.partition("-")
+            seeds = tuple(range(int(first), min(int(last) + 1, _MAX_SEEDS)))
+        else:
+            seeds = tuple(range(min(int(text), _MAX_SEEDS)))
+    except ValueError as error:
+        raise wrong from error
+    if not 0 < len(seeds) < _MAX_SEEDS or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise wrong
+    return seeds
+
+
+def split_setting(text: str, flag: str) -> tuple[str, str]:
+    """``"lr=1e-4"`` -> ``("lr", "1e-4")``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise BadInput(f"{flag} {text}: NAME=VALUE is needed, as in {flag} lr=1e-4")
+    return name.strip(), value.strip()
+
+
+def parse_method(method: type[Method], settings: Sequence[str], flag: str = "--set") -> dict[str, Any]:
+    """``--set`` of a method: values of the types of its fields."""
+    kinds = _field_types(method)
+    found: dict[str, Any] = {}
+    for text in settings:
+        name, value = split_setting(text, flag)
+        _once(name, found, flag)
+        found[name] = _value(value, _kind(method.name, name, kinds), f"{flag} {text}")
+    return found
+
+
+def parse_search(method: type[Method], settings: Sequence[str]) -> dict[str, list[Any]]:
+    """``--search lr=1e-4,1e-3``: each name with the values to try."""
+    kinds = _field_types(method)
+    found: dict[str, list[Any]] = {}
+    for text in settings:
+        name, values = split_setting(text, "--search")
+        _once(name, found, "--search")
+        kind = _kind(method.name, name, kinds)
+        found[name] = [_value(value.strip(), kind, f"--search {text}") for value in values.split(",")]
+    return found
+
+
+def parse_options(of: str, defaults: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """``--source-set`` of a source: values of the types of its defaults, all options filled in."""
+    found = dict(defaults)
+    for text in settings:
+        name, value = split_setting(text, "--source-set")
+        if name not in defaults:
+            raise UnknownName(f"option of {of}", name, defaults)
+        found[name] = _value(value, type(defaults[name]), f"--source-set {text}")
+    return found
+
+
+def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
+    """`parse_options` of a source; texts where it is missing, for what options it has is not known then."""
+    if card.missing:
+        return dict(split_setting(text, "--source-set") for text in settings)
+    found = parse_options(card.name, card.options, settings)
+    for name, accepted in card.choices.items():
+        if found[name] not in accepted:
+            raise UnknownName(f"{name} of {card.name}", str(found[name]), [*map(str, accepted)])
+    return found
+
+
+def _once(name: str, found: Mapping[str, Any], flag: str) -> None:
+    if name in found:
+        raise BadInput(f"{flag} {name}=…: it is given twice; give it once")
+
+
+def build(method: type[Method], params: Mapping[str, Any]) -> Method:
+    """A method with these hyperparameters; raises `BadInput` for a value that it refuses."""
+    try:
+        return method(**params)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{method.name} refuses {dict(params)}: {error}") from error
+
+
+def grid(search: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values to try; one empty dict where there is nothing to search."""
+    for values in itertools.product(*search.values()):
+        yield dict(zip(search, values, strict=True))
+
+
+def _field_types(method: type[Method]) -> dict[str, Any]:
+    hints = typing.get_type_hints(method)
+    return {field.name: hints[field.name] for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+
+
+def _kind(owner: str, name: str, kinds: Mapping[str, Any]) -> Any:
+    if name not in kinds:
+        raise UnknownName(f"hyperparameter of {owner}", name, kinds)
+    return kinds[name]
+
+
+def _value(text: str, kind: Any, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(kind) if member is not type(None)]
+        return None if text.lower() == "none" else _value(text, members[0], where)
+    if origin is Literal:
+        accepted = {str(value): value for value in typing.get_args(kind)}
+        if text not in accepted:
+            raise BadInput(f"{where}: one of {', '.join(accepted)} is needed")
+        return accepted[text]
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise BadInput(f"{where}: true or false is needed")
+        return text.lower() == "true"
+    if kind not in (int, float, str):
+        raise BadInput(f"{where}: a value of type {kind} cannot be given as text")
+    try:
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError("not finite")
+        return value
+    except (TypeError, ValueError) as error:
+        several = (
+            "; several values to choose from are for --search" if "," in text and where.startswith("--set") else ""
+        )
+        raise BadInput(f"{where}: {getattr(kind, '__name__', kind)} is needed, not '{text}'{several}") from error

@@ -1,0 +1,276 @@
+"""What was asked, settled before the first run: task, method, source, weights, clips, and the identity of each run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mirbench.errors import BadInput, MissingData, MissingExtra, NotApplicable
+from mirbench.features import audio, pictures
+from mirbench.features.cache import file_sha256
+from mirbench.features.datasets import dataset_folder, read_labels, read_task
+from mirbench.features.weights import Weights, find_weights
+from mirbench.method import Method
+from mirbench.places import default_cache, default_data_root
+from mirbench.progress import Progress
+from mirbench.record import RunSpec
+from mirbench.registry import Catalogue
+from mirbench.runs.hyperparameters import build, grid
+from mirbench.runs.measure import EnergyMeter
+from mirbench.source import SourceCard
+from mirbench.types import Clip, Excerpt, Split, Task, Windowing, excerpts
+
+__all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
+
+DEFAULT_SOURCE = "ast"
+DEMO_SOURCE = "nano"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for in one command.
+
+    Parameters
+    ----------
+    source : str
+        "" takes the default where the method needs one.
+    folds : tuple of int or None
+        None is all of the task's folds.
+    search : mapping of str to sequence
+        Values to try of each hyperparameter; chosen on valid.
+    data, weights : Path or None
+        None is the default place.
+    energy : bool
+        Measure the energy of training, with codecarbon.
+    workers, threads : int
+        Threads that decode audio, and of torch; 0 leaves that to torch.
+    """
+
+    task: str
+    method: str
+    source: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    folds: tuple[int, ...] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    source_params: Mapping[str, Any] = field(default_factory=dict)
+    windowing: Windowing = field(default_factory=Windowing)
+    data: Path | None = None
+    weights: Path | None = None
+    runs: Path = Path("runs")
+    cache: Path = field(default_factory=default_cache)
+    device: str = "auto"
+    precision: str = "float32"
+    energy: bool = False
+    workers: int = 2
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a request that is settled before the first run.
+
+    Parameters
+    ----------
+    folds : sequence of tuple of Clip
+        The clips of every fold of the task.
+    data : Path or None
+        Folder of the data set; None where only frozen lists were read.
+    specs : tuple of RunSpec
+        The runs to do, fold by fold.
+    unable : str
+        Why the source cannot be used on this machine; "" where it can.
+    """
+
+    request: Request
+    task: Task
+    method: Method
+    card: SourceCard | None
+    weights: Weights | None
+    folds: Sequence[tuple[Clip, ...]]
+    data: Path | None
+    facts: Mapping[Excerpt, audio.Facts]
+    specs: tuple[RunSpec, ...]
+    unable: str = ""
+
+
+def demo_needed(request: Request, catalogue: Catalogue) -> bool:
+    """Whether a request falls back on the demo: no data given, no default root, and the task has a stand-in."""
+    if request.data is not None or default_data_root().exists():
+        return False
+    task = catalogue.task(request.task)
+    if request.source:
+        card = catalogue.source(request.source)
+        if (card.kind == "precomputed" and card.file) or (card.shipped and card.shipped not in task.ships):
+            return False
+    return bool(task.demo)
+
+
+def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Plan:
+    """Settle a request.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be carried out; every bad audio file is named.
+    NotApplicable
+        If the method cannot use the source.
+
+    Notes
+    -----
+    A source whose weights or packages are not on this machine leaves a plan with `unable`: its runs are recorded as
+    skipped.
+    """
+    EnergyMeter(request.energy)  # refuses before any work what is not installed
+    plan = draft_plan(request, catalogue)
+    task, card = plan.task, plan.card
+    every, folder, facts = _clips(request, task, type(plan.method), card, progress)
+    weights, unable = _weights(request, card, progress)
+    audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
+    source_sha256 = weights.sha256 if weights else ""
+    specs = tuple(replace(spec, source_sha256=source_sha256, audio_sha256=audio_sha256) for spec in plan.specs)
+    return replace(plan, weights=weights, folds=every, data=folder, facts=facts, specs=specs, unable=unable)
+
+
+def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
+    """What can be settled without looking at data and weights: `make_plan`'s, less clips and hashes.
+
+    Raises
+    ------
+    BadInput, NotApplicable
+        As `make_plan`.
+    """
+    task = catalogue.task(request.task)
+    kind = catalogue.method(request.method)
+    method = build(kind, request.params)
+    if both := sorted(set(request.params) & set(request.search)):
+        raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
+    for point in grid(request.search):
+        build(kind, {**request.params, **point})  # refuse bad values before any work
+    card = _card(request, kind, catalogue)
+    folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
+    if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
+        raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
+    plan = Plan(request, task, method, card, None, (), None, {}, ())
+    return replace(plan, specs=tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds))
+
+
+def _weights(request: Request, card: SourceCard | None, progress: Progress) -> tuple[Weights | None, str]:
+    """The weights of the source, and why it cannot be used where they are not here."""
+    if card is None:
+        return None, ""
+    if card.missing:
+        return None, card.missing
+    try:
+        return find_weights(card, request.weights, request.cache, progress, request.source_params), ""
+    except (MissingData, MissingExtra) as error:
+        return None, str(error)
+
+
+_Folds = tuple[tuple[Clip, ...], ...]
+
+
+def _clips(
+    request: Request, task: Task, method: type[Method], card: SourceCard | None, progress: Progress
+) -> tuple[_Folds, Path | None, dict[Excerpt, audio.Facts]]:
+    """Clips of every fold, the data set's folder, and what looking at the files told, where they are needed at all."""
+    if card and card.shipped and card.shipped not in task.ships:
+        raise NotApplicable(
+            f"{task.name}: no features called {card.shipped} ship with it; it has {', '.join(task.ships) or 'none'}"
+        )
+    hears = card.kind != "precomputed" if card else getattr(method, "uses_audio", True)
+    if not hears:
+        folds, known = read_labels(task, request.data, request.cache, progress)
+        _check_splits(task, folds)
+        if card and any(clip.peaks for clips in folds for clip in clips):
+            raise NotApplicable(f"{task.name}: {card.name} was computed from the audio before its level was changed")
+        return folds, known, {}
+    if task.medium == "picture" and card and "picture" not in card.accepts:
+        raise NotApplicable(f"{task.name}: its clips are pictures, and {card.name} takes audio")
+    folder = dataset_folder(task, request.data, request.cache, progress)
+    folds = read_task(task, folder)
+    _check_splits(task, folds)
+    places = [place for clips in folds for place in excerpts(Split(task, clips))]
+    look = pictures.survey if task.medium == "picture" else audio.survey
+    return folds, folder, look(places, request.cache / "files.sqlite", progress, request.workers)
+
+
+def _check_splits(task: Task, folds: _Folds) -> None:
+    for fold, clips in enumerate(folds):
+        if lacking := sorted({"train", "valid", "test"} - {clip.split for clip in clips}):
+            raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
+
+
+_FIELDS = ("sample_rate", "seconds", "n_bands", "n_frames", "n_features")
+"""Fields of a card that an option of the same name replaces."""
+
+
+def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:
+    if not method.needs:
+        if request.source:
+            raise BadInput(f"--source {request.source}: {method.name} uses no source; leave the flag out")
+        return None
+    card = catalogue.source(request.source or DEFAULT_SOURCE)
+    if card.missing:
+        return card
+    changed = {name: value for name, value in request.source_params.items() if name in _FIELDS}
+    if wrong := [name for name, value in changed.items() if value is not None and value <= 0]:
+        raise BadInput(f"--source-set {wrong[0]}={changed[wrong[0]]}: more than 0 is needed")
+    card = replace(card, **{name: value for name, value in changed.items() if value is not None})
+    if lacks := [stage for stage in method.needs if stage not in card.offers]:
+        able = sorted(
+            name for name in catalogue.names("source") if set(method.needs) <= set(catalogue.source(name).offers)
+        )
+        raise NotApplicable(
+            f"{method.name} cannot use {card.name}: it needs {', '.join(lacks)}, and {card.name} offers "
+            f"{', '.join(card.offers)}; sources that have it: {', '.join(able) or 'none'}"
+        )
+    return card
+
+
+def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
+    """The identity of a run, but for the hashes of weights and audio."""
+    request, card = plan.request, plan.card
+    return RunSpec(
+        task=plan.task.name,
+        task_version=plan.task.version,
+        fold=fold,
+        windowing=request.windowing,
+        method=plan.method.name,
+        method_version=catalogue.version("method", plan.method.name),
+        params=dataclasses.asdict(plan.method),  # type: ignore[call-overload]
+        search={name: list(values) for name, values in request.search.items()},
+        source=card.name if card else "",
+        source_version=catalogue.version("source", request.source or DEFAULT_SOURCE) if card else "",
+        source_params=dict(request.source_params) if card else {},
+        source_sha256="",
+        audio_sha256="",
+        precision=request.precision,
+        seed=seed,
+    )
+
+
+def _audio_sha256(folds: _Folds, facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
+    """One hash over ids, labels, splits and bytes of every clip, for all folds.
+
+    The bytes are those that the run uses: of its audio, of the features that ship with it, or none.
+    """
+    total = hashlib.sha256()
+    clips = {clip.id: clip for clips in folds for clip in clips}.values()
+    arrays = {row.path for clip in clips for row in clip.arrays if row.name == shipped}
+    array_sha256 = {path: file_sha256(path, memo) for path in arrays}
+    for clip in sorted(clips, key=lambda c: c.id):
+        line: tuple[Any, ...] = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration)
+        if clip.path is not None and facts:
+            line += (facts[Excerpt(clip.path, clip.start, clip.duration, clip.peaks)].sha256,)
+        line += tuple((row.key, row.row, array_sha256[row.path]) for row in clip.arrays if row.name == shipped)
+        line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
+        total.update(repr(line).encode())
+    for fold, parts in enumerate(folds):
+        for clip in sorted(parts, key=lambda c: c.id):
+            total.update(repr((fold, clip.id, clip.split)).encode())
+    return total.hexdigest()

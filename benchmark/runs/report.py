@@ -1,0 +1,152 @@
+"""What a command prints when it is done: a small table, where the records are, what to do next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from mirbench.features.deformation import Robustness
+from mirbench.metrics import METRICS
+from mirbench.record import RunRecord
+from mirbench.runs.runner import Outcome
+
+__all__ = ["over_seeds", "print_rows", "report", "shown_metrics"]
+
+_WIDTH = 120  # where the output is no terminal
+
+
+def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
+    """Print the runs, where their records are and what to do next; returns whether all have a result."""
+    first = outcomes[0].record
+    _print_table(outcomes)
+    done = [outcome.record for outcome in outcomes if outcome.record.status == "done"]
+    if done:
+        print(_summary(done))
+    _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
+    if first.contaminated:
+        print(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
+    where = "" if runs == Path("runs") else f" --runs {runs}"
+    print(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
+    if demo:
+        print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
+    sys.stdout.flush()
+    refused = [outcome.refused for outcome in outcomes if outcome.refused]
+    if refused:
+        print(f"{len(refused)} of {len(done)} runs have no curve: {refused[0]}", file=sys.stderr)
+    if len(done) == len(outcomes):
+        return not refused
+    failed = next(outcome for outcome in outcomes if outcome.record.status != "done")
+    count = f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result"
+    print(f"{count}: {failed.record.reason}", file=sys.stderr)
+    if failed.record.status == "failed":
+        print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
+    return False
+
+
+def _print_table(outcomes: Sequence[Outcome]) -> None:
+    first = outcomes[0].record.spec
+    shown = shown_metrics([outcome.record for outcome in outcomes])
+    rows = []
+    for outcome in outcomes:
+        record = outcome.record
+        cells = [_cell(record.metrics.get(name)) for name in shown]
+        times = [_cell(record.seconds.get(name)) for name in ("epoch", "train")]
+        rows.append([str(record.spec.fold), str(record.spec.seed), *cells, *times, _note(outcome)])
+    title = f"{first.task}: {first.method}" + (f" + {first.source}" if first.source else "")
+    print_rows(title, ("fold", "seed", *shown, "s/epoch", "train s", "note"), rows)
+
+
+def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 0) -> None:
+    """Print a table, its first `n_left` columns flush left and the others flush right."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left")
+    for column, head in enumerate(heads):
+        table.add_column(head, justify="left" if column < n_left else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def _print_curves(runs: Sequence[Robustness]) -> None:
+    """Scores at each severity, averaged over the runs."""
+    if not runs:
+        return
+    metric = runs[0].metric
+    clean = _average([run.clean[metric] for run in runs])
+    rows = []
+    for name, curve in runs[0].curves.items():
+        curves = [run.curves[name] for run in runs]
+        levels = [
+            f"{severity:g}: {_cell(_average([held.metrics[metric][level] for held in curves]))}"
+            for level, severity in enumerate(curve.severities)
+        ]
+        areas = [_average([held.area for held in curves]), _average([held.relative_area for held in curves])]
+        rows.append([f"{name}, {curve.unit}", _cell(clean), *levels, *map(_cell, areas)])
+    title = f"{metric} of deformed clips" + (f", mean of {len(runs)} runs" if len(runs) > 1 else "")
+    n_levels = max(len(row) for row in rows) - 4
+    print_rows(title, ("deformation", "clean", *map(str, range(1, n_levels + 1)), "area", "of clean"), rows, n_left=1)
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if known and len(known) == len(values) else None
+
+
+def _note(outcome: Outcome) -> str:
+    record = outcome.record
+    if record.status != "done":
+        return f"{record.status}: {record.reason}"
+    chosen = ", ".join(f"{name}={value}" for name, value in record.chosen.items())
+    return "; ".join(part for part in (chosen, "on record" if outcome.read_back else "") if part)
+
+
+def shown_metrics(records: Sequence[RunRecord]) -> list[str]:
+    """Up to four metrics that are one number, the selecting one first."""
+    names = {name: None for record in records for name in record.metrics}
+    values = [name for name in names if name in METRICS and METRICS[name].kind == "value"]
+    return [name for name in values if name != "balanced-accuracy"][:4]
+
+
+def over_seeds(records: Iterable[RunRecord], name: str) -> tuple[str, int]:
+    """Mean ± standard deviation over seeds of a metric, which is averaged over folds here; "—" where it is undefined.
+
+    Returns
+    -------
+    text, n_seeds
+    """
+    by_seed: dict[int, list[float]] = {}
+    for record in records:
+        if record.metrics.get(name) is not None:
+            by_seed.setdefault(record.spec.seed, []).append(record.metrics[name])
+    means = [mean(values) for values in by_seed.values()]
+    spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
+    return _cell(mean(means) if means else None) + spread, len(means)
+
+
+def _summary(done: Sequence[RunRecord]) -> str:
+    name = next(iter(done[0].metrics))
+    text, n_seeds = over_seeds(done, name)
+    if not n_seeds:
+        return f"{name} is undefined on this test set."
+    line = f"{name.capitalize()} {text} over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
+    folds = sorted({record.spec.fold for record in done})
+    if len(folds) < done[0].n_folds:
+        line += f" (fold {', '.join(map(str, folds))} of {done[0].n_folds})."
+    else:
+        line += f" (mean of {len(folds)} folds)." if len(folds) > 1 else "."
+    if n_clips := sum({record.spec.fold: record.n_clips.get("test", 0) for record in done}.values()):
+        line += f" Tested on {n_clips} clips."
+    if done[0].n_total is not None:
+        n_trainable = done[0].n_trainable
+        learnt = "no count of trainable ones" if n_trainable is None else f"{n_trainable:,} trainable"
+        line += f" Parameters: {done[0].n_total:,}, {learnt}."
+    return line
+
+
+def _cell(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3f}"

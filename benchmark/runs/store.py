@@ -1,0 +1,334 @@
+"""Records on disk: ``runs/<task>/<method>[+<source>]/<key>/`` with record.json, scores.npz and model.safetensors.
+
+A run's folder is written whole or not at all. JSON is strict: no NaN, a schema version, unknown versions refused.
+``deform.json`` may join them later: curves of the run, which are no part of what was asked of it.
+``scores.npz`` holds, for every test clip: ``clip_ids``, ``groups``, ``scores``, ``target_value``, ``target_known``,
+``target_kind`` and ``target_hashes``, so that every metric can be computed again, and clips be resampled by group.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirbench.errors import BadInput, UnknownName
+from mirbench.features.cache import replace_folder
+from mirbench.features.clip_list import write_clip_list
+from mirbench.features.deformation import CURVES_VERSION, Curve, Robustness
+from mirbench.places import user_path
+from mirbench.record import SCHEMA_VERSION, RunRecord, RunSpec
+from mirbench.runs.typed_fields import mistyped
+from mirbench.types import Clip, FloatArray, Split, Targets, Windowing
+
+__all__ = ["RunStore", "Scores", "target_hashes"]
+
+
+_UNKNOWN = {"source_sha256", "source_params"}
+"""What is not known of a source that is not here."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What was predicted for every test clip, and what was true.
+
+    Parameters
+    ----------
+    clip_ids : ndarray of str, shape (n_clips,)
+    scores : ndarray of float32, shape (n_clips, n_classes)
+    targets : Targets
+    hashes : ndarray of bytes, shape (n_clips,)
+        See `target_hashes`.
+    groups : ndarray of str, shape (n_clips,)
+        What else a clip belongs together with (an artist, an album); "" where unknown.
+    """
+
+    clip_ids: npt.NDArray[np.str_]
+    scores: FloatArray
+    targets: Targets
+    hashes: npt.NDArray[np.bytes_]
+    groups: npt.NDArray[np.str_]
+
+    @classmethod
+    def of(cls, split: Split, scores: FloatArray) -> Scores:
+        """Scores of a split whose labels are known."""
+        ids = np.array([clip.id for clip in split.clips], dtype=np.str_)
+        groups = np.array([clip.group for clip in split.clips], dtype=np.str_)
+        targets = split.targets()
+        return cls(ids, scores.astype(np.float32), targets, target_hashes(ids, targets), groups)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Scores:
+        """Those of some clips, in this order."""
+        targets = Targets(self.targets.value[index], self.targets.known[index], self.targets.kind)
+        return Scores(self.clip_ids[index], self.scores[index], targets, self.hashes[index], self.groups[index])
+
+
+def target_hashes(clip_ids: npt.NDArray[np.str_], targets: Targets) -> npt.NDArray[np.bytes_]:
+    """Sixteen hex digits a clip over its id and its labels, to compare labels without publishing them."""
+    rows = zip(clip_ids, targets.value, targets.known, strict=True)
+    texts = [f"{name}|{value.astype('<f4').tobytes().hex()}|{known.tobytes().hex()}" for name, value, known in rows]
+    return np.array([hashlib.sha256(text.encode()).hexdigest()[:16].encode() for text in texts], dtype="S16")
+
+
+class RunStore:
+    """The folder of all records.
+
+    Parameters
+    ----------
+    root : Path
+        Usually ``runs``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, spec: RunSpec) -> Path:
+        """Where the record of a run lies."""
+        method = f"{spec.method}+{spec.source}" if spec.source else spec.method
+        return self.root / _file_name(spec.task) / _file_name(method) / spec.key
+
+    def write_clips(self, spec: RunSpec, folds: Sequence[Sequence[Clip]], base: Path | None) -> Path:
+        """Write the clips of a task with their splits beside its runs.
+
+        ``csv:`` reads that file again, with ``--data`` as the folder that its paths are relative to (`base`).
+        """
+        path = self.root / _file_name(spec.task) / f"clips-{_file_name(spec.task_version)}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_clip_list(path, folds, base)
+        return path
+
+    def read(self, spec: RunSpec) -> RunRecord | None:
+        """The record of this very run, or None."""
+        path = self.folder(spec) / "record.json"
+        return read_record(path) if path.is_file() else None
+
+    def write(
+        self,
+        record: RunRecord,
+        scores: Scores | None = None,
+        state: Mapping[str, Any] | None = None,
+        traceback: str = "",
+    ) -> Path:
+        """Write a record with its scores and model; replaces an earlier attempt. Returns the folder."""
+        target = self.folder(record.spec)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".writing-", dir=target.parent))
+        try:
+            if scores is not None:
+                np.savez_compressed(
+                    work / "scores.npz",
+                    clip_ids=scores.clip_ids,
+                    groups=scores.groups,
+                    scores=scores.scores,
+                    target_value=scores.targets.value,
+                    target_known=scores.targets.known,
+                    target_kind=np.array(scores.targets.kind),
+                    target_hashes=scores.hashes,
+                )
+            if state:
+                from safetensors.numpy import save_file
+
+                arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
+                save_file(arrays, work / "model.safetensors")
+                (work / "model.safetensors").chmod(0o644)  # as the other files; records are shared
+            if traceback:
+                (work / "traceback.txt").write_text(traceback, encoding="utf-8")
+            (work / "record.json").write_text(_json(record), encoding="utf-8")
+            work.chmod(0o755)
+            replace_folder(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return target
+
+    def forget_skipped(self, spec: RunSpec) -> None:
+        """Remove records of the same run that was skipped for want of weights, once it is done with them."""
+        for folder, other in self._alike(spec):
+            if other.status == "skipped":
+                shutil.rmtree(folder)
+
+    def done_before(self, spec: RunSpec) -> RunRecord | None:
+        """The record of the same run that was done when its weights were here, whatever they were."""
+        return next((record for _, record in self._alike(spec) if record.status == "done"), None)
+
+    def _alike(self, spec: RunSpec) -> Iterator[tuple[Path, RunRecord]]:
+        """Records of the same run but for its weights; options of a source that is not here are not known either."""
+        for path in sorted(self.folder(spec).parent.glob("*/record.json")):
+            other = read_record(path)
+            ours, theirs = (asdict(known) for known in (spec, other.spec))
+            unknown = {"source_sha256"} if spec.source_params and other.spec.source_params else _UNKNOWN
+            if other.spec != spec and all(ours[name] == theirs[name] for name in ours if name not in unknown):
+                yield path.parent, other
+
+    def records(self) -> Iterator[tuple[Path, RunRecord]]:
+        """Every record below the root with its folder, in the order of their names."""
+        for path in sorted(self.root.glob("*/*/*/record.json")):
+            if not path.parent.name.startswith("."):
+                yield path.parent, read_record(path)
+
+    def find(self, name: str) -> list[tuple[Path, RunRecord]]:
+        """The runs that a name stands for, each with its folder.
+
+        Parameters
+        ----------
+        name : str
+            A run's folder, or a folder of runs; METHOD+SOURCE or TASK/METHOD+SOURCE of those below the root; the key
+            of a run, or how it begins.
+
+        Raises
+        ------
+        BadInput
+            If nothing is called so, or several things are.
+        """
+        there = user_path(name)
+        folders = [there] if any(_runs_in(there)) else self._named(name)
+        if len(folders) > 1:
+            few = ", ".join(str(folder.relative_to(self.root)) for folder in folders[:5])
+            more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
+            raise BadInput(f"{name}: several things below {self.root} are called so ({few}{more}); say more of it")
+        if not folders:
+            known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(_runs_in(path))}
+            raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
+        return [(path.parent, read_record(path)) for path in _runs_in(folders[0])]
+
+    def _named(self, name: str) -> list[Path]:
+        """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
+        name = name.replace(" + ", "+")  # as tables write it
+        cuts = [n for n, letter in enumerate(name) if letter == "/"]  # a task's name may hold some, as a source's
+        patterns = [f"*/{glob.escape(_file_name(name))}"]
+        patterns += [f"{glob.escape(_file_name(name[:n]))}/{glob.escape(_file_name(name[n + 1 :]))}" for n in cuts]
+        found = {path for pattern in patterns for path in self.root.glob(pattern) if any(_runs_in(path))}
+        if not found and re.fullmatch("[0-9a-f]+", name):
+            found = {path for path in self.root.glob(f"*/*/{name}*") if any(_runs_in(path))}
+        return sorted(found)
+
+    def scores(self, folder: Path) -> Scores:
+        """The scores beside a record."""
+        path = folder / "scores.npz"
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
+                kind = str(held["target_kind"])
+                targets = Targets(held["target_value"], held["target_known"], kind)  # type: ignore[arg-type]
+                ids = held["clip_ids"]
+                groups = held["groups"] if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
+                return Scores(ids, held["scores"], targets, held["target_hashes"], groups)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            why = "it is damaged, or a pickle" if "pickle" in str(error) else error
+            raise BadInput(f"{path}: not readable as scores ({why}); run it again, or remove its folder") from error
+
+    def state(self, folder: Path) -> dict[str, npt.NDArray[Any]] | None:
+        """What was learnt, beside a record; None where nothing is stored."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = folder / "model.safetensors"
+        if not path.is_file():
+            return None
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise BadInput(f"{path}: not readable as a model ({error}); remove its folder to run it again") from error
+
+    def robustness(self, folder: Path) -> Robustness | None:
+        """The curves beside a record; None where there are none."""
+        path = folder / "deform.json"
+        if not path.is_file():
+            return None
+        with _explained(path, "curves", "remove it to measure them again"):
+            fields = _read_json(path, CURVES_VERSION)
+            curves = {name: Curve(**curve) for name, curve in fields.pop("curves").items()}
+            return Robustness(curves=curves, **fields)
+
+    def write_robustness(self, folder: Path, robustness: Robustness) -> None:
+        """Write curves beside a record, in the place of earlier ones."""
+        handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
+        try:
+            with open(handle, "w", encoding="utf-8") as stream:
+                stream.write(_json(robustness))
+            Path(name).chmod(0o644)
+            os.replace(name, folder / "deform.json")
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The records of a folder that is one of a run, or of the runs of a method and source."""
+    own = folder / "record.json"
+    return [own] if own.is_file() else [p for p in sorted(folder.glob("*/record.json")) if p.parent.name[0] != "."]
+
+
+def _file_name(name: str) -> str:
+    """A name as one part of a path, on any system."""
+    return re.sub(r"[^\w.+-]", "_", name)
+
+
+def read_record(path: Path) -> RunRecord:
+    """A record from its file.
+
+    Raises
+    ------
+    BadInput
+        If it is not strict JSON of this schema version.
+    """
+    with _explained(path, "a record", "remove its folder to run it again"):
+        fields = _read_json(path, SCHEMA_VERSION)
+        spec = fields.pop("spec")
+        windowing = Windowing(**spec.pop("windowing"))
+        record = RunRecord(spec=RunSpec(windowing=windowing, **spec), **fields)
+        if fault := next(mistyped(record, RunRecord, ""), None):
+            raise ValueError(fault)
+        return record
+
+
+@contextmanager
+def _explained(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Say which file it is that holds not what it should."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadInput(f"{path}: not {what} ({error}); {remedy}") from error
+
+
+def _read_json(path: Path, schema_version: int) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    version = fields["schema_version"]
+    if version != schema_version:
+        raise BadInput(f"{path}: schema version {version}; this mirbench reads version {schema_version}")
+    return fields
+
+
+def _json(held: RunRecord | Robustness) -> str:
+    return json.dumps(_plain(asdict(held)), indent=1, allow_nan=False) + "\n"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _plain(value: Any) -> Any:
+    """Mappings, sequences and numpy scalars as what JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # undefined: JSON has no word for it
+    return value

@@ -1,0 +1,346 @@
+"""Suites: many runs in one file, in TOML.
+
+::
+
+    title = "Probes on an excerpt"              # what it is, and what it reproduces
+    reference = "Somebody (2023)"
+
+    [defaults]                                  # for every [[run]] that does not say it itself
+    task = "gtzan-mini"
+    seeds = 3                                   # how many; or "0-4", or [0, 3]
+
+    [[run]]                                     # lists of tasks, methods and sources: every combination of them
+    method = ["probe-linear", "probe-svm"]
+    source = ["efficientat-mn04", "speechatt"]  # left out where a method needs none
+
+    [[run]]
+    method = "ids-nmr"
+    source = "efficientat-mn04"
+    source-set = { input_norm = "none" }
+    set = { epochs = 50 }
+    search = { lr = { from = 1e-4, to = 5e-4, step = 1e-4 }, batch_size = [8, 16] }
+    fold = 0                                    # one alone; all if left out
+    windows = "nonoverlap"                      # and `average`, as the flags of `mirbench run`
+
+    [[run]]
+    method = "picture-mlp"
+    source = "vit-b16"
+    each = { lr = [1e-3, 2e-3] }                # hyperparameters again, but every combination is a run of its own
+
+``set``, ``search``, ``each`` and ``source-set`` of the defaults hold beside those of a run. Ranges are counted in
+decimals, hold both ends, and have to meet the second one. A combination is what one command ``mirbench run`` would do.
+
+What follows is for `mirbench reproduce`, and a sweep does not look at it::
+
+    printed = ["hung2022-table1"]               # tables of leaderboard/published; shipped suites: their own
+
+    [[run]]
+    row = "IDS-NMR, {source}"                   # the printed row that it answers; {task}, {method}, and those of `each`
+    other = "public recordings"                 # it hears other clips than the paper did: shown beside, never judged
+    demo-task = "gtzan-demo"                    # where no source of this machine takes its own stand-in
+
+    [[data]]                                    # what the clips of a task are, no run needed
+    task = "ballroom"
+    row = "Ballroom"                            # a printed row about all of it, and
+    rows = { "Ballroom:Tango" = "Tango" }       # rows about a class each
+    splits = ["train", "valid"]                 # all of its clips if left out
+    other = ""
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
+from mirbench.method import Method
+from mirbench.places import user_path
+from mirbench.registry import Catalogue
+from mirbench.runs.hyperparameters import grid, parse_method, parse_seeds, parse_source
+from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
+from mirbench.runs.toml_tables import Kinds, as_text, check_table, listed
+from mirbench.types import Windowing
+
+__all__ = ["DataEntry", "Entry", "Suite", "naming", "read_suite", "shipped", "titles"]
+
+_TOP: Kinds = {
+    "title": (str,),
+    "reference": (str,),
+    "printed": (list,),
+    "defaults": (dict,),
+    "run": (list,),
+    "data": (list,),
+}
+_RUN: Kinds = {
+    "task": (str, list),
+    "method": (str, list),
+    "source": (str, list),
+    "seeds": (int, str, list),
+    "fold": (int,),
+    "windows": (str,),
+    "average": (str,),
+    "set": (dict,),
+    "search": (dict,),
+    "each": (dict,),
+    "source-set": (dict,),
+    "row": (str,),
+    "other": (str,),
+    "demo-task": (str,),
+}
+_DATA: Kinds = {
+    "task": (str,),
+    "row": (str,),
+    "rows": (dict,),
+    "splits": (list,),
+    "other": (str,),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One combination of a suite.
+
+    Parameters
+    ----------
+    where : str
+        Its table, as "[[run]] 2".
+    unable : str
+        Why it cannot be done; "" where nothing is known against it.
+    row, other, demo_task : str
+        What `mirbench reproduce` asks for; see the module.
+    """
+
+    where: str
+    request: Request
+    settings: str
+    unable: str = ""
+    row: str = ""
+    other: str = ""
+    demo_task: str = ""
+
+    @property
+    def name(self) -> str:
+        """Task, method, source and settings."""
+        request = self.request
+        source = f" + {request.source}" if request.source else ""
+        settings = f" ({self.settings})" if self.settings else ""
+        return f"{request.task}: {request.method}{source}{settings}"
+
+
+@dataclass(frozen=True)
+class DataEntry:
+    """A task whose clips are counted and heard, and the printed rows about all of it and about its classes."""
+
+    where: str
+    task: str
+    row: str = ""
+    rows: Mapping[str, str] = field(default_factory=dict)
+    splits: tuple[str, ...] = ()
+    other: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a file asks for."""
+
+    title: str
+    reference: str
+    entries: tuple[Entry, ...]
+    data: tuple[DataEntry, ...] = ()
+    printed: tuple[str, ...] = ()
+
+
+def read_suite(
+    name: str, catalogue: Catalogue, circumstance: Mapping[str, Any], instead: Mapping[str, Any] | None = None
+) -> Suite:
+    """The requests of a suite.
+
+    Parameters
+    ----------
+    name : str
+        A file, or the name of a suite that ships with mirbench.
+    circumstance : mapping
+        Fields of `Request` that hold for all: folders, device, threads.
+    instead : mapping, optional
+        Keys of a table [[run]] and what they hold in all of them, whatever the file says. Tables that become the same
+        by it count once.
+
+    Raises
+    ------
+    BadInput
+        In one line that names file and table, on whatever `mirbench run` would refuse before looking at data.
+    """
+    path = _file(name)
+    try:
+        held = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path.name}: not readable as TOML: {error}") from error
+    check_table(held, _TOP, path.name)
+    defaults, tables, described = held.get("defaults", {}), held.get("run", []), held.get("data", [])
+    check_table(defaults, _RUN, f"{path.name}: [defaults]")
+    if not (tables or described) or not all(isinstance(table, dict) for table in [*tables, *described]):
+        raise BadInput(f"{path.name}: at least one table [[run]] is needed")
+    entries: list[Entry] = []
+    for number, table in enumerate(tables, 1):
+        where = f"[[run]] {number}"
+        check_table(table, _RUN, f"{path.name}: {where}")
+        with naming(f"{path.name}: {where}"):
+            entries += _entries({**_merged(defaults, table), **(instead or {})}, where, catalogue, circumstance)
+    if instead:
+        entries = [entry for i, entry in enumerate(entries) if entry.request not in [e.request for e in entries[:i]]]
+    data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
+    return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, _printed(held, path))
+
+
+def _printed(held: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    own = (path.stem,) if path in shipped().values() else ()
+    return tuple(_several(held, "printed")) if "printed" in held else own
+
+
+def _data_entry(table: Mapping[str, Any], where: str, name: str, catalogue: Catalogue) -> DataEntry:
+    check_table(table, _DATA, f"{name}: {where}")
+    with naming(f"{name}: {where}"):
+        if not table.get("task"):
+            raise BadInput("task is needed")
+        classes = catalogue.task(table["task"]).classes
+        for known in table.get("rows", {}).values():
+            if known not in classes:
+                raise UnknownName(f"class of {table['task']}", str(known), classes)
+        splits = tuple(_several(table, "splits"))
+        if wrong := sorted({*splits} - {"train", "valid", "test"}):
+            raise UnknownName("split", wrong[0], ("train", "valid", "test"))
+        rows = table.get("rows", {})
+        return DataEntry(where, table["task"], table.get("row", ""), rows, splits, table.get("other", ""))
+
+
+def _file(name: str) -> Path:
+    path = user_path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise BadInput(f"{name}: a folder; a TOML file, or the name of a suite that ships, is needed")
+    if path.suffix == ".toml" or path.name != name:
+        raise BadInput(f"{name}: no such file")
+    if name not in shipped():
+        raise UnknownName("suite", name, shipped())
+    return shipped()[name]
+
+
+def shipped() -> dict[str, Path]:
+    """The suites that ship with mirbench, by name."""
+    return {path.stem: path for path in sorted(Path(str(files("mirbench.runs") / "suites")).glob("*.toml"))}
+
+
+def titles(*, printed: bool = False) -> dict[str, str]:
+    """The titles of the suites that ship with mirbench, by name; those of printed tables alone, if asked."""
+    held = {name: (path, tomllib.loads(path.read_text("utf-8"))) for name, path in shipped().items()}
+    return {name: str(of["title"]) for name, (path, of) in held.items() if not printed or _printed(of, path)}
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Say in an error which table it comes from."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from error
+
+
+def _merged(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {key: defaults[key] | value for key, value in table.items() if type(value) is dict and key in defaults}
+    return {**defaults, **table, **inner}
+
+
+def _entries(
+    table: Mapping[str, Any], where: str, catalogue: Catalogue, circumstance: Mapping[str, Any]
+) -> Iterator[Entry]:
+    for key in ("task", "method"):
+        if not table.get(key):
+            raise BadInput(f"{key} is needed")
+    windowing = Windowing(_choice(table, "windows"), _choice(table, "average"))
+    sources = _several(table, "source") or [""]
+    for task, method in itertools.product(_several(table, "task"), _several(table, "method")):
+        kind = catalogue.method(method)
+        for source, point in itertools.product(sources if kind.needs else [""], _points(table.get("each", {}))):
+            own = {**table, "set": table.get("set", {}) | point}
+            request = Request(
+                task=task,
+                method=method,
+                source=source or (DEFAULT_SOURCE if kind.needs else ""),
+                seeds=_seeds(table.get("seeds", 5)),
+                folds=(table["fold"],) if "fold" in table else None,
+                params=_params(kind, own["set"]),
+                search=_search(kind, table.get("search", {})),
+                windowing=windowing,
+                **circumstance,
+            )
+            if request.source:
+                options = [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items()]
+                request = replace(request, source_params=parse_source(catalogue.source(request.source), options))
+            words = {"task": task, "method": method, "source": request.source, **point}
+            yield replace(_entry(where, request, own, catalogue), row=_filled(table.get("row", ""), words))
+
+
+def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Catalogue) -> Entry:
+    """An entry, after a look at whether it can be done at all."""
+    said = [f"{name}={as_text(value)}" for name, value in table.get("set", {}).items()]
+    said += [f"{name}: {len(values)} values" for name, values in request.search.items()]
+    said += [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
+    entry = Entry(where, request, ", ".join(said), other=table.get("other", ""), demo_task=table.get("demo-task", ""))
+    try:
+        draft_plan(request, catalogue)
+    except (MissingExtra, NotApplicable) as error:
+        return replace(entry, unable=str(error))
+    return entry
+
+
+def _several(table: Mapping[str, Any], key: str) -> list[str]:
+    given = table.get(key, [])
+    names = given if isinstance(given, list) else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise BadInput(f"{key} must be text or a list of texts, not {as_text(given)}")
+    return names
+
+
+def _choice(table: Mapping[str, Any], key: str) -> Any:
+    known = typing.get_args(typing.get_type_hints(Windowing)[key])
+    value = table.get(key, known[0])
+    if value not in known:
+        raise UnknownName(key, value, known)
+    return value
+
+
+def _seeds(given: int | str | list[Any]) -> tuple[int, ...]:
+    if isinstance(given, list):  # of one number: "3," is that seed, "3" is how many
+        return parse_seeds(",".join(map(as_text, given)) if len(given) != 1 else f"{given[0]}-{given[0]}", "seeds")
+    return parse_seeds(str(given), "seeds")
+
+
+def _params(method: type[Method], table: Mapping[str, Any]) -> dict[str, Any]:
+    return parse_method(method, [f"{name}={as_text(value)}" for name, value in table.items()], "set")
+
+
+def _search(method: type[Method], table: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {
+        name: [parse_method(method, [f"{name}={as_text(value)}"], "search")[name] for value in values]
+        for name, values in listed("search", table).items()
+    }
+
+
+def _points(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the values of ``each``; a single empty one without."""
+    return list(grid(listed("each", table)))
+
+
+def _filled(row: str, words: Mapping[str, Any]) -> str:
+    for name, value in words.items():
+        row = row.replace(f"{{{name}}}", as_text(value))
+    return row

@@ -1,0 +1,138 @@
+"""What a source is: the card of a pretrained network, its files of weights, and what its stages hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Activations", "SourceCard", "Stage", "WeightFile"]
+
+Stage = Literal["frontend", "body", "layers", "pooled", "head"]
+"""What a source may offer. ``frontend``, ``body`` and ``head`` are its differentiable stages; ``layers`` are the
+hidden states of its body and ``pooled`` is its embedding."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of pretrained weights: where it is published and what it hashes to.
+
+    Parameters
+    ----------
+    sha256 : str
+        Its first digits where no more are published (torch.hub puts 8 into names). "" where nobody has published it:
+        the file is taken as it comes, and its own hash tells its results apart.
+    n_bytes : int
+        0 where it is not known.
+    """
+
+    file_name: str
+    url: str
+    sha256: str = ""
+    n_bytes: int = 0
+
+    @property
+    def checksum(self) -> str:
+        """Its hash for people."""
+        more = "…" if len(self.sha256) < 64 else ""
+        return f"sha256:{self.sha256}{more}" if self.sha256 else "no checksum"
+
+    @property
+    def size(self) -> str:
+        """Its size for people."""
+        return f"{self.n_bytes / 1e6:.1f} MB" if self.n_bytes else "size unknown"
+
+
+@dataclass(frozen=True)
+class SourceCard:
+    """The facts of a pretrained network.
+
+    Parameters
+    ----------
+    kind : {"network", "embedding", "precomputed"}
+        What it is.
+    offers : tuple of str
+        Which stages it has; see `Stage`.
+    sample_rate, seconds : int, float
+        Rate in Hz and length of the window that it takes; these and the counts below are 0 where there is no network.
+    accepts : tuple of str
+        Kinds of file that its network can begin from: "audio", "picture".
+    n_bands, n_frames : int
+        Shape of the picture that its front end makes; 0 where it has none.
+    n_features, n_outputs : int
+        Width of `pooled`, and number of its own classes.
+    n_layers : int
+        Number of hidden layers that `body` can return.
+    n_parameters : int
+        Parameters of the network as published.
+    labels : str
+        Name of the list of its own classes, for people.
+    missing : str
+        Why it cannot be used on this machine, and what to do, in one line; "" where it can. A run with it is recorded
+        as skipped.
+    trained_on : tuple of str
+        Data sets whose audio it has seen, in the words of ``Task.datasets``.
+    builder : str
+        "module:function" that takes the folder or file of its weights and its options and returns the network.
+    activation : {"sigmoid", "softmax"}
+        What makes probabilities of its logits.
+    version : str
+        Raised when our code of the network changes what it computes.
+    weights, hub, packaged, file, shipped
+        Where it comes from: published files, a Hugging Face repository, a file of this package ("module:file"), a file
+        of precomputed features, or the name of features that ship with the task's data set.
+    extra_weights : mapping of str to WeightFile
+        A further file that an option needs at one of its values, by "option=value"; the builder takes it after the
+        first.
+    options : mapping
+        Options of the builder with their defaults, set by ``--source-set``. One that is called as a field here
+        (``seconds``) takes the field's place.
+    choices : mapping of str to tuple of str or int
+        The values that an option accepts, where they are few: others are refused before weights are looked for.
+    """
+
+    name: str
+    title: str
+    kind: Literal["network", "embedding", "precomputed"]
+    offers: tuple[Stage, ...]
+    builder: str
+    sample_rate: int = 0
+    seconds: float = 0.0
+    n_bands: int = 0
+    n_frames: int = 0
+    n_features: int = 0
+    n_outputs: int = 0
+    n_layers: int = 0
+    n_parameters: int = 0
+    labels: str = ""
+    trained_on: tuple[str, ...] = ()
+    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    version: str = "1"
+    weights: tuple[WeightFile, ...] = ()
+    extra_weights: Mapping[str, WeightFile] = field(default_factory=dict)
+    hub: str = ""
+    packaged: str = ""
+    file: str = ""
+    shipped: str = ""
+    accepts: tuple[Literal["audio", "picture"], ...] = ("audio",)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
+    reference: str = ""
+    license: str = ""
+    notes: tuple[str, ...] = ()
+    missing: str = ""
+
+
+@dataclass
+class Activations:
+    """What the body of a source computes.
+
+    Parameters
+    ----------
+    pooled : Tensor, shape (n, n_features)
+    layers : dict of int to Tensor, shape (n, n_tokens, width)
+        Only the layers that were asked for; class tokens are left out.
+    """
+
+    pooled: Any
+    layers: dict[int, Any] = field(default_factory=dict)

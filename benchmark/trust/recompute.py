@@ -1,0 +1,107 @@
+"""What can be computed again of a record: whether its scores are scores, its labels labels, and its metrics theirs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mirbench import metrics
+from mirbench.record import RunRecord
+from mirbench.runs.store import Scores, target_hashes
+from mirbench.types import FloatArray, Targets
+
+__all__ = ["RTOL", "misshapen", "recomputed", "wrong_metrics", "wrong_targets"]
+
+RTOL = 1e-9
+"""How far a metric may be from the one on record: other builds of numpy add in another order, and no further."""
+
+
+def misshapen(record: RunRecord, scores: Scores) -> Iterator[str]:
+    """Whether the arrays fit one another and the record."""
+    n_clips = len(scores.clip_ids)
+    n_classes = len(record.classes) or scores.targets.value.shape[1]  # records of mirbench 0.1.0 name no classes
+    lengths = {len(part) for part in (scores.groups, scores.hashes, scores.targets.known, scores.clip_ids)}
+    if lengths != {n_clips} or scores.targets.known.shape != scores.targets.value.shape:
+        yield "scores.npz: its arrays are of different lengths"
+        return
+    try:
+        metrics.validate(scores.scores, scores.targets, n_clips, n_classes)
+    except ValueError as error:
+        yield f"scores.npz: {error}"
+    if record.n_clips.get("test") != n_clips or n_clips == 0:
+        yield f"has {record.n_clips.get('test')} test clips on record and {n_clips} in scores.npz"
+    if twice := [name for name, count in Counter(scores.clip_ids.tolist()).items() if count > 1]:
+        yield f"scores.npz: the clip {twice[0]} is there twice"
+    if scores.targets.kind not in (record.kind or scores.targets.kind, "single-label", "multi-label"):
+        yield f"scores.npz: is of a {scores.targets.kind} task"
+    elif record.kind and scores.targets.kind != record.kind:
+        yield f"is {record.kind} on record and {scores.targets.kind} in scores.npz"
+
+
+def wrong_targets(scores: Scores) -> Iterator[str]:
+    """Whether the labels are labels, and those that were hashed."""
+    value, known = scores.targets.value, scores.targets.known
+    if not ((value >= 0) & (value <= 1)).all():
+        yield "scores.npz: a label is not between 0 and 1"
+        return
+    one = ((value == 1).sum(axis=1) == 1) & ((value != 0).sum(axis=1) == 1) & known.all(axis=1)
+    if scores.targets.kind == "single-label" and not one.all():
+        yield f"scores.npz: the clip {scores.clip_ids[~one][0]} has not exactly one class"
+        return
+    ids, wrong = scores.clip_ids, target_hashes(scores.clip_ids, scores.targets) != scores.hashes
+    if wrong.any():
+        yield f"scores.npz: id or labels of {wrong.sum()} clips are not those hashed (first: {ids[wrong][0]})"
+
+
+def wrong_metrics(record: RunRecord, scores: Scores) -> Iterator[str]:
+    """Whether metrics are what the scores give."""
+    if strange := [name for name in record.metrics if name not in metrics.METRICS]:
+        yield f"has a metric called {strange[0]}, which this mirbench does not know"
+    kind = scores.targets.kind
+    names = [name for name in record.metrics if name not in strange]
+    if undefined := [name for name in names if kind not in metrics.METRICS[name].task_kinds]:
+        yield f"has {undefined[0]}, which is not defined for {kind} tasks"
+        return
+    if not names:
+        yield "is done and has no metrics"
+        return
+    found = recomputed(names, scores.scores, scores.targets)
+    counts = metrics.n_scored(found)
+    if unequal := [line for name in names for line in _unequal(name, record.metrics[name], found[name])]:
+        yield unequal[0] + (f" (and {len(unequal) - 1} other metrics differ)" if len(unequal) > 1 else "")
+    elif dict(record.n_scored) != counts:
+        yield f"n_scored is {dict(record.n_scored)} on record and {counts} by its scores"
+
+
+def recomputed(names: Sequence[str], scores: FloatArray, targets: Targets) -> dict[str, Any]:
+    """`metrics.evaluate`, in half of the time: a mean over classes is taken of the values beside it."""
+    means = {name: part for name in names if (part := metrics.METRICS[name].per_class) in names}
+    found = metrics.evaluate(tuple(name for name in names if name not in means), scores, targets)
+    for name, part in means.items():
+        defined = [value for value in found[part] if value is not None]
+        found[name] = float(np.mean(defined)) if defined else None
+    return found
+
+
+def _unequal(name: str, recorded: Any, found: Any) -> Iterator[str]:
+    """How a metric on record differs from one that was computed again."""
+    ours = np.array(found, dtype=np.float64)
+    try:
+        theirs = np.array(recorded, dtype=np.float64)
+    except (TypeError, ValueError):
+        theirs = np.empty((0, 0, 0))
+    if theirs.shape != ours.shape:
+        yield f"{name} on record is not numbers of the shape that its scores give"
+        return
+    off = np.argwhere(~np.isclose(theirs, ours, rtol=RTOL, atol=1e-12, equal_nan=True))
+    if len(off):
+        place = tuple(off[0])
+        where = f" in {len(off)} of {ours.size} places, the first {list(map(int, place))}," if place else ""
+        yield f"{name}{where} is {_said(theirs[place])} on record and {_said(ours[place])} by its scores"
+
+
+def _said(value: float) -> str:
+    return "undefined" if np.isnan(value) else repr(float(value))

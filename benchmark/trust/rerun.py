@@ -1,0 +1,228 @@
+"""Runs on record done again, and what came of them compared: the only check that a record is true of its method.
+
+The same torch, device, threads and kind of processor give the same scores to the bit, which is why a run repeats its
+seed. Others add in another order; `TOLERANCE` is what that may do to a score.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirbench import metrics
+from mirbench.errors import BadInput, MirbenchError
+from mirbench.progress import Progress
+from mirbench.record import RunRecord, RunSpec
+from mirbench.registry import Catalogue
+from mirbench.runs.plan import Request, make_plan
+from mirbench.runs.runner import run
+from mirbench.runs.store import RunStore, Scores
+
+__all__ = ["TOLERANCE", "Repeat", "choose", "parse_places", "repeat", "request_of"]
+
+TOLERANCE = 1e-3
+"""How far a score may be from the one on record. Two threads in place of one moved the scores of probes and of a layer
+mixture by up to 1.2e-7, and those of a small CNN after two epochs by 1.1e-5; longer training may drift further, which
+`--tolerance` is for, and the clips that change."""
+
+_Run = tuple[Path, RunRecord]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """What came of doing a run again.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the record.
+    unable : str
+        Why there is nothing to compare; "" where there is.
+    deviation : float
+        The largest difference of a score.
+    n_changed, n_clips : int
+        Clips that are predicted otherwise, of so many.
+    metrics : mapping of str to (float or None, float or None)
+        On record and again, of every metric that is one number.
+    """
+
+    folder: Path
+    unable: str = ""
+    deviation: float = 0.0
+    n_changed: int = 0
+    n_clips: int = 0
+    metrics: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+    def within(self, tolerance: float) -> bool:
+        """Whether it was repeated, and no score is further than that from the one on record."""
+        return not self.unable and self.deviation <= tolerance
+
+    def __str__(self) -> str:
+        if self.unable:
+            return self.unable
+        if self.deviation == 0:
+            return f"repeated, and the same to the bit on {self.n_clips} clips"
+        moved = {name: pair for name, pair in self.metrics.items() if pair[0] != pair[1]}
+        said = [f"{name} {_said(old)} -> {_said(new)}" for name, (old, new) in moved.items()]
+        changed = f"{self.n_changed} of {self.n_clips} clips are predicted otherwise"
+        return f"repeated: scores differ by up to {self.deviation:.2g}; {'; '.join([changed, *said])}"
+
+
+def _said(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def choose(runs: Sequence[_Run], which: Sequence[str]) -> list[_Run]:
+    """The runs to repeat.
+
+    Parameters
+    ----------
+    runs : sequence of (folder, record)
+    which : sequence of str
+        Keys of runs, or how they begin; "all"; or nothing, for the run of each system (all that was asked alike but
+        fold and seed) that took the least time.
+
+    Raises
+    ------
+    BadInput
+        If no run is called so.
+    """
+    able = [run for run in runs if run[1].status == "done" and run[1].spec.method != "ensemble"]
+    if not which:
+        systems: dict[str, _Run] = {}
+        for run in sorted(able, key=lambda run: (_seconds(run[1]), run[1].spec.key)):
+            systems.setdefault(replace(run[1].spec, fold=0, seed=0).key, run)
+        return sorted(systems.values(), key=lambda run: run[0])
+    if "all" in which:
+        return able
+    if lost := [word for word in which if not any(run[1].spec.key.startswith(word) for run in able)]:
+        raise BadInput(
+            f"--only {lost[0]}: no run that can be repeated has a key that begins so; a key, or all, is needed"
+        )
+    return [run for run in able if run[1].spec.key.startswith(tuple(which))]
+
+
+def _seconds(record: RunRecord) -> float:
+    return sum(record.seconds.get(phase) or 0.0 for phase in ("features", "train", "inference"))
+
+
+def parse_places(texts: Sequence[str]) -> dict[str, str]:
+    """``--as folder:songs=folder:/music/songs``: where a task lies that records call by a short name."""
+    places = {}
+    for text in texts:
+        name, equals, place = text.partition("=")
+        if not (name and equals and place):
+            raise BadInput(f"--as {text}: NAME=TASK is needed, as in --as folder:songs=folder:/music/songs")
+        places[name] = place
+    return places
+
+
+def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) -> Request:
+    """The request of a run on record.
+
+    Parameters
+    ----------
+    places : mapping of str to str
+        See `parse_places`; what follows the name, modifiers of the task, is kept.
+    circumstance
+        Fields of `Request` that are not in the record: data, weights, runs, device …
+    """
+    task = spec.task
+    for name, place in places.items():
+        if task == name or task.startswith(f"{name}+"):
+            task = place + task.removeprefix(name)
+            break
+    return Request(
+        task=task,
+        method=spec.method,
+        source=spec.source,
+        seeds=(spec.seed,),
+        folds=(spec.fold,),
+        params=_tuples(spec.params),
+        search={name: tuple(_tuples(values)) for name, values in spec.search.items()},
+        source_params=spec.source_params,
+        windowing=spec.windowing,
+        precision=spec.precision,
+        **circumstance,
+    )
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that hyperparameters are."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def repeat(
+    run_on_record: _Run, catalogue: Catalogue, places: Mapping[str, str], progress: Progress, **circumstance: Any
+) -> Repeat:
+    """Do a run again, in a folder that is thrown away, and compare; see `request_of`."""
+    folder, record = run_on_record
+    hint = ""
+    if ":" in record.spec.task and not places:
+        base = record.spec.task.partition("+")[0]
+        hint = f" (say where it is: --as {base}={base.partition(':')[0]}:PATH)"
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            request = request_of(record.spec, places, runs=Path(work), **circumstance)
+            plan = make_plan(request, catalogue, progress)
+            if plan.unable:
+                return Repeat(folder, f"cannot be repeated here: {plan.unable}")
+            if other := list(differences(record.spec, plan.specs[0])):
+                return Repeat(folder, f"cannot be compared: {'; '.join(other)}")
+            (outcome,) = run(request, catalogue, progress)
+            if outcome.record.status != "done":
+                return Repeat(folder, f"is {outcome.record.status} when it is repeated: {outcome.record.reason}")
+            return _compared(folder, record, outcome.record, RunStore(Path(work)).scores(outcome.folder))
+        except MirbenchError as error:
+            return Repeat(folder, f"cannot be repeated here: {error}{hint}")
+
+
+def differences(recorded: RunSpec, now: RunSpec) -> Iterator[str]:
+    """What is asked otherwise now, a text for each field."""
+    for name, old in _plain(recorded).items():
+        new = _plain(now)[name]
+        if name in ("params", "source_params") and isinstance(old, Mapping):
+            for part in sorted({*old, *new}):
+                if old.get(part, "—") != new.get(part, "—"):
+                    yield f"{part} is {old.get(part, '—')} on record and {new.get(part, '—')} here"
+        elif old != new and name.endswith("_sha256"):
+            what = {"audio_sha256": "clips, labels or audio", "source_sha256": "weights"}[name]
+            yield f"{what} are other ones (hash {old[:8] or 'none'} on record, {new[:8] or 'none'} here)"
+        elif old != new:
+            yield f"{name} is {old} on record and {new} here"
+
+
+def _plain(spec: RunSpec) -> dict[str, Any]:
+    fields: dict[str, Any] = _tuples(dataclasses.asdict(spec))
+    return fields
+
+
+def _compared(folder: Path, record: RunRecord, again: RunRecord, scores: Scores) -> Repeat:
+    old = RunStore(folder).scores(folder)
+    order, other = np.argsort(old.clip_ids), np.argsort(scores.clip_ids)
+    if not np.array_equal(old.hashes[order], scores.hashes[other]):
+        return Repeat(folder, "cannot be compared: its test clips or labels are other ones")
+    ours, theirs = scores.take(other), old.take(order)
+    names = [name for name in record.metrics if metrics.METRICS[name].kind == "value"]
+    return Repeat(
+        folder,
+        deviation=float(np.abs(ours.scores.astype(np.float64) - theirs.scores).max()),
+        n_changed=int((_decided(ours) != _decided(theirs)).any(axis=1).sum()),
+        n_clips=len(ours.scores),
+        metrics={name: (record.metrics[name], again.metrics.get(name)) for name in names},
+    )
+
+
+def _decided(scores: Scores) -> Any:
+    """What is predicted of each clip: its class, or every class scored 0.5 or more."""
+    if scores.targets.kind == "single-label":
+        return scores.scores.argmax(axis=1)[:, None]
+    return scores.scores >= 0.5

@@ -1,0 +1,93 @@
+"""Reading records of somebody else: sizes and types are looked at before anything is read, and nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from mirbench.errors import BadInput
+from mirbench.record import RunRecord
+from mirbench.runs.store import read_record
+
+__all__ = ["read_record_of", "safe", "unreadable_scores"]
+
+_MAX_RECORD = 2**24  # bytes
+_MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
+
+_ARRAYS = {
+    "clip_ids": ("U", 1), "groups": ("U", 1), "scores": ("f4", 2), "target_value": ("f4", 2),
+    "target_known": ("b1", 2), "target_kind": ("U", 0), "target_hashes": ("S16", 1),
+}  # fmt: skip
+"""Of scores.npz: how the dtype of each array begins, and its number of axes."""
+
+
+def safe(text: object, length: int = 400) -> str:
+    """A text of somebody else's as one printable line."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in str(text))
+    return line if len(line) <= length else line[:length] + " …"
+
+
+def read_record_of(folder: Path) -> RunRecord:
+    """The record, which must be one JSON value that names no field twice."""
+    path = folder / "record.json"
+    if not path.is_file() or path.stat().st_size > _MAX_RECORD:
+        raise BadInput(f"record.json: a file of at most {_MAX_RECORD // 2**20} MB is needed")
+    record = read_record(path)
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_doubles)
+    return record
+
+
+def _refuse_doubles(pairs: Sequence[tuple[str, Any]]) -> None:
+    if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+        raise BadInput(f"record.json: names '{twice[0]}' twice")
+
+
+def unreadable_scores(path: Path) -> Iterator[str]:
+    """What is wrong with the container of scores; looks at nothing but its table of contents and headers."""
+    if not path.is_file():
+        yield "scores.npz: no such file"
+        return
+    try:
+        with zipfile.ZipFile(path) as held:
+            yield from _strange_members(held)
+    except (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
+        yield f"scores.npz: not readable as scores ({e})"
+
+
+def _strange_members(held: zipfile.ZipFile) -> Iterator[str]:
+    members = held.infolist()
+    names = [member.filename.removesuffix(".npy") for member in members]
+    if strange := [name for name in names if name not in _ARRAYS or names.count(name) > 1]:
+        yield f"scores.npz: holds {safe(strange[0], 80)!r}, which scores do not have, or have once"
+    elif sum(member.file_size for member in members) > _MAX_SCORES:
+        yield f"scores.npz: unpacks to more than {_MAX_SCORES // 2**20} MB"
+    elif any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        yield "scores.npz: is packed in a way that numpy does not pack"
+    else:
+        for name, member in zip(names, members, strict=True):
+            with held.open(member) as stream:
+                yield from _strange_array(name, stream, member.file_size)
+
+
+def _strange_array(name: str, stream: Any, size: int) -> Iterator[str]:
+    """What is wrong with the header of an array: a pickle, another type, a shape that is not what follows."""
+    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(npy.read_magic(stream))
+    if read is None:
+        yield f"scores.npz: {name} is of a format that numpy does not write for scores"
+        return
+    shape, _, dtype = read(stream)
+    begins, n_axes = _ARRAYS[name]
+    if dtype.hasobject:
+        yield f"scores.npz: {name} is a pickle, which is not read"
+    elif not f"{dtype.kind}{dtype.itemsize}".startswith(begins) or len(shape) != n_axes:
+        yield f"scores.npz: {name} is an array of {dtype} of shape {shape}; {begins} with {n_axes} axes is needed"
+    elif min(shape, default=0) < 0 or int(np.prod(shape, dtype=object)) * dtype.itemsize != size - stream.tell():
+        yield f"scores.npz: {name} says it has shape {shape}, and holds {size - stream.tell()} bytes"

@@ -1,0 +1,1 @@
+"""Features made by hand (Marsyas, MFCC codebooks, sparse codes) and the classifiers on them."""

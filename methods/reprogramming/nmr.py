@@ -1,0 +1,233 @@
+"""Neural model reprogramming: a frozen source learns a new task through what is put before one of its stages.
+
+Three places: before the front end (II-NMR, noise on the waveform), before the body (ID-NMR, a CNN on the picture),
+before the head (IDS-NMR, scale and shift of the embedding from a hidden layer). Behind all three, many source classes
+are mapped to one class of the task. The defaults are the paper's; where the authors' code differs, the option is a
+hyperparameter.
+
+References
+----------
+Hung, Yang, Chen, Lerch (2022), Low-resource music genre classification with cross-modal neural model reprogramming,
+arXiv:2211.01317; code: biboamy/music-repro.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from mirbench import AnySplit, Context
+from mirbench.errors import BadInput, NotApplicable
+from mirbench.methods.reprogramming.adapters import (
+    InputNoise,
+    LabelMapping,
+    PictureTransform,
+    Reprogrammed,
+    SkipTransform,
+    SourceHead,
+    fresh_head,
+)
+from mirbench.methods.reprogramming.outputs import outputs_per_class
+from mirbench.methods.training import Draw, Inputs, Loss, Phase, masked_bce
+from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
+from mirbench.source import SourceCard
+from mirbench.types import FloatArray, Split
+
+__all__ = ["IdNmr", "IdsNmr", "IiNmr", "skip_layer"]
+
+_SPEECH = ("speechatt", "speechatt-port")
+
+
+def skip_layer(card: SourceCard) -> int:
+    """Three quarters up the body: block 8 of AST's 12 (from 0), the paper's, and the like place in other sources."""
+    return max(0, round(0.75 * card.n_layers) - 1)
+
+
+@dataclass(frozen=True)
+class _Reprogramming(NetworkMethod):
+    """What the three have in common; the recipe is the paper's, Adam for 100 epochs at 1e-4.
+
+    Parameters
+    ----------
+    outputs_per_class : int or None
+        Source classes a class; None as in the paper (5, or 2 for SpeechATT).
+    mapping : {"mean-prob", "sum-logit"}
+        Averaged probabilities (paper) or summed logits (authors' code). See `LabelMapping`.
+    source_head : {"pretrained", "random-frozen"}
+        The source's own classifier (paper), or one at random weights (authors' code as released).
+    items : {"chunks", "1000-crops"}
+        Every window once an epoch (paper), or 1000 random crops of 10 s (authors' code; see
+        `mirbench.methods.training.schedules.hung2022_clips`).
+    schedule : {"paper", "authors-code"}
+        Adam throughout, or Adam for 80 epochs and then SGD from the best; the latter has its own rates.
+    """
+
+    outputs_per_class: int | None = None
+    mapping: Literal["mean-prob", "sum-logit"] = "mean-prob"
+    source_head: Literal["pretrained", "random-frozen"] = "pretrained"
+    items: Literal["chunks", "1000-crops"] = "chunks"
+    schedule: Literal["paper", "authors-code"] = "paper"
+
+    version: ClassVar[str] = "2"
+    entry = ""
+
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
+        """The trainable part."""
+        raise NotImplementedError
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The same from audio (n, n_samples), computed now, without gradient."""
+        raise NotImplementedError
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """The adapter, the frozen source behind it, and the label mapping."""
+        card = context.source.card
+        n_classes = len(split.classes)
+        per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
+        mapping = LabelMapping(n_classes, per_class, self.mapping, card.activation)
+        adapter = self.adapter(card, context, split)
+        source = context.source.network
+        own = self.source_head == "pretrained"
+        head = SourceHead(source) if own else fresh_head(card.n_features, card.n_outputs)
+        return Reprogrammed(adapter, source, self.entry, nn.Sequential(head, mapping))
+
+    def loss(self, kind: str) -> Loss:
+        """Binary cross entropy on every class, also where a clip has one."""
+        return masked_bce
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the schedule that was chosen."""
+        if self.schedule == "paper":
+            return super().phases()
+        return hung2022_phases(self.epochs)
+
+    def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
+        """Random crops as in the authors' code; a crop that spans several windows averages their logits in the loss."""
+        if self.items == "chunks":
+            return None
+        card = context.source.card
+        pieces = max(1, round(CROP_SECONDS / card.seconds))
+
+        def inputs(crops: FloatArray) -> tuple[Tensor, ...]:
+            audio = context.source.tensor(crops).reshape(len(crops) * pieces, -1)
+            with torch.no_grad():
+                return self.live_inputs(context, audio)
+
+        order = hung2022_clips(len(train), self.batch_size)
+        return crop_draw(context, train, card.sample_rate, pieces * card.seconds, order, inputs, pieces)
+
+
+@dataclass(frozen=True)
+class IiNmr(_Reprogramming):
+    """II-NMR: input-independent reprogramming, one learnt waveform added to every window."""
+
+    name, needs, entry = "ii-nmr", ("body", "head"), "frontend"
+
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
+        """A waveform of one window."""
+        return InputNoise(round(card.sample_rate * card.seconds))
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Audio windows."""
+        return Inputs.of(context.source.audio(split))
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The audio itself."""
+        return (audio,)
+
+
+@dataclass(frozen=True)
+class IdNmr(_Reprogramming):
+    """ID-NMR: input-dependent reprogramming, a CNN over time that replaces the picture.
+
+    Parameters
+    ----------
+    channels : int or None
+        None is 135, which gives the printed count (the paper's text says 136), and 140 for SpeechATT.
+    """
+
+    channels: int | None = None
+
+    name, needs, entry = "id-nmr", ("frontend", "body", "head"), "body"
+
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
+        """The CNN."""
+        return PictureTransform(self._n_bands(context, split), self.channels or (140 if card.name in _SPEECH else 135))
+
+    def _n_bands(self, context: Context, split: AnySplit) -> int:
+        """Of what is heard, for an option of the source may change what its card says."""
+        shape = context.source.entry(split).values.shape
+        if shape[1] != 1:
+            raise NotApplicable(f"{self.name} changes spectrograms; the clips of this task are pictures in colour")
+        return int(shape[2])
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Pictures."""
+        return Inputs.of(context.source.pictures(split))
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The front end's picture."""
+        return (context.source.network.frontend(audio),)
+
+
+@dataclass(frozen=True)
+class IdsNmr(_Reprogramming):
+    """IDS-NMR: ID-NMR with skip, a CNN on a hidden layer that scales and shifts the embedding before the head.
+
+    Nothing that is trained precedes the body, so the body runs once for each window, ever.
+
+    Parameters
+    ----------
+    channels : int or None
+        None is 54, which gives the printed count (the paper's text says 136), and 130 for SpeechATT.
+    layer : int or None
+        None is three quarters up the body: block 8 of AST, the paper's.
+    injection : {"scale-shift", "add"}
+        See `SkipTransform`; the printed count is that of scale-shift.
+    gain : {"auto", "plain", "one-plus"}
+        "auto" is plain, and one-plus for SpeechATT, as in the authors' code.
+    """
+
+    channels: int | None = None
+    layer: int | None = None
+    injection: Literal["scale-shift", "add"] = "scale-shift"
+    gain: Literal["auto", "plain", "one-plus"] = "auto"
+
+    name, needs, entry = "ids-nmr", ("layers", "pooled", "head"), "head"
+
+    def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
+        """The skip."""
+        speech = card.name in _SPEECH
+        return SkipTransform(
+            self._width(context, split),
+            self.channels or (130 if speech else 54),
+            card.n_features,
+            stride=3 if speech else 1,
+            injection=self.injection,
+            one_plus=self.gain == "one-plus" or (self.gain == "auto" and speech),
+        )
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """Tokens of the hidden layer, and the embedding."""
+        return Inputs.of(*context.source.layer_and_pooled(split, self._layer(context.source.card)))
+
+    def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
+        """The same from the body, now."""
+        k = self._layer(context.source.card)
+        network = context.source.network
+        found = network.body(network.frontend(audio), layers=(k,))
+        return found.layers[k], found.pooled
+
+    def _layer(self, card: SourceCard) -> int:
+        layer = skip_layer(card) if self.layer is None else self.layer
+        if not 0 <= layer < card.n_layers:
+            raise BadInput(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
+        return layer
+
+    def _width(self, context: Context, split: AnySplit) -> int:
+        tokens: Any = context.source.layer(split, self._layer(context.source.card)).values
+        return int(tokens.shape[2])

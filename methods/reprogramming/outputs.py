@@ -1,0 +1,64 @@
+"""What makes the task's logits of a source's embedding: a new head, or a mapping of the source's own classes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import nn
+
+from mirbench.errors import BadInput, NotApplicable
+from mirbench.methods.reprogramming.adapters import LabelMapping, SourceHead, new_head
+from mirbench.source import SourceCard
+
+__all__ = ["OutputMapping", "output", "outputs_per_class"]
+
+OutputMapping = Literal["new-head", "fc527", "many-to-one"]
+"""A new layer norm and linear layer in place of the source's head, a linear layer on the logits of the source's own
+head (527 for AudioSet), or averages of its probabilities (`LabelMapping`), with nothing to learn."""
+
+
+def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> int:
+    """How many source classes each class of the task owns: 5 (AST) or 2 (SpeechATT) in hung2022's code, 1 if need be.
+
+    Raises
+    ------
+    NotApplicable
+        If the source has too few classes.
+    BadInput
+        If fewer than one is wanted.
+    """
+    if wanted is not None and wanted < 1:
+        raise BadInput(f"outputs_per_class={wanted}; 1 at least is needed")
+    fits = card.n_outputs // n_classes
+    chosen = wanted or next((n for n in (5, 2) if n <= fits), 1)
+    if chosen > fits:
+        raise NotApplicable(
+            f"{chosen} outputs of {card.name} for each of {n_classes} classes are {chosen * n_classes}; it has "
+            f"{card.n_outputs}: set outputs_per_class to {fits} or less"
+            if fits
+            else f"{card.name} has {card.n_outputs} classes, fewer than the {n_classes} of the task"
+        )
+    return chosen
+
+
+def output(kind: OutputMapping, card: SourceCard, head: Any, n_classes: int, per_class: int | None = None) -> nn.Module:
+    """The module (n, n_features) -> (n, n_classes) logits.
+
+    Parameters
+    ----------
+    head : network
+        Whose `head` is used; frozen if the network is, and out of the state.
+
+    Raises
+    ------
+    NotApplicable
+        If the source has no classes of its own, or too few.
+    """
+    if kind == "new-head":
+        return new_head(card.n_features, n_classes)
+    if "head" not in card.offers:
+        raise NotApplicable(f"{card.name} has no classes of its own to map ({kind}); take the new head")
+    if kind == "fc527":
+        return nn.Sequential(SourceHead(head), nn.Linear(card.n_outputs, n_classes))
+    mapping = LabelMapping(n_classes, outputs_per_class(card, n_classes, per_class), "mean-prob", card.activation)
+    return nn.Sequential(SourceHead(head), mapping)

@@ -1,0 +1,1 @@
+"""The synthesised sounds that the shipped source `nano` was trained on."""

@@ -1,0 +1,1 @@
+"""The music taggers: their layers, their networks, and the recipes that train them."""

@@ -1,0 +1,143 @@
+"""What every method that trains a network has in common: a module, what it is fed, and a recipe make a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mirbench import AnySplit, Context
+from mirbench.errors import BadInput, NotApplicable
+from mirbench.method import Fitted
+from mirbench.methods.training import (
+    Draw,
+    Inputs,
+    Loss,
+    Phase,
+    Recipe,
+    cross_entropy,
+    fit_module,
+    masked_bce,
+    predictor,
+    seeded,
+)  # fmt: skip
+from mirbench.runs.measure import count_parameters
+from mirbench.types import BlindSplit, FloatArray, Split
+
+__all__ = ["NetworkMethod"]
+
+
+@dataclass(frozen=True)
+class NetworkMethod:
+    """A method that trains a torch module; a subclass says which, on what, and how.
+
+    Parameters
+    ----------
+    epochs, lr, weight_decay, batch_size
+        Adam, unless a subclass says otherwise.
+    accumulate : int
+        Parts in which a batch is computed, for machines with little memory; batch norm sees the parts.
+    """
+
+    epochs: int = 100
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    batch_size: int = 16
+    accumulate: int = 1
+
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.lr <= 0:
+            raise BadInput(f"{self.name}: epochs, batch_size and accumulate must be at least 1, lr above 0")
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        """What is trained, freshly made, from windows to one logit a class; frozen parts stay out of its state.
+
+        Nothing but classes and sizes may be taken from `split`, which is a blind one when a model is restored.
+        """
+        raise NotImplementedError
+
+    def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
+        """Put what is known from train before training (means, scales) into the module's buffers."""
+
+    def inputs(self, context: Context, split: AnySplit) -> Inputs:
+        """What the module is fed."""
+        raise NotImplementedError
+
+    def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
+        """Batches of an epoch; None is every window of train once, in random order."""
+        return None
+
+    def loss(self, kind: str) -> Loss:
+        """Cross entropy for one class a clip, else masked binary cross entropy."""
+        return cross_entropy if kind == "single-label" else masked_bce
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Adam at a constant rate."""
+        return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay),)
+
+    def recipe(self, module: nn.Module, kind: str) -> Recipe:
+        """How the module is trained."""
+        return Recipe(self.phases(), self.batch_size, self.loss(kind), accumulate=self.accumulate)
+
+    def state(self, module: nn.Module) -> Mapping[str, Tensor]:
+        """What is stored of a trained module."""
+        return module.state_dict()
+
+    def load(self, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+        """Put what was stored into a fresh module."""
+        module.load_state_dict(state)
+
+    def n_total(self, module: nn.Module, context: Context) -> int | None:
+        """The source and what was learnt, together; None where that is their sum."""
+        return None
+
+    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
+        """Train on train, keep the epoch that is best on valid."""
+        with seeded(seed, context.device):
+            module = self.module(context, train).to(context.device)
+        if not count_parameters(module, trainable=True):
+            raise NotApplicable(f"{self.name}: with these settings there is nothing to learn")
+        self.prepare(module, context, train)
+        learnt = fit_module(
+            module,
+            lambda split: self.inputs(context, split),
+            train,
+            valid,
+            context,
+            self.recipe(module, train.task.kind),
+            seed=seed,
+            independent=self._independent(train),
+            draw=self.draw(context, train, seed),
+            what=f"{self.name} seed {seed}",
+        )
+        state = {name: value.cpu().numpy() for name, value in self.state(module).items()}
+        return Fitted(
+            learnt.predict,
+            count_parameters(module, trainable=True),
+            state,
+            learnt.history,
+            learnt.valid_score,
+            self.n_total(module, context),
+        )
+
+    def restore(
+        self, state: Mapping[str, Any], split: BlindSplit, context: Context
+    ) -> Callable[[BlindSplit], FloatArray]:
+        """`predict` of an earlier fit, from its state."""
+        with seeded(0, context.device):
+            module = self.module(context, split).to(context.device)
+        self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
+        return predictor(
+            module.eval(), lambda split: self.inputs(context, split), context, independent=self._independent(split)
+        )
+
+    def _independent(self, split: AnySplit) -> bool:
+        """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""
+        return self.loss(split.task.kind if isinstance(split, Split) else split.kind) is masked_bce

@@ -1,0 +1,146 @@
+"""What the audit hears of a stretch of audio: a digest of its samples, level, clipping, and a fingerprint.
+
+A picture is looked at instead, and only its file's digest is told. A stretch is decoded once: what was heard is
+remembered in an SQLite file by path, size and modification time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mirbench.errors import BadAudio
+from mirbench.features import audio, pictures
+from mirbench.progress import Progress
+from mirbench.tasks.audit import fingerprint
+from mirbench.types import Excerpt, FloatArray
+
+__all__ = ["Heard", "file_digest", "listen"]
+
+_FULL_SCALE, _RUN = 0.999, 3  # a run is so many samples of at least this level in a row
+# another number where any column comes to mean something else, as when fingerprints change
+_TABLE = "CREATE TABLE IF NOT EXISTS heard2 (key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB)"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What listening to a stretch told.
+
+    Parameters
+    ----------
+    digest : str
+        SHA-256 of the rate and the samples in 16 bits, or of a picture's file.
+    seconds : float
+        Length of the stretch; 0 for a picture.
+    peak : float
+        Largest absolute sample, full scale 1, channels averaged; 1 for a picture, which is never silent.
+    clipped : float
+        Share of the samples that lie in runs at full scale.
+    prints : bytes
+        What `mirbench.tasks.audit.fingerprint.landmarks` returns.
+    """
+
+    digest: str
+    seconds: float = 0.0
+    peak: float = 1.0
+    clipped: float = 0.0
+    prints: bytes = b""
+
+
+def listen(
+    places: Iterable[Excerpt], picture: bool, memo: Path, progress: Progress, workers: int
+) -> dict[Excerpt, Heard | str]:
+    """What is heard of every stretch, or its fault in one line.
+
+    Parameters
+    ----------
+    places : iterable of Excerpt
+        The stretches; one that is named twice is heard once.
+    picture : bool
+        Whether they are pictures.
+    memo : Path
+        SQLite file that remembers what was heard; faults are not remembered.
+    workers : int
+        Threads.
+    """
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    answers: dict[Excerpt, Heard | str] = {}
+    database = sqlite3.connect(memo, timeout=60)
+    try:
+        database.execute(_TABLE)
+        keys = {place: _key(place) for place in sorted(set(places), key=lambda p: (str(p.path), p.start))}
+        for place, key in keys.items():
+            if row := database.execute("SELECT * FROM heard2 WHERE key = ?", (key,)).fetchone():
+                answers[place] = Heard(*row[1:])
+        missing = [place for place in keys if place not in answers]
+        with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
+            for place, answer in zip(missing, pool.map(_look if picture else _hear, missing), strict=True):
+                step(1)
+                answers[place] = answer
+                if isinstance(answer, Heard):
+                    row = (keys[place], *astuple(answer))
+                    database.execute("INSERT OR REPLACE INTO heard2 VALUES (?, ?, ?, ?, ?, ?)", row)
+    finally:
+        database.commit()  # an interrupt keeps what was heard
+        database.close()
+    return answers
+
+
+def _key(place: Excerpt) -> str:
+    key = audio.memo_key(place)
+    return f"{key}|{place.peaks}" if key else ""
+
+
+def _hear(place: Excerpt) -> Heard | str:
+    import soundfile
+    import soxr
+
+    if not place.path.is_file():
+        return f"{place.path}: no such file"
+    try:
+        rate = int(soundfile.info(place.path).samplerate)
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        rate = fingerprint.RATE  # reading it says what is wrong
+    try:
+        samples = audio.read(place, rate)
+    except BadAudio as error:
+        return error.faults[0]
+    if not len(samples):
+        return f"{place.path}: empty from {place.start:g} s on"
+    peak = float(np.max(np.abs(samples)))
+    if not np.isfinite(peak):
+        return f"{place.path}: broken (holds values that are not finite)"
+    steps = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
+    digest = hashlib.sha256(f"{rate} ".encode() + steps.tobytes()).hexdigest()
+    prints = fingerprint.landmarks(soxr.resample(samples, rate, fingerprint.RATE).astype(np.float32, copy=False))
+    return Heard(digest, len(samples) / rate, peak, _clipped(samples), prints.tobytes())
+
+
+def _look(place: Excerpt) -> Heard | str:
+    if not place.path.is_file():
+        return f"{place.path}: no such file"
+    try:
+        pictures.read(place.path)
+    except BadAudio as error:
+        return error.faults[0]
+    return Heard(file_digest(place.path))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _clipped(samples: FloatArray) -> float:
+    """Share of the samples that lie in runs at full scale."""
+    full = np.abs(samples) >= _FULL_SCALE
+    edges = np.flatnonzero(np.diff(full.astype(np.int8), prepend=0, append=0))
+    runs = edges[1::2] - edges[::2]
+    return float(runs[runs >= _RUN].sum() / len(samples))

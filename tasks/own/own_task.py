@@ -1,0 +1,144 @@
+"""A task of clips of one's own, wherever they are listed: splits completed, counts checked, a version of what it holds.
+
+Splits that are not given are drawn: stratified by class, groups kept together, the same on every machine (see
+`mirbench.tasks.splitting`); ``+resplit-draw1`` draws others, ``+folds5`` makes folds. The task's version is a hash of
+its clips, labels and splits, so that changed data never shares a table with what it was before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mirbench.errors import BadInput
+from mirbench.features.clip_list import in_fold
+from mirbench.metrics import SINGLE_LABEL, TAGGING
+from mirbench.places import user_path
+from mirbench.tasks.splitting import drawn_split, partition
+from mirbench.types import Clip, Task
+
+__all__ = ["named_path", "own_task"]
+
+_OF_TRAIN = {"train": 0.85, "valid": 0.15}
+
+
+def named_path(argument: str, family: str) -> Path:
+    """The path that the name ``family:argument`` gives, absolute."""
+    if not argument:
+        raise BadInput(f"{family}: names nothing; write {family}:PATH")
+    return user_path(argument).resolve()
+
+
+def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Mapping[str, int]) -> Task:
+    """A task of a user's own clips: splits completed, counts checked, version taken from what it holds.
+
+    Parameters
+    ----------
+    root : Path
+        Folder to which the clips' paths are written relative.
+    clips : sequence of Clip
+        Their split is "" where it is to be drawn.
+    folds : mapping of str to int
+        The fold of each clip, or empty.
+    """
+    _check_ids(name, clips)
+    _check_labels(name, clips)
+    single = all(len(clip.labels) == 1 and not clip.unknown for clip in clips)
+    classes = tuple(sorted({label for clip in clips for label in (*clip.labels, *clip.unknown)}))
+    if len(classes) < 2:
+        raise BadInput(f"{name}: {len(classes)} class ({', '.join(classes) or 'none'}); two or more are needed")
+    n_folds = max(folds.values()) + 1 if folds else 1
+    if folds and (n_folds < 3 or set(folds.values()) != set(range(n_folds))):
+        raise BadInput(
+            f"{name}: folds {sorted(set(folds.values()))}; 0, 1, 2 … without a gap, three or more, are needed"
+        )
+    settled = list(clips) if folds else _completed(name, clips)
+
+    def read_clips(root: Path | None, fold: int) -> list[Clip]:
+        return in_fold(settled, folds, n_folds, fold) if folds else settled
+
+    for fold in range(n_folds):
+        _check_counts(name, classes, read_clips(None, fold))
+        _check_groups(name, read_clips(None, fold))
+    return Task(
+        name=name,
+        version=_version(settled, folds),
+        title=f"Your own: {title}",
+        kind="single-label" if single else "multi-label",
+        classes=classes,
+        metrics=SINGLE_LABEL if single else TAGGING,
+        read_clips=read_clips,
+        folder=str(root),
+        n_clips=len(clips),
+        clip_seconds=0.0,
+        n_folds=n_folds,
+        standing="own",
+        manifest=True,
+        datasets=(name,),
+        notes=("its version is a hash of its clips, labels and splits, which stand beside its records",),
+    )
+
+
+def _check_ids(name: str, clips: Sequence[Clip]) -> None:
+    twice = [clip_id for clip_id, count in Counter(clip.id for clip in clips).items() if count > 1]
+    if twice:
+        raise BadInput(
+            f"{name}: '{twice[0]}' occurs twice; give several stretches of one file ids of their own (a column id)"
+        )
+
+
+def _check_labels(name: str, clips: Sequence[Clip]) -> None:
+    several = any(len(clip.labels) > 1 or clip.unknown for clip in clips)
+    if not several and (empty := [clip.id for clip in clips if not clip.labels]):
+        raise BadInput(
+            f"{name}: {empty[0]} has no label ({len(empty)} such); each clip of a single-label task needs one"
+        )
+
+
+def _check_groups(name: str, clips: Sequence[Clip]) -> None:
+    splits: dict[str, set[str]] = {}
+    for clip in clips:
+        if clip.group:
+            splits.setdefault(clip.group, set()).add(clip.split)
+    if crossing := next((group for group, own in splits.items() if len(own) > 1), None):
+        where = " and ".join(sorted(splits[crossing]))
+        raise BadInput(f"{name}: group '{crossing}' is in {where}; a group belongs to one split")
+
+
+def _completed(name: str, clips: Sequence[Clip]) -> list[Clip]:
+    """The clips with their splits: all as given, valid drawn from train where only that lacks, or all drawn."""
+    given = {clip.split for clip in clips}
+    if given == {""}:
+        return drawn_split(clips)
+    if "" in given:
+        lacking = next(clip.id for clip in clips if not clip.split)
+        raise BadInput(f"{name}: {lacking} has no split and others have; give all of them one, or none")
+    if "valid" not in given:
+        parts = partition([clip for clip in clips if clip.split == "train"], _OF_TRAIN)
+        return [replace(clip, split=parts.get(clip.id, clip.split)) for clip in clips]
+    return list(clips)
+
+
+def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip]) -> None:
+    if not any(clip.split == "valid" for clip in clips):
+        raise BadInput(f"{name}: no clip is in valid, on which methods are selected; give some the split valid")
+    for split in ("train", "test"):
+        held = Counter(label for clip in clips if clip.split == split for label in clip.present)
+        if lacking := [label for label in classes if not held[label]]:
+            total = sum(lacking[0] in clip.present for clip in clips)
+            raise BadInput(
+                f"{name}: no clip of '{lacking[0]}' is in {split} (it has {total} in all); a class needs clips, or "
+                "groups, for each split: add some, or leave the class out"
+            )
+
+
+def _version(clips: Sequence[Clip], folds: Mapping[str, int]) -> str:
+    total = hashlib.sha256()
+    for clip in sorted(clips, key=lambda clip: clip.id):
+        where = (clip.start, clip.duration)
+        line = (clip.id, folds.get(clip.id, clip.split), clip.labels, clip.unknown, clip.group, *where)
+        total.update(repr(line).encode())
+    return total.hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Synthesised music: songs, voices and notes that stand in for data sets that are not here."""

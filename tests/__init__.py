@@ -1,0 +1,1 @@
+"""Tests: each folder here is of the folder of the same name; what concerns all of it lies beside."""

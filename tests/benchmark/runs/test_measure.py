@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import math
+import mmap
+import re
+import sys
+import time
+from types import ModuleType
+
+import pytest
+import torch
+
+from mirbench.errors import MissingExtra
+from mirbench.runs import measure
+
+CPU = torch.device("cpu")
+
+
+def test_stopwatch_adds_up_the_times_of_a_phase() -> None:
+    watch = measure.Stopwatch(CPU)
+    for _ in range(2):
+        with watch.phase("rest"):
+            time.sleep(0.02)
+    assert 0.04 <= watch.seconds["rest"] < 2.0
+
+
+def test_stopwatch_keeps_the_time_of_a_phase_that_fails() -> None:
+    watch = measure.Stopwatch(CPU)
+    try:
+        with watch.phase("broken"):
+            raise ValueError
+    except ValueError:
+        pass
+    assert "broken" in watch.seconds
+
+
+def test_peak_memory_rises_by_what_is_held() -> None:
+    measure.start_memory(CPU)
+    before = measure.peak_memory(CPU)["cpu"]
+    # fresh pages of the system: the allocator may hand out memory that the process holds already
+    with mmap.mmap(-1, 64 * 2**20) as held:
+        held.write(b"1" * len(held))
+        after = measure.peak_memory(CPU)["cpu"]
+        assert before is not None
+        assert after is not None
+        assert after - before > 0.8 * len(held)
+
+
+def test_count_parameters_tells_trainable_from_all() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+    module[0].requires_grad_(False)
+    assert measure.count_parameters(module) == 11
+    assert measure.count_parameters(module, trainable=True) == 3
+
+
+def test_environment_names_versions_machine_and_commit() -> None:
+    found = measure.environment(CPU)
+    assert torch.__version__.startswith(found["versions"]["torch"])
+    assert found["device"] == "cpu"
+    assert found["threads"] == torch.get_num_threads()
+    assert found["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(\+changes)?", found["commit"])
+
+
+def test_tune_allocator_may_be_called_twice() -> None:
+    measure.tune_allocator()
+    measure.tune_allocator()
+    assert float(torch.ones(1000).sum()) == 1000
+
+
+def test_energy_that_nobody_wants_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    meter = measure.EnergyMeter(False)
+    with meter:
+        pass
+    assert meter.reading == {}
+
+
+def test_energy_without_codecarbon_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    with pytest.raises(MissingExtra) as caught:
+        measure.EnergyMeter(True)
+    assert str(caught.value) == "--energy needs codecarbon: pip install 'mirbench[energy]'"
+
+
+class Tracker:
+    """Stands in for codecarbon's, of which it has what is used."""
+
+    running = False
+
+    def __init__(self, **options: object) -> None:
+        assert options["output_methods"] == []  # no file of emissions in the user's folder
+        cpu = type("CPU", (), {"_mode": "cpu_load"})()
+        self._hardware = [type("RAM", (), {})(), cpu]
+
+    def start(self) -> None:
+        Tracker.running = True
+
+    def stop(self) -> None:
+        Tracker.running = False
+        energy = {"energy_consumed": 6.0, "cpu_energy": 1.0, "gpu_energy": 2.0, "ram_energy": 3.0}
+        self.final_emissions_data = type("Data", (), energy)()
+
+
+@pytest.fixture
+def codecarbon(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("codecarbon")
+    module.OfflineEmissionsTracker = Tracker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "codecarbon", module)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "9")
+
+
+@pytest.mark.usefixtures("codecarbon")
+def test_energy_is_that_of_the_block_in_its_parts_with_how_it_was_found() -> None:
+    meter = measure.EnergyMeter(True)
+    with meter:
+        assert Tracker.running
+    assert meter.reading == {
+        "train_kwh": 6.0, "train_cpu_kwh": 1.0, "train_gpu_kwh": 2.0, "train_ram_kwh": 3.0,
+        "how": "codecarbon 9: CPU cpu_load, RAM",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("codecarbon")
+def test_energy_meter_stops_where_the_block_fails() -> None:
+    with pytest.raises(ZeroDivisionError), measure.EnergyMeter(True):
+        raise ZeroDivisionError
+    assert not Tracker.running
+
+
+@pytest.mark.slow
+def test_energy_of_codecarbon_itself_is_finite_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("codecarbon")
+    meter = measure.EnergyMeter(True)
+    began = time.perf_counter()
+    with meter:
+        while time.perf_counter() - began < 3:
+            torch.ones(300, 300) @ torch.ones(300, 300)
+    energies = [value for name, value in meter.reading.items() if name.endswith("_kwh")]
+    assert len(energies) == 4
+    assert all(math.isfinite(value) and value >= 0 for value in energies)
+    assert meter.reading["train_kwh"] == pytest.approx(sum(energies[1:]), rel=1e-6)
+    assert meter.reading["train_kwh"] > 0
+    assert meter.reading["how"].startswith("codecarbon ")
+    held = capfd.readouterr()
+    assert held.out + held.err == ""

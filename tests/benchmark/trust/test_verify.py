@@ -1,0 +1,747 @@
+"""Records are checked: each way to tamper with one is caught and said in a line; honest ones pass."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import typer
+import yaml
+from numpy.lib import format as npy
+
+from mirbench import cli, metrics
+from mirbench.errors import BadInput, MissingExtra
+from mirbench.progress import Progress
+from mirbench.record import RunRecord
+from mirbench.registry import Catalogue
+from mirbench.runs import runner
+from mirbench.runs.ensemble import combine
+from mirbench.runs.plan import Plan, Request, make_plan
+from mirbench.runs.store import RunStore, Scores, target_hashes
+from mirbench.tasks.audit.statistics import committed
+from mirbench.trust import recompute, rerun, submission, untrusted, verify
+from mirbench.trust.verify import Case
+from mirbench.types import Split, Targets
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from tests.conftest import Answer
+
+QUIET = Progress(quiet=True)
+TASK = "composer-maestro"  # its clips are in a frozen list: labels can be looked up without its audio
+Edit = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Three runs of the method that hears nothing."""
+    folder = tmp_path_factory.mktemp("plan")
+    return make_plan(Request(TASK, "prior", seeds=(0, 1, 2), data=folder, cache=folder), Catalogue(), QUIET)
+
+
+def heard(plan: Plan) -> Split:
+    """The test clips."""
+    return Split(plan.task, tuple(clip for clip in plan.folds[0] if clip.split == "test"))
+
+
+def write(root: Path, plan: Plan, seed: int = 0, draw: int | None = None, **facts: Any) -> Path:
+    """Put a run with drawn scores on record, as the runner would."""
+    spec, split = plan.specs[seed], heard(plan)
+    rng = np.random.default_rng(seed if draw is None else draw)
+    scores = rng.dirichlet(np.ones(len(split.classes)), len(split)).astype(np.float32)
+    found = metrics.evaluate(plan.task.metrics, scores, split.targets())
+    counts = {name: sum(c.split == name for c in plan.folds[0]) for name in ("train", "valid", "test")}
+    blank = runner.unfinished(spec, plan)
+    done = replace(
+        blank, status="done", metrics=found, n_scored=metrics.n_scored(found), n_clips=counts,
+        seconds={"train": 1.0 + seed}, environment={"python": "3.11"}, **facts,
+    )  # fmt: skip
+    return RunStore(root).write(done, Scores.of(split, scores))
+
+
+def of(root: Path, **how: Any) -> list[Case]:
+    return verify.verify(root, Catalogue(), **how)
+
+
+def strict(root: Path, catalogue: Catalogue | None = None, **how: Any) -> list[Case]:
+    catalogue = catalogue or Catalogue()
+    return verify.verify(root, catalogue, None, submission.Submission(catalogue, committed, **how))
+
+
+def problems(cases: list[Case]) -> dict[str, list[str]]:
+    return {case.folder.name: case.problems for case in cases if case.problems}
+
+
+def edit(folder: Path, change: Edit) -> None:
+    path = folder / "record.json"
+    held = json.loads(path.read_text())
+    change(held)
+    path.write_text(json.dumps(held))
+
+
+def edit_scores(folder: Path, change: Edit) -> None:
+    with np.load(folder / "scores.npz") as stored:
+        held = dict(stored)
+    change(held)
+    np.savez_compressed(folder / "scores.npz", **held)
+
+
+def rehashed(held: dict[str, Any]) -> None:
+    targets = Targets(held["target_value"], held["target_known"], str(held["target_kind"]))  # type: ignore[arg-type]
+    held["target_hashes"] = target_hashes(held["clip_ids"], targets)
+
+
+def relabelled(held: dict[str, Any]) -> None:
+    held["target_value"] = held["target_value"].copy()
+    held["target_value"][0] = held["target_value"][0][::-1]
+
+
+def forged_labels(folder: Path) -> None:
+    """Another label, with its hash and the metrics that it gives."""
+    edit_scores(folder, lambda held: (relabelled(held), rehashed(held)))
+    with np.load(folder / "scores.npz") as held:
+        targets = Targets(held["target_value"], held["target_known"], "single-label")
+        edit(folder, lambda record: record.update(metrics=metrics.evaluate(
+            tuple(record["metrics"]), held["scores"], targets)))  # fmt: skip
+
+
+def with_pickle(folder: Path) -> None:
+    def change(held: dict[str, Any]) -> None:
+        held["clip_ids"] = held["clip_ids"].astype(object)
+
+    edit_scores(folder, change)
+
+
+def with_header(folder: Path, shape: tuple[int, ...]) -> None:
+    """Scores whose header promises more than there is."""
+    stream = io.BytesIO()
+    npy.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(folder / "scores.npz", "w") as held:
+        held.writestr("scores.npy", stream.getvalue() + bytes(8))
+
+
+def with_member(folder: Path, name: str) -> None:
+    with zipfile.ZipFile(folder / "scores.npz", "a") as held:
+        held.writestr(name, b"1")
+
+
+def cut(folder: Path) -> None:
+    path = folder / "scores.npz"
+    path.write_bytes(path.read_bytes()[:500])
+
+
+def put(name: str, column: Any, value: Any) -> Callable[[Path], None]:
+    def change(held: dict[str, Any]) -> None:
+        held[name] = held[name].copy()
+        held[name][column] = value
+
+    return lambda folder: edit_scores(folder, change)
+
+
+def fresh(name: str, make: Callable[[Any], Any]) -> Callable[[Path], None]:
+    return lambda folder: edit_scores(folder, lambda held: held.update({name: make(held[name])}))
+
+
+def set_(**fields: Any) -> Callable[[Path], None]:
+    return lambda folder: edit(folder, lambda held: held.update(fields))
+
+
+def text(change: Callable[[str], str]) -> Callable[[Path], None]:
+    def tamper(folder: Path) -> None:
+        path = folder / "record.json"
+        path.write_text(change(path.read_text()))
+
+    return tamper
+
+
+def off_by(name: str, by: float) -> Callable[[Path], None]:
+    return lambda folder: edit(folder, lambda held: held["metrics"].update({name: held["metrics"][name] + by}))
+
+
+TAMPERED: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "a digit of a metric": (off_by("accuracy", 1e-6), "accuracy is .* on record and .* by its scores"),
+    "a class of a metric": (
+        lambda f: edit(f, lambda held: held["metrics"]["f1-per-class"].reverse()), "f1-per-class in 2 of 2 places"),
+    "a metric made undefined": (
+        lambda f: edit(f, lambda held: held["metrics"].update({"roc-auc": None})), "roc-auc is undefined on record"),
+    "a metric made a text": (
+        lambda f: edit(f, lambda held: held["metrics"].update(accuracy="best")), "accuracy on record is not numbers"),
+    "a metric left out": (lambda f: edit(f, lambda held: held["metrics"].pop("accuracy")), "its metrics are not those"),
+    "a metric of its own": (
+        lambda f: edit(f, lambda held: held["metrics"].update(glory=1.0)),
+        "has a metric called glory, which this mirbench does not know",
+    ),
+    "a confusion": (
+        lambda f: edit(f, lambda held: held["metrics"]["confusion"][0].reverse()), "confusion in 2 of 4 places"),
+    "a count of classes": (lambda f: edit(f, lambda held: held["n_scored"].update({"roc-auc": 9})), "n_scored is"),
+    "a score": (put("scores", 0, [0.999, 0.001]), "on record and .* by its scores"),
+    "a score that is none": (put("scores", (0, 0), np.nan), "1 of 278 predictions are not finite"),
+    "a score above 1": (put("scores", (0, 0), 1.5), "probabilities in .0, 1. are needed"),
+    "a label": (lambda f: edit_scores(f, relabelled), "id or labels of 1 clips are not those hashed"),
+    "a label with its hash": (
+        lambda f: edit_scores(f, lambda held: (relabelled(held), rehashed(held))), "on record and .* by its scores"),
+    "two labels": (put("target_value", 0, 1.0), "has not exactly one class"),
+    "half a label": (put("target_value", 0, 0.5), "has not exactly one class"),
+    "a label that is none": (put("target_value", 0, np.nan), "a label is not between 0 and 1"),
+    "a hash": (put("target_hashes", 0, b"0" * 16), "are not those hashed"),
+    "an id": (put("clip_ids", 0, "x"), "are not those hashed"),
+    "an id twice": (lambda f: edit_scores(f, lambda h: h["clip_ids"].put(0, h["clip_ids"][1])), "is there twice"),
+    "a clip less": (fresh("scores", lambda x: x[1:]), "predictions have shape .138, 2."),
+    "a column less": (fresh("scores", lambda x: x[:, 1:]), "predictions have shape"),
+    "another type": (fresh("scores", lambda x: x.astype(np.float64)), "scores is an array of float64"),
+    "a class": (set_(classes=["bach", "mozart"]), "its classes are not those of"),
+    "the kind": (set_(kind="multi-label"), "is multi-label on record and single-label"),
+    "the standing": (set_(standing="excerpt"), "standing is excerpt on record"),
+    "the number of folds": (set_(n_folds=5), "n_folds is 5 on record"),
+    "the number of clips": (
+        lambda f: edit(f, lambda held: held["n_clips"].update(test=100)), "has 100 test clips on record and 139"),
+    "the status": (set_(status="failed", reason="no"), "is failed and has metrics and scores"),
+    "the seed": (lambda f: edit(f, lambda held: held["spec"].update(seed=9)), "has the key [0-9a-f]{16}; the folder"),
+    "a type": (lambda f: edit(f, lambda held: held["spec"].update(seed="0")), "spec.seed is .0., which is not"),
+    "a choice": (
+        lambda f: edit(f, lambda held: held["spec"]["windowing"].update(average="best")), "not 'prob' or 'logit'"),
+    "a field more": (set_(verdict="good"), "not a record"),
+    "a field twice": (text(lambda t: t.replace('"status"', '"status": "failed", "status"')), "names 'status' twice"),
+    "NaN": (text(lambda t: t.replace('"flops": null', '"flops": NaN')), "NaN is not JSON"),
+    "a schema": (set_(schema_version=2), "schema version 2"),
+    "broken JSON": (text(lambda t: t[:-20]), "not a record"),
+    "deep JSON": (text(lambda t: "[" * 100_000), "not to be checked: RecursionError"),
+    "no text": (lambda f: (f / "record.json").write_bytes(b"\xff\xfe"), "not a record"),
+    "a cut file of scores": (cut, "scores.npz: not readable as scores"),
+    "an empty file of scores": (lambda f: (f / "scores.npz").write_bytes(b""), "scores.npz: not readable as scores"),
+    "no scores": (lambda f: (f / "scores.npz").unlink(), "scores.npz: no such file"),
+    "a pickle": (with_pickle, "clip_ids is a pickle, which is not read"),
+    "a header of 8 TB": (lambda f: with_header(f, (10**12, 2)), "says it has shape .* and holds 8 bytes"),
+    "a header of less than nothing": (lambda f: with_header(f, (-1, -2)), "says it has shape"),
+    "a path that leads out": (lambda f: with_member(f, "../../evil.npy"), "holds '../../evil', which scores do not"),
+    "arrays twice": (
+        lambda f: with_member(f, "scores.npy"), "holds 'scores', which scores do not have, or have once"),
+    "curves that are none": (lambda f: (f / "deform.json").write_text("{"), "deform.json: not curves"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def honest(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two records that hold; not to be changed."""
+    root = tmp_path_factory.mktemp("honest") / "runs"
+    write(root, plan, 0)
+    write(root, plan, 1)
+    return root
+
+
+@pytest.fixture
+def runs(honest: Path, tmp_path: Path) -> Path:
+    """Two records of one's own."""
+    return Path(shutil.copytree(honest, tmp_path / "runs"))
+
+
+def first(root: Path) -> Path:
+    return sorted(root.glob("*/*/*"))[0]
+
+
+def test_honest_records_hold(honest: Path) -> None:
+    assert [(case.problems, case.notes) for case in of(honest)] == [([], []), ([], [])]
+
+
+def test_honest_records_hold_as_submissions(honest: Path) -> None:
+    assert [(case.problems, case.notes) for case in strict(honest)] == [([], []), ([], [])]
+    assert list(submission.strange_files(honest)) == []
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("what", TAMPERED)
+def test_tampering_is_caught_in_one_line_and_the_other_record_holds(what: str, runs: Path) -> None:
+    tamper, said = TAMPERED[what]
+    folder = first(runs)
+    tamper(folder)
+    found = problems(of(runs))
+    assert list(found) == [folder.name], found
+    (line,) = found[folder.name]
+    assert re.search(said, line), line
+    assert "\n" not in line
+
+
+def test_label_forged_with_hash_and_metrics_is_seen_beside_another_record(runs: Path, plan: Plan) -> None:
+    write(runs, plan, 2)
+    forged_labels(first(runs))
+    assert problems(of(runs)) == {
+        first(runs).name: ["its test clips or labels differ from those of 2 records of the same fold"]
+    }
+
+
+def test_label_forged_with_hash_and_metrics_is_seen_alone_as_a_submission(plan: Plan, tmp_path: Path) -> None:
+    folder = write(tmp_path, plan)
+    forged_labels(folder)
+    assert problems(of(tmp_path)) == {}
+    (line,) = problems(strict(tmp_path))[folder.name]
+    assert line.startswith(f"1 clips have labels that {TASK} does not give them")
+
+
+def test_folder_that_was_renamed_is_caught(runs: Path) -> None:
+    first(runs).rename(first(runs).with_name("0" * 16))
+    (line,) = problems(of(runs))["0" * 16]
+    assert "the folder has another name" in line
+
+
+def test_folder_of_another_method_is_caught(runs: Path) -> None:
+    (runs / TASK / "prior").rename(runs / TASK / "probe-linear+ast")
+    assert [case.problems for case in of(runs)] == 2 * [
+        [f"belongs into {TASK}/prior, and lies in {TASK}/probe-linear+ast"]
+    ]
+
+
+def test_scores_swapped_between_runs_are_caught_in_both(runs: Path) -> None:
+    a, b = sorted(runs.glob("*/*/*/scores.npz"))
+    a.rename(a.with_name("c"))
+    b.rename(a)
+    a.with_name("c").rename(b)
+    assert sorted(map(len, problems(of(runs)).values())) == [1, 1]
+
+
+def test_key_on_record_twice_with_other_scores_is_caught(plan: Plan, tmp_path: Path) -> None:
+    folders = [write(tmp_path / name, plan, 0, draw) for draw, name in enumerate(("a", "b"))]
+    found = problems([*of(tmp_path)])
+    assert [line.split(",")[0] for line in found[folders[0].name]] == [f"the run {folders[0].name} is on record twice"]
+
+
+def test_arrays_that_unpack_to_too_much_are_not_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(untrusted, "_MAX_SCORES", 1000)
+    assert all("unpacks to more than" in line for lines in problems(of(runs)).values() for line in lines)
+
+
+def test_metrics_are_those_of_evaluate_to_the_bit(plan: Plan) -> None:
+    split = heard(plan)
+    scores = np.random.default_rng(0).random((len(split), 2)).astype(np.float32)
+    names = plan.task.metrics
+    assert recompute.recomputed(names, scores, split.targets()) == metrics.evaluate(names, scores, split.targets())
+
+
+def test_run_that_failed_holds(plan: Plan, tmp_path: Path) -> None:
+    RunStore(tmp_path).write(replace(runner.unfinished(plan.specs[0], plan), reason="out of memory"))
+    assert problems(of(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("task_version", "0", f"task {TASK} has version 0 on record; this mirbench has 1"),
+        ("method_version", "0", "method prior has version 0 on record; this mirbench has"),
+    ],
+)
+def test_other_version_is_a_note(field: str, value: str, said: str, plan: Plan, tmp_path: Path) -> None:
+    changed = replace(plan, specs=(replace(plan.specs[0], **{field: value}),))
+    write(tmp_path, changed)
+    (case,) = of(tmp_path)
+    assert case.holds
+    assert case.notes[0].startswith(said)
+
+
+def test_path_in_a_record_is_not_looked_up(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = replace(plan.specs[0], task="folder:/etc", source="hf:somebody/something", method="plugin:x")
+    write(tmp_path, replace(plan, specs=(spec,)))
+    monkeypatch.setattr(Catalogue, "_look_up", lambda *_: pytest.fail("looked up"))
+    (case,) = of(tmp_path)
+    assert [note.split(" is a path")[0] for note in case.notes] == [
+        "task folder:/etc", "method plugin:x", "source hf:somebody/something"
+    ]  # fmt: skip
+
+
+def test_search_needs_its_trials_and_the_best_of_them(plan: Plan, tmp_path: Path) -> None:
+    trials = [{"params": {"x": x}, "valid_score": score, "seconds": 0.1} for x, score in ((1, 0.5), (2, 0.7))]
+    specs = (replace(plan.specs[0], search={"x": [1, 2]}),)
+    folder = write(tmp_path, replace(plan, specs=specs), trials=trials, chosen={"x": 2})
+    assert problems(of(tmp_path)) == {}
+    edit(folder, lambda held: held.update(chosen={"x": 1}))
+    assert problems(of(tmp_path))[folder.name] == ["chosen is {'x': 1}; {'x': 2} was best on valid"]
+    edit(folder, lambda held: held["trials"].pop())
+    assert problems(of(tmp_path))[folder.name] == ["its trials are not the 2 points of its search"]
+
+
+@pytest.mark.parametrize("average", ["prob", "rank"])
+def test_ensemble_holds_with_its_members(average: str, runs: Path) -> None:
+    combine(RunStore(runs), [path.name for path in sorted(runs.glob("*/prior/*"))], average, (1.0, 3.0))
+    assert [(case.problems, case.notes) for case in of(runs)] == 3 * [([], [])]
+
+
+def test_ensemble_that_is_no_average_is_caught(runs: Path, plan: Plan) -> None:
+    made = combine(RunStore(runs), [path.name for path in sorted(runs.glob("*/prior/*"))])
+    spec = made.outcomes[0].record.spec
+    write(runs, replace(plan, specs=(spec,)), 0, draw=7)
+    (line,) = problems(of(runs))[spec.key]
+    assert "away from the average of its members" in line
+
+
+def test_ensemble_without_a_member_is_noted_and_no_submission(runs: Path) -> None:
+    made = combine(RunStore(runs), [path.name for path in sorted(runs.glob("*/prior/*"))])
+    shutil.rmtree(sorted(runs.glob("*/prior/*"))[0])
+    cases = of(runs)
+    noted = {case.folder.name: case.notes for case in cases if case.notes}
+    assert list(noted) == [made.outcomes[0].record.spec.key]
+    assert "1 of 2 members are not here" in noted[made.outcomes[0].record.spec.key][0]
+    submission.lacking_members(cases)
+    assert problems(cases) == {made.outcomes[0].record.spec.key: ["1 of its 2 members are not sent with it"]}
+
+
+# as submissions
+
+
+STRANGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "a program": (lambda f: (f / "run.sh").write_text("rm"), "is no file of a record"),
+    "a pickle": (lambda f: (f / "model.pkl").write_bytes(b""), "is no file of a record"),
+    "a folder": (lambda f: (f / "more").mkdir(), "is a folder where a submission has none"),
+    "a hidden folder": (lambda f: (f.parent / ".git").mkdir(), "is a folder where"),
+    "a link": (lambda f: (f / "deform.json").symlink_to("/etc/passwd"), "is a link or no plain file"),
+    "a linked folder": (lambda f: (f.parent / "0").symlink_to("/etc"), "is a link"),
+    "an executable": (lambda f: (f / "record.json").chmod(0o755), "is executable"),
+    "no record": (lambda f: (f / "record.json").unlink(), "has no record.json"),
+    "a file above": (lambda f: (f.parents[2] / "setup.py").write_text(""), "is no file of a record"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_strange_file_is_found(what: str, runs: Path) -> None:
+    tamper, said = STRANGE[what]
+    tamper(first(runs))
+    assert [fault.startswith(said) for _, fault in submission.strange_files(runs)] == [True]
+
+
+def test_file_that_is_too_large_is_found(runs: Path) -> None:
+    with (first(runs) / "model.safetensors").open("wb") as stream:
+        stream.truncate(101 * 2**20)
+    assert [fault for _, fault in submission.strange_files(runs)] == ["is larger than 100 MB"]
+
+
+def test_usual_files_are_not_strange(runs: Path) -> None:
+    for path in (runs / "README.md", runs / "leaderboard.md", runs / TASK / "clips-1.csv", first(runs) / "deform.json"):
+        path.write_text("")
+    assert list(submission.strange_files(runs)) == []
+
+
+REFUSED: dict[str, tuple[Edit, str]] = {
+    "own data": (lambda spec: spec.update(task="folder:songs"), "refused: folder:songs is own data"),
+    "a stand-in": (lambda spec: spec.update(task=f"{TASK}-demo"), f"{TASK}-demo is a synthesised stand-in"),
+    "an unknown task": (lambda spec: spec.update(task="songs"), "refused: songs is own data"),
+    "an unknown version": (lambda spec: spec.update(task_version="0"), "refused: version 0; this mirbench has 1"),
+    "a setting that there is not": (lambda spec: spec.update(params={"x": 1}), "is not what can be asked"),
+    "a negative seed": (lambda spec: spec.update(seed=-1), "record.json: $.spec.seed: -1 is less than the minimum"),
+}
+
+
+def respecified(root: Path, plan: Plan, change: Edit) -> Path:
+    """A record of its own key whose spec was changed."""
+    folder = write(root, plan)
+    edit(folder, lambda held: change(held["spec"]))
+    record = next(RunStore(root).records())[1]
+    new = RunStore(root).folder(record.spec)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    return folder.rename(new)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_submission_is_refused(what: str, plan: Plan, tmp_path: Path) -> None:
+    change, said = REFUSED[what]
+    folder = respecified(tmp_path, plan, change)
+    assert any(said in line for line in problems(strict(tmp_path))[folder.name])
+
+
+@pytest.mark.parametrize("task", ["folder:songs", "songs"])
+def test_own_data_is_checked_for_consistency_where_that_is_allowed(task: str, plan: Plan, tmp_path: Path) -> None:
+    respecified(tmp_path, plan, lambda spec: spec.update(task=task))
+    assert problems(strict(tmp_path, allow_own=True)) == {}
+
+
+SAID_WRONG: dict[str, tuple[Edit, str]] = {
+    "a flag": (lambda held: held.update(contaminated=["maestro"]), "contaminated is ['maestro'] on record and [] by"),
+    "a change": (lambda held: held.update(changed={"C": 2}), "changed is {'C': 2} on record and {} by its cards"),
+    "a count": (lambda held: held["n_clips"].update(train=5000), "n_clips is"),
+}
+
+
+@pytest.mark.parametrize("what", SAID_WRONG)
+def test_submission_that_says_of_itself_what_is_not_so_is_refused(what: str, runs: Path) -> None:
+    change, said = SAID_WRONG[what]
+    edit(first(runs), change)
+    (line,) = problems(strict(runs))[first(runs).name]
+    assert line.startswith(said)
+
+
+def test_groups_that_are_not_the_tasks_own_are_refused(runs: Path) -> None:
+    fresh("groups", lambda groups: np.full(len(groups), "one"))(first(runs))
+    (line,) = problems(strict(runs))[first(runs).name]
+    assert "have a group that composer-maestro does not give them" in line
+
+
+def test_clips_that_are_left_out_are_refused(runs: Path) -> None:
+    folder = first(runs)
+    names = ("clip_ids", "groups", "scores", "target_value", "target_known", "target_hashes")
+    edit_scores(folder, lambda held: held.update({name: held[name][3:] for name in names}))
+    with np.load(folder / "scores.npz") as held:
+        targets = Targets(held["target_value"], held["target_known"], "single-label")
+        found = metrics.evaluate(tuple(json.loads((folder / "record.json").read_text())["metrics"]),
+                                 held["scores"], targets)  # fmt: skip
+    edit(folder, lambda record: (record.update(metrics=found), record["n_clips"].update(test=136)))
+    assert any("it lacks 3 (first:" in line for line in problems(strict(runs))[folder.name])
+
+
+class Away(Catalogue):
+    """A catalogue whose task cannot list its clips."""
+
+    def task(self, name: str) -> Any:
+        def read_clips(root: Path | None, fold: int) -> Any:
+            raise BadInput("its clips are known only from its folder")
+
+        return replace(super().task(name), read_clips=read_clips)
+
+
+def test_labels_are_compared_with_the_committed_hash_where_they_are_not_here(runs: Path) -> None:
+    assert problems(strict(runs, Away())) == {}
+    forged_labels(first(runs))
+    assert (
+        f"its test clips, labels or groups are not those of {TASK}, fold 0"
+        in (problems(strict(runs, Away()))[first(runs).name])
+    )
+
+
+def test_labels_that_nothing_here_knows_cannot_be_verified(runs: Path) -> None:
+    catalogue = Away()
+    found = verify.verify(runs, catalogue, None, submission.Submission(catalogue, lambda name: None))
+    assert all("cannot be verified: the labels" in case.problems[0] for case in found)
+
+
+def test_model_that_is_none_is_refused(runs: Path) -> None:
+    (first(runs) / "model.safetensors").write_bytes(b"\xff" * 64)
+    (line,) = problems(strict(runs))[first(runs).name]
+    assert line.startswith("model.safetensors: not readable as a model")
+
+
+def test_strict_without_jsonschema_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    with pytest.raises(MissingExtra, match=r"mirbench\[page\]"):
+        submission.Submission(Catalogue(), committed)
+
+
+# repeated
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """A record that the runner made."""
+    request = Request(TASK, "prior", seeds=(0,), runs=tmp_path / "real", cache=tmp_path / "cache")
+    (outcome,) = runner.run(request, Catalogue(), QUIET)
+    return outcome.folder
+
+
+def again(folder: Path, **how: Any) -> rerun.Repeat:
+    record = next(RunStore(folder.parents[2]).records())[1]
+    return rerun.repeat((folder, record), Catalogue(), how.pop("places", {}), QUIET, **how)
+
+
+def test_run_repeats_to_the_bit(real: Path) -> None:
+    found = again(real)
+    assert (found.unable, found.deviation, found.n_changed, found.n_clips) == ("", 0.0, 0, 139)
+    assert found.within(0.0)
+
+
+def test_invented_scores_are_found_out_when_the_run_is_repeated(real: Path, plan: Plan) -> None:
+    root = real.parents[2]
+    invented = write(root, plan, 0, draw=3)
+    assert invented == real
+    assert problems(strict(root)) == {}  # consistent, and not true
+    found = again(real)
+    assert not found.within(rerun.TOLERANCE)
+    assert found.deviation > 0.1
+    assert "clips are predicted otherwise; accuracy" in str(found)
+
+
+def test_deviation_is_the_largest_difference_of_a_score(real: Path) -> None:
+    with np.load(real / "scores.npz") as held:
+        before = held["scores"].copy()
+    put("scores", (5, slice(None)), before[5] + np.array([0.25, -0.25]))(real)
+    found = again(real)
+    assert found.deviation == pytest.approx(0.25, abs=1e-6)
+    assert not found.within(0.2)
+    assert found.within(0.3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("audio_sha256", "0" * 64, "clips, labels or audio are other ones (hash 00000000 on record"),
+        ("method_version", "0", "method_version is 0 on record and"),
+        ("task_version", "0", "task_version is 0 on record and 1 here"),
+    ],
+)
+def test_run_of_something_else_is_not_compared(field: str, value: str, said: str, plan: Plan, tmp_path: Path) -> None:
+    folder = write(tmp_path / "runs", replace(plan, specs=(replace(plan.specs[0], **{field: value}),)))
+    found = again(folder)
+    assert not found.within(1.0)
+    assert found.unable.startswith(f"cannot be compared: {said}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"method": "probe-linear", "source": "nano", "params": {}}, "the default data root"),
+        ({"method": "no-such-method"}, "No method is called"),
+        ({"task": "folder:songs"}, "(say where it is: --as folder:songs=folder:PATH)"),
+    ],
+)
+def test_run_that_lacks_something_here_cannot_be_repeated(
+    changes: dict[str, Any], said: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = replace(plan.specs[0], **changes)
+    found = rerun.repeat((tmp_path, RunRecord(spec, "done")), Catalogue(), {}, QUIET)
+    assert found.unable.startswith("cannot be repeated here: ")
+    assert said in found.unable
+
+
+def test_own_data_is_repeated_where_it_is_said_to_lie(tmp_path: Path) -> None:
+    for name in ("high", "low"):
+        for number in range(12):
+            path = tmp_path / "there" / "songs" / name / f"{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")  # prior does not listen
+    place = f"folder:{tmp_path / 'there' / 'songs'}"
+    request = Request(f"{place}+folds3", "prior", seeds=(0,), folds=(1,), runs=tmp_path / "own", cache=tmp_path / "c")
+    (outcome,) = runner.run(request, Catalogue(), QUIET)
+    assert outcome.record.spec.task == "folder:songs+folds3"
+    assert again(outcome.folder, places={"folder:songs": place}).within(0.0)
+
+
+def test_choice_is_the_quickest_of_each_system(honest: Path, plan: Plan) -> None:
+    runs = [(case.folder, case.record) for case in of(honest) if case.record]
+    assert [record.spec.seed for _, record in rerun.choose(runs, [])] == [0]
+    assert len(rerun.choose(runs, ["all"])) == 2
+    assert [record.spec.seed for _, record in rerun.choose(runs, [plan.specs[1].key[:6]])] == [1]
+    with pytest.raises(BadInput, match="--only zz: no run"):
+        rerun.choose(runs, ["zz"])
+
+
+def test_places_need_a_name_and_a_task() -> None:
+    assert rerun.parse_places(["folder:a=folder:/b/a"]) == {"folder:a": "folder:/b/a"}
+    with pytest.raises(BadInput, match="NAME=TASK is needed"):
+        rerun.parse_places(["folder:a"])
+
+
+# typed
+
+
+def test_command_says_what_holds(honest: Path, typed: Callable[..., Answer]) -> None:
+    answer = typed("verify", honest, "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines()[0] == "2 records: 2 hold, 0 do not."
+    assert "consistent, which is not to say true" in answer.out.splitlines()[-1]
+
+
+def test_command_has_a_line_a_problem_and_fails(runs: Path, typed: Callable[..., Answer]) -> None:
+    off_by("accuracy", 0.1)(first(runs))
+    answer = typed("verify", runs, "--quiet")
+    assert answer.code == 1
+    assert answer.out.splitlines()[0].startswith(f"{first(runs)}: accuracy is ")
+    assert answer.out.splitlines()[1] == "2 records: 1 hold, 1 do not."
+
+
+def test_command_as_for_a_submission_names_what_is_claimed(honest: Path, typed: Callable[..., Answer]) -> None:
+    answer = typed("verify", "--strict", honest, "--quiet")
+    assert (answer.code, answer.out.splitlines()[1]) == (0, submission.CLAIMED)
+
+
+def test_command_refuses_a_submission_with_a_strange_file(runs: Path, typed: Callable[..., Answer]) -> None:
+    (first(runs) / "run.sh").write_text("")
+    answer = typed("verify", "--strict", runs, "--quiet")
+    assert (answer.code, answer.out.splitlines()[0]) == (1, f"{first(runs) / 'run.sh'}: is no file of a record")
+
+
+def test_command_repeats(real: Path, typed: Callable[..., Answer]) -> None:
+    answer = typed("verify", real.parents[2], "--rerun", "--quiet")
+    assert answer.code == 0
+    assert "1 run to repeat: 1 within 0.001 of the scores on record, 0 not, 0 not compared." in answer.out
+
+
+def test_command_fails_where_a_run_does_not_repeat(honest: Path, typed: Callable[..., Answer]) -> None:
+    answer = typed("verify", honest, "--rerun", "--only", "all", "--quiet")
+    assert answer.code == 1
+    assert "2 runs to repeat: 0 within 0.001 of the scores on record, 2 not, 0 not compared." in answer.out
+
+
+def test_command_prints_no_control_characters_of_a_record(runs: Path, typed: Callable[..., Answer]) -> None:
+    edit(first(runs), lambda held: held.update(kind="\x1b[2J\n::error::"))
+    answer = typed("verify", runs, "--quiet")
+    assert answer.code == 1
+    assert "\x1b" not in answer.out
+    assert not any(line.startswith("::") for line in answer.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere",), "nowhere: no such folder"),
+        ((".",), "no records in it"),
+        ((".", "--only", "all"), "--only is about runs that are repeated: add --rerun"),
+        ((".", "--allow-own"), "--allow-own is about submissions: add --strict"),
+    ],
+)
+def test_command_refuses_bad_input(words: tuple[str, ...], said: str, typed: Callable[..., Answer]) -> None:
+    answer = typed("verify", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+
+
+def test_stores_of_two_people_merge_by_copying(
+    honest: Path, plan: Plan, tmp_path: Path, typed: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {name: tmp_path / name for name in ("one", "mine", "theirs")}
+    for seed, owner in ((0, "mine"), (1, "theirs"), (2, "theirs")):
+        write(places[owner] / "runs", plan, seed)
+        write(places["one"] / "runs", plan, seed)
+    shutil.copytree(places["theirs"] / "runs", places["mine"] / "runs", dirs_exist_ok=True)
+    answers = []
+    for name in ("one", "mine"):
+        monkeypatch.chdir(places[name])
+        answers.append((typed("verify", "--strict", "--quiet"), typed("leaderboard")))
+    assert answers[0] == answers[1]
+    assert answers[0][0].out.startswith("3 records: 3 hold")
+
+
+# GitHub Actions
+
+
+def workflow() -> dict[str, Any]:
+    held: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "leaderboard.yml").read_text())
+    return held
+
+
+def steps() -> list[dict[str, Any]]:
+    return [step for job in workflow()["jobs"].values() for step in job["steps"]]
+
+
+def commands() -> list[list[str]]:
+    lines = [line.split() for step in steps() for line in step.get("run", "").splitlines()]
+    return [words[1:] for words in lines if words[0] == "mirbench"]
+
+
+def test_workflow_has_commands_that_can_be_typed() -> None:
+    group: Any = typer.main.get_command(cli.app)
+    assert [words[0] for words in commands()] == ["verify", "leaderboard"]
+    for name, *words in commands():
+        group.commands[name].make_context(name, list(words))  # raises for an option that there is not
+
+
+def test_workflow_pins_actions_and_may_only_read_what_is_sent() -> None:
+    held = workflow()
+    uses = [step["uses"] for step in steps() if "uses" in step]
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in uses)
+    assert held["permissions"] == {"contents": "read"}
+    assert "permissions" not in held["jobs"]["verify"]
+    assert "pull_request_target" not in held[True]  # YAML reads the word on so

@@ -1,0 +1,252 @@
+"""The sets of shtern2017 for music of one's own: layout, splits by name, stretches, and the stand-ins."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from mirbench.errors import BadInput, MissingData
+from mirbench.progress import Progress
+from mirbench.tasks import shtern
+from mirbench.tasks.own.folder import folder_task
+from mirbench.tasks.retrain import retrain_split
+from mirbench.tasks.shtern import (
+    COMPOSER,
+    GENRE_3,
+    GENRE_3_SHORT,
+    GENRE_3_SHORT_DEMO,
+    GUITAR_TYPE,
+    METAL_CLASSICAL,
+    VOCALIST,
+)  # fmt: skip
+from mirbench.trust.checks import check_clips, check_data, check_task
+from mirbench.types import Clip, Task
+
+QUIET = Progress(quiet=True)
+TASKS = (GENRE_3, GENRE_3_SHORT, METAL_CLASSICAL, GUITAR_TYPE, VOCALIST, COMPOSER)
+DEMOS = tuple(getattr(shtern, name) for name in shtern.__all__ if name.endswith("_DEMO"))
+NUMBERS = range(60)  # enough for each class to be in each split
+
+by_name = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+
+
+def plant(root: Path, classes: Iterable[str], suffix: str = ".wav", inside: str = "") -> Path:
+    """Empty files: reading a task decodes nothing."""
+    for label in classes:
+        for number in NUMBERS:
+            path = root / label / inside / f"{number}{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return root
+
+
+def facts(clips: Iterable[Clip]) -> list[tuple[object, ...]]:
+    return [(clip.id, clip.split, clip.labels, clip.start, clip.duration) for clip in clips]
+
+
+@by_name
+def test_shtern_card_conforms(task: Task) -> None:
+    assert check_task(task) == []
+
+
+@by_name
+def test_shtern_clips_conform(task: Task, tmp_path: Path) -> None:
+    clips = task.read_clips(plant(tmp_path, task.classes), 0)
+    assert (len(clips), check_clips(task, (tuple(clips),))) == (60 * len(task.classes), [])
+
+
+@by_name
+def test_shtern_split_is_that_of_the_class_and_name(task: Task, tmp_path: Path) -> None:
+    clips = task.read_clips(plant(tmp_path, task.classes), 0)
+    assert all(clip.split == retrain_split(f"{clip.labels[0]}/{clip.path.stem}.jpg") for clip in clips)
+
+
+@by_name
+def test_shtern_leaves_a_manifest(task: Task) -> None:
+    assert task.manifest  # its clips are a user's own, in no published list
+
+
+@by_name
+def test_shtern_card_says_the_printed_number_or_where_it_is(task: Task) -> None:
+    notes = " ".join(task.notes)
+    assert "printed: 600" in notes or "two classes of genre-3" in notes
+
+
+@by_name
+def test_shtern_without_a_folder_says_what_to_do(task: Task) -> None:
+    with pytest.raises(MissingData, match=rf"^{task.name}: its audio was never published; put music of your own"):
+        task.read_clips(None, 0)
+
+
+def test_shtern_names_the_class_folders_that_are_missing(tmp_path: Path) -> None:
+    plant(tmp_path, ["classical"])
+    with pytest.raises(MissingData, match=r"^genre-3: \S+ holds no metal/, rock/; .*`mirbench show genre-3`"):
+        GENRE_3.read_clips(tmp_path, 0)
+
+
+def test_shtern_split_does_not_depend_on_the_suffix(tmp_path: Path) -> None:
+    a, b = (GENRE_3.read_clips(plant(tmp_path / s, GENRE_3.classes, s), 0) for s in (".wav", ".MP3"))
+    assert facts(a) == facts(b)
+
+
+def test_shtern_split_does_not_depend_on_where_the_folder_is(tmp_path: Path) -> None:
+    a, b = (GENRE_3.read_clips(plant(tmp_path / name, GENRE_3.classes), 0) for name in ("a", "b/c"))
+    assert facts(a) == facts(b)
+
+
+def test_shtern_does_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
+    plant(tmp_path / "a", GENRE_3.classes)
+    for label in reversed(GENRE_3.classes):
+        for number in reversed(NUMBERS):
+            path = tmp_path / "b" / label / f"{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    a, b = (GENRE_3.read_clips(tmp_path / name, 0) for name in "ab")
+    assert facts(a) == facts(b)
+
+
+def test_shtern_clip_keeps_its_split_when_others_come(tmp_path: Path) -> None:
+    before = {clip.id: clip.split for clip in GENRE_3.read_clips(plant(tmp_path, GENRE_3.classes), 0)}
+    plant(tmp_path, GENRE_3.classes, inside="more")
+    after = {clip.id: clip.split for clip in GENRE_3.read_clips(tmp_path, 0)}
+    assert (len(after), {name: after[name] for name in before}) == (2 * len(before), before)
+
+
+def test_shtern_reads_sub_folders_and_leaves_the_group_empty(tmp_path: Path) -> None:
+    clips = GENRE_3.read_clips(plant(tmp_path, GENRE_3.classes, inside="artist/album"), 0)
+    assert {clip.id.rpartition("/")[0] for clip in clips} == {f"{label}/artist/album" for label in GENRE_3.classes}
+    assert {clip.group for clip in clips} == {""}
+
+
+def test_shtern_sub_folders_stay_together_in_the_folder_task_that_the_card_names(tmp_path: Path) -> None:
+    for number in range(6):
+        plant(tmp_path, COMPOSER.classes, inside=f"pianist{number}")
+    clips = folder_task(str(tmp_path)).read_clips(None, 0)
+    splits = {group: {clip.split for clip in clips if clip.group == group} for group in {clip.group for clip in clips}}
+    assert (len(splits), {len(found) for found in splits.values()}) == (6, {1})
+
+
+@pytest.mark.parametrize("stray", ["notes.txt", ".hidden.wav", ".hidden/1.wav", "cover.jpg"])
+def test_shtern_ignores_other_files(stray: str, tmp_path: Path) -> None:
+    plant(tmp_path, GENRE_3.classes)
+    path = tmp_path / "rock" / stray
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    assert len(GENRE_3.read_clips(tmp_path, 0)) == 180
+
+
+def test_shtern_names_two_files_of_one_name(tmp_path: Path) -> None:
+    plant(tmp_path, GENRE_3.classes)
+    (tmp_path / "rock" / "7.mp3").touch()
+    with pytest.raises(BadInput, match=r"rock/7\.mp3 and \S*rock/7\.wav differ in their suffixes alone"):
+        GENRE_3.read_clips(tmp_path, 0)
+
+
+def test_shtern_reads_a_name_alike_in_both_ways_of_writing_it(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        plant(tmp_path / form, COMPOSER.classes)
+        (tmp_path / form / "mozart" / unicodedata.normalize(form, "été.wav")).touch()
+    composed, decomposed = (COMPOSER.read_clips(tmp_path / form, 0) for form in ("NFC", "NFD"))
+    assert facts(composed) == facts(decomposed)
+
+
+def test_shtern_counts_a_class_that_a_split_lacks(tmp_path: Path) -> None:
+    plant(tmp_path, ["classical", "metal"])
+    for number in (0, 1):
+        path = tmp_path / "rock" / f"{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    splits = Counter(retrain_split(f"rock/{number}.jpg") for number in (0, 1))
+    told = f"rock has {splits['train']} in train, {splits['valid']} in valid, {splits['test']} in test"
+    with pytest.raises(BadInput, match=rf"^genre-3: {told}; .*folder:PATH"):
+        GENRE_3.read_clips(tmp_path, 0)
+
+
+def test_metal_classical_is_two_classes_of_genre_3(tmp_path: Path) -> None:
+    plant(tmp_path, GENRE_3.classes)
+    of_three = [clip for clip in GENRE_3.read_clips(tmp_path, 0) if clip.labels != ("rock",)]
+    assert METAL_CLASSICAL.read_clips(tmp_path, 0) == of_three
+
+
+def test_sets_of_genre_share_a_folder() -> None:
+    assert {task.folder for task in (GENRE_3, GENRE_3_SHORT, METAL_CLASSICAL)} == {"genre-3"}
+
+
+@pytest.mark.parametrize(("task", "heard"), [(GENRE_3, (0.0, None)), (GENRE_3_SHORT, (30.0, 30.0))])
+def test_genre_is_heard_whole_and_short_genre_from_30_to_60(
+    task: Task, heard: tuple[float, float | None], tmp_path: Path
+) -> None:
+    clips = task.read_clips(plant(tmp_path, task.classes), 0)
+    assert {(clip.start, clip.duration) for clip in clips} == {heard}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "heard"),
+    [
+        (20.0, (0.0, None)),
+        (30.04, (0.0, None)),
+        (45.0, (15.0, 30.0)),
+        (59.9996, (29.999, 30.0)),
+        (60.0, (30.0, 30.0)),
+        (200.0, (30.0, 30.0)),
+    ],
+)
+def test_thirty_seconds_of_a_file(seconds: float, heard: tuple[float, float | None], tmp_path: Path) -> None:
+    plant(tmp_path, VOCALIST.classes)
+    soundfile.write(tmp_path / "male" / "song.wav", np.zeros(round(2500 * seconds)), 2500)
+    (clip,) = (clip for clip in VOCALIST.read_clips(tmp_path, 0) if clip.id == "male/song")
+    assert (clip.start, clip.duration) == heard
+
+
+def test_file_that_is_not_audio_is_named_by_the_check_of_the_data(tmp_path: Path) -> None:
+    plant(tmp_path, VOCALIST.classes)
+    problems = check_data(VOCALIST, tmp_path, tmp_path / "cache", QUIET)
+    assert sum("empty (0 bytes)" in line for line in problems) == 120
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The data of every stand-in."""
+    folders = {}
+    for demo in DEMOS:
+        folders[demo.name] = tmp_path_factory.mktemp(demo.name)
+        demo.synthesise(folders[demo.name], lambda n: None)
+    return folders
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
+def test_shtern_demo_is_a_sound_data_set(demo: Task, made: dict[str, Path], tmp_path: Path) -> None:
+    assert (check_task(demo), check_data(demo, made[demo.name], tmp_path, QUIET)) == ([], [])
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
+def test_shtern_demo_has_each_class_in_each_split_as_often(demo: Task, made: dict[str, Path]) -> None:
+    found = Counter((clip.labels[0], clip.split) for clip in demo.read_clips(made[demo.name], 0))
+    train, rest = (4, 2) if demo is GENRE_3_SHORT_DEMO else (16, 4)
+    assert found == {(c, s): train if s == "train" else rest for c in demo.classes for s in ("train", "valid", "test")}
+
+
+def test_shtern_demos_are_of_the_tasks() -> None:
+    assert {task.demo for task in TASKS} == {demo.name for demo in DEMOS}
+
+
+def test_shtern_demos_have_folders_of_their_own() -> None:
+    assert len({demo.folder for demo in DEMOS}) == len(DEMOS)  # or one would be read from another's cache
+
+
+def test_shtern_demos_all_sound_different(made: dict[str, Path]) -> None:
+    files = [path.read_bytes() for folder in made.values() for path in folder.rglob("*.*")]
+    assert len(set(files)) == len(files)
+
+
+def test_shtern_demo_is_the_same_bytes_each_time(made: dict[str, Path], tmp_path: Path) -> None:
+    (demo,) = (demo for demo in DEMOS if demo.name == "composer-demo")
+    demo.synthesise(tmp_path, lambda n: None)
+    first, second = ([path.read_bytes() for path in sorted(at.rglob("*.wav"))] for at in (made[demo.name], tmp_path))
+    assert first == second
