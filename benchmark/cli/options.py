@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
+    from mirbench.progress import Progress
     from mirbench.registry import Catalogue
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -40,6 +45,84 @@ Deform = Annotated[
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Options of every command that computes: where things are, on what, and what else can be named."""
+
+    data: DataRoot = None
+    weights: WeightsFolder = None
+    device: Device = "auto"
+    workers: Workers = 2
+    threads: Threads = 0
+    plugin: Plugins = field(default_factory=list)
+    quiet: Quiet = False
+
+    def catalogue(self) -> Catalogue:
+        """All that can be named, with plugins."""
+        return catalogue_of(self.plugin, self.data, self.weights)
+
+    def progress(self) -> Progress:
+        """What says how far it is."""
+        from mirbench.progress import Progress
+
+        return Progress(quiet=self.quiet)
+
+    def circumstance(self) -> dict[str, Any]:
+        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`."""
+        names = ("data", "weights", "device", "workers", "threads")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Recording(Machine):
+    """Options of the commands that do runs as a user asks for them."""
+
+    runs: RunsFolder = Path("runs")
+    precision: Precision = "float32"
+    energy: Energy = False
+    deform: Deform = ""
+    demo: Demo = False
+
+    def circumstance(self) -> dict[str, Any]:
+        """The same, with where records go and how runs are measured."""
+        precision = one_of("--precision", self.precision, PRECISIONS)
+        return {**super().circumstance(), "runs": self.runs, "precision": precision, "energy": self.energy}
+
+
+def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a function whose parameter `how` holds these options: typer sees each, after its own."""
+    kinds = get_type_hints(options, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=option.default if option.default_factory is MISSING else option.default_factory(),
+            annotation=kinds[option.name],
+        )
+        for option in fields(options)
+    ]
+
+    def command_of(function: Callable[..., None]) -> Callable[..., None]:
+        written = inspect.signature(function, eval_str=True)
+        own = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in written.parameters.items()
+            if name != "how"
+        ]
+
+        @functools.wraps(function)
+        def command(**given: Any) -> None:
+            how = options(**{option.name: given.pop(option.name) for option in shared})
+            function(**given, how=how)
+
+        del command.__wrapped__  # type: ignore[attr-defined]  # its signature is no longer that of the function
+        command.__signature__ = written.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+        return command
+
+    return command_of
 
 
 def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | None = None) -> Catalogue:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import DataRoot, Device, Plugins, Quiet, RunsFolder, Threads, WeightsFolder, Workers, one_of
+from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WIDTH = 120  # of a table that goes to no terminal
 
 
+@taking(Machine)
 def predict(
     run: Annotated[
         str,
@@ -35,28 +36,22 @@ def predict(
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", help="Write to this file instead.")] = None,
     top: Annotated[int, typer.Option("--top", help="Classes in the table, and in `top` of json.", min=1)] = 3,
-    data: DataRoot = None,
-    weights: WeightsFolder = None,
-    device: Device = "auto",
-    workers: Workers = 2,
-    threads: Threads = 0,
-    plugin: Plugins = [],  # noqa: B006  (typer copies it)
-    quiet: Quiet = False,
+    *,
+    how: Machine,
 ) -> None:
     """Probabilities of the classes of a run for files of your own, by its trained model."""
-    from mirbench.progress import Progress
     from mirbench.registry import load_plugin
-    from mirbench.runs import predict as models
+    from mirbench.runs.models import Places
+    from mirbench.runs.predict import predict as do
 
     one_of("--format", form, ("table", "csv", "json"))
     if not runs.is_dir():
         raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
     if output and not output.parent.is_dir():
         raise BadInput(f"--output {output}: no folder {output.parent}")
-    places = models.Places(data=data, weights=weights, device=device, workers=workers, threads=threads)
-    plugins = [load_plugin(path) for path in plugin]
-    progress = Progress(quiet=quiet)
-    found = models.predict(runs, run, files, progress, places, plugins=plugins, fold=fold, seed=seed)
+    plugins = [load_plugin(path) for path in how.plugin]
+    places, progress = Places(**how.circumstance()), how.progress()
+    found = do(runs, run, files, progress, places, plugins=plugins, fold=fold, seed=seed)
     if found.runs and form != "table":
         progress.say(f"{found.title}, {found.runs}")
     text = {"table": _table, "csv": _csv, "json": _json}[form](found, top)

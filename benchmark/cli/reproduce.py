@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import (
-    DataRoot,
-    Device,
-    Plugins,
-    Quiet,
-    Threads,
-    WeightsFolder,
-    Workers,
-    catalogue_of,
-    one_of,
-)
+from mirbench.cli.options import Machine, one_of, taking
 from mirbench.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
@@ -37,18 +27,13 @@ if TYPE_CHECKING:
 _HEARD = ("rms_", "clip_seconds")  # quantities that need audio
 
 
+@taking(Machine)
 def reproduce(
     suite: Annotated[str, typer.Argument(help="A suite of a paper's table; `--list` names them.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the suites, and what each holds.")] = False,
-    data: DataRoot = None,
-    weights: WeightsFolder = None,
     runs: Annotated[
         Path | None, typer.Option("--runs", help="Folder of records. Default: runs; with --demo, runs-demo.")
     ] = None,
-    device: Device = "auto",
-    workers: Workers = 2,
-    threads: Threads = 0,
-    plugin: Plugins = [],  # noqa: B006
     demo: Annotated[
         bool,
         typer.Option("--demo", help="On synthesised stand-ins, cut to one seed, one epoch and two models of a search."),
@@ -56,13 +41,13 @@ def reproduce(
     no_run: Annotated[bool, typer.Option("--no-run", help="Compare what is on record, run and hear nothing.")] = False,
     output: Annotated[Path | None, typer.Option("--output", help="Write the table to a file.")] = None,
     form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
-    quiet: Quiet = False,
+    *,
+    how: Machine,
 ) -> None:
     """Do the runs of a paper's table that are not on record, and show printed results and ours side by side."""
     from mirbench.leaderboard.reproduction.printed import read_printed
     from mirbench.leaderboard.reproduction.verdicts import compare
     from mirbench.leaderboard.results import questions
-    from mirbench.progress import Progress
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.suite import read_suite, shipped, titles
 
@@ -74,15 +59,13 @@ def reproduce(
         raise BadInput("reproduce which suite? `mirbench reproduce --list` names them")
     if suite not in shipped() and not suite.endswith(".toml") and not Path(suite).exists():
         raise UnknownName("suite of a printed table", suite, titles(printed=True))
-    if data is not None and not data.is_dir():
-        raise BadInput(f"--data {data}: no such folder")
+    if how.data is not None and not how.data.is_dir():
+        raise BadInput(f"--data {how.data}: no such folder")
     if output is not None and not output.absolute().parent.is_dir():
         raise BadInput(f"--output {output}: there is no folder {output.parent}")
     runs = runs or Path("runs-demo" if demo else "runs")  # stand-ins stay apart
-    catalogue, progress = catalogue_of(plugin, data, weights), Progress(quiet=quiet)
-    circumstance = {"data": data, "weights": weights, "runs": runs, "device": device, "workers": workers,
-                    "threads": threads}  # fmt: skip
-    asked = read_suite(suite, catalogue, circumstance)
+    catalogue, progress = how.catalogue(), how.progress()
+    asked = read_suite(suite, catalogue, {**how.circumstance(), "runs": runs})
     if not asked.printed:
         raise BadInput(
             f'{suite}: no printed table belongs to it (printed = ["…"] names some); `mirbench sweep` runs it'
@@ -96,7 +79,7 @@ def reproduce(
     known = questions(runs)
     answers = [answer for result in results for answer in _answers(result, catalogue, known)]
     for entry in asked.data:
-        answers += _descriptions(entry, printed, catalogue, data, progress, demo=demo, no_run=no_run)
+        answers += _descriptions(entry, printed, catalogue, how.data, progress, demo=demo, no_run=no_run)
     lines = compare(printed, answers)
     _put(form, output, asked, lines, notes)
     if failed := [line for result in results for line in _failures(result)]:

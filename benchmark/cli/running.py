@@ -7,23 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import (
-    PRECISIONS,
-    DataRoot,
-    Deform,
-    Demo,
-    Device,
-    Energy,
-    Plugins,
-    Precision,
-    Quiet,
-    RunsFolder,
-    Threads,
-    WeightsFolder,
-    Workers,
-    catalogue_of,
-    one_of,
-)
+from mirbench.cli.options import Recording, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,6 +16,7 @@ if TYPE_CHECKING:
     from mirbench.types import Windowing
 
 
+@taking(Recording)
 def run(
     task: Annotated[str, typer.Option("--task", help="Name of a task.")],
     method: Annotated[str, typer.Option("--method", help="Name of a method.")],
@@ -51,31 +36,19 @@ def run(
         str, typer.Option("--windows", help="nonoverlap, nonoverlap-plus-tail or hopped16.")
     ] = "nonoverlap",
     average: Annotated[str, typer.Option("--average", help="Average windows' prob or logit.")] = "prob",
-    data: DataRoot = None,
-    weights: WeightsFolder = None,
-    runs: RunsFolder = Path("runs"),
-    device: Device = "auto",
-    precision: Precision = "float32",
-    workers: Workers = 2,
-    threads: Threads = 0,
-    plugin: Plugins = [],  # noqa: B006
-    energy: Energy = False,
-    deform: Deform = "",
-    demo: Demo = False,
-    quiet: Quiet = False,
+    *,
+    how: Recording,
 ) -> None:
     """Run a method on a task, with a source if it needs one; what is on record is read back."""
     from mirbench.features.effects import parse_deform
-    from mirbench.progress import Progress
     from mirbench.runs.hyperparameters import parse_method, parse_search, parse_source
     from mirbench.runs.plan import DEFAULT_SOURCE, Request
     from mirbench.runs.report import report
     from mirbench.runs.runner import run as do
 
     # what needs no torch is refused first
-    chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(deform)
-    one_of("--precision", precision, PRECISIONS)
-    catalogue = catalogue_of(plugin, data, weights)
+    chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(how.deform)
+    circumstance, catalogue = how.circumstance(), how.catalogue()
     kind = catalogue.method(method)
     request = Request(
         task=task,
@@ -86,17 +59,9 @@ def run(
         params=parse_method(kind, settings),
         search=parse_search(kind, search),
         windowing=windowing,
-        data=data,
-        weights=weights,
-        runs=runs,
-        device=device,
-        precision=precision,
-        energy=energy,
-        workers=workers,
-        threads=threads,
+        **circumstance,
     )
-    progress = Progress(quiet=quiet)
-    request, banner = _or_demo(request, catalogue, demo)
+    request, banner = _or_demo(request, catalogue, how.demo)
     if kind.needs:
         card = catalogue.source(request.source or DEFAULT_SOURCE)
         request = _with(request, source_params=parse_source(card, source_settings))
@@ -104,7 +69,7 @@ def run(
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
         print(banner)
-    if not report(do(request, catalogue, progress, deformations), request.runs, demo=bool(banner)):
+    if not report(do(request, catalogue, how.progress(), deformations), request.runs, demo=bool(banner)):
         raise typer.Exit(1)
 
 
@@ -132,50 +97,30 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
     return _with(request, task=task.demo, source=source, data=None, folds=None), banner
 
 
+@taking(Recording)
 def sweep(
     suite: Annotated[str, typer.Argument(help="A TOML file of runs, or the name of one that ships with mirbench.")],
     task: Annotated[list[str], typer.Option("--task", help="This task instead of the suite's; may be repeated.")] = [],  # noqa: B006
     seeds: Annotated[str, typer.Option("--seeds", help="How many, a range or a list, instead of the suite's.")] = "",
     fold: Annotated[int | None, typer.Option("--fold", help="One fold only, instead of the suite's.")] = None,
-    data: DataRoot = None,
-    weights: WeightsFolder = None,
-    runs: RunsFolder = Path("runs"),
-    device: Device = "auto",
-    precision: Precision = "float32",
-    workers: Workers = 2,
-    threads: Threads = 0,
-    plugin: Plugins = [],  # noqa: B006
-    energy: Energy = False,
-    deform: Deform = "",
-    demo: Demo = False,
-    quiet: Quiet = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
+    *,
+    how: Recording,
 ) -> None:
     """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
     from mirbench.features.effects import parse_deform
-    from mirbench.progress import Progress
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.suite import read_suite
 
-    deformations = parse_deform(deform)
-    catalogue = catalogue_of(plugin, data, weights)
+    deformations = parse_deform(how.deform)
+    catalogue = how.catalogue()
     for name in task:  # what the command line has wrong is no fault of the suite's
         catalogue.task(name)
     _seeds(seeds or "1")
-    circumstance = {
-        "data": data,
-        "weights": weights,
-        "runs": runs,
-        "device": device,
-        "precision": one_of("--precision", precision, PRECISIONS),
-        "workers": workers,
-        "threads": threads,
-        "energy": energy,
-    }
     given = {"task": task or None, "seeds": seeds or None, "fold": fold}
     instead = {key: value for key, value in given.items() if value is not None}
-    asked = read_suite(suite, catalogue, circumstance, instead)
-    if demo:
+    asked = read_suite(suite, catalogue, how.circumstance(), instead)
+    if how.demo:
         asked = sweeps.as_demo(asked, catalogue)
         print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
@@ -183,7 +128,7 @@ def sweep(
         if deformations:
             print("--deform: curves that lack are added to each of them; which do was not looked at.")
     else:
-        done = sweeps.run_suite(asked, catalogue, Progress(quiet=quiet), deform=deformations)
+        done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
         if not sweeps.report(asked, done):
             raise typer.Exit(1)
 

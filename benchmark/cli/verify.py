@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import (
-    DataRoot,
-    Device,
-    Plugins,
-    Quiet,
-    Threads,
-    WeightsFolder,
-    Workers,
-    catalogue_of,
-)
+from mirbench.cli.options import Machine, taking
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,6 +17,7 @@ if TYPE_CHECKING:
     from mirbench.trust.verify import Case
 
 
+@taking(Machine)
 def verify(
     runs: Annotated[Path, typer.Argument(metavar="[RUNS]", help="Folder of records, or of one.")] = Path("runs"),
     strict: Annotated[bool, typer.Option("--strict", help="As a submission: schema, files, labels.")] = False,
@@ -45,24 +37,18 @@ def verify(
     tolerance: Annotated[
         float | None, typer.Option("--tolerance", help="Of a score that is repeated. Default: 0.001.", min=0)
     ] = None,
-    data: DataRoot = None,
-    weights: WeightsFolder = None,
-    device: Device = "auto",
-    workers: Workers = 2,
-    threads: Threads = 0,
-    plugin: Plugins = [],  # noqa: B006
-    quiet: Quiet = False,
+    *,
+    how: Machine,
 ) -> None:
     """Compute again what records say: metrics from scores, hashes from labels, keys from what was asked."""
-    from mirbench.progress import Progress
     from mirbench.tasks.audit.statistics import committed
     from mirbench.trust.submission import CLAIMED, Submission, lacking_members, strange_files
     from mirbench.trust.untrusted import safe
     from mirbench.trust.verify import verify as check
 
     _refuse_idle(rerun, strict, only, places, tolerance, allow_own)
-    catalogue, progress = catalogue_of(plugin, data, weights), Progress(quiet=quiet)
-    further = Submission(catalogue, committed, data, allow_own) if strict else None
+    catalogue, progress = how.catalogue(), how.progress()
+    further = Submission(catalogue, committed, how.data, allow_own) if strict else None
     cases = check(runs, catalogue, progress, further)
     strange = list(strange_files(runs)) if strict else []
     if strict:
@@ -76,11 +62,12 @@ def verify(
 
         chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
         where = parse_places(places)
-        how = {"data": data, "weights": weights, "device": device, "workers": workers, "threads": threads}
         others = sum(case.holds and case.record is not None and case.record.status == "done" for case in cases)
         if others > len(chosen):
             print(f"{len(chosen)} of {others} runs are repeated, of each system the quickest; --only all repeats all.")
-        failed |= not _print_repeats([repeat(run, catalogue, where, progress, **how) for run in chosen], tolerance)
+        failed |= not _print_repeats(
+            [repeat(run, catalogue, where, progress, **how.circumstance()) for run in chosen], tolerance
+        )
     if strict:
         print(CLAIMED)
     print("A record that holds is consistent, which is not to say true" + ("." if rerun else "; --rerun repeats runs."))

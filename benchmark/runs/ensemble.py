@@ -9,22 +9,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mirbench import metrics
-from mirbench.errors import BadInput, UnknownName
-from mirbench.record import OF_ONE_RUN, RunRecord, RunSpec
+from mirbench.errors import BadInput
+from mirbench.record import RunRecord, RunSpec
+from mirbench.runs.members import Member, find_member
 from mirbench.runs.report import over_seeds, print_rows, shown_metrics
 from mirbench.runs.runner import Outcome
 from mirbench.runs.store import RunStore, Scores
 from mirbench.types import FloatArray
 
-__all__ = ["AVERAGES", "Ensemble", "Member", "averaged", "by_clip", "combine", "find_member", "parse_weights", "report"]
+__all__ = ["AVERAGES", "Ensemble", "averaged", "by_clip", "combine", "parse_weights", "report"]
 
 AVERAGES = ("prob", "rank")
 
@@ -38,58 +38,6 @@ Test clips and their labels are compared one by one: members may hear audio, or 
 """
 
 _WORDS = {"task_version": "the version of the task"}
-
-_Run = tuple[Path, RunRecord]
-
-
-@dataclass(frozen=True)
-class Member:
-    """Runs of one method and source with the same settings.
-
-    Parameters
-    ----------
-    said : str
-        What it was called by.
-    runs : dict of (fold, seed) to (folder, record)
-    weight : float
-        In the average; those of all members add up to 1.
-    """
-
-    said: str
-    runs: Mapping[tuple[int, int], _Run]
-    weight: float = 1.0
-
-    @property
-    def first(self) -> RunRecord:
-        """Any of its records, for what they share."""
-        return next(iter(self.runs.values()))[1]
-
-    @property
-    def name(self) -> str:
-        """Method and source."""
-        spec = self.first.spec
-        if "systems" in spec.params:
-            return f"ensemble ({', '.join(spec.params['systems'])})"
-        return f"{spec.method} + {spec.source}" if spec.source else spec.method
-
-    @property
-    def settings(self) -> str:
-        """See `RunSpec.system`."""
-        return self.first.spec.system
-
-    @property
-    def folds(self) -> set[int]:
-        """Folds that it has a run of."""
-        return {fold for fold, _ in self.runs}
-
-    @property
-    def seeds(self) -> list[int]:
-        """Seeds that it has a run of, in some fold."""
-        return sorted({seed for _, seed in self.runs})
-
-    def run(self, fold: int, seed: int) -> _Run | None:
-        """Its run of this fold and seed; that of its only seed where it has one alone."""
-        return self.runs.get((fold, self.seeds[0] if len(self.seeds) == 1 else seed))
 
 
 @dataclass(frozen=True)
@@ -149,52 +97,6 @@ def parse_weights(text: str) -> tuple[float, ...]:
     if not all(0 < weight < math.inf for weight in weights):
         raise BadInput(f"--weights-of {text}: one positive number a member is needed, as in --weights-of 1,2")
     return weights
-
-
-def find_member(store: RunStore, text: str) -> Member:
-    """The runs that a name stands for, ``NAME@KEY`` where there are several settings; the key of a system or of a run.
-
-    Raises
-    ------
-    BadInput
-        If nothing or several settings are called so, or a run of it has no result.
-    """
-    name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
-    alike: dict[str, list[_Run]] = {}
-    for run in store.find(name):
-        alike.setdefault(run[1].spec.system, []).append(run)
-    if key:
-        known = list(alike)
-        alike = {
-            system: runs
-            for system, runs in alike.items()
-            if any(other.startswith(key) for other in (system, *(record.spec.key for _, record in runs)))
-        }
-        if not alike:
-            raise UnknownName(f"key of {name}", key, known)
-    if len(alike) > 1:
-        one_each = [runs[0][1].spec for runs in alike.values()]
-        ways = ", ".join(f"{name}@{spec.system} ({text})" for spec, text in _told_apart(one_each))
-        raise BadInput(f"{text}: holds runs of {len(alike)} settings; name one of {ways}")
-    (runs,) = alike.values()
-    for folder, record in runs:
-        if record.status != "done":
-            raise BadInput(
-                f"{text}: seed {record.spec.seed} of fold {record.spec.fold} has no result ({record.status}: "
-                f"{record.reason}); run it again, or remove {folder}"
-            )
-    return Member(text, {(record.spec.fold, record.spec.seed): (folder, record) for folder, record in runs})
-
-
-def _told_apart(specs: Sequence[RunSpec]) -> Iterable[tuple[RunSpec, str]]:
-    """Each identity with the settings in which it differs from another."""
-    flat = []
-    for spec in specs:
-        fields = dataclasses.asdict(spec) | dict(spec.params)
-        flat.append({n: v for n, v in fields.items() if n not in ("fold", "seed", "params", *OF_ONE_RUN)})
-    differ = [name for name in flat[0] if any(fields.get(name) != flat[0][name] for fields in flat)]
-    for spec, fields in zip(specs, flat, strict=True):
-        yield spec, ", ".join(f"{name}={fields.get(name)}" for name in differ)
 
 
 def _check_question(members: Sequence[Member]) -> None:

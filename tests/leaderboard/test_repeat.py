@@ -15,6 +15,7 @@ from mirbench.leaderboard import repeat
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs import runner
+from mirbench.runs.attempt import unfinished
 from mirbench.runs.plan import Request, draft_plan
 from mirbench.types import Windowing
 
@@ -40,9 +41,8 @@ Typed = Callable[..., Any]
 def drafted(request: Request) -> tuple[RunRecord, list[RunSpec]]:
     """A record of the first run of a request, and the identities of all."""
     plan = draft_plan(request, Catalogue())
-    record = RunRecord(
-        plan.specs[0], "done", n_folds=plan.task.n_folds, standing=plan.task.standing, changed=runner._changed(plan)
-    )
+    changed = unfinished(plan.specs[0], plan).changed
+    record = RunRecord(plan.specs[0], "done", n_folds=plan.task.n_folds, standing=plan.task.standing, changed=changed)
     return record, list(plan.specs)
 
 

@@ -19,7 +19,8 @@ from mirbench.leaderboard.table import boards
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.ensemble import Ensemble, combine, find_member, parse_weights
+from mirbench.runs.ensemble import Ensemble, combine, parse_weights
+from mirbench.runs.members import find_member
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore, Scores

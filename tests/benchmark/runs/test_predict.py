@@ -20,8 +20,9 @@ from mirbench.errors import BadInput
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin
 from mirbench.runs.ensemble import combine
+from mirbench.runs.models import Places
 from mirbench.runs.plan import Request
-from mirbench.runs.predict import Places, Predictions, predict
+from mirbench.runs.predict import Predictions, predict
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore
 from mirbench.trust import checks
@@ -282,7 +283,7 @@ def test_file_is_heard_whole(made: Made, tmp_path: Path) -> None:
 def test_many_files_are_predicted_a_few_at_a_time(
     made: Made, probe: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirbench.runs.predict._CHUNK", 4)
+    monkeypatch.setattr("mirbench.runs.models._CHUNK", 4)
     np.testing.assert_allclose(made.predict(probe[0]).probabilities, recorded(made, probe[0]), atol=1e-6)
 
 

@@ -375,7 +375,7 @@ def lower_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
     accuracy = metrics.METRICS["accuracy"]
     error = replace(accuracy, function=lambda s, t: 1 - accuracy.function(s, t), higher_is_better=False)
     monkeypatch.setattr(metrics, "METRICS", {**metrics.METRICS, "accuracy": error})
-    monkeypatch.setattr("mirbench.methods.training.loop.METRICS", {**metrics.METRICS, "accuracy": error})
+    monkeypatch.setattr("mirbench.methods.training.fitting.METRICS", {**metrics.METRICS, "accuracy": error})
 
 
 def test_search_of_a_metric_that_should_be_low_takes_the_lowest(tmp_path: Path, catalogue: Catalogue, monkeypatch):

@@ -1,0 +1,201 @@
+"""Trained models of recorded runs, loaded again: with the weights that the run had, to predict files of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.features.weights import Weights, find_weights
+from mirbench.installation import refuse_broken
+from mirbench.method import Method, Restorable
+from mirbench.places import default_cache
+from mirbench.progress import Progress
+from mirbench.record import RunRecord, RunSpec
+from mirbench.registry import Catalogue, Plugin
+from mirbench.runs.members import Member
+from mirbench.runs.own_files import Heard, as_plugin
+from mirbench.runs.plan import Plan, Request, draft_plan
+from mirbench.runs.store import RunStore
+from mirbench.runs.surroundings import context_of
+from mirbench.source import SourceCard
+from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from mirbench.features.context import Context
+
+__all__ = ["Leaf", "Models", "Places", "answers", "leaves_of"]
+
+Predict = Callable[[BlindSplit], FloatArray]
+
+_CHUNK = 32  # files that are predicted together
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are, and what to compute on; fields as those of `mirbench.runs.plan.Request`."""
+
+    data: Path | None = None
+    weights: Path | None = None
+    cache: Path = field(default_factory=default_cache)
+    device: str = "auto"
+    workers: int = 2
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A model and its share in the result."""
+
+    folder: Path
+    record: RunRecord
+    weight: float
+
+
+def leaves_of(store: RunStore, member: Member) -> list[Leaf]:
+    """The models of all runs; an ensemble's are those of its members."""
+    every = [Leaf(folder, record, 1 / len(member.runs)) for folder, record in member.runs.values()]
+    while any(leaf.record.spec.method == "ensemble" for leaf in every):
+        every = [part for leaf in every for part in _parts(store, leaf)]
+    return every
+
+
+def _parts(store: RunStore, leaf: Leaf) -> Iterable[Leaf]:
+    params = leaf.record.spec.params
+    if leaf.record.spec.method != "ensemble":
+        yield leaf
+        return
+    if params["average"] != "prob":
+        raise BadInput(f"{leaf.folder}: this ensemble averages ranks among the test clips; a file alone has none")
+    for key, system, weight in zip(params["members"], params["systems"], params["member_weights"], strict=True):
+        try:
+            ((folder, record),) = store.find(key)
+        except BadInput as error:
+            raise BadInput(f"{leaf.folder}: its member {system}, run {key}, is not below {store.root}") from error
+        yield Leaf(folder, record, leaf.weight * weight)
+
+
+@dataclass(frozen=True)
+class Models:
+    """What loads the models of runs; those of one source share it."""
+
+    store: RunStore
+    heard: Heard
+    plugins: Sequence[Plugin]
+    places: Places
+    progress: Progress
+    contexts: dict[str, Context] = field(default_factory=dict)
+
+    def load(self, leaf: Leaf) -> Predict:
+        """The model of a run; refused where what it needs is not here as it was."""
+        plan = self._plan(leaf.record)
+        return _restored(leaf, plan.method, self.store, self.heard.split(range(1)), self._context(leaf.record, plan))
+
+    def _plan(self, record: RunRecord) -> Plan:
+        """The run's question about these files."""
+        spec, places = record.spec, self.places
+        elsewhere = BadInput(f"{spec.source} was computed elsewhere; files of your own have no such features")
+        if spec.source.startswith(("features:", "shipped:")):
+            raise elsewhere
+        request = Request(
+            task=self.heard.task.name,
+            method=spec.method,
+            source=spec.source,
+            seeds=(spec.seed,),
+            params={**spec.params, **record.chosen},
+            source_params=spec.source_params,
+            windowing=spec.windowing,
+            data=places.data,
+            weights=places.weights,
+            cache=places.cache,
+            device=places.device,
+            precision=spec.precision,
+            workers=places.workers,
+            threads=places.threads,
+        )
+        try:
+            plan = draft_plan(
+                request, Catalogue([*self.plugins, as_plugin(self.heard.task)], places.data, places.weights)
+            )
+        except UnknownName as error:
+            if "+" not in spec.method_version + spec.source_version:
+                raise
+            raise BadInput(
+                f"{spec.method} {spec.source}: the run was made with a plugin; give it as --plugin FILE"
+            ) from error
+        if plan.card is not None and plan.card.missing:
+            raise BadInput(plan.card.missing)
+        if plan.card is not None and plan.card.kind == "precomputed":
+            raise elsewhere
+        for what in ("method", "source"):
+            had, has = (getattr(asked, f"{what}_version") for asked in (spec, plan.specs[0]))
+            if had != has:
+                raise BadInput(f"{getattr(spec, what)}: the run is of its version {had}, here is {has}; run it again")
+        return replace(plan, facts=self.heard.facts)
+
+    def _context(self, record: RunRecord, plan: Plan) -> Context:
+        spec = record.spec
+        asked = [spec.source, spec.source_params, spec.source_sha256, spec.precision, repr(spec.windowing)]
+        key = json.dumps(asked, sort_keys=True)
+        if key not in self.contexts:
+            weights = self._weights(plan.card, spec) if plan.card else None
+            self.contexts[key] = context_of(replace(plan, weights=weights), self.progress)
+        return self.contexts[key]
+
+    def _weights(self, card: SourceCard, spec: RunSpec) -> Weights | None:
+        found = find_weights(card, self.places.weights, self.places.cache, self.progress, spec.source_params)
+        sha256 = found.sha256 if found else ""
+        if sha256 != spec.source_sha256:
+            raise BadInput(
+                f"{card.name}: the weights here (sha256 {sha256[:12]}…) are not those of the run "
+                f"({spec.source_sha256[:12]}…); put those into a folder and give it as --weights DIR"
+            )
+        return found
+
+
+def _restored(leaf: Leaf, method: Method, store: RunStore, split: Split, context: Context) -> Predict:
+    if not isinstance(method, Restorable):
+        raise BadInput(
+            f"{method.name} cannot be loaded again; give its class `restore`, and what it needs as `state` of what fit "
+            "returns (`mirbench check` tries both), and run it again"
+        )
+    state = store.state(leaf.folder)
+    if state is None and leaf.record.n_trainable != 0:
+        raise BadInput(f"{leaf.folder}: no model is stored in it; remove it to run it again")
+    try:
+        return method.restore(state or {}, split.blind(), context)
+    except MirbenchError:
+        raise
+    except Exception as error:  # arrays that do not fit, in torch's or numpy's words
+        refuse_broken(error)
+        raise BadInput(f"{leaf.folder}: its model does not load ({_line(error)}); remove it to run it again") from error
+
+
+def answers(model: Predict, heard: Heard, step: Callable[..., None]) -> Iterator[tuple[int, FloatArray | str]]:
+    """Scores of each file, or what is wrong with it."""
+    for first in range(0, len(heard.clips), _CHUNK):
+        rows = range(first, min(first + _CHUNK, len(heard.clips)))
+        yield from _answer(model, heard, rows)
+        step(len(rows))
+
+
+def _answer(model: Predict, heard: Heard, rows: range) -> Iterator[tuple[int, FloatArray | str]]:
+    """Of several files together; of each by itself where that cannot be done."""
+    try:
+        scores = model(heard.split(rows).blind())
+    except Exception as error:
+        refuse_broken(error)
+        if len(rows) == 1:
+            yield rows[0], _line(error)
+            return
+        for n in rows:
+            yield from _answer(model, heard, range(n, n + 1))
+    else:
+        yield from zip(rows, scores, strict=True)
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0]

@@ -1,0 +1,111 @@
+"""Files of one's own, found and heard as the clips of a task in the classes of a run.
+
+A file is heard whole, at the levels of the run's task (``+normalized``, ``+levels8``). What the task cuts out of its
+own files (seconds 30 to 60, say) is not cut out of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from mirbench.errors import BadAudio, BadInput, MirbenchError
+from mirbench.features import audio, pictures
+from mirbench.places import user_path
+from mirbench.progress import Progress
+from mirbench.record import RunRecord
+from mirbench.registry import Catalogue, Plugin
+from mirbench.types import Clip, Excerpt, Split, Task, excerpts
+
+__all__ = ["Heard", "as_plugin", "hear", "require_some"]
+
+_LEVELS = ("normalized", "levels8")
+"""The modifiers of tasks that change what is heard of a file."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The files that can be used, as clips of a task in the classes of the run, and a line for each other one."""
+
+    task: Task
+    clips: tuple[Clip, ...]
+    facts: dict[Excerpt, audio.Facts]
+    faults: tuple[str, ...]
+
+    def split(self, rows: range) -> Split:
+        """Some of them."""
+        return Split(self.task, tuple(self.clips[n] for n in rows))
+
+
+def hear(
+    record: RunRecord, files: Sequence[str], catalogue: Catalogue, cache: Path, progress: Progress, workers: int
+) -> Heard:
+    """Find and survey the files, which are heard at the levels of the run's task."""
+    medium = _medium(record.spec.task, catalogue)
+    found = _listed(files, pictures.SUFFIXES if medium == "picture" else audio.SUFFIXES)
+    clips = [Clip(str(n), path, "test", ()) for n, path in enumerate(found)]
+    task = Task(
+        "files", "1", "files of one's own", record.kind, tuple(record.classes), ("accuracy",),  # type: ignore[arg-type]
+        lambda root, fold: clips, "", len(clips), 0.0, medium=medium,
+    )  # fmt: skip
+    levels = [word for word in record.spec.task.rpartition("/")[2].split("+")[1:] if word in _LEVELS]
+    task = replace(Catalogue([as_plugin(task)]).task("+".join(["files", *levels])), name="files", version="1")
+    at_levels = task.read_clips(None, 0)
+    facts, faults = _survey(excerpts(Split(task, tuple(at_levels))), medium, cache, progress, workers)
+    kept = tuple(clip for clip in at_levels if set(excerpts(Split(task, (clip,)))) & facts.keys())
+    require_some(kept, faults)
+    return Heard(task, kept, facts, faults)
+
+
+def require_some(files: Sequence[Any], faults: Sequence[str]) -> None:
+    """Refuse where no file can be used, with what is wrong with each."""
+    if not files:
+        raise BadInput("no file can be used:\n  " + "\n  ".join(faults))
+
+
+def as_plugin(task: Task) -> Plugin:
+    """A plugin that holds the task of the files, by which a catalogue knows it."""
+    return Plugin("files", "0" * 64, {task.name: task}, {}, {})
+
+
+def _medium(task: str, catalogue: Catalogue) -> Literal["audio", "picture"]:
+    """What the task's files are; those of families are audio, and a task that is not known here is taken for that."""
+    base = task.partition("+")[0]
+    if ":" in base:
+        return "audio"
+    try:
+        return catalogue.task(base).medium
+    except MirbenchError:
+        return "audio"
+
+
+def _listed(names: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
+    """Files, and those of folders that are called as they should; each once, none that is hidden."""
+    found: dict[Path, None] = {}
+    for name in names:
+        given = user_path(name)
+        if not given.is_dir():
+            found[given] = None
+            continue
+        inside = sorted(path for path in given.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+        shown = [path for path in inside if not any(part[0] == "." for part in path.relative_to(given).parts)]
+        if not shown:
+            raise BadInput(f"{given}: holds no file that ends in {', '.join(suffixes)}")
+        found |= dict.fromkeys(shown)
+    return list(found)
+
+
+def _survey(
+    every: Sequence[Excerpt], medium: str, cache: Path, progress: Progress, workers: int
+) -> tuple[dict[Excerpt, audio.Facts], tuple[str, ...]]:
+    """Facts of the files that can be used, and a line for each other one."""
+    look = pictures.survey if medium == "picture" else audio.survey
+    memo = cache / "files.sqlite"
+    try:
+        return look(every, memo, progress, workers), ()
+    except BadAudio as error:
+        faults = error.faults
+    good = [place for place in every if not any(line.startswith(f"{place.path}: ") for line in faults)]
+    return look(good, memo, progress, workers), faults  # what was looked at is remembered

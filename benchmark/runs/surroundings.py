@@ -1,0 +1,86 @@
+"""What the runs of a plan are handed: the context in which a source is loaded and rows are kept, on one device."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirbench.errors import BadInput
+from mirbench.progress import Progress
+from mirbench.runs.plan import Plan
+
+if TYPE_CHECKING:
+    from mirbench.features.context import Context
+
+__all__ = ["context_of", "find_device"]
+
+
+def context_of(plan: Plan, progress: Progress) -> Context:
+    """What the runs of a plan are handed."""
+    from mirbench.features.context import Context
+    from mirbench.runs.measure import tune_allocator
+
+    request, card, weights = plan.request, plan.card, plan.weights
+    tune_allocator()
+    load, identity = None, ""
+    if card is not None:
+        module, _, builder = card.builder.partition(":")
+        # what ships with a data set is found by its name, through the clips
+        paths, sha256 = ((weights.path, *weights.extra), weights.sha256) if weights else ((card.shipped,), "")
+
+        def load() -> Any:
+            return getattr(importlib.import_module(module), builder)(*paths, **request.source_params)
+
+        # the builder's code too: whoever edits a network must not meet rows of the old one
+        code = _code_sha256(module)
+        spec = plan.specs[0]
+        identity = f"{card.name}:{spec.source_version}:{code}:{sha256}:{sorted(request.source_params.items())}"
+    return Context(
+        facts=plan.facts,
+        cache=request.cache,
+        device=find_device(request.device, request.threads),
+        precision=request.precision,
+        windowing=request.windowing,
+        medium=plan.task.medium,
+        progress=progress,
+        workers=request.workers,
+        card=card,
+        load=load,
+        source_identity=identity,
+    )
+
+
+def _code_sha256(module: str) -> str:
+    """Hash of a module's source and of those modules of the methods that it imports, and so on."""
+    sources: dict[str, bytes] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        found = importlib.util.find_spec(name) if name not in sources else None
+        if found is None or not found.origin:
+            continue
+        sources[name] = Path(found.origin).read_bytes()
+        left += re.findall(r"^ *from (mirbench\.methods\.\S+) import", sources[name].decode(), re.MULTILINE)
+    return hashlib.sha256(b"".join(sources[name] for name in sorted(sources))).hexdigest()
+
+
+def find_device(name: str, threads: int) -> Any:
+    """The torch device called `name`; "auto" takes a GPU where there is one, and 0 threads leave that to torch."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(f"--device {name}: not on this machine; auto, cpu and cuda[:N] are accepted") from error
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    return device
