@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mirbench.errors import (
     BadAudio,
     BadInput,
+    BrokenInstallation,
     MirbenchError,
     MissingData,
     MissingExtra,
@@ -56,10 +57,10 @@ _LATER = {
 
 __all__ = [
     "METRICS", "SINGLE_LABEL", "TAGGING", "Activations", "AnySplit", "Archive", "ArrayRow", "BadAudio", "BadInput",
-    "BlindSplit", "BoolArray", "BoundSource", "Clip", "Context", "Excerpt", "Fitted", "FloatArray", "IntArray",
-    "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable", "Progress", "Restorable",
-    "RunRecord", "RunSpec", "SourceCard", "Split", "Stage", "Targets", "Task", "Trial", "UnknownName", "WeightFile",
-    "Windowing", "Windows", "__version__", "clip_means",
+    "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Context", "Excerpt", "Fitted",
+    "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable",
+    "Progress", "Restorable", "RunRecord", "RunSpec", "SourceCard", "Split", "Stage", "Targets", "Task", "Trial",
+    "UnknownName", "WeightFile", "Windowing", "Windows", "__version__", "clip_means",
 ]  # fmt: skip
 
 

@@ -8,7 +8,8 @@
     │   ├── MissingData     audio or weights that are not on this machine
     │   └── BadAudio        files that are broken, empty, silent or too short; names every one of them
     ├── NotApplicable       this method cannot use this source; a sweep records the run as skipped
-    └── MissingExtra        a package of an optional extra is not installed; a sweep records the run as skipped
+    ├── MissingExtra        a package of an optional extra is not installed; a sweep records the run as skipped
+    └── BrokenInstallation  a library that mirbench needs does not import; no run is recorded
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-__all__ = ["BadAudio", "BadInput", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable", "UnknownName"]
+__all__ = [
+    "BadAudio", "BadInput", "BrokenInstallation", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable",
+    "UnknownName",
+]  # fmt: skip
 
 
 class MirbenchError(Exception):
@@ -103,3 +107,7 @@ class MissingExtra(MirbenchError):
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what} needs {package}: pip install 'mirbench[{extra}]'")
+
+
+class BrokenInstallation(MirbenchError):
+    """A library that mirbench needs is not installed, or does not import: the same for every run that needs it."""

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import configparser
+import importlib.metadata
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"benchmark": "mirbench", "tasks": "mirbench/tasks", "methods": "mirbench/methods",
@@ -22,6 +29,11 @@ DATA = (
     "methods/sources/nano.safetensors", "leaderboard/page/*.html", "leaderboard/page/*.css", "leaderboard/page/*.js",
     "leaderboard/published/*.csv",
 )  # fmt: skip
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WRITTEN = [*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())]
+REQUIREMENTS = [Requirement(line) for line in WRITTEN if not line.startswith("mirbench")]
 
 
 def called(command: Sequence[object], folder: Path) -> str:
@@ -129,3 +141,56 @@ def test_command_answers_without_torch(words: list[str], tmp_path: Path) -> None
         "    print('torch' if loaded else 'light')\n"
     )
     assert called([sys.executable, "-c", program, *words], tmp_path).splitlines()[-1] == "light"
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def test_constraints_are_names_and_exact_versions_alone() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    strange = [line for line in lines if not re.fullmatch(r"#.*|[a-z0-9-]+==[0-9][0-9a-z.]*", line)]
+    assert strange == []
+    assert "://" not in "".join(lines)
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_constraints_hold_every_declared_dependency_inside_its_range(requirement: Requirement) -> None:
+    version = constraints()[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version)
+
+
+def test_constraints_hold_what_the_dependencies_need_themselves() -> None:
+    held = constraints()
+    lacking = set()
+    for name in held:
+        try:
+            needed = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:  # of another extra or Python
+            continue
+        for requirement in map(Requirement, needed):
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if applies and canonicalize_name(requirement.name) not in held:
+                lacking.add(f"{requirement.name}, which {name} needs")
+    assert lacking == set()
+
+
+@pytest.mark.parametrize("requirement", [Requirement(line) for line in PROJECT["dependencies"]], ids=lambda r: r.name)
+def test_dependencies_have_a_lowest_version_and_end_before_the_next_major_one(requirement: Requirement) -> None:
+    limits = {part.operator: Version(part.version) for part in requirement.specifier}
+    held = Version(constraints()[canonicalize_name(requirement.name)])
+    if requirement.name == "packaging":  # its versions are years
+        return
+    assert set(limits) == {">=", "<"}
+    assert limits["<"] == Version(str(held.major + 1))
+
+
+def test_version_of_the_package_is_that_of_its_metadata() -> None:
+    import mirbench
+
+    assert mirbench.__version__ == PROJECT["version"]
+
+
+def test_module_runs_as_the_command(tmp_path: Path) -> None:
+    assert called([sys.executable, "-m", "mirbench", "--version"], tmp_path) == f"mirbench {PROJECT['version']}\n"

@@ -12,6 +12,7 @@ import typer
 from mirbench import __version__
 from mirbench.cli.compare import compare
 from mirbench.cli.data import cache_app, data_app
+from mirbench.cli.doctor import doctor
 from mirbench.cli.looking import check, list_names, show
 from mirbench.cli.plot import plot
 from mirbench.cli.predict import predict
@@ -20,6 +21,7 @@ from mirbench.cli.results import leaderboard
 from mirbench.cli.running import ensemble, run, sweep
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
+from mirbench.installation import broken
 
 __all__ = ["main"]
 
@@ -61,6 +63,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("plot", plot),
     ("verify", verify),
     ("check", check),
+    ("doctor", doctor),
 )
 for _name, _command in _COMMANDS:
     app.command(_name)(_command)
@@ -77,11 +80,21 @@ def main() -> None:
     except MirbenchError as error:
         print(f"mirbench: {error}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:
-        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    except Exception as error:
+        if not (said := _in_a_line(error)):
+            raise
         print(f"mirbench: {said}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:  # typer has turned Ctrl-C into this
         if end.code == 130:
             print("mirbench: interrupted; finished runs are on record, the same command goes on", file=sys.stderr)
         raise
+
+
+def _in_a_line(error: Exception) -> str:
+    """What is to be said of a broken installation, or of a file system that refuses; "" of a bug."""
+    if said := broken(error):
+        return str(said)
+    if not isinstance(error, OSError):
+        return ""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)

@@ -17,7 +17,7 @@ from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 if TYPE_CHECKING:
     from mirbench.features.audio import Facts
 
-__all__ = ["dataset_folder", "facts_of", "read_labels", "read_task"]
+__all__ = ["dataset_folder", "facts_of", "on_disk", "read_labels", "read_task"]
 
 
 def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progress) -> Path:
@@ -48,6 +48,12 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
         )
     own = root / task.folder
     return own if own.is_dir() else root
+
+
+def on_disk(task: Task, root: Path | None) -> bool:
+    """Whether anything is in the folder of a task's data set; nothing in it is looked at."""
+    folder = (root or default_data_root()) / task.folder
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def read_task(task: Task, folder: Path | None) -> tuple[tuple[Clip, ...], ...]:

@@ -17,7 +17,7 @@ from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
 
-__all__ = ["Weights", "find_weights"]
+__all__ = ["Weights", "find_weights", "on_disk"]
 
 _SHA256_DIGITS = 64
 
@@ -97,6 +97,30 @@ def find_weights(
     sha256 = hashlib.sha256(" ".join(found.sha256 for found in (first, *others)).encode()).hexdigest()
     published = all(found.published for found in (first, *others))
     return Weights(first.path, sha256, published, tuple(found.path for found in others if found.path))
+
+
+def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
+    """Whether the weights of a source can be had without fetching anything; found by name, and not hashed.
+
+    Parameters
+    ----------
+    folder : Path or None
+        As of `find_weights`.
+    """
+    if card.packaged or card.file:
+        module, _, name = card.packaged.partition(":")
+        return (Path(str(files(module) / name)) if card.packaged else Path(card.file)).exists()
+    folder = weights_folder(folder)
+    if card.hub:
+        return _local_model(card, folder) is not None or _in_hub_cache(card)
+    folders = [cache / "weights", *([folder] if folder else [])]
+    return any((held / file.file_name).is_file() for held in folders for file in card.weights)
+
+
+def _in_hub_cache(card: SourceCard) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(card.hub, "config.json"), str)
 
 
 def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Path, progress: Progress) -> Weights:

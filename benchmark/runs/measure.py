@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirbench.errors import MissingExtra
+from mirbench.installation import extra_module
 
 if TYPE_CHECKING:
     import torch
@@ -83,13 +83,10 @@ class EnergyMeter:
         self._tracker: Any = None
         if not wanted:
             return
-        try:
-            from codecarbon import OfflineEmissionsTracker
-        except ImportError as error:
-            raise MissingExtra("--energy", "codecarbon", "energy") from error
+        codecarbon = extra_module("codecarbon", "--energy", "codecarbon", "energy")
         logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
         # a country is asked for, and decides over nothing but grams of carbon dioxide, which are not kept
-        self._tracker = OfflineEmissionsTracker(
+        self._tracker = codecarbon.OfflineEmissionsTracker(
             country_iso_code="FRA", output_methods=[], tracking_mode="process", allow_multiple_runs=True, log_level=50
         )
 

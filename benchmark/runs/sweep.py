@@ -6,7 +6,6 @@ first run.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Literal
 
 from mirbench.errors import BadInput, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.effects import require_packages
-from mirbench.places import user_path
+from mirbench.features.weights import on_disk
+from mirbench.installation import require
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
@@ -23,9 +23,10 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.plan import DEMO_SOURCE, Request, draft_plan, make_plan
 from mirbench.runs.report import over_seeds, print_rows
-from mirbench.runs.runner import Outcome, find_device, run
+from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Entry, Suite, naming
+from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
@@ -125,10 +126,7 @@ def _is_here(card: SourceCard, task: Task, request: Request) -> bool:
         return False
     if card.shipped:
         return card.shipped in task.ships
-    given = request.weights or os.environ.get("MIRBENCH_WEIGHTS")
-    folders = [user_path(str(given))] if given else []
-    folders.append(request.cache / "weights")
-    return bool(card.packaged) or any((f / file.file_name).is_file() for f in folders for file in card.weights)
+    return on_disk(card, request.weights, request.cache)
 
 
 def run_suite(
@@ -160,6 +158,7 @@ def run_suite(
     EnergyMeter(first.energy)
     require_packages(deform)
     find_device(first.device, first.threads)
+    require("torchaudio", "torchvision")  # where they do not fit torch, no entry need be begun
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
     entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
     results = []

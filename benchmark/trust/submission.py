@@ -21,13 +21,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mirbench.errors import MirbenchError, MissingExtra
+from mirbench.errors import MirbenchError
 from mirbench.features.datasets import read_labels
+from mirbench.installation import extra_module
 from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs import runner
+from mirbench.runs.attempt import unfinished
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.store import Scores
 from mirbench.trust.rerun import differences, request_of
@@ -137,10 +138,7 @@ class Submission:
     allow_own: bool = False
 
     def __post_init__(self) -> None:
-        try:
-            import jsonschema  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra("verify --strict", "jsonschema", "page") from error
+        extra_module("jsonschema", "verify --strict", "jsonschema", "page")
 
     def __call__(self, case: Case, scores: Scores | None) -> None:
         """Add what is wrong with a record as a submission."""
@@ -228,7 +226,7 @@ class Submission:
             return
         now = replace(plan.specs[0], fold=spec.fold, seed=spec.seed)
         yield from differences(spec, replace(now, source_sha256=spec.source_sha256, audio_sha256=spec.audio_sha256))
-        expected = runner.unfinished(spec, plan)  # what is said of a run before it begins
+        expected = unfinished(spec, plan)  # what is said of a run before it begins
         for name in ("contaminated", "changed"):
             recorded, known = (json.loads(json.dumps(getattr(each, name))) for each in (record, expected))
             if recorded != known:

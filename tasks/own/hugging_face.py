@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mirbench.errors import BadInput, MissingData, MissingExtra
+from mirbench.errors import BadInput, MissingData
 from mirbench.features.cache import replace_folder
 from mirbench.features.clip_list import read_clip_list
+from mirbench.installation import extra_module
 from mirbench.places import default_data_root
 from mirbench.progress import Progress
 from mirbench.tasks.own.hub_rows import write_rows
@@ -134,10 +135,7 @@ def fetch_hf(argument: str, root: Path, progress: Progress) -> Path:
 
 
 def _library(asked: Asked) -> Any:
-    try:
-        return importlib.import_module("datasets")
-    except ImportError as error:
-        raise MissingExtra(f"fetching {asked.name}", "datasets", "hf") from error
+    return extra_module("datasets", f"fetching {asked.name}", "datasets", "hf")
 
 
 def _published(asked: Asked) -> tuple[str, str]:

@@ -26,7 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mirbench.errors import BadInput, MirbenchError, MissingData, MissingExtra, UnknownName
+from mirbench.errors import BadInput, MirbenchError, MissingData, UnknownName
+from mirbench.installation import extra_module
 from mirbench.places import default_data_root
 from mirbench.progress import Progress
 from mirbench.tasks.own.libraries import Asked, library_task, named_splits, one_line, take_apart
@@ -125,10 +126,7 @@ def _dataset(asked: Asked, root: Path) -> Any:
     """The loader, whose files are ``root/mirdata/NAME``."""
     with _logging_to(None), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries that its loaders import warn of one another
-        try:
-            library = importlib.import_module("mirdata")
-        except ImportError as error:
-            raise MissingExtra(f"mirdata:{asked.dataset}", "mirdata", "mirdata") from error
+        library = extra_module("mirdata", f"mirdata:{asked.dataset}", "mirdata", "mirdata")
         if asked.dataset not in library.list_datasets():
             raise UnknownName("data set of mirdata", asked.dataset, library.list_datasets())
         try:

@@ -25,6 +25,7 @@ from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs import runner
+from mirbench.runs.attempt import unfinished
 from mirbench.runs.ensemble import combine
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.store import RunStore, Scores, target_hashes
@@ -61,7 +62,7 @@ def write(root: Path, plan: Plan, seed: int = 0, draw: int | None = None, **fact
     scores = rng.dirichlet(np.ones(len(split.classes)), len(split)).astype(np.float32)
     found = metrics.evaluate(plan.task.metrics, scores, split.targets())
     counts = {name: sum(c.split == name for c in plan.folds[0]) for name in ("train", "valid", "test")}
-    blank = runner.unfinished(spec, plan)
+    blank = unfinished(spec, plan)
     done = replace(
         blank, status="done", metrics=found, n_scored=metrics.n_scored(found), n_clips=counts,
         seconds={"train": 1.0 + seed}, environment={"python": "3.11"}, **facts,
@@ -327,7 +328,7 @@ def test_metrics_are_those_of_evaluate_to_the_bit(plan: Plan) -> None:
 
 
 def test_run_that_failed_holds(plan: Plan, tmp_path: Path) -> None:
-    RunStore(tmp_path).write(replace(runner.unfinished(plan.specs[0], plan), reason="out of memory"))
+    RunStore(tmp_path).write(replace(unfinished(plan.specs[0], plan), reason="out of memory"))
     assert problems(of(tmp_path)) == {}
 
 

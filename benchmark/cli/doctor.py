@@ -1,0 +1,316 @@
+"""The command that looks at the installation: doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mirbench import __version__
+from mirbench.cli.options import DataRoot, RunsFolder, WeightsFolder
+from mirbench.installation import declared, module_of, version_of
+from mirbench.progress import Progress
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from mirbench.registry import Catalogue
+
+_NOT_IMPORTED = ("ruff", "mypy", "pandas-stubs", "types-tabulate")
+"""Distributions that bring programs or stubs, and nothing to import."""
+
+_VARIABLES = (
+    "MIRBENCH_DATA", "MIRBENCH_WEIGHTS", "MIRBENCH_CACHE", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES", "PYTHONPATH",
+)  # fmt: skip
+
+_WIDTH = 120
+
+_MAIN_JOB_BYTES = 1_000_000_000  # that the cache and the records of a small data set take
+
+_IMPORT_ONE_BY_ONE = """
+import importlib, json, sys, warnings
+warnings.simplefilter("ignore")
+said = sys.stdout
+sys.stdout = sys.stderr
+for name in sys.argv[1:]:
+    print(json.dumps([name]), file=said, flush=True)
+    try:
+        importlib.import_module(name)
+        fault = ""
+    except BaseException as error:
+        fault = " ".join(f"{type(error).__name__}: {error}".split())
+    print(json.dumps([name, fault]), file=said, flush=True)
+"""
+
+_DEVICES = """
+import json, torch
+gpus = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+print(json.dumps({
+    "threads": torch.get_num_threads(),
+    "cuda": torch.version.cuda or "",
+    "gpus": [f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus],
+    "mps": torch.backends.mps.is_available(),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A distribution that mirbench declares, and what was found of it.
+
+    Parameters
+    ----------
+    version : str
+        The one that is installed, or "".
+    needed : str
+        The range that mirbench declares.
+    fits : bool
+        Whether the version is in that range.
+    fault : str
+        What its import raised, in one line; "" where it imports, or is not installed.
+    """
+
+    name: str
+    version: str
+    needed: str
+    fits: bool
+    fault: str
+
+    @property
+    def works(self) -> bool:
+        """Whether it is there and imports; a version out of range is said, and may work."""
+        return bool(self.version) and not self.fault
+
+    def __str__(self) -> str:
+        if not self.version:
+            return f"{self.name} is not installed (needs {self.needed})"
+        if self.fault:
+            return f"{self.name} {self.version} does not import: {self.fault}"
+        return f"{self.name} {self.version}" + ("" if self.fits else f" (tested with {self.needed})")
+
+
+def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolder = Path("runs")) -> None:
+    """Look at libraries, devices, folders, data and weights; exit code 1 where the main job cannot run here."""
+    for line in _about():
+        print(line)
+    extras = survey(Progress())
+    core = extras.pop("")
+    faults = [str(library) for library in core if not library.works]
+    _section("libraries", [*map(str, core)])
+    _section("extras", [_extra(name, held) for name, held in extras.items()])
+    _section("devices", _devices(core))
+    folders = _folders(data, weights, runs)
+    _section("folders", [line for line, _ in folders])
+    faults += [fault for _, fault in folders if fault]
+    _section("environment", [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ] or ["nothing"])
+    _section("data and weights", _inventory(data, weights))
+    if faults:
+        print("\nThe main job cannot run here:")
+        for fault in faults:
+            print(f"  {fault}")
+        print(f"  {_remedy(core)}")
+        raise typer.Exit(1)
+    print("\nThe main job runs here: mirbench run --task gtzan --method ids-nmr")
+
+
+def survey(progress: Progress) -> dict[str, list[Library]]:
+    """The distributions that mirbench declares, by extra; those that it always needs under ""."""
+    wanted = {name: module_of(name) for held in declared().values() for name in held if name not in _NOT_IMPORTED}
+    modules = [module for name, module in wanted.items() if version_of(name)]
+    with progress.bar("importing", len(modules), "libraries") as step:
+        faults = _faults(modules, step)
+    return {
+        extra: [_library(requirement, name, faults.get(wanted.get(name, ""), "")) for name, requirement in held.items()]
+        for extra, held in declared().items()
+    }
+
+
+def _library(requirement: Requirement, name: str, fault: str) -> Library:
+    version = version_of(name)
+    fits = bool(version) and requirement.specifier.contains(version, prereleases=True)
+    return Library(name, version, str(requirement.specifier) or "any version", fits, fault)
+
+
+def _faults(modules: Sequence[str], step: Callable[..., None]) -> dict[str, str]:
+    """What importing each module raises, "" for nothing; in a process of its own, which a library may end."""
+    found: dict[str, str] = {}
+    while left := [module for module in modules if module not in found]:
+        begun = left[0]
+        with _python(_IMPORT_ONE_BY_ONE, *left) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                begun, *fault = json.loads(line)
+                if fault:
+                    found[begun] = fault[0]
+                    step(1, begun)
+        if begun not in found:
+            found[begun] = f"it ends the process, with code {process.returncode}"
+    return found
+
+
+def _python(program: str, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", program, *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def _about() -> Iterator[str]:
+    where = Path(__file__).resolve().parents[1]
+    yield f"mirbench {__version__} in {where}"
+    yield f"Python {platform.python_version()} in {sys.prefix}, {platform.platform()}"
+
+
+def _section(title: str, lines: Iterable[str]) -> None:
+    print(f"\n{title}")
+    for line in lines:
+        print(textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+    sys.stdout.flush()
+
+
+def _extra(name: str, held: Sequence[Library]) -> str:
+    """An extra in one line: what it brings, or what it lacks and how to get that."""
+    bad = [library for library in held if not library.works]
+    if not bad:
+        return f"{name}: " + ", ".join(map(str, held))
+    if all(not library.version for library in bad):
+        return f"{name}: lacks {', '.join(library.name for library in bad)}; pip install 'mirbench[{name}]'"
+    return f"{name}: " + "; ".join(map(str, bad))
+
+
+def _devices(core: Sequence[Library]) -> Iterator[str]:
+    yield f"{_processor()}, {os.cpu_count()} cores, {len(_usable_cores())} of them usable"
+    if not any(library.name == "torch" and library.works for library in core):
+        yield "torch is not there to say which GPUs it sees"
+        return
+    with _python(_DEVICES) as process:
+        said, _ = process.communicate()
+    if process.returncode:
+        yield f"torch cannot say which GPUs it sees (exit code {process.returncode})"
+        return
+    seen: Mapping[str, Any] = json.loads(said.splitlines()[-1])
+    yield f"torch computes with {seen['threads']} threads (--threads)"
+    for number, gpu in enumerate(seen["gpus"]):
+        yield f"cuda:{number}: {gpu}, CUDA {seen['cuda']}"
+    if seen["mps"]:
+        yield "mps: Apple's GPU; mirbench has not been tried on it"
+    if not seen["gpus"]:
+        yield "no CUDA device" + (f" (torch is built for CUDA {seen['cuda']})" if seen["cuda"] else " (torch for CPUs)")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _usable_cores() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def _folders(data: Path | None, weights: Path | None, runs: Path) -> list[tuple[str, str]]:
+    """A line for each folder, and what of it keeps the main job from running."""
+    from mirbench.places import default_cache, default_data_root, user_path
+
+    given = os.environ.get("MIRBENCH_WEIGHTS")
+    held = weights or (user_path(given) if given else None)
+    return [
+        (_folder("data", data or default_data_root()), ""),
+        (_folder("weights", held) if held else "weights: none given (--weights, MIRBENCH_WEIGHTS)", ""),
+        (_folder("cache", default_cache()), _unwritable("cache", default_cache())),
+        (_folder("records", runs.absolute()), _unwritable("records", runs.absolute())),
+    ]
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next((folder for folder in (path, *path.parents) if folder.exists()), Path(path.anchor or "."))
+
+
+def _folder(what: str, path: Path) -> str:
+    free = shutil.disk_usage(_existing(path)).free
+    low = ", little for rows of a large data set" if free < _MAIN_JOB_BYTES else ""
+    return f"{what}: {path}{'' if path.is_dir() else ' (not there yet)'}, {free / 1e9:.1f} GB free{low}"
+
+
+def _unwritable(what: str, path: Path) -> str:
+    """Why nothing can be written into a folder, or ""."""
+    there = _existing(path)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return f"{what}: nothing can be written into {there} ({error.strerror})"
+
+
+def _inventory(data: Path | None, weights: Path | None) -> Iterator[str]:
+    """Which tasks have their data here, and which sources their weights."""
+    from mirbench.registry import Catalogue
+
+    catalogue = Catalogue((), data, weights)
+    yield from _sorted_out("tasks", _tasks(catalogue, data))
+    yield from _sorted_out("sources", _sources(catalogue, weights))
+
+
+def _sorted_out(what: str, found: Mapping[str, str]) -> Iterator[str]:
+    """Names by what is to be said of them."""
+    said: dict[str, list[str]] = {}
+    for name, line in found.items():
+        said.setdefault(line, []).append(name)
+    for line, names in said.items():
+        yield f"{what} {line}: {', '.join(names)}"
+
+
+def _tasks(catalogue: Catalogue, data: Path | None) -> dict[str, str]:
+    from mirbench.features.datasets import on_disk
+
+    found = {}
+    for name in catalogue.names("task"):
+        task = catalogue.task(name)
+        if task.synthesise is not None:
+            continue
+        absent = "not here (`mirbench show TASK` says how to get it)"
+        found[name] = "here" if on_disk(task, data) else absent
+    found["TASK-demo"] = "here (synthesised)"
+    return found
+
+
+def _sources(catalogue: Catalogue, weights: Path | None) -> dict[str, str]:
+    from mirbench.features.weights import on_disk
+    from mirbench.places import default_cache
+
+    found = {}
+    for name in catalogue.names("source"):
+        card = catalogue.source(name)
+        if card.missing:
+            found[name] = f"that cannot be used ({card.missing})"
+        elif on_disk(card, weights, default_cache()):
+            found[name] = "here"
+        elif card.kind == "embedding" and not (card.weights or card.hub or card.file or card.packaged):
+            found[name] = "in a program of their own (`mirbench show SOURCE`)"
+        elif card.hub or all(file.url for file in card.weights):
+            found[name] = "fetched when first used"
+        else:
+            found[name] = "not here, and published nowhere in this form (--weights DIR)"
+    return found
+
+
+def _remedy(core: Sequence[Library]) -> str:
+    """What to type."""
+    bad = [library for library in core if not library.works or not library.fits]
+    if not bad:
+        return "Give other folders: --runs, MIRBENCH_CACHE."
+    wanted = " ".join(f"'{library.name}{library.needed}'" for library in bad)
+    return f"Install what fits: pip install {wanted}"
