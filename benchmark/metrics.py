@@ -45,6 +45,10 @@ class Metric:
         Whether it is taken once on the predictions of all folds together, or averaged over folds.
     per_class : str
         Name of the metric that holds its values class by class, or "".
+    reference : str
+        Where it is defined: a function of scikit-learn, or a publication.
+    higher_is_better : bool
+        Whether a search takes the largest value or the smallest.
     """
 
     name: str

@@ -20,7 +20,17 @@ OF_ONE_RUN = ("members", "member_seeds")
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a declared search: its settings, its score on valid, and its time."""
+    """One point of a declared search.
+
+    Parameters
+    ----------
+    params : mapping
+        Its hyperparameters.
+    valid_score : float
+        What it is chosen by, higher is better; NaN where the metric is undefined on valid.
+    seconds : float
+        Wall time of its fit and its score.
+    """
 
     params: Mapping[str, Any]
     valid_score: float
@@ -29,7 +39,33 @@ class Trial:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What was asked of a run, down to weights and bytes of audio. Circumstance (device, threads) is not in it."""
+    """What was asked of a run, down to weights and bytes of audio. Circumstance (device, threads) is not in it.
+
+    Parameters
+    ----------
+    task, task_version : str
+        Name of the task with its modifiers, and its version.
+    fold, seed : int
+        Which fold is tested, and what every random number comes from.
+    windowing : Windowing
+        How clips become windows and windows a score.
+    method, method_version : str
+        Of a plugin, the version holds a hash of its source.
+    params : mapping
+        Every hyperparameter of the method.
+    search : mapping of str to sequence
+        Values to try of some of them; the run is then all of the search.
+    source, source_version : str
+        "" where the method takes none.
+    source_params : mapping
+        Options of the source.
+    source_sha256 : str
+        Of its weights; "" where they are none.
+    audio_sha256 : str
+        Of ids, labels, splits and bytes of all clips.
+    precision : str
+        "float32", "bfloat16" or "float16".
+    """
 
     task: str
     task_version: str
@@ -69,6 +105,8 @@ class RunRecord:
 
     Parameters
     ----------
+    spec : RunSpec
+        What was asked.
     status : {"done", "failed", "skipped"}
         A failed run is tried again when it is asked for again.
     reason : str
@@ -99,6 +137,20 @@ class RunRecord:
         Hyperparameters, and options of the source as "source NAME", that differ from their defaults.
     energy : mapping of str to float or str
         With ``--energy``: ``train_kwh``, and ``how`` it was measured or estimated.
+    trials : sequence of mapping
+        The points of its search as `Trial`, in the order in which they were tried.
+    chosen : mapping
+        The hyperparameters of the best of them.
+    history : sequence of mapping
+        A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``.
+    standing, n_folds
+        Of the task; see `Task`.
+    contaminated : sequence of str
+        Data sets of the task that the source was trained on.
+    environment : mapping
+        Versions, device, threads, processor and time: the circumstance of the run.
+    schema_version : int
+        Of the form of the record.
     """
 
     spec: RunSpec

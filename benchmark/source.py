@@ -19,6 +19,10 @@ class WeightFile:
 
     Parameters
     ----------
+    file_name : str
+        The name it is kept and looked for under.
+    url : str
+        Where it is published; "" where it is not.
     sha256 : str
         Its first digits where no more are published (torch.hub puts 8 into names). "" where nobody has published it:
         the file is taken as it comes, and its own hash tells its results apart.
@@ -49,6 +53,10 @@ class SourceCard:
 
     Parameters
     ----------
+    name : str
+        What it is called in commands, tables and records.
+    title : str
+        One line.
     kind : {"network", "embedding", "precomputed"}
         What it is.
     offers : tuple of str
@@ -89,6 +97,10 @@ class SourceCard:
         (``seconds``) takes the field's place.
     choices : mapping of str to tuple of str or int
         The values that an option accepts, where they are few: others are refused before weights are looked for.
+    reference, license : str
+        The publication that describes it, and the terms that its weights are under.
+    notes : tuple of str
+        What a user should know besides, a line each.
     """
 
     name: str

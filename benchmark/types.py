@@ -30,7 +30,19 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ArrayRow:
-    """Features of one clip that ship with its data set: a row of an array in an .npz file."""
+    """Features of one clip that ship with its data set: a row of an array in an .npz file.
+
+    Parameters
+    ----------
+    name : str
+        What the features are called, as in ``--source shipped:NAME``.
+    path : Path
+        The .npz file.
+    key : str
+        The array in it.
+    row : int
+        The clip's place along the array's first axis.
+    """
 
     name: str
     path: Path
@@ -91,7 +103,19 @@ class Clip:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Where a clip's audio lies and at which levels it is heard, and nothing about its labels."""
+    """Where a clip's audio lies and at which levels it is heard, and nothing about its labels.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    start : float
+        Seconds from the beginning of the file.
+    duration : float or None
+        Seconds; None is to the end of the file.
+    peaks : tuple of float
+        Levels in dBFS, as those of a `Clip`.
+    """
 
     path: Path
     start: float = 0.0
@@ -171,6 +195,12 @@ class Task:
         the records, so that others can use the same.
     datasets : tuple of str
         Whose audio this is, for the flag of sources trained on it.
+    archives : tuple of Archive
+        What `mirbench data get` fetches; empty where nothing can be fetched.
+    reference, license : str
+        The publication that describes the data set, and the terms that it is under.
+    notes : tuple of str
+        What a user should know besides, a line each.
     n_clips : int
         Clips in one fold, all splits together; 0 where it is known only once they are read.
     clip_seconds : float
@@ -227,7 +257,15 @@ class Targets:
 
 @dataclass(frozen=True)
 class Split:
-    """The clips of one split of a task, with their labels."""
+    """The clips of one split of a task, with their labels.
+
+    Parameters
+    ----------
+    task : Task
+        Of which they are.
+    clips : tuple of Clip
+        In an order that every array of the split keeps.
+    """
 
     task: Task
     clips: tuple[Clip, ...]
@@ -271,7 +309,17 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class BlindSplit:
-    """What `predict` sees of a split: its class names and its length. The context finds its audio."""
+    """What `predict` sees of a split: its class names and its length. The context finds its audio.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        Names of the task's classes, in the order of the columns of scores.
+    kind : str
+        Of the task: "single-label" or "multi-label".
+    n_clips : int
+        Number of clips.
+    """
 
     classes: tuple[str, ...]
     kind: str

@@ -52,8 +52,16 @@ class Context:
         How clips become windows.
     medium : {"audio", "picture"}
         What the task's files are.
+    progress : Progress or None
+        What says how far long work has come; None says nothing.
+    workers : int
+        Threads that decode audio.
     card : SourceCard or None
-        The source, with `load` to get its network, `source_identity` (weights, version, options).
+        The source; None where the method takes none.
+    load : callable or None
+        Returns its network; called when that is first needed.
+    source_identity : str
+        Weights, version and options of the source: what its rows depend on.
     """
 
     def __init__(
