@@ -154,17 +154,19 @@ def _line(error: BaseException) -> str:
     name = (isinstance(error, ImportError) and error.name) or ""
     if not name or name.partition(".")[0] == "mirbench":
         name = importing[-1] if importing else name
+    said = " ".join(str(error).split()) or type(error).__name__
+    if not name:  # of a function that asks for another package, as those of transformers do
+        return f"a library is not installed: {said}"
     module = name.partition(".")[0]
     distribution = _distribution(module)
     version = version_of(distribution)
     if isinstance(error, ModuleNotFoundError) and not version:
         return _not_installed(distribution, module, importing)
-    said = " ".join(f"{type(error).__name__}: {error}".splitlines()[0].split())
     family = _TOGETHER if module in _TOGETHER else (distribution,)
     found = ", ".join(f"{part} {version_of(part) or 'is not installed'}" for part in family)
     needed = [str(_core(part)) for part in family if _core(part)]
     install = " ".join(f"'{line}'" for line in needed) or f"--force-reinstall '{distribution}'"
-    return f"{module} does not import ({said}). Found: {found}. Versions that fit: pip install {install}. {_DOCTOR}"
+    return f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. Versions that fit: pip install {install}. {_DOCTOR}"
 
 
 _DOCTOR = "`mirbench doctor` looks at all libraries."

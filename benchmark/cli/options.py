@@ -117,7 +117,7 @@ def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[.
             how = options(**{option.name: given.pop(option.name) for option in shared})
             function(**given, how=how)
 
-        del command.__wrapped__  # type: ignore[attr-defined]  # its signature is no longer that of the function
+        del command.__wrapped__  # its signature is no longer that of the function
         command.__signature__ = written.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
         return command

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.errors import BadInput
-from mirbench.methods.sources.hf_cards import Facts
+from mirbench.installation import refuse_broken
+from mirbench.methods.sources.hf_facts import Facts
 from mirbench.methods.sources.sounding import sounding
 from mirbench.source import Activations
 
@@ -55,6 +56,7 @@ def extractor_of(folder: Path) -> Any:
     try:
         return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # somebody else's files: the library raises many kinds
+        refuse_broken(error)
         said = str(error).strip().partition("\n")[0]
         raise BadInput(f"{folder}: its feature extractor cannot be loaded ({said})") from error
 

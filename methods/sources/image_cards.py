@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.errors import BadInput
+from mirbench.installation import refuse_broken
 from mirbench.source import SourceCard, Stage, WeightFile
 
 __all__ = ["CORAL_MOBILENETV2", "INCEPTION_V3", "VIT_B16", "timm_card"]
@@ -201,6 +202,7 @@ def _measured(name: str) -> dict[str, Any]:
             found = trunk(torch.empty(1, 3, *trunk.input_size), layers=range(trunk.n_layers))
             n_outputs = trunk.head(found.pooled).shape[1] if trunk.n_outputs else 0
     except Exception as error:  # hundreds of networks, each with ways of its own to be no classifier of pictures
+        refuse_broken(error)
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BadInput(f"timm:{name}: gives no embedding in the way that this needs ({reason})") from error
     offers = [stage for stage in _ALL if (stage != "head" or n_outputs) and (stage != "layers" or trunk.n_layers)]

@@ -12,18 +12,10 @@ from torch import Tensor, nn
 from mirbench import AnySplit, Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import Fitted
-from mirbench.methods.training import (
-    Draw,
-    Inputs,
-    Loss,
-    Phase,
-    Recipe,
-    cross_entropy,
-    fit_module,
-    masked_bce,
-    predictor,
-    seeded,
-)  # fmt: skip
+from mirbench.methods.training.batch import Draw, Inputs
+from mirbench.methods.training.fitting import fit_module, predictor
+from mirbench.methods.training.loop import seeded
+from mirbench.methods.training.recipe import Loss, Phase, Recipe, cross_entropy, masked_bce
 from mirbench.runs.measure import count_parameters
 from mirbench.types import BlindSplit, FloatArray, Split
 

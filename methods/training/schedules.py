@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from mirbench import Context
-from mirbench.methods.training import Batch, Draw, Loss, Phase, Recipe, masked_bce
+from mirbench.methods.training.batch import Batch, Draw
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.recipe import Loss, Phase, Recipe, masked_bce
 from mirbench.types import FloatArray, IntArray, Split
 
 __all__ = [

@@ -73,6 +73,13 @@ def test_error_of_no_import_is_none(error: Exception) -> None:
     assert installation.broken(caught.value) is None
 
 
+def test_package_that_a_function_asks_for_is_said_in_its_own_words() -> None:
+    error = ImportError("\nThisExtractor requires the librosa library but it was not found. You can install it.\n")
+    said = str(installation.broken(error))
+    assert said.startswith("a library is not installed: ThisExtractor requires the librosa library")
+    assert "\n" not in said
+
+
 def test_line_names_the_versions_that_were_found_and_what_to_type() -> None:
     error = ImportError("undefined symbol: torch_exception_get_what", name="torchaudio._extension")
     said = str(installation.broken(error))

@@ -18,8 +18,10 @@ import transformers as hf
 from torch import nn
 
 from mirbench.errors import BadInput, MissingData, NotApplicable
-from mirbench.methods.sources.hf_audio import build, in_time
-from mirbench.methods.sources.hf_cards import WAVEFORM_MODELS, hf_card
+from mirbench.methods.sources.hf_audio import build
+from mirbench.methods.sources.hf_cards import hf_card
+from mirbench.methods.sources.hf_clap import in_time
+from mirbench.methods.sources.hf_facts import WAVEFORM_MODELS
 from mirbench.trust.checks import check_network
 
 SMALL: dict[str, Any] = {
