@@ -9,7 +9,7 @@ import functools
 import importlib
 import importlib.metadata
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 
 from packaging.requirements import Requirement
@@ -28,6 +28,8 @@ _ALWAYS = (
     "matplotlib", "markdown-it-py", "jinja2", "packaging",
 )  # fmt: skip
 """The dependencies of pyproject.toml, for a mirbench that is not installed and has no metadata."""
+
+_DOCTOR = "`mirbench doctor` looks at all libraries."
 
 _MODULES = {
     "fast-mp3-augment": "fast_mp3_augment",
@@ -154,7 +156,7 @@ def _line(error: BaseException) -> str:
     name = (isinstance(error, ImportError) and error.name) or ""
     if not name or name.partition(".")[0] == "mirbench":
         name = importing[-1] if importing else name
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = next((" ".join(line.split()) for line in str(error).splitlines() if line.strip()), "no reason given")
     if not name:  # of a function that asks for another package, as those of transformers do
         return f"a library is not installed: {said}"
     module = name.partition(".")[0]
@@ -164,12 +166,10 @@ def _line(error: BaseException) -> str:
         return _not_installed(distribution, module, importing)
     family = _TOGETHER if module in _TOGETHER else (distribution,)
     found = ", ".join(f"{part} {version_of(part) or 'is not installed'}" for part in family)
-    needed = [str(_core(part)) for part in family if _core(part)]
-    install = " ".join(f"'{line}'" for line in needed) or f"--force-reinstall '{distribution}'"
-    return f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. Versions that fit: pip install {install}. {_DOCTOR}"
-
-
-_DOCTOR = "`mirbench doctor` looks at all libraries."
+    return (
+        f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. "
+        f"Versions that fit: {_install(family)}. {_DOCTOR}"
+    )
 
 
 def _not_installed(distribution: str, module: str, importing: list[str]) -> str:
@@ -181,6 +181,14 @@ def _not_installed(distribution: str, module: str, importing: list[str]) -> str:
     return f"the module {module}{importer} is not installed: install the package that has it. {_DOCTOR}"
 
 
+def _install(family: Sequence[str]) -> str:
+    """What brings libraries into the ranges that are declared, or anew where they are in those."""
+    needed = [held for part in family if (held := declared().get("", {}).get(part))]
+    wanted = " ".join(f"'{requirement}'" for requirement in needed) or " ".join(family)
+    fits = all(held.specifier.contains(version_of(held.name) or "0", prereleases=True) for held in needed)
+    return f"pip install {'--force-reinstall ' if fits else ''}{wanted}"
+
+
 def _distribution(module: str) -> str:
     """The distribution that a top-level module is of; the module's own name where that is not known."""
     own = next((distribution for distribution, held in _MODULES.items() if held == module), "")
@@ -188,7 +196,3 @@ def _distribution(module: str) -> str:
         (name for held in declared().values() for name in held if module_of(name) == module),
         canonicalize_name(module),
     )
-
-
-def _core(distribution: str) -> Requirement | None:
-    return declared().get("", {}).get(distribution)
