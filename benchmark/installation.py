@@ -166,10 +166,7 @@ def _line(error: BaseException) -> str:
         return _not_installed(distribution, module, importing)
     family = _TOGETHER if module in _TOGETHER else (distribution,)
     found = ", ".join(f"{part} {version_of(part) or 'is not installed'}" for part in family)
-    return (
-        f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. "
-        f"Versions that fit: {_install(family)}. {_DOCTOR}"
-    )
+    return f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. {_install(family)}. {_DOCTOR}"
 
 
 def _not_installed(distribution: str, module: str, importing: list[str]) -> str:
@@ -186,7 +183,10 @@ def _install(family: Sequence[str]) -> str:
     needed = [held for part in family if (held := declared().get("", {}).get(part))]
     wanted = " ".join(f"'{requirement}'" for requirement in needed) or " ".join(family)
     fits = all(held.specifier.contains(version_of(held.name) or "0", prereleases=True) for held in needed)
-    return f"pip install {'--force-reinstall ' if fits else ''}{wanted}"
+    if not fits:
+        return f"Versions that fit: pip install {wanted}"
+    one = "All of them must be built for the same device, and come from one index" if len(family) > 1 else "Once more"
+    return f"{one}: pip install --force-reinstall {wanted}"
 
 
 def _distribution(module: str) -> str:

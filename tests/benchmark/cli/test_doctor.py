@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from mirbench.cli import libraries
 from tests.conftest import Answer
-
-doctor = importlib.import_module("mirbench.cli.doctor")  # the package holds its command under the same name
 
 FINE = {"": ["numpy>=2"], "page": ["jsonschema"]}
 
 
 @pytest.fixture
 def examined(typed: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Answer]:
-    """``examined(libraries, modules)``: the command with these requirements, and modules of these texts to import."""
+    """``examined(asked, modules)``: the command with these requirements, and modules of these texts to import."""
 
-    def answer(libraries: dict[str, list[str]], modules: dict[str, str] | None = None, *words: object) -> Answer:
+    def answer(asked: dict[str, list[str]], modules: dict[str, str] | None = None, *words: object) -> Answer:
         for name, text in (modules or {}).items():
             (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        held = {
-            extra: {Requirement(line).name: Requirement(line) for line in lines} for extra, lines in libraries.items()
-        }
-        monkeypatch.setattr(doctor, "declared", lambda: held)
-        version = doctor.version_of
-        monkeypatch.setattr(doctor, "version_of", lambda name: "1.5" if name in (modules or {}) else version(name))
+        held = {extra: {Requirement(line).name: Requirement(line) for line in lines} for extra, lines in asked.items()}
+        monkeypatch.setattr(libraries, "declared", lambda: held)
+        version = libraries.version_of
+        monkeypatch.setattr(libraries, "version_of", lambda name: "1.5" if name in (modules or {}) else version(name))
         return typed("doctor", *words)
 
     return answer
