@@ -65,8 +65,13 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(source: str, module: str, is_package: bool = False) -> Iterator[str]:
+@functools.cache
+def imports(source: str, module: str, is_package: bool = False) -> tuple[str, ...]:
     """Dotted names that a source text imports, wherever in it: ``from a import b`` gives a and a.b."""
+    return tuple(_imports(source, module, is_package))
+
+
+def _imports(source: str, module: str, is_package: bool) -> Iterator[str]:
     package = module.split(".") if is_package else module.split(".")[:-1]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -124,7 +129,7 @@ def arrows() -> dict[str, set[str]]:
     for module, path in every.items():
         if module == "mirbench":
             continue
-        names = list(imports(path.read_text(encoding="utf-8"), module, path.name == "__init__.py"))
+        names = imports(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
         packages = {name.rpartition(".")[0] for name in names if name in every}
         words = {name.rpartition(".")[0] for name in names if name not in every}
         left_out = (packages - words) | {"mirbench", module}
