@@ -23,7 +23,7 @@ __all__ = ["BoundSource", "fold_batch_norm"]
 _HALF = torch.finfo(torch.float16).max
 
 
-class Surroundings(Protocol):
+class SourceHost(Protocol):
     """What a bound source needs of the `Context` that it is reached through."""
 
     device: torch.device
@@ -81,11 +81,11 @@ class BoundSource:
         Returns the network; called when it is first needed.
     identity : str
         Weights, version and options: what its rows depend on.
-    context : Surroundings
+    context : SourceHost
         Where it runs: the `Context`.
     """
 
-    def __init__(self, card: SourceCard, load: Callable[[], Any], identity: str, context: Surroundings) -> None:
+    def __init__(self, card: SourceCard, load: Callable[[], Any], identity: str, context: SourceHost) -> None:
         self.card = card
         self._load, self._identity, self._context = load, identity, context
         self._loaded: Any = None
