@@ -105,7 +105,7 @@ def test_wheel_installs_the_command(unpacked: Path) -> None:
     (entry_points,) = unpacked.glob("*.dist-info/entry_points.txt")
     parsed = configparser.ConfigParser()
     parsed.read_string(entry_points.read_text())
-    assert dict(parsed["console_scripts"]) == {"mirbench": "mirbench.cli:main"}
+    assert dict(parsed["console_scripts"]) == {"mirbench": "mirbench.__main__:main"}
 
 
 def test_wheel_imports_every_module_from_itself(unpacked: Path) -> None:

@@ -51,6 +51,7 @@ def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolde
     extras = survey(Progress())
     core = extras.pop("")
     faults = [str(library) for library in core if not library.works]
+    core_works = not faults
     _section("libraries", [*map(str, core)])
     _section("extras", [_extra(name, held) for name, held in extras.items()])
     _section("devices", _devices(core))
@@ -58,7 +59,8 @@ def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolde
     _section("folders", [line for line, _ in folders])
     faults += [fault for _, fault in folders if fault]
     _section("environment", [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ] or ["nothing"])
-    _section("data and weights", _inventory(data, weights))
+    cards = _inventory(data, weights) if core_works else ["not looked at: what reads cards is broken itself"]
+    _section("data and weights", cards)
     if faults:
         print("\nThe main job cannot run here:")
         for fault in faults:

@@ -166,3 +166,44 @@ def test_run_in_a_broken_installation_is_one_line_and_leaves_no_record(tmp_path:
     (line,) = done.stderr.splitlines()
     assert (done.returncode, line.partition(" (")[0]) == (2, "mirbench: torchaudio does not import")
     assert not list((tmp_path / "runs").rglob("record.json"))
+
+
+@pytest.mark.parametrize(("broken", "words"), [("numpy", "list tasks"), ("typer", "list tasks")])
+def test_command_line_that_is_broken_itself_is_one_line(broken: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / f"{broken}.py").write_text(RAISED["os"], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mirbench", *words.split()],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line.partition(" (")[0]) == (2, f"mirbench: {broken} does not import")
+
+
+def test_doctor_speaks_where_numpy_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text(RAISED["value"], encoding="utf-8")
+    program = (
+        "from packaging.requirements import Requirement\n"
+        "from mirbench.cli import libraries\n"
+        "libraries.declared = lambda: {'': {'numpy': Requirement('numpy>=2')}}\n"
+        "import sys\n"
+        "from mirbench.cli import main\n"
+        "sys.argv[1:] = ['doctor']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "numpy.dtype size changed" in done.stdout
+    assert "The main job cannot run here" in done.stdout
+
+
+def test_importing_mirbench_imports_no_library() -> None:
+    program = "import sys, mirbench\nprint([name for name in ('numpy', 'torch', 'typer') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
