@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingExtra
 
-__all__ = ["broken", "declared", "extra_module", "module_of", "refuse_broken", "require", "version_of"]
+__all__ = ["advice", "broken", "declared", "extra_module", "module_of", "refuse_broken", "require", "version_of"]
 
 _TOGETHER = ("torch", "torchaudio", "torchvision")
 """Libraries whose versions must fit one another."""
@@ -166,7 +166,7 @@ def _line(error: BaseException) -> str:
         return _not_installed(distribution, module, importing)
     family = _TOGETHER if module in _TOGETHER else (distribution,)
     found = ", ".join(f"{part} {version_of(part) or 'is not installed'}" for part in family)
-    return f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. {_install(family)}. {_DOCTOR}"
+    return f"{module} does not import ({type(error).__name__}: {said}). Found: {found}. {advice(family)}. {_DOCTOR}"
 
 
 def _not_installed(distribution: str, module: str, importing: list[str]) -> str:
@@ -178,14 +178,16 @@ def _not_installed(distribution: str, module: str, importing: list[str]) -> str:
     return f"the module {module}{importer} is not installed: install the package that has it. {_DOCTOR}"
 
 
-def _install(family: Sequence[str]) -> str:
-    """What brings libraries into the ranges that are declared, or anew where they are in those."""
+def advice(distributions: Sequence[str]) -> str:
+    """What to type for libraries that are broken: what brings them into the ranges that are declared, or anew."""
+    together = any(name in _TOGETHER for name in distributions)
+    family = [*(_TOGETHER if together else ()), *(name for name in distributions if name not in _TOGETHER)]
     needed = [held for part in family if (held := declared().get("", {}).get(part))]
     wanted = " ".join(f"'{requirement}'" for requirement in needed) or " ".join(family)
     fits = all(held.specifier.contains(version_of(held.name) or "0", prereleases=True) for held in needed)
     if not fits:
         return f"Versions that fit: pip install {wanted}"
-    one = "All of them must be built for the same device, and come from one index" if len(family) > 1 else "Once more"
+    one = "Built for the same device, from one index" if together else "Once more"
     return f"{one}: pip install --force-reinstall {wanted}"
 
 

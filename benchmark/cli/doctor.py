@@ -18,6 +18,8 @@ import typer
 from mirbench import __version__
 from mirbench.cli.libraries import Library, python, survey
 from mirbench.cli.options import DataRoot, RunsFolder, WeightsFolder
+from mirbench.installation import advice
+from mirbench.places import default_cache, default_data_root, user_path
 from mirbench.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ _VARIABLES = (
     "MIRBENCH_DATA", "MIRBENCH_WEIGHTS", "MIRBENCH_CACHE", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS",
     "CUDA_VISIBLE_DEVICES", "PYTHONPATH",
 )  # fmt: skip
+
+_SPARED = ("timm", "h5py", "pillow", "tabulate")
+"""Libraries without which the main job runs: other sources and tables need them."""
 
 _WIDTH = 120
 
@@ -50,8 +55,8 @@ def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolde
         print(line)
     extras = survey(Progress())
     core = extras.pop("")
-    faults = [str(library) for library in core if not library.works]
-    core_works = not faults
+    broken = [library for library in core if not library.works and library.name not in _SPARED]
+    faults = [*map(str, broken)]
     _section("libraries", [*map(str, core)])
     _section("extras", [_extra(name, held) for name, held in extras.items()])
     _section("devices", _devices(core))
@@ -59,15 +64,17 @@ def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolde
     _section("folders", [line for line, _ in folders])
     faults += [fault for _, fault in folders if fault]
     _section("environment", [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ] or ["nothing"])
-    cards = _inventory(data, weights) if core_works else ["not looked at: what reads cards is broken itself"]
-    _section("data and weights", cards)
+    sound = not faults and all(library.works for library in core)
+    held = _inventory(data, weights) if sound else ["not looked at, because of what is wrong above"]
+    _section("data and weights", held)
     if faults:
         print("\nThe main job cannot run here:")
         for fault in faults:
             print(f"  {fault}")
-        print(f"  {_remedy(core)}")
+        print(f"  {advice([library.name for library in broken]) if broken else 'Give other folders'}")
         raise typer.Exit(1)
-    print("\nThe main job runs here: mirbench run --task gtzan --method ids-nmr")
+    demo = " --demo" if default_data_root().exists() else ""  # with a data root, its data are asked for
+    print(f"\nThe main job runs here: mirbench run --task gtzan --method ids-nmr{demo}")
 
 
 def _about() -> Iterator[str]:
@@ -127,13 +134,14 @@ def _usable_cores() -> set[int]:
 
 def _folders(data: Path | None, weights: Path | None, runs: Path) -> list[tuple[str, str]]:
     """A line for each folder, and what of it keeps the main job from running."""
-    from mirbench.places import default_cache, default_data_root, user_path
-
     given = os.environ.get("MIRBENCH_WEIGHTS")
     held = weights or (user_path(given) if given else None)
     return [
-        (_folder("data", data or default_data_root()), ""),
-        (_folder("weights", held) if held else "weights: none given (--weights, MIRBENCH_WEIGHTS)", ""),
+        (_folder("data", data or default_data_root()), _absent("--data", data)),
+        (
+            _folder("weights", held) if held else "weights: none given (--weights, MIRBENCH_WEIGHTS)",
+            _absent("--weights (or MIRBENCH_WEIGHTS)", held),
+        ),
         (_folder("cache", default_cache()), _unwritable("cache", default_cache())),
         (_folder("records", runs.absolute()), _unwritable("records", runs.absolute())),
     ]
@@ -148,6 +156,11 @@ def _folder(what: str, path: Path) -> str:
     free = shutil.disk_usage(_existing(path)).free
     low = ", little for rows of a large data set" if free < _MAIN_JOB_BYTES else ""
     return f"{what}: {path}{'' if path.is_dir() else ' (not there yet)'}, {free / 1e9:.1f} GB free{low}"
+
+
+def _absent(flag: str, given: Path | None) -> str:
+    """Why a folder that was given is refused, or ""."""
+    return f"{flag} {given}: no such folder" if given is not None and not given.is_dir() else ""
 
 
 def _unwritable(what: str, path: Path) -> str:
@@ -194,7 +207,6 @@ def _tasks(catalogue: Catalogue, data: Path | None) -> dict[str, str]:
 
 def _sources(catalogue: Catalogue, weights: Path | None) -> dict[str, str]:
     from mirbench.features.weights import on_disk
-    from mirbench.places import default_cache
 
     found = {}
     for name in catalogue.names("source"):
@@ -210,12 +222,3 @@ def _sources(catalogue: Catalogue, weights: Path | None) -> dict[str, str]:
         else:
             found[name] = "not here, and published nowhere in this form (--weights DIR)"
     return found
-
-
-def _remedy(core: Sequence[Library]) -> str:
-    """What to type."""
-    bad = [library for library in core if not library.works or not library.fits]
-    if not bad:
-        return "Give other folders: --runs, MIRBENCH_CACHE."
-    wanted = " ".join(f"'{library.name}{library.needed}'" for library in bad)
-    return f"Install what fits: pip install {wanted}"

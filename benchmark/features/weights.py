@@ -100,7 +100,7 @@ def find_weights(
 
 
 def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
-    """Whether the weights of a source can be had without fetching anything; found by name, and not hashed.
+    """Whether the weights of a source can be had without fetching anything; those found by name are not hashed.
 
     Parameters
     ----------
@@ -113,8 +113,9 @@ def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
     folder = weights_folder(folder)
     if card.hub:
         return _local_model(card, folder) is not None or _in_hub_cache(card)
-    folders = [cache / "weights", *([folder] if folder else [])]
-    return any((held / file.file_name).is_file() for held in folders for file in card.weights)
+    fetched = any((cache / "weights" / file.file_name).is_file() for file in card.weights)
+    memo = cache / "files.sqlite"
+    return fetched or (folder is not None and any(_local_file(file, folder, memo) for file in card.weights))
 
 
 def _in_hub_cache(card: SourceCard) -> bool:

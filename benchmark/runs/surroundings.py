@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirbench.errors import BadInput
+from mirbench.installation import require
 from mirbench.progress import Progress
 from mirbench.runs.plan import Plan
 
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["context_of", "find_device"]
 
+_EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "scipy.stats", "sklearn.metrics", "pandas", "rich.table")
+
 
 def context_of(plan: Plan, progress: Progress) -> Context:
-    """What the runs of a plan are handed."""
+    """What the runs of a plan are handed.
+
+    Raises
+    ------
+    BrokenInstallation
+        If a library that every run needs does not import, before a seed is trained for nothing.
+    """
+    require(*_EVERY_RUN)
     from mirbench.features.context import Context
     from mirbench.runs.measure import tune_allocator
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
-from mirbench.errors import BadInput, MirbenchError, MissingData, MissingExtra, NotApplicable
+from mirbench.errors import BadInput, BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.effects import require_packages
 from mirbench.features.weights import on_disk
-from mirbench.installation import require
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
@@ -153,12 +152,13 @@ def run_suite(
         device.
     MissingExtra
         Before the first run, if energy cannot be measured, or test clips cannot be deformed.
+    BrokenInstallation
+        If a library does not import; what was done until then is on record.
     """
     first = _first(suite)  # circumstance is the same for all
     EnergyMeter(first.energy)
     require_packages(deform)
     find_device(first.device, first.threads)
-    require("torchaudio", "torchvision")  # where they do not fit torch, no entry need be begun
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
     entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
     results = []
@@ -204,7 +204,7 @@ def _run(entry: Entry, catalogue: Catalogue, progress: Progress, deform: Sequenc
             if not deform:
                 raise
             return Result(entry, tuple(run(entry.request, catalogue, progress)), no_curve=str(error))
-    except MissingData:
+    except (MissingData, BrokenInstallation):
         raise
     except MirbenchError as error:  # a method that refuses the task, a record that is broken
         return Result(entry, reason=f"failed: {error}")

@@ -43,7 +43,7 @@ def test_broken_library_is_exit_code_1_with_what_to_type(examined) -> None:
     found = examined({"": ["numpy>=2", "cracked>=1,<2"]}, {"cracked": "raise OSError('no\\nlibcracked.so')"})
     assert found.code == 1
     assert "  cracked 1.5 does not import: OSError: no libcracked.so\n" in found.out
-    assert "pip install 'cracked<2,>=1'" in found.out.splitlines()[-1]
+    assert "pip install --force-reinstall" in found.out.splitlines()[-1]
 
 
 def test_library_that_is_not_installed_is_exit_code_1(examined) -> None:
@@ -82,6 +82,24 @@ def test_folder_that_cannot_be_written_is_exit_code_1(examined, tmp_path: Path, 
     monkeypatch.setenv("MIRBENCH_CACHE", str(tmp_path / "file" / "cache"))
     found = examined(FINE)
     assert (found.code, "cache: nothing can be written into" in found.out) == (1, True)
+
+
+@pytest.mark.parametrize("flag", ["--data", "--weights"])
+def test_folder_that_was_given_and_is_not_there_is_exit_code_1(flag: str, examined) -> None:
+    found = examined(FINE, None, flag, "nowhere")
+    assert (found.code, f"{flag}" in found.out, "nowhere: no such folder" in found.out) == (1, True, True)
+    assert "The main job cannot run here" in found.out
+
+
+def test_library_that_the_main_job_spares_is_said_and_no_fault(examined) -> None:
+    found = examined({"": ["numpy", "h5py"]}, {"h5py": "raise OSError('no libhdf5')"})
+    assert (found.code, "does not import: OSError: no libhdf5" in found.out) == (0, True)
+
+
+def test_command_that_is_named_takes_the_stand_in_where_a_data_root_is_there(examined, tmp_path, monkeypatch) -> None:
+    (tmp_path / "root").mkdir()
+    monkeypatch.setenv("MIRBENCH_DATA", str(tmp_path / "root"))
+    assert examined(FINE).out.splitlines()[-1].endswith("--method ids-nmr --demo")
 
 
 def test_data_and_weights_that_are_here_are_told_from_others(examined, tmp_path: Path) -> None:

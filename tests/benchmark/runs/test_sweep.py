@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pytest
 
-from mirbench.errors import BadInput, MissingExtra
+from mirbench.errors import BadInput, BrokenInstallation, MissingExtra
 from mirbench.method import Fitted
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin
@@ -438,6 +438,16 @@ def swept(typed: Callable[..., Answer]) -> Callable[..., Answer]:
 def cells(answer: Answer) -> list[list[str]]:
     """The rows of the printed table."""
     return [[c.strip() for c in line.strip("│").split("│")] for line in answer.out.splitlines() if "│" in line]
+
+
+def test_library_that_does_not_import_stops_a_sweep_in_one_line(swept: Callable[..., Answer], monkeypatch) -> None:
+    def broken(*args: object) -> None:
+        raise BrokenInstallation("soundfile does not import")
+
+    monkeypatch.setattr("mirbench.runs.sweep.run", broken)
+    found = swept(f"title = 'Floors'\n{FLOOR}{FLOOR.replace('prior', 'probe-linear')}")
+    assert (found.code, found.err.strip().splitlines()[-1]) == (2, "mirbench: soundfile does not import")
+    assert not list(Path("runs").rglob("record.json"))
 
 
 def test_command_prints_every_entry_and_reads_back(swept: Callable[..., Answer]) -> None:
