@@ -33,7 +33,6 @@ _DOCTOR = "`mirbench doctor` looks at all libraries."
 
 _MODULES = {
     "fast-mp3-augment": "fast_mp3_augment",
-    "jinja2": "jinja2",
     "markdown-it-py": "markdown_it",
     "pillow": "PIL",
     "pytest-xdist": "xdist",

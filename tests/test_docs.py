@@ -1,23 +1,17 @@
-"""README, CONTRIBUTING, AGENTS and docs/ speak of what there is: links, paths, names, commands and flags."""
+"""README, CONTRIBUTING, AGENTS and docs/ speak of what there is: links, paths, and names of the registries."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
-import shlex
 import tomllib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 import mirbench
-from mirbench import METRICS, cli
+from mirbench import METRICS
 from mirbench.errors import BadInput
 from mirbench.features.effects import EFFECTS
 from mirbench.leaderboard.columns import COLUMNS, EVERY_METRIC
@@ -30,60 +24,12 @@ from mirbench.runs.suite import shipped
 from mirbench.tasks import FAMILIES as TASK_FAMILIES
 from mirbench.tasks import MODIFIERS, TASKS
 from tests.conftest import ROOT
+from tests.test_documented_commands import typed_in
 
-PAGES = ("README.md", "CONTRIBUTING.md", "AGENTS.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")))
 FOLDERS = ("benchmark", "tasks", "methods", "leaderboard", "tests", "docs", ".ci", ".github")
 PLACEHOLDERS = re.compile("NAME|TASK|FOLDER")
 PATH = re.compile(rf"(?<![\w/.:-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*-]*")
-RUN = re.compile(r"(?P<task>[\w-]+)/(?P<method>[\w-]+)(?:\+(?P<source>[\w-]+))?")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-
-
-def text_of(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
-
-
-@functools.cache
-def tokens(text: str) -> tuple[Token, ...]:
-    """Tokens of a text, those inside a line after the line."""
-    found: list[Token] = []
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
-        found += [token, *(token.children or ())]
-    return tuple(found)
-
-
-def spans(text: str) -> list[str]:
-    """What stands in backticks."""
-    return [token.content for token in tokens(text) if token.type == "code_inline"]
-
-
-def fences(text: str, language: str) -> list[str]:
-    return [token.content for token in tokens(text) if token.type == "fence" and token.info == language]
-
-
-def rows(text: str, heading: str) -> Iterator[list[Token]]:
-    """The cells of every row of the tables whose first column is called so."""
-    cells: list[Token] = []
-    ours = False
-    for before, token in itertools.pairwise(tokens(text)):
-        if before.type == "tr_open":
-            cells = []
-        if before.type in ("th_open", "td_open"):
-            cells.append(token)
-        if token.type == "tr_close" and before.type == "th_close":
-            ours = cells[0].content == heading
-        elif token.type == "tr_close" and ours:
-            yield cells
-
-
-def named(cell: Token) -> list[str]:
-    return [token.content for token in cell.children or () if token.type == "code_inline"]
-
-
-def first_column(heading: str) -> list[str]:
-    """What stands in backticks in the first column of the tables of docs/ that begin with this heading."""
-    pages = (page for page in PAGES if page.startswith("docs/"))
-    return [name for page in pages for cells in rows(text_of(page), heading) for name in named(cells[0])]
 
 
 def anchors(text: str) -> set[str]:
@@ -114,94 +60,6 @@ def lacking_paths(text: str) -> list[str]:
     """Paths of the repository that nothing lies at; a placeholder stands for any word."""
     paths = [path for span in spans(text) for path in PATH.findall(span)]
     return [path for path in paths if not any(ROOT.glob(PLACEHOLDERS.sub("*", path).rstrip("/")))]
-
-
-def words_of(line: str) -> Iterator[list[str]]:
-    """The words of each command of mirbench in a line of a shell."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-    lexer.whitespace_split, lexer.commenters = True, "#"
-    command: list[str] = []
-    for word in [*lexer, ";"]:
-        if set(word) <= set("();<>|&"):
-            if command[:1] == ["mirbench"]:
-                yield command[1:]
-            command = []
-        else:
-            command.append(word)
-
-
-def typed_in(text: str) -> list[list[str]]:
-    """Commands of mirbench in the blocks of sh, as words."""
-    lines = (line for block in fences(text, "sh") for line in block.splitlines())
-    return [words for line in lines for words in words_of(line)]
-
-
-def said_in(text: str) -> list[list[str]]:
-    """Commands of mirbench in backticks, as words."""
-    return [words for span in spans(text) if span.startswith("mirbench ") for words in words_of(span)]
-
-
-def command_of(words: Sequence[str]) -> tuple[Any, list[str]]:
-    """The command that words call, and what they give it.
-
-    Raises
-    ------
-    KeyError
-        If there is none.
-    """
-    command: Any = typer.main.get_command(cli.app)
-    left = list(words)
-    while hasattr(command, "commands") and left and not left[0].startswith("-"):
-        command = command.commands[left.pop(0)]
-    return command, left
-
-
-def flags_of(command: Any) -> set[str]:
-    return {"--help", *(flag for option in command.params for flag in (*option.opts, *option.secondary_opts))}
-
-
-def unknown_words(words: Sequence[str]) -> list[str]:
-    """Of the words of a command, its own name or the flags that there are not."""
-    try:
-        command, left = command_of(words)
-    except KeyError as error:
-        return [str(error.args[0])]
-    given = [word.partition("=")[0] for word in left if re.match("--?[a-z]", word)]
-    return [flag for flag in given if flag not in flags_of(command)]
-
-
-def parse(words: Sequence[str]) -> None:
-    """Read words as the command line does, and do nothing; raises what it says of bad usage."""
-    command, left = command_of(words)
-    command.make_context(" ".join(words), left)
-
-
-def is_known(kind: str, name: str) -> bool:
-    """Whether a name is in the registry of its kind, or of one of its families; a task's with modifiers."""
-    table, families = {
-        "task": (TASKS, TASK_FAMILIES),
-        "method": (METHODS, {}),
-        "source": (SOURCES, SOURCE_FAMILIES),
-    }[kind]
-    base, *words = name.split("+") if kind == "task" else [name]
-    modified = all(any(f"+{word}".startswith(known.rstrip("KF")) for known in MODIFIERS) for word in words)
-    family = base.partition(":")[0] in {known.partition(":")[0] for known in families} and ":" in base
-    return modified and (base in table or family)
-
-
-def unknown_names(words: Sequence[str]) -> list[str]:
-    """Names in a command that no registry has; with a plugin, names may be its own."""
-    if "--plugin" in words:
-        return []
-    asked = [(flag.removeprefix("--"), name) for flag, name in itertools.pairwise(words)]
-    asked = [(kind, name) for kind, name in asked if kind in ("task", "method", "source")]
-    if words[0] in ("compare", "ensemble", "predict"):
-        runs = [found.groupdict() for found in map(RUN.fullmatch, words[1:]) if found]
-        asked += [(kind, name) for run in runs for kind, name in run.items() if name]
-    unknown = [name for kind, name in asked if not is_known(kind, name)]
-    if words[0] in ("sweep", "reproduce") and not words[1].startswith("-"):
-        unknown += [words[1]] if words[1] not in shipped() and not words[1].endswith(".toml") else []
-    return unknown
 
 
 # Links and paths
@@ -261,81 +119,6 @@ def test_page_opens_with_what_it_is_for(page: str) -> None:
     kinds = [token.type for token in tokens(text_of(page))]
     assert kinds[:2] == ["heading_open", "inline"]
     assert kinds[kinds.index("heading_close") + 1] == "paragraph_open"
-
-
-# Commands
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_of_page_are_read_by_the_command_line(page: str) -> None:
-    for words in typed_in(text_of(page)):
-        assert unknown_words(words) == []
-        parse(words)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_of_page_use_names_that_are_known(page: str) -> None:
-    assert [name for words in typed_in(text_of(page)) for name in unknown_names(words)] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_in_backticks_have_flags_that_there_are(page: str) -> None:
-    assert [word for words in said_in(text_of(page)) for word in unknown_words(words)] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_flags_in_backticks_are_of_some_command(page: str) -> None:
-    root: Any = typer.main.get_command(cli.app)
-    groups = [root, *(held for held in root.commands.values() if hasattr(held, "commands"))]
-    flags = {flag for group in groups for command in group.commands.values() for flag in flags_of(command)}
-    ours = [span.split()[0].partition("=")[0] for span in spans(text_of(page)) if span.startswith("--")]
-    of_others = {"--extra-index-url", "--config-file"}
-    assert set(ours) - of_others <= flags
-
-
-@pytest.mark.parametrize(
-    ("line", "unknown"),
-    [
-        ("mirbench fly gtzan", "fly"),
-        ("mirbench data fly gtzan", "fly"),
-        ("mirbench run --task gtzan --methods prior", "--methods"),
-        ("pip install . && mirbench list | mirbench show --plugins=x ast > file", "--plugins"),
-    ],
-)
-def test_unknown_words_finds_a_planted_one(line: str, unknown: str) -> None:
-    (*_, words) = words_of(line)
-    assert unknown_words(words) == [unknown]
-
-
-@pytest.mark.parametrize("line", ["mirbench run --task gtzan", "mirbench compare a", "mirbench predict run x --top no"])
-def test_parse_refuses_a_planted_fault(line: str) -> None:
-    (words,) = words_of(line)
-    with pytest.raises(Exception, match=r"Missing|valid integer"):
-        parse(words)
-
-
-@pytest.mark.parametrize(
-    ("line", "unknown"),
-    [
-        ("mirbench run --task gtzn --method prior", ["gtzn"]),
-        ("mirbench run --task gtzan+loud --method prior", ["gtzan+loud"]),
-        ("mirbench run --task folders:here --method prior", ["folders:here"]),
-        ("mirbench run --task csv:a.csv+folds5 --method probe --source timm:resnet18", ["probe"]),
-        ("mirbench compare gtzan/prior gtzan/knn+nono", ["nono"]),
-        ("mirbench sweep hung2022-table9 --dry-run", ["hung2022-table9"]),
-    ],
-)
-def test_unknown_names_finds_a_planted_one(line: str, unknown: list[str]) -> None:
-    (words,) = words_of(line)
-    assert unknown_names(words) == unknown
-
-
-def test_docs_mention_every_command() -> None:
-    root: Any = typer.main.get_command(cli.app)
-    every = {(name,) for name, command in root.commands.items() if not hasattr(command, "commands")}
-    every |= {(group, name) for group in root.commands for name in getattr(root.commands[group], "commands", ())}
-    said = [words for page in PAGES for words in [*typed_in(text_of(page)), *said_in(text_of(page))]]
-    assert {names for names in every if not any(tuple(words[: len(names)]) == names for words in said)} == set()
 
 
 # Names

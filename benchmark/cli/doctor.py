@@ -18,9 +18,11 @@ import typer
 from mirbench import __version__
 from mirbench.cli.libraries import Library, python, survey
 from mirbench.cli.options import DataRoot, RunsFolder, WeightsFolder
+from mirbench.errors import BadInput
 from mirbench.installation import advice
-from mirbench.places import default_cache, default_data_root, user_path
+from mirbench.places import default_cache, default_data_root, weights_folder
 from mirbench.progress import Progress
+from mirbench.runs.measure import processor
 
 if TYPE_CHECKING:
     from mirbench.registry import Catalogue
@@ -101,7 +103,7 @@ def _extra(name: str, held: Sequence[Library]) -> str:
 
 
 def _devices(core: Sequence[Library]) -> Iterator[str]:
-    yield f"{_processor()}, {os.cpu_count()} cores, {len(_usable_cores())} of them usable"
+    yield f"{processor()}, {os.cpu_count()} cores, {len(_usable_cores())} of them usable"
     if not any(library.name == "torch" and library.works for library in core):
         yield "torch is not there to say which GPUs it sees"
         return
@@ -120,31 +122,27 @@ def _devices(core: Sequence[Library]) -> Iterator[str]:
         yield "no CUDA device" + (f" (torch is built for CUDA {seen['cuda']})" if seen["cuda"] else " (torch for CPUs)")
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def _usable_cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def _folders(data: Path | None, weights: Path | None, runs: Path) -> list[tuple[str, str]]:
     """A line for each folder, and what of it keeps the main job from running."""
-    given = os.environ.get("MIRBENCH_WEIGHTS")
-    held = weights or (user_path(given) if given else None)
     return [
         (_folder("data", data or default_data_root()), _absent("--data", data)),
-        (
-            _folder("weights", held) if held else "weights: none given (--weights, MIRBENCH_WEIGHTS)",
-            _absent("--weights (or MIRBENCH_WEIGHTS)", held),
-        ),
+        (_weights(weights), ""),
         (_folder("cache", default_cache()), _unwritable("cache", default_cache())),
         (_folder("records", runs.absolute()), _unwritable("records", runs.absolute())),
     ]
+
+
+def _weights(given: Path | None) -> str:
+    """The folder of weights, or what commands that look into it will say: the main job's ship with mirbench."""
+    try:
+        held = weights_folder(given)
+    except BadInput as error:
+        return f"weights: {error}"
+    return _folder("weights", held) if held else "weights: none given (--weights, MIRBENCH_WEIGHTS)"
 
 
 def _existing(path: Path) -> Path:
@@ -177,9 +175,12 @@ def _inventory(data: Path | None, weights: Path | None) -> Iterator[str]:
     """Which tasks have their data here, and which sources their weights."""
     from mirbench.registry import Catalogue
 
-    catalogue = Catalogue((), data, weights)
+    catalogue = Catalogue((), data)
     yield from _sorted_out("tasks", _tasks(catalogue, data))
-    yield from _sorted_out("sources", _sources(catalogue, weights))
+    try:
+        yield from _sorted_out("sources", _sources(catalogue, weights_folder(weights)))
+    except BadInput as error:
+        yield f"sources not looked at: {error}"
 
 
 def _sorted_out(what: str, found: Mapping[str, str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "EnergyMeter", "Stopwatch", "count_parameters", "environment", "flops_of", "peak_memory", "start_memory",
-    "tune_allocator",
+    "EnergyMeter", "Stopwatch", "count_parameters", "environment", "flops_of", "peak_memory", "processor",
+    "start_memory", "tune_allocator",
 ]  # fmt: skip
 
 _PACKAGES = (
@@ -185,7 +186,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "commit": _commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -198,7 +199,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 def _commit() -> str | None:
     """Commit of mirbench where it runs from a checkout, with "+changes" where files differ from it."""
-    folder = Path(__file__).resolve().parent
+    folder = Path(str(files("mirbench"))).resolve()
     git = ("git", "-C", str(folder))
     try:
         top = subprocess.run([*git, "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True, timeout=5)
@@ -211,12 +212,13 @@ def _commit() -> str | None:
     return commit + ("+changes" if status.stdout.strip() else "")
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the processor calls itself."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        return platform.processor()
+        return platform.processor() or platform.machine()
 
 
 def tune_allocator() -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import math
 import mmap
-import re
+import subprocess
 import sys
 import time
+from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,6 +14,7 @@ import torch
 
 from mirbench.errors import MissingExtra
 from mirbench.runs import measure
+from tests.conftest import ROOT
 
 CPU = torch.device("cpu")
 
@@ -58,7 +61,16 @@ def test_environment_names_versions_machine_and_commit() -> None:
     assert torch.__version__.startswith(found["versions"]["torch"])
     assert found["device"] == "cpu"
     assert found["threads"] == torch.get_num_threads()
-    assert found["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(\+changes)?", found["commit"])
+    assert found["processor"] == measure.processor() != ""
+
+
+def test_environment_names_the_commit_of_a_checkout_that_mirbench_runs_from() -> None:
+    folder = Path(str(files("mirbench"))).resolve()
+    if folder != ROOT / "benchmark" or not (ROOT / ".git").exists():
+        assert measure.environment(CPU)["commit"] is None
+        return
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert str(measure.environment(CPU)["commit"]).removesuffix("+changes") == head.stdout.strip()
 
 
 def test_tune_allocator_may_be_called_twice() -> None:
