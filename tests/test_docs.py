@@ -24,7 +24,7 @@ from mirbench.runs.suite import shipped
 from mirbench.tasks import FAMILIES as TASK_FAMILIES
 from mirbench.tasks import MODIFIERS, TASKS
 from tests.conftest import ROOT
-from tests.test_documented_commands import typed_in
+from tests.pages import PAGES, first_column, named, rows, spans, text_of, tokens, typed_in
 
 FOLDERS = ("benchmark", "tasks", "methods", "leaderboard", "tests", "docs", ".ci", ".github")
 PLACEHOLDERS = re.compile("NAME|TASK|FOLDER")

@@ -289,7 +289,7 @@ def test_record_has_an_address(opened: Any, drawn: Any) -> None:
     reader = opened(place=f"#tones/{row.key}")
     assert reader.tab.locator("#record-name").inner_text() == row.name
     reader.tab.keyboard.press("Escape")
-    reader.tab.wait_for_function("location.hash === '#tones'", timeout=5000)  # the dialog closes in its own time
+    reader.tab.wait_for_url(re.compile("#tones$"), timeout=5000)  # the dialog closes in its own time
 
 
 # Plots
