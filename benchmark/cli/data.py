@@ -122,7 +122,8 @@ def cache_clear() -> None:
     """Remove computed rows and synthesised audio; downloaded weights stay."""
     from mirbench.places import default_cache
 
-    for name in ("rows", "synthesised", "files.sqlite", "audit.sqlite"):
+    memos = [path.name for path in default_cache().glob("*.sqlite*")]  # and those that were put aside
+    for name in ("rows", "synthesised", *memos):
         path = default_cache() / name
         if path.is_dir():
             shutil.rmtree(path)

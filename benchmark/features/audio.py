@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mirbench.errors import BadAudio
+from mirbench.features.memo import Memo
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
@@ -35,8 +35,6 @@ _HOPPED = 16
 
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
-
-_TABLE = "CREATE TABLE IF NOT EXISTS stretches (key TEXT PRIMARY KEY, sha256 TEXT, seconds REAL, peak REAL, rms REAL)"
 
 
 @dataclass(frozen=True)
@@ -172,14 +170,11 @@ def survey(
     BadAudio
         Naming every file that is missing, broken, empty, silent or too short.
     """
-    memo.parent.mkdir(parents=True, exist_ok=True)
     found: dict[Excerpt, Facts] = {}
     faults: list[str] = []
-    database = sqlite3.connect(memo, timeout=60)
-    try:
-        database.execute(_TABLE)
+    with Memo(memo, progress) as held:
         keys = {excerpt: memo_key(excerpt) for excerpt in excerpts}
-        found |= {e: facts for e, key in keys.items() if key and (facts := _recall(database, key))}
+        found |= {e: Facts(*facts) for e, key in keys.items() if key and (facts := held.recall("stretch", key))}
         missing = [excerpt for excerpt in keys if excerpt not in found]
         with ThreadPoolExecutor(workers) as pool, progress.bar(f"checking {what}", len(missing), "files") as step:
             for excerpt, answer in zip(missing, pool.map(look or _look, missing), strict=True):
@@ -188,21 +183,10 @@ def survey(
                     faults.append(answer)
                     continue
                 found[excerpt] = answer
-                database.execute(
-                    "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?, ?, ?)",
-                    (keys[excerpt], answer.sha256, answer.seconds, answer.peak, answer.rms),
-                )
-    finally:
-        database.commit()  # an interrupt keeps what was learnt
-        database.close()
+                held.keep("stretch", keys[excerpt], [answer.sha256, answer.seconds, answer.peak, answer.rms])
     if faults:
         raise BadAudio(faults)
     return found
-
-
-def _recall(database: sqlite3.Connection, key: str) -> Facts | None:
-    row = database.execute("SELECT sha256, seconds, peak, rms FROM stretches WHERE key = ?", (key,)).fetchone()
-    return Facts(*row) if row else None
 
 
 def memo_key(excerpt: Excerpt) -> str:

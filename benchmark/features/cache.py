@@ -8,11 +8,9 @@ it: folds, splits and tasks that hold the same clip share its rows.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RowStore", "Rows", "file_sha256", "replace_folder"]
+__all__ = ["RowStore", "Rows", "replace_folder"]
 
 _KEY_DTYPE = "S32"
 
@@ -119,26 +117,6 @@ class RowStore:
             self._shards.append(rows)
             self._cost.append(cost["seconds"] / max(cost["n_rows"], 1))
             self._seen.add(shard.name)
-
-
-def file_sha256(path: Path, memo: Path) -> str:
-    """Hash of a file, remembered by path, size and modification time in the SQLite file `memo`."""
-    status = path.stat()
-    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(memo, timeout=60)
-    try:
-        database.execute("CREATE TABLE IF NOT EXISTS hashes (key TEXT PRIMARY KEY, sha256 TEXT)")
-        row = database.execute("SELECT sha256 FROM hashes WHERE key = ?", (key,)).fetchone()
-        if row:
-            return str(row[0])
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?)", (key, sha256))
-        database.commit()
-        return sha256
-    finally:
-        database.close()
 
 
 def replace_folder(work: Path, target: Path) -> None:

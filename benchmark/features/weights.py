@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.cache import file_sha256
 from mirbench.features.download import fetch
+from mirbench.features.memo import file_sha256
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile

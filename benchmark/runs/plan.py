@@ -11,8 +11,8 @@ from typing import Any
 
 from mirbench.errors import BadInput, MissingData, MissingExtra, NotApplicable
 from mirbench.features import audio, pictures
-from mirbench.features.cache import file_sha256
 from mirbench.features.datasets import dataset_folder, read_labels, read_task
+from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
 from mirbench.method import Method
 from mirbench.places import default_cache, default_data_root

@@ -7,7 +7,6 @@ remembered in an SQLite file by path, size and modification time.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from mirbench.errors import BadAudio
 from mirbench.features import audio, pictures
+from mirbench.features.memo import Memo
 from mirbench.progress import Progress
 from mirbench.tasks.audit import fingerprint
 from mirbench.types import Excerpt, FloatArray
@@ -24,8 +24,7 @@ from mirbench.types import Excerpt, FloatArray
 __all__ = ["Heard", "file_digest", "listen"]
 
 _FULL_SCALE, _RUN = 0.999, 3  # a run is so many samples of at least this level in a row
-# another number where any column comes to mean something else, as when fingerprints change
-_TABLE = "CREATE TABLE IF NOT EXISTS heard2 (key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB)"
+_KIND = "heard2"  # another number where any field comes to mean something else, as when fingerprints change
 
 
 @dataclass(frozen=True)
@@ -69,26 +68,19 @@ def listen(
     workers : int
         Threads.
     """
-    memo.parent.mkdir(parents=True, exist_ok=True)
     answers: dict[Excerpt, Heard | str] = {}
-    database = sqlite3.connect(memo, timeout=60)
-    try:
-        database.execute(_TABLE)
+    with Memo(memo, progress) as held:
         keys = {place: _key(place) for place in sorted(set(places), key=lambda p: (str(p.path), p.start))}
         for place, key in keys.items():
-            if row := database.execute("SELECT * FROM heard2 WHERE key = ?", (key,)).fetchone():
-                answers[place] = Heard(*row[1:])
+            if answer := held.recall(_KIND, key):
+                answers[place] = Heard(*answer[:4], prints=bytes.fromhex(answer[4]))
         missing = [place for place in keys if place not in answers]
         with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
-            for place, answer in zip(missing, pool.map(_look if picture else _hear, missing), strict=True):
+            for place, heard in zip(missing, pool.map(_look if picture else _hear, missing), strict=True):
                 step(1)
-                answers[place] = answer
-                if isinstance(answer, Heard):
-                    row = (keys[place], *astuple(answer))
-                    database.execute("INSERT OR REPLACE INTO heard2 VALUES (?, ?, ?, ?, ?, ?)", row)
-    finally:
-        database.commit()  # an interrupt keeps what was heard
-        database.close()
+                answers[place] = heard
+                if isinstance(heard, Heard):
+                    held.keep(_KIND, keys[place], [*astuple(heard)[:4], heard.prints.hex()])
     return answers
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirbench.features import cache
-from mirbench.features.cache import RowStore, file_sha256, replace_folder
+from mirbench.features.cache import RowStore, replace_folder
 from mirbench.places import default_cache
 
 
@@ -185,41 +185,6 @@ def test_put_makes_shards_that_the_others_of_a_shared_cache_may_read(store):
     store.put(["a"], rows_of(1), 1.0, {})
     (shard,) = store.folder.iterdir()
     assert shard.stat().st_mode & 0o055 == 0o055
-
-
-def test_file_hash_is_sha256(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"piano")
-    assert file_sha256(path, tmp_path / "memo.sqlite") == hashlib.sha256(b"piano").hexdigest()
-
-
-def test_file_hash_is_remembered_by_size_and_time(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"piano")
-    before, time = file_sha256(path, tmp_path / "memo.sqlite"), path.stat().st_mtime_ns
-    path.write_bytes(b"viola")
-    os.utime(path, ns=(time, time))
-    assert file_sha256(path, tmp_path / "memo.sqlite") == before
-
-
-def test_file_hash_follows_an_edit_of_the_same_size(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"piano")
-    file_sha256(path, tmp_path / "memo.sqlite")
-    time = path.stat().st_mtime_ns + 1_000_000
-    path.write_bytes(b"viola")
-    os.utime(path, ns=(time, time))
-    assert file_sha256(path, tmp_path / "memo.sqlite") == hashlib.sha256(b"viola").hexdigest()
-
-
-def test_file_hash_follows_an_edit_of_another_size(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"piano")
-    file_sha256(path, tmp_path / "memo.sqlite")
-    time = path.stat().st_mtime_ns
-    path.write_bytes(b"violoncello")
-    os.utime(path, ns=(time, time))
-    assert file_sha256(path, tmp_path / "memo.sqlite") == hashlib.sha256(b"violoncello").hexdigest()
 
 
 def folder_with(path, text):

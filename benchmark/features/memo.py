@@ -1,0 +1,186 @@
+"""What was learnt of files of this machine, remembered in SQLite: hashes, lengths, levels.
+
+It is only a memo. One that is damaged, or that another program wrote, is put aside as ``NAME.damaged``; one that is
+locked, read-only or on a full disk is done without, by what this process remembers itself. Either is said once, and
+nothing else changes. Every answer stands beside its checksum: one that was changed is no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mirbench.progress import Progress
+
+__all__ = ["Memo", "file_sha256"]
+
+_TABLE = "CREATE TABLE IF NOT EXISTS answers (kind TEXT, key TEXT, answer TEXT, sum INTEGER, PRIMARY KEY (kind, key))"
+_EARLIER = {
+    "sha256": "SELECT sha256 FROM hashes",
+    "stretch": "SELECT sha256, seconds, peak, rms FROM stretches",
+    "heard2": "SELECT digest, seconds, peak, clipped, hex(prints) FROM heard2",
+}
+"""Where earlier versions kept the answers, which are read on."""
+
+_KINDS = (str, float, float, float, str)
+
+_WAIT = 10.0  # seconds for another process that is writing
+_FLUSH = 1.0  # seconds that an answer may wait, so that an interrupt loses little and nobody waits for long
+
+_without: dict[Path, dict[tuple[str, str], list[Any]]] = {}
+"""Answers of this process by memo, where it does without the file."""
+
+
+class Memo:
+    """Answers to questions about files, kept between processes; used as a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        SQLite file; made when there is something to keep.
+    progress : Progress or None
+        What says that it is put aside or done without; None says it on standard error.
+    """
+
+    def __init__(self, path: Path, progress: Progress | None = None) -> None:
+        self._path, self._progress = path, progress or Progress()
+        self._database: sqlite3.Connection | None = None
+        self._new: dict[tuple[str, str], list[Any]] = {}
+        self._flushed = time.monotonic()
+
+    def __enter__(self) -> Memo:
+        self._connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+        self._close()
+
+    def recall(self, kind: str, key: str) -> list[Any] | None:
+        """The answer to a question of some kind; None where it was not asked before."""
+        key = _storable(key)
+        for held in (self._new, _without.get(self._path, {})):
+            if (kind, key) in held:
+                return held[kind, key]
+        row = self._asked("SELECT answer, sum FROM answers WHERE kind = ? AND key = ?", (kind, key))
+        if row is not None:
+            return _checked(kind, key, *row)
+        if kind in _EARLIER and (row := self._asked(f"{_EARLIER[kind]} WHERE key = ?", (key,))):
+            return list(row) if _plausible(row) else None
+        return None
+
+    def keep(self, kind: str, key: str, answer: list[Any]) -> None:
+        """Remember an answer, which JSON must have words for."""
+        self._new[kind, _storable(key)] = answer
+        if time.monotonic() - self._flushed > _FLUSH:
+            self._flush()
+
+    def _asked(self, question: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+        if self._database is None:
+            return None
+        try:
+            row: tuple[Any, ...] | None = self._database.execute(question, values).fetchone()
+            return row
+        except sqlite3.Error as error:
+            if "no such table" not in str(error):
+                self._give_up(error)
+            return None
+
+    def _flush(self) -> None:
+        """Write what is new in a transaction of its own: another process never waits for long."""
+        new, self._new, self._flushed = self._new, {}, time.monotonic()
+        for _ in range(2 if new else 0):  # once more where a damaged one was put aside
+            if self._database is None:
+                break
+            try:
+                with self._database:
+                    self._database.execute(_TABLE)
+                    rows = [(*key, text := json.dumps(answer), _sum(*key, text)) for key, answer in new.items()]
+                    self._database.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
+                return
+            except sqlite3.Error as error:
+                self._give_up(error)
+        if new:
+            _without.setdefault(self._path, {}).update(new)
+
+    def _connect(self) -> None:
+        if self._path in _without and not self._path.is_file():
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(self._path, timeout=_WAIT if self._path not in _without else 0.0)
+            # text that is none is found by its checksum
+            self._database.text_factory = lambda held: held.decode("utf-8", "replace")
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
+    def _close(self) -> None:
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+
+    def _give_up(self, error: Exception) -> None:
+        """Put a memo aside that is none and begin another; or do without it."""
+        name = getattr(error, "sqlite_errorname", "")
+        if (
+            name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or name == "SQLITE_ERROR"
+        ):  # other tables, other columns
+            self._close()
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            with suppress(OSError):
+                os.replace(self._path, aside)
+                with suppress(FileNotFoundError):  # it would be played back into the next one
+                    os.replace(f"{self._path}-journal", f"{aside}-journal")
+                self._progress.say(f"{self._path}: damaged, or another program's ({error}); put aside as {aside.name}")
+                self._connect()
+                return
+        if not name.startswith(("SQLITE_READONLY", "SQLITE_FULL")):  # which can be read on
+            self._close()
+        if self._path not in _without:
+            _without[self._path] = {}
+            self._progress.say(f"{self._path}: not usable ({error}); files are looked at again by every command")
+
+
+def _storable(key: str) -> str:
+    """A key that names a file, whose name may be no text."""
+    return key.encode("utf-8", "backslashreplace").decode()
+
+
+def _sum(kind: str, key: str, text: str) -> int:
+    return zlib.crc32(f"{kind}\n{key}\n{text}".encode())
+
+
+def _checked(kind: str, key: str, text: Any, total: Any) -> list[Any] | None:
+    if not isinstance(text, str) or _sum(kind, key, text) != total:
+        return None
+    answer: list[Any] = json.loads(text)
+    return answer
+
+
+def _plausible(row: tuple[Any, ...]) -> bool:
+    """Whether an answer that has no checksum is at least of the right types."""
+    return len(str(row[0])) == 64 and all(isinstance(value, kind) for value, kind in zip(row, _KINDS, strict=False))
+
+
+def file_sha256(path: Path, memo: Path) -> str:
+    """Hash of a file, remembered by path, size and modification time in the SQLite file `memo`."""
+    status = path.stat()
+    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    with Memo(memo) as held:
+        if answer := held.recall("sha256", key):
+            return str(answer[0])
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        held.keep("sha256", key, [sha256])
+        return sha256
