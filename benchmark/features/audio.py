@@ -9,13 +9,15 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from mirbench.errors import BadAudio
-from mirbench.features.decoding import decode
+from mirbench.features.decoding import decode, hear
+from mirbench.features.loudness import ONE_CHANNEL, Tally
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
@@ -35,7 +37,11 @@ _HOPPED = 16
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
 
-_TABLE = "CREATE TABLE IF NOT EXISTS stretches (key TEXT PRIMARY KEY, sha256 TEXT, seconds REAL, peak REAL, rms REAL)"
+# another number where any column comes to mean something else, as when more of a file is heard
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS stretches2 (key TEXT PRIMARY KEY, sha256 TEXT, seconds REAL, peak REAL, rms REAL, "
+    "rms_unrelated REAL, n_parts INTEGER)"
+)
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,19 @@ class Facts:
     peak, rms : float
         Largest absolute sample of the stretch and root of its mean square, full scale 1, channels averaged; 0 for a
         picture.
+    rms_unrelated : float
+        What `rms` would be if the channels had nothing in common; far above it, they cancel.
+    n_parts : int
+        Files that were joined in this one; 1 where a wrong length in its header was passed over, 0 where it was decoded
+        as it is.
     """
 
     sha256: str
     seconds: float = 0.0
     peak: float = 0.0
     rms: float = 0.0
+    rms_unrelated: float = 0.0
+    n_parts: int = 0
 
 
 def read(
@@ -180,28 +193,39 @@ def survey(
         keys = {excerpt: memo_key(excerpt) for excerpt in excerpts}
         found |= {e: facts for e, key in keys.items() if key and (facts := _recall(database, key))}
         missing = [excerpt for excerpt in keys if excerpt not in found]
+        jobs = _by_file(missing) if look is None else [[excerpt] for excerpt in missing]
+        one_by_one = _look if look is None else lambda job: [look(job[0])]
         with ThreadPoolExecutor(workers) as pool, progress.bar(f"checking {what}", len(missing), "files") as step:
-            for excerpt, answer in zip(missing, pool.map(look or _look, missing), strict=True):
+            answers = chain.from_iterable(pool.map(one_by_one, jobs))
+            for excerpt, answer in zip(chain.from_iterable(jobs), answers, strict=True):
                 step(1)
                 if isinstance(answer, str):
                     faults.append(answer)
                     continue
                 found[excerpt] = answer
                 database.execute(
-                    "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?, ?, ?)",
-                    (keys[excerpt], answer.sha256, answer.seconds, answer.peak, answer.rms),
+                    "INSERT OR REPLACE INTO stretches2 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (keys[excerpt], *astuple(answer)),
                 )
     finally:
         database.commit()  # an interrupt keeps what was learnt
         database.close()
     if faults:
-        raise BadAudio(faults)
+        raise BadAudio(list(dict.fromkeys(faults)))
     return found
 
 
+def _by_file(places: Sequence[Excerpt]) -> list[list[Excerpt]]:
+    """Stretches of the same file together, in the order of the files."""
+    files: dict[Path, list[Excerpt]] = {}
+    for place in places:
+        files.setdefault(place.path, []).append(place)
+    return list(files.values())
+
+
 def _recall(database: sqlite3.Connection, key: str) -> Facts | None:
-    row = database.execute("SELECT sha256, seconds, peak, rms FROM stretches WHERE key = ?", (key,)).fetchone()
-    return Facts(*row) if row else None
+    row = database.execute("SELECT * FROM stretches2 WHERE key = ?", (key,)).fetchone()
+    return Facts(*row[1:]) if row else None
 
 
 def memo_key(excerpt: Excerpt) -> str:
@@ -217,25 +241,39 @@ def memo_key(excerpt: Excerpt) -> str:
     return f"{where}|{status.st_size}|{status.st_mtime_ns}|{excerpt.start:.6f}|{excerpt.duration}"
 
 
-def _look(excerpt: Excerpt) -> Facts | str:
-    """Facts of a stretch, or one line saying what is wrong with it."""
-    path = excerpt.path
+def _look(places: Sequence[Excerpt]) -> list[Facts | str]:
+    """Facts of stretches of one file, or one line saying what is wrong with it; hashed and decoded once."""
+    path = places[0].path
     if not path.is_file():
-        return f"{path}: no such file"
+        return [f"{path}: no such file"] * len(places)
     if path.stat().st_size == 0:
-        return f"{path}: empty (0 bytes)"
+        return [f"{path}: empty (0 bytes)"] * len(places)
+    tallies = [Tally() for _ in places]
     try:
-        audio, rate = decode(excerpt)
+        rate, n_parts = hear(path, [(p.start, p.duration) for p in places], lambda n, block: tallies[n].add(block))
     except BadAudio as error:
-        return error.faults[0]
-    seconds = len(audio) / rate
+        return [error.faults[0]] * len(places)
+    faults = [_fault(place, tally, rate) for place, tally in zip(places, tallies, strict=True)]
+    sha256 = ""
+    if not all(faults):
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return [
+        fault or Facts(sha256, tally.count / rate, tally.peak, tally.rms(), tally.rms_unrelated(), n_parts)
+        for fault, tally in zip(faults, tallies, strict=True)
+    ]
+
+
+def _fault(place: Excerpt, tally: Tally, rate: int) -> str:
+    """What makes a stretch that was decoded useless, or ""."""
+    seconds = tally.count / rate
     if seconds < MIN_SECONDS:
-        return f"{path}: too short ({seconds:.3f} s from {excerpt.start:g} s on; at least {MIN_SECONDS} s are needed)"
-    peak = float(np.max(np.abs(audio)))
-    if not np.isfinite(peak):
-        return f"{path}: broken (holds values that are not finite)"
-    if peak < SILENCE_PEAK:
-        return f"{path}: silent (peak {peak:.1e} of full scale)"
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Facts(sha256, seconds, peak, float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))))
+        least = f"at least {MIN_SECONDS} s are needed"
+        return f"{place.path}: too short ({seconds:.3f} s from {place.start:g} s on; {least})"
+    if not np.isfinite(tally.peak):
+        return f"{place.path}: broken (holds values that are not finite)"
+    if tally.peak >= SILENCE_PEAK:
+        return ""
+    if tally.rms_unrelated() >= SILENCE_PEAK:
+        return f"{place.path}: silent, as its channels cancel: one of them is inverted; {ONE_CHANNEL}"
+    return f"{place.path}: silent (peak {tally.peak:.1e} of full scale)"
