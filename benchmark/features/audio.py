@@ -1,4 +1,4 @@
-"""Audio files to float32 mono windows: decode with soundfile, resample with soxr, cut and pad.
+"""Audio files to float32 mono windows: decode, resample with soxr, cut and pad.
 
 Conventions: audio is float32 mono, full scale 1; times are seconds; a window is a fixed number of samples.
 """
@@ -6,23 +6,24 @@ Conventions: audio is float32 mono, full scale 1; times are seconds; a window is
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mirbench.errors import BadAudio
+from mirbench.features.decoding import decode, hear, mono
+from mirbench.features.loudness import Tally, cancel, out_of_scale
 from mirbench.features.memo import Memo
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "SUFFIXES", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "memo_key", "read", "survey",
-    "window_starts",
+    "MIN_SECONDS", "SUFFIXES", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_key",
+    "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
 ]  # fmt: skip
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".caf")
@@ -35,6 +36,8 @@ _HOPPED = 16
 
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
+
+_KIND = "stretch2"  # another number where any field of `Facts` comes to mean something else, as when more is heard
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,19 @@ class Facts:
     peak, rms : float
         Largest absolute sample of the stretch and root of its mean square, full scale 1, channels averaged; 0 for a
         picture.
+    rms_unrelated : float
+        What `rms` would be if the channels had nothing in common; far above it, they cancel.
+    n_parts : int
+        Files that were joined in this one; 1 where a wrong length in its header was passed over, 0 where it was decoded
+        as it is.
     """
 
     sha256: str
     seconds: float = 0.0
     peak: float = 0.0
     rms: float = 0.0
+    rms_unrelated: float = 0.0
+    n_parts: int = 0
 
 
 def read(
@@ -84,13 +94,31 @@ def read(
     """
     import soxr
 
-    audio, rate = _decode(excerpt)
+    audio, rate = decode(excerpt)
     if change is not None:
         audio = change(audio, rate)
     peak = float(np.max(np.abs(audio), initial=0.0))
     if rate != sample_rate:
         audio = soxr.resample(audio, rate, sample_rate).astype(np.float32, copy=False)
     return at_levels(audio, excerpt.peaks, peak)
+
+
+def recorded(excerpt: Excerpt) -> tuple[FloatArray, int, Tally]:
+    """A stretch of a file as it was recorded: samples, channels averaged; their rate in Hz; how loud the channels are.
+
+    Raises
+    ------
+    BadAudio
+        If the file cannot be decoded.
+    """
+    pieces, tally = [np.zeros(0, dtype=np.float32)], Tally()
+
+    def take(_: int, block: FloatArray) -> None:
+        pieces.append(mono(block))
+        tally.add(block)
+
+    rate, _ = hear(excerpt.path, [(excerpt.start, excerpt.duration)], take)
+    return np.concatenate(pieces), rate, tally
 
 
 def at_levels(audio: FloatArray, peaks: Sequence[float], peak: float) -> FloatArray:
@@ -117,6 +145,15 @@ def heard_rms(excerpt: Excerpt, facts: Facts) -> float:
         return facts.rms
     gains = 10 ** (np.asarray(excerpt.peaks) / 20) / facts.peak
     return float(facts.rms * np.sqrt(np.mean(gains**2)))
+
+
+def oddities(facts: Mapping[Excerpt, Facts]) -> list[str]:
+    """A line for each stretch that can be used and hardly is what it should be: channels that cancel, wild samples."""
+    found = {
+        place: "; ".join(filter(None, (cancel(fact.rms, fact.rms_unrelated), out_of_scale(fact.peak))))
+        for place, fact in facts.items()
+    }
+    return list(dict.fromkeys(f"{place.path}: {words}" for place, words in found.items() if words))
 
 
 def window_starts(n_samples: int, window: int, windowing: Windowing) -> list[int]:
@@ -174,19 +211,30 @@ def survey(
     faults: list[str] = []
     with Memo(memo, progress) as held:
         keys = {excerpt: memo_key(excerpt) for excerpt in excerpts}
-        found |= {e: Facts(*facts) for e, key in keys.items() if key and (facts := held.recall("stretch", key))}
+        found |= {e: Facts(*facts) for e, key in keys.items() if key and (facts := held.recall(_KIND, key))}
         missing = [excerpt for excerpt in keys if excerpt not in found]
+        jobs = _by_file(missing) if look is None else [[excerpt] for excerpt in missing]
+        one_by_one = _look if look is None else lambda job: [look(job[0])]
         with ThreadPoolExecutor(workers) as pool, progress.bar(f"checking {what}", len(missing), "files") as step:
-            for excerpt, answer in zip(missing, pool.map(look or _look, missing), strict=True):
+            answers = chain.from_iterable(pool.map(one_by_one, jobs))
+            for excerpt, answer in zip(chain.from_iterable(jobs), answers, strict=True):
                 step(1)
                 if isinstance(answer, str):
                     faults.append(answer)
                     continue
                 found[excerpt] = answer
-                held.keep("stretch", keys[excerpt], [answer.sha256, answer.seconds, answer.peak, answer.rms])
+                held.keep(_KIND, keys[excerpt], list(astuple(answer)))
     if faults:
-        raise BadAudio(faults)
+        raise BadAudio(list(dict.fromkeys(faults)))
     return found
+
+
+def _by_file(places: Sequence[Excerpt]) -> list[list[Excerpt]]:
+    """Stretches of the same file together, in the order of the files."""
+    files: dict[Path, list[Excerpt]] = {}
+    for place in places:
+        files.setdefault(place.path, []).append(place)
+    return list(files.values())
 
 
 def memo_key(excerpt: Excerpt) -> str:
@@ -202,73 +250,39 @@ def memo_key(excerpt: Excerpt) -> str:
     return f"{where}|{status.st_size}|{status.st_mtime_ns}|{excerpt.start:.6f}|{excerpt.duration}"
 
 
-def _look(excerpt: Excerpt) -> Facts | str:
-    """Facts of a stretch, or one line saying what is wrong with it."""
-    path = excerpt.path
+def _look(places: Sequence[Excerpt]) -> list[Facts | str]:
+    """Facts of stretches of one file, or one line saying what is wrong with it; hashed and decoded once."""
+    path = places[0].path
     if not path.is_file():
-        return f"{path}: no such file"
+        return [f"{path}: no such file"] * len(places)
     if path.stat().st_size == 0:
-        return f"{path}: empty (0 bytes)"
+        return [f"{path}: empty (0 bytes)"] * len(places)
+    tallies = [Tally() for _ in places]
     try:
-        audio, rate = _decode(excerpt)
+        rate, n_parts = hear(path, [(p.start, p.duration) for p in places], lambda n, block: tallies[n].add(block))
     except BadAudio as error:
-        return error.faults[0]
-    seconds = len(audio) / rate
+        return [error.faults[0]] * len(places)
+    faults = [_fault(place, tally, rate) for place, tally in zip(places, tallies, strict=True)]
+    sha256 = ""
+    if not all(faults):
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return [
+        fault or Facts(sha256, tally.count / rate, tally.peak, tally.rms(), tally.rms_unrelated(), n_parts)
+        for fault, tally in zip(faults, tallies, strict=True)
+    ]
+
+
+def _fault(place: Excerpt, tally: Tally, rate: int) -> str:
+    """What makes a stretch that was decoded useless, or ""."""
+    seconds = tally.count / rate
     if seconds < MIN_SECONDS:
-        return f"{path}: too short ({seconds:.3f} s from {excerpt.start:g} s on; at least {MIN_SECONDS} s are needed)"
-    peak = float(np.max(np.abs(audio)))
-    if not np.isfinite(peak):
-        return f"{path}: broken (holds values that are not finite)"
-    if peak < SILENCE_PEAK:
-        return f"{path}: silent (peak {peak:.1e} of full scale)"
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Facts(sha256, seconds, peak, float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))))
-
-
-def _shape_fault(file: Any) -> str:
-    """What libsndfile noticed and did not refuse."""
-    if file.format == "RAW":  # its guess for an .au without a header
-        return "no header"
-    streamed = re.search(r"(?i)(: 0xffffffff|: 4294967295|: 0) \(should be", file.extra_info)
-    short = re.search(r"data : \d+ \(should be|Data Size +: \d+ \(should be|SSND : \d+ \(should be", file.extra_info)
-    if (short and not streamed) or "lacks an end-of-stream" in file.extra_info:
-        return "cut short"
-    return ""
-
-
-def _declares_length(mp3: Path) -> bool:
-    """Whether an MP3 says how many frames it has; without that, libsndfile guesses from the size, tags included."""
-    with mp3.open("rb") as stream:
-        head = stream.read(10)
-        tag = sum((byte & 127) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
-        stream.seek(10 + tag if head.startswith(b"ID3") else 0)
-        frame = stream.read(256)
-    return any(word in frame for word in (b"Xing", b"Info", b"VBRI"))
-
-
-def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(excerpt.path) as file:
-            rate = int(file.samplerate)
-            fault = _shape_fault(file)
-            first = min(round(excerpt.start * rate), file.frames)
-            last = file.frames if excerpt.duration is None else first + round(excerpt.duration * rate)
-            # an MP3 is decoded from its beginning: after a jump its first frames lack what earlier ones hold
-            jump = 0 if file.format == "MP3" else first
-            file.seek(jump)
-            audio = file.read(last - jump, dtype="float32", always_2d=True)[first - jump :]
-            short = len(audio) < 0.95 * (min(last, file.frames) - first)
-            if not fault and short and (file.format != "MP3" or _declares_length(excerpt.path)):
-                fault = "cut short"
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        reason = str(error).rpartition(": ")[2].strip() or type(error).__name__
-        if excerpt.path.is_file() and "does not exist" in reason:
-            reason = "no MP3 frame in it"
-        raise BadAudio([f"{excerpt.path}: broken, or not audio ({reason})"]) from error
-    if fault:
-        raise BadAudio([f"{excerpt.path}: broken ({fault})"])
-    with np.errstate(invalid="ignore"):  # infinities that cancel are found by `survey`
-        return np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate
+        least = f"at least {MIN_SECONDS} s are needed"
+        return f"{place.path}: too short ({seconds:.3f} s from {place.start:g} s on; {least})"
+    if not np.isfinite(tally.peak):
+        return f"{place.path}: broken (holds values that are not finite)"
+    if tally.peak >= SILENCE_PEAK:
+        return ""
+    if tally.rms_unrelated() >= SILENCE_PEAK:
+        return f"{place.path}: silent: {cancel(0.0, tally.rms_unrelated())}"
+    return f"{place.path}: silent (peak {tally.peak:.1e} of full scale)"

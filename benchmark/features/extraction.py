@@ -35,7 +35,8 @@ Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
 def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
     """What a window holds: bytes of the file, stretch of the clip (its end decides the padding), start, levels."""
     levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
-    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}"
+    parts = f"|{facts.n_parts} parts" if facts.n_parts else ""  # of which only the first was heard once
+    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}{parts}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

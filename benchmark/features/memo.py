@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import time
 import zlib
@@ -23,14 +24,8 @@ from mirbench.progress import Progress
 __all__ = ["Memo", "file_sha256"]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (kind TEXT, key TEXT, answer TEXT, sum INTEGER, PRIMARY KEY (kind, key))"
-_EARLIER = {
-    "sha256": "SELECT sha256 FROM hashes",
-    "stretch": "SELECT sha256, seconds, peak, rms FROM stretches",
-    "heard2": "SELECT digest, seconds, peak, clipped, hex(prints) FROM heard2",
-}
-"""Where earlier versions kept the answers, which are read on."""
-
-_KINDS = (str, float, float, float, str)
+_EARLIER = "SELECT sha256 FROM hashes WHERE key = ?"
+"""Where earlier versions kept the hashes of files, which are read on; they heard less of some files."""
 
 _WAIT = 10.0  # seconds for another process that is writing
 _FLUSH = 1.0  # seconds that an answer may wait, so that an interrupt loses little and nobody waits for long
@@ -75,8 +70,8 @@ class Memo:
         row = self._asked("SELECT answer, sum FROM answers WHERE kind = ? AND key = ?", (kind, key))
         if row is not None:
             return _checked(kind, key, *row)
-        if kind in _EARLIER and (row := self._asked(f"{_EARLIER[kind]} WHERE key = ?", (key,))):
-            return list(row) if _plausible(row) else None
+        if kind == "sha256" and (row := self._asked(_EARLIER, (key,))):
+            return list(row) if re.fullmatch("[0-9a-f]{64}", str(row[0])) else None
         return None
 
     def keep(self, kind: str, key: str, answer: list[Any]) -> None:
@@ -166,11 +161,6 @@ def _checked(kind: str, key: str, text: Any, total: Any) -> list[Any] | None:
         return None
     answer: list[Any] = json.loads(text)
     return answer
-
-
-def _plausible(row: tuple[Any, ...]) -> bool:
-    """Whether an answer that has no checksum is at least of the right types."""
-    return len(str(row[0])) == 64 and all(isinstance(value, kind) for value, kind in zip(row, _KINDS, strict=False))
 
 
 def file_sha256(path: Path, memo: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from mirbench.types import Excerpt, FloatArray
 __all__ = ["Heard", "file_digest", "listen"]
 
 _FULL_SCALE, _RUN = 0.999, 3  # a run is so many samples of at least this level in a row
-_KIND = "heard2"  # another number where any field comes to mean something else, as when fingerprints change
+_KIND = "heard3"  # another number where any field comes to mean something else, as when fingerprints change
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Heard:
         Share of the samples that lie in runs at full scale.
     prints : bytes
         What `mirbench.tasks.audit.fingerprint.landmarks` returns.
+    rms, rms_unrelated : float
+        Those of `mirbench.features.audio.Facts`.
     """
 
     digest: str
@@ -50,6 +52,8 @@ class Heard:
     peak: float = 1.0
     clipped: float = 0.0
     prints: bytes = b""
+    rms: float = 0.0
+    rms_unrelated: float = 0.0
 
 
 def listen(
@@ -73,14 +77,14 @@ def listen(
         keys = {place: _key(place) for place in sorted(set(places), key=lambda p: (str(p.path), p.start))}
         for place, key in keys.items():
             if answer := held.recall(_KIND, key):
-                answers[place] = Heard(*answer[:4], prints=bytes.fromhex(answer[4]))
+                answers[place] = Heard(**answer[0] | {"prints": bytes.fromhex(answer[0]["prints"])})
         missing = [place for place in keys if place not in answers]
         with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
             for place, heard in zip(missing, pool.map(_look if picture else _hear, missing), strict=True):
                 step(1)
                 answers[place] = heard
                 if isinstance(heard, Heard):
-                    held.keep(_KIND, keys[place], [*astuple(heard)[:4], heard.prints.hex()])
+                    held.keep(_KIND, keys[place], [asdict(heard) | {"prints": heard.prints.hex()}])
     return answers
 
 
@@ -90,19 +94,15 @@ def _key(place: Excerpt) -> str:
 
 
 def _hear(place: Excerpt) -> Heard | str:
-    import soundfile
     import soxr
 
     if not place.path.is_file():
         return f"{place.path}: no such file"
     try:
-        rate = int(soundfile.info(place.path).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
-        rate = fingerprint.RATE  # reading it says what is wrong
-    try:
-        samples = audio.read(place, rate)
+        samples, rate, tally = audio.recorded(place)
     except BadAudio as error:
         return error.faults[0]
+    samples = audio.at_levels(samples, place.peaks, tally.peak)
     if not len(samples):
         return f"{place.path}: empty from {place.start:g} s on"
     peak = float(np.max(np.abs(samples)))
@@ -111,7 +111,8 @@ def _hear(place: Excerpt) -> Heard | str:
     steps = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
     digest = hashlib.sha256(f"{rate} ".encode() + steps.tobytes()).hexdigest()
     prints = fingerprint.landmarks(soxr.resample(samples, rate, fingerprint.RATE).astype(np.float32, copy=False))
-    return Heard(digest, len(samples) / rate, peak, _clipped(samples), prints.tobytes())
+    levels = (tally.rms(), tally.rms_unrelated())
+    return Heard(digest, len(samples) / rate, peak, _clipped(samples), prints.tobytes(), *levels)
 
 
 def _look(place: Excerpt) -> Heard | str:

@@ -230,8 +230,8 @@ def test_findings_across_splits_come_first(folder: Folder) -> None:
 
 def test_each_stretch_is_decoded_once_for_all_folds_and_times(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = [folder.clip("a.wav", SONG), folder.clip("b.wav", OTHER)]
-    read, heard = audio.read, []
-    monkeypatch.setattr(audio, "read", lambda place, rate: heard.append(place.path.name) or read(place, rate))
+    recorded, heard = audio.recorded, []
+    monkeypatch.setattr(audio, "recorded", lambda place: heard.append(place.path.name) or recorded(place))
     folder.audit(clips, clips)
     folder.audit(clips)
     assert sorted(heard) == ["a.wav", "b.wav"]

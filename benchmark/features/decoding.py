@@ -1,0 +1,239 @@
+"""Audio files to samples, a block at a time, whole or said: soundfile decodes, and what is cut or damaged is refused.
+
+A length in a header is a hint: it never decides how much memory is taken, nor where a file ends that goes on.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirbench.errors import BadAudio
+from mirbench.features.containers.layout import FileBytes, Part
+from mirbench.features.containers.mp3 import after_id3
+from mirbench.features.containers.sniff import layout_of
+from mirbench.types import Excerpt, FloatArray
+
+__all__ = ["decode", "hear", "mono"]
+
+_BLOCK = 1 << 17
+"""Samples of each channel that are decoded at a time."""
+
+_STRAIGHT = (
+    "GSM610", "G721_32", "G723_24", "G723_40", "DWVW_12", "DWVW_16", "DWVW_24", "NMS_ADPCM_16", "NMS_ADPCM_24",
+    "NMS_ADPCM_32",
+)  # fmt: skip
+"""Codecs in which libsndfile finds no place but the beginning."""
+
+Take = Callable[[int, FloatArray], None]
+"""``take(number of the stretch, samples (n, channels))``, called with one block after the other."""
+
+
+def decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
+    """Samples of a stretch of a file, channels averaged, and their rate in Hz.
+
+    Raises
+    ------
+    BadAudio
+        If the file cannot be decoded, or is cut or damaged.
+    """
+    pieces: list[FloatArray] = []
+    rate, _ = hear(excerpt.path, [(excerpt.start, excerpt.duration)], lambda _, block: pieces.append(mono(block)))
+    return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32), rate
+
+
+def mono(block: FloatArray) -> FloatArray:
+    """The mean of the channels of a block (n, channels)."""
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is found by whoever looks for them
+        return np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
+
+
+def hear(path: Path, stretches: Sequence[tuple[float, float | None]], take: Take) -> tuple[int, int]:
+    """Decode stretches of a file, in one pass where its decoder begins at the beginning.
+
+    Parameters
+    ----------
+    stretches : sequence of (float, float or None)
+        Start and duration of each in seconds; None is to the end of the file.
+    take : callable
+        Is given the blocks of each stretch in order.
+
+    Returns
+    -------
+    rate, n_parts : int
+        In Hz, and how many files were joined in this one; 0 where it was decoded as it is.
+
+    Raises
+    ------
+    BadAudio
+        If the file cannot be decoded, or is cut or damaged.
+    """
+    with _faults_of(path):
+        layout = layout_of(path)
+    if layout.foreign or layout.fault:
+        raise BadAudio([f"{path}: {layout.foreign or f'broken ({layout.fault})'}"])
+    with _faults_of(path, layout.suspected), _opened(path, layout.parts[0] if layout.parts else None) as file:
+        rate, joined = int(file.samplerate), len(layout.parts) > 1
+        spans = [_span(stretch, rate, None if joined else file.frames) for stretch in stretches]
+        if joined or file.format == "MP3" or file.subtype in _STRAIGHT or not any(first for first, _ in spans):
+            end = None if any(last is None for _, last in spans) else max(last or 0 for _, last in spans)
+            at = 0
+            for block in _from_beginning(path, file, layout.parts, end):
+                _hand_out(block, at, spans, take)
+                at += len(block)
+        else:
+            for number, (first, last) in enumerate(spans):
+                file.seek(first)
+                for block in _blocks(file, first, last):
+                    take(number, block)
+    return rate, len(layout.parts)
+
+
+def _span(stretch: tuple[float, float | None], rate: int, frames: int | None) -> tuple[int, int | None]:
+    """First sample of a stretch, not past the end, and the sample after its last."""
+    start, duration = stretch
+    first = round(start * rate) if frames is None else min(round(start * rate), frames)
+    return first, None if duration is None else first + round(duration * rate)
+
+
+def _hand_out(block: FloatArray, at: int, spans: Sequence[tuple[int, int | None]], take: Take) -> None:
+    """Give each stretch its share of a block that begins at sample `at`."""
+    for number, (first, last) in enumerate(spans):
+        begin, end = max(first - at, 0), len(block) if last is None else max(last - at, 0)
+        if len(share := block[begin:end]):
+            take(number, share)
+
+
+def _from_beginning(path: Path, file: Any, parts: Sequence[Part], end: int | None) -> Iterator[FloatArray]:
+    """Blocks of all parts of a file, of which the first is open, at the rate of the first, until `end` is reached."""
+    import soxr
+
+    rate, at = file.samplerate, 0
+    for number, part in enumerate(parts or (None,)):
+        if end is not None and at >= end:
+            return
+        with nullcontext(file) if number == 0 else _opened(path, part) as here:
+            if here.samplerate == rate:
+                blocks = _blocks(here, 0, None if end is None else end - at)
+            else:
+                whole = np.concatenate(list(_blocks(here, 0, None)))
+                blocks = iter((soxr.resample(whole, here.samplerate, rate).astype(np.float32, copy=False),))
+            for block in blocks:
+                at += len(block)
+                yield block
+
+
+def _blocks(file: Any, first: int, last: int | None) -> Iterator[FloatArray]:
+    """Blocks of a file that stands at sample `first`, up to `last` or to its end.
+
+    Raises
+    ------
+    BadAudio
+        If it ends too early, or its decoder lost its place.
+    """
+    wanted = (file.frames if last is None else min(last, file.frames)) - first
+    file.seekable = lambda: False  # else soundfile seeks after each block, which some codecs cannot
+    heard = 0
+    while heard < wanted:
+        try:
+            block = file.read(min(_BLOCK, wanted - heard), dtype="float32", always_2d=True)
+        except (RuntimeError, OSError) as error:
+            raise _Damaged(f"damaged in the middle: {_reason(error)}") from error
+        if not len(block):
+            break
+        heard += len(block)
+        yield block
+    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(Path(file.name))):
+        raise _Damaged("cut short")
+    if "synchronisation error" in file.extra_info:  # of ADPCM
+        raise _Damaged("damaged in the middle: its blocks are out of step")
+
+
+class _Damaged(Exception):
+    """What is wrong with the samples of a file."""
+
+
+class _PartFile(io.RawIOBase):
+    """Some bytes of a file, with others in the place of those of its header that are wrong."""
+
+    def __init__(self, path: Path, part: Part) -> None:
+        self._stream, self._part, self._at = path.open("rb"), part, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = (0, self._at, self._part.last - self._part.first)[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        place = self._part.first + self._at
+        self._stream.seek(place)
+        content = bytearray(self._stream.read(max(0, min(len(buffer), self._part.last - place))))
+        for at, patch in self._part.patches:
+            for k, byte in enumerate(patch, at - place):
+                if 0 <= k < len(content):
+                    content[k] = byte
+        buffer[: len(content)] = bytes(content)
+        self._at += len(content)
+        return len(content)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+@contextmanager
+def _opened(path: Path, part: Part | None) -> Iterator[Any]:
+    """A file, or a part of it, open for decoding.
+
+    Raises
+    ------
+    _Damaged
+        If it has no header.
+    """
+    import soundfile
+
+    with nullcontext(path) if part is None else _PartFile(path, part) as source, soundfile.SoundFile(source) as file:
+        if file.format == "RAW":  # a guess for an .au without a header
+            raise _Damaged("no header")
+        yield file
+
+
+@contextmanager
+def _faults_of(path: Path, suspected: str = "") -> Iterator[None]:
+    """Say what is wrong with a file in one line that names it."""
+    try:
+        yield
+    except _Damaged as error:
+        raise BadAudio([f"{path}: broken ({suspected or error})"]) from error
+    except PermissionError as error:
+        raise BadAudio([f"{path}: no permission to read it"]) from error
+    except (RuntimeError, OSError) as error:
+        reason = _reason(error)
+        if path.is_file() and "does not exist" in reason:
+            reason = "no MP3 frame in it"
+        raise BadAudio([f"{path}: broken, or not audio ({reason})"]) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].strip() or type(error).__name__
+
+
+def _declares_length(mp3: Path) -> bool:
+    """Whether an MP3 says how many frames it has; without that, libsndfile guesses from the size, tags included."""
+    with mp3.open("rb") as stream:
+        data = FileBytes(stream)
+        return any(word in data(after_id3(data, 0), 256) for word in (b"Xing", b"Info", b"VBRI"))

@@ -1,0 +1,73 @@
+"""How loud a stretch of audio is, told block by block: peak, level, and whether its channels cancel in their mean."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mirbench.features.decoding import mono
+from mirbench.types import FloatArray
+
+__all__ = ["CANCELLED", "LOUD_PEAK", "ONE_CHANNEL", "Tally", "cancel", "out_of_scale"]
+
+CANCELLED = 0.2
+"""Channels cancel where their mean is 14 dB below what it would be if they had nothing in common: of two, where their
+correlation is under -0.96. What sounds from one side alone is not below it; codecs leave about -19 dB of inverted
+channels."""
+
+LOUD_PEAK = 4.0
+"""12 dB over full scale: decoders of compressed music go over it by some dB, samples in other units by far more."""
+
+ONE_CHANNEL = "keep one: `ffmpeg -i IN -af 'pan=mono|c0=c0' OUT.wav`"
+
+_HELD = 1 << 25
+
+
+def cancel(rms: float, rms_unrelated: float) -> str:
+    """What to say of channels that cancel in their mean, or ""."""
+    if rms >= CANCELLED * rms_unrelated:
+        return ""
+    far = f"{20 * np.log10(rms_unrelated / rms):.0f} dB below what unrelated ones leave" if rms else "silence"
+    return f"its channels cancel (their mean, which is heard, is {far}): one of them is inverted; {ONE_CHANNEL}"
+
+
+def out_of_scale(peak: float) -> str:
+    """What to say of samples that are not in ±1, or ""."""
+    if peak <= LOUD_PEAK:
+        return ""
+    return f"samples reach {peak:.3g} times full scale: they are in another unit; divide them, or write integers"
+
+
+class Tally:
+    """Counts what is heard of a stretch.
+
+    Of up to twelve minutes the samples are held, so that the level is what it is of the whole array, to the bit; of
+    what is longer only sums are.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.peak, self._n_channels = 0, 0.0, 1
+        self._squares, self._power = 0.0, 0.0
+        self._held: list[FloatArray] = []
+
+    def add(self, block: FloatArray) -> None:
+        """Take the next samples, shape (n, channels)."""
+        heard, self._n_channels = mono(block), block.shape[1]
+        self.count += len(heard)
+        self.peak = float(np.maximum(self.peak, np.max(np.abs(heard), initial=0.0)))  # nan stays nan
+        self._squares += float(np.sum(np.square(heard, dtype=np.float64)))
+        if self._n_channels > 1:
+            self._power += float(np.sum(np.square(block, dtype=np.float64))) / self._n_channels**2
+        if self.count <= _HELD:
+            self._held.append(heard)
+        else:
+            self._held.clear()
+
+    def rms(self) -> float:
+        """Root mean square of the mean of the channels."""
+        if self._held:
+            return float(np.sqrt(np.mean(np.square(np.concatenate(self._held), dtype=np.float64))))
+        return float(np.sqrt(self._squares / max(self.count, 1)))
+
+    def rms_unrelated(self) -> float:
+        """What `rms` would be if the channels had nothing in common."""
+        return self.rms() if self._n_channels == 1 else float(np.sqrt(self._power / max(self.count, 1)))
