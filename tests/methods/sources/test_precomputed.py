@@ -187,7 +187,8 @@ def test_features_are_never_the_labels_beside_them(tmp_path: Path, labels: dict[
     "features",
     [
         CODES.astype(np.uint8), CODES, CODES.reshape(64, 2, 16).astype(np.int16), NOISE[:, :1],
-        NOISE.astype(np.float16), np.tile(NOISE[:, None], (1, 5, 1)), np.maximum(NOISE, 0), np.concatenate([NOISE, np.ones((64, 2))], axis=1),
+        NOISE.astype(np.float16),
+        np.tile(NOISE[:, None], (1, 5, 1)), np.maximum(NOISE, 0), np.concatenate([NOISE, np.ones((64, 2))], axis=1),
     ],
     ids=["bytes", "whole numbers", "frames of them", "a column", "halves", "frames", "many zeros", "constants"],
 )  # fmt: skip
