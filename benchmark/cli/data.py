@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of
+from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of, warn
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
     card = catalogue_of(plugin, data).task(task)
     progress = Progress()
     folder = dataset_folder(card, data, default_cache(), progress)
+    warn(card)
     problems = check_data(card, folder, default_cache(), progress)
     if problems:
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
@@ -94,6 +95,7 @@ def data_audit(
 
     card, progress = catalogue_of(plugin, data).task(task), Progress()
     folds = read_task(card, dataset_folder(card, data, default_cache(), progress))
+    warn(card)
     findings = audit(card, folds, default_cache(), progress)
     print(summary(findings, len({clip.id for clips in folds for clip in clips})))
     if not any(clip.group for clips in folds for clip in clips):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from mirbench.errors import BadInput
 if TYPE_CHECKING:
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
+    from mirbench.types import Task
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -130,6 +132,12 @@ def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | 
     from mirbench.registry import Catalogue, load_plugin
 
     return Catalogue([load_plugin(path) for path in plugins], data, weights)
+
+
+def warn(task: Task) -> None:
+    """Say on standard error what may be wrong with a task."""
+    for line in task.warnings:
+        print(f"Beware: {task.name}: {line}", file=sys.stderr, flush=True)
 
 
 def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import Recording, RunsFolder, one_of, taking
+from mirbench.cli.options import Recording, RunsFolder, one_of, taking, warn
 from mirbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def run(
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
         print(banner)
+    warn(catalogue.task(request.task))
     if not report(do(request, catalogue, how.progress(), deformations), request.runs, demo=bool(banner)):
         raise typer.Exit(1)
 
@@ -128,6 +129,8 @@ def sweep(
         if deformations:
             print("--deform: curves that lack are added to each of them; which do was not looked at.")
     else:
+        for name in dict.fromkeys(entry.request.task for entry in asked.entries if not entry.unable):
+            warn(catalogue.task(name))
         done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
         if not sweeps.report(asked, done):
             raise typer.Exit(1)

@@ -5,25 +5,32 @@ precomputed features. ``label`` and ``unknown`` hold names separated by ``;``. `
 valid or test; ``fold`` instead is the fold in which the clip is tested (the next one is its valid, as in gtzan-mini).
 ``group`` is what must not cross splits, ``start`` and ``duration`` are seconds, ``id`` is the path unless it is given.
 A file may be named several times, with ids of their own for its stretches.
+
+Spaces around a cell are not part of it, unless ``exact`` is 1: that line is meant as it stands, and its labels are what
+they are, whatever they hold. A list that is written here has this column where a name needs it.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mirbench.class_names import joined, written_list
 from mirbench.errors import BadInput
-from mirbench.places import user_path
+from mirbench.features.list_rows import Row, is_plain, read_rows, shown
+from mirbench.features.listed_files import check_name, find_file, listed_path, nearest
 from mirbench.types import Clip
 
-__all__ = ["COLUMNS", "in_fold", "read_clip_list", "write_clip_list"]
+__all__ = ["COLUMNS", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
 
 COLUMNS = ("id", "path", "label", "unknown", "split", "fold", "group", "start", "duration")
+_ALSO = (*COLUMNS, "exact")
 _SPLITS = ("train", "valid", "test")
+_CALLED = {"training": "train", "val": "valid", "validation": "valid", "testing": "test"}
 _SEPARATOR = ";"
 
 
@@ -33,34 +40,34 @@ def in_fold(clips: Iterable[Clip], folds: Mapping[str, int], n_folds: int, fold:
     return [replace(clip, split=splits.get(folds[clip.id], "train")) for clip in clips]
 
 
-def read_clip_list(path: Path, base: Path | None = None) -> tuple[list[Clip], dict[str, int]]:
+def read_clip_list(path: Path, *bases: Path, literal: bool = False) -> tuple[list[Clip], dict[str, int]]:
     """Clips of a CSV file, and the fold of each clip id, if it has that column.
 
     A clip whose split is not said has the split "".
 
     Parameters
     ----------
-    base : Path or None
-        Folder that paths are relative to; None is the file's own.
+    bases : Path
+        Folders that paths are relative to: the first that holds a file counts, and the last for those that none holds.
+        None is the file's own.
+    literal : bool
+        Take a label for one name whatever it holds; else labels that hold several others are refused.
 
     Raises
     ------
     BadInput
         If the file is not such a table; names the line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.DictReader(stream)
-            _check_header(path, rows.fieldnames)
-            clips = [(_clip(path, base or path.parent, row, rows.line_num), row) for row in rows]
-            has_folds = "fold" in (rows.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: not readable as a CSV file in UTF-8 ({error})") from error
-    if not clips:
+    rows = read_rows(path, _ALSO)
+    if not rows:
         raise BadInput(f"{path}: holds no clip, only a header")
-    _check_stretches(path, [clip for clip, _ in clips])
-    folds = {clip.id: _whole(path, row["fold"], clip.id) for clip, row in clips} if has_folds else {}
-    return [clip for clip, _ in clips], folds
+    if not literal:
+        _check_labels(path, rows)
+    clips = [_clip(row, bases or (path.parent,)) for row in rows]
+    _check_stretches(path, clips)
+    if "fold" not in rows[0].cells:
+        return clips, {}
+    return clips, {clip.id: _whole(path, row.cell("fold"), clip.id) for clip, row in zip(clips, rows, strict=True)}
 
 
 def write_clip_list(path: Path, folds: Sequence[Sequence[Clip]], base: Path | None) -> None:
@@ -94,76 +101,133 @@ def _is_rotation(folds: Sequence[Sequence[Clip]], tested: Mapping[str, int]) -> 
 
 
 def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[str, int]) -> None:
+    columns = [column for column in COLUMNS if column != ("split" if folds else "fold")]
+    rows = [_cells(clip, base, str(folds[clip.id]) if folds else clip.split) for clip in clips]
+    names = {name for clip in clips for name in (*clip.labels, *clip.unknown)}
+    exact = [not all(map(is_plain, (*row, *clip.labels, *clip.unknown))) for row, clip in zip(rows, clips, strict=True)]
+    if joined(names) or any(map(written_list, names)):
+        exact = [True] * len(rows)
+    if any(exact):
+        columns.append("exact")
+        rows = [(*row, "1" if as_it_stands else "") for row, as_it_stands in zip(rows, exact, strict=True)]
     work = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
-        with work.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([column for column in COLUMNS if column != ("split" if folds else "fold")])
-            for clip in sorted(clips, key=lambda clip: clip.id):
-                writer.writerow([
-                    clip.id, _relative(clip.path, base), _SEPARATOR.join(clip.present), _SEPARATOR.join(clip.unknown),
-                    folds[clip.id] if folds else clip.split, clip.group, clip.start or "",
-                    "" if clip.duration is None else clip.duration,
-                ])  # fmt: skip
+        with work.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            plain, quoted = (
+                csv.writer(stream, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+            )
+            plain.writerow(columns)
+            for row in sorted(rows):
+                # a bare carriage return ends a line, and csv quotes it in some versions alone
+                (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
         work.replace(path)
     finally:
         work.unlink(missing_ok=True)
 
 
+def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:
+    return (
+        clip.id, _relative(clip.path, base), _SEPARATOR.join(clip.present), _SEPARATOR.join(clip.unknown), split,
+        clip.group, str(clip.start or ""), "" if clip.duration is None else str(clip.duration),
+    )  # fmt: skip
+
+
 def _relative(path: Path | None, base: Path | None) -> str:
-    return path.relative_to(base).as_posix() if path and base and path.is_relative_to(base) else ""
+    text = path.relative_to(base).as_posix() if path and base and path.is_relative_to(base) else ""
+    return f"./{text}" if text.startswith("~") else text
+
+
+def _check_labels(path: Path, rows: Sequence[Row]) -> None:
+    """Refuse labels that hold several: a list as Python writes it, or names of other labels with something between."""
+    where: dict[str, str] = {}
+    for row in rows:
+        for column in ("label", "unknown"):
+            for name in () if row.exact else _names(row, column):
+                where.setdefault(name, row.where)
+    how = "; separate labels by semicolons, as in"
+    if wrong := next(filter(written_list, where), ""):
+        inside = re.findall(r"[\'\"]([^\'\"]+)[\'\"]", wrong)
+        raise BadInput(
+            f"{where[wrong]}: the label {wrong} is a list as Python writes it{how} {';'.join(inside[:3]) or 'a;b'}"
+        )
+    if (made := joined(where)) and made.name in where:
+        raise BadInput(
+            f"{where[made.name]}: the label {made.name!r} is made of others by '{made.separator}' ({made.n_names} such)"
+            f"{how} {';'.join(made.parts)}; if it is one class, rename it, or add a column exact with 1 in each line"
+        )
 
 
 def _check_stretches(path: Path, clips: Sequence[Clip]) -> None:
-    places = Counter((os.path.normpath(clip.path), clip.start, clip.duration) for clip in clips if clip.path)
-    if twice := next((place for place, count in places.items() if count > 1), None):
-        raise BadInput(f"{path}: {twice[0]} is listed twice; a file may have several clips if their start differs")
+    places: dict[tuple[str, float, float | None], list[Clip]] = {}
+    for clip in clips:
+        where = os.path.normpath(clip.path) if clip.path else f"the id {clip.id}"
+        places.setdefault((where, clip.start, clip.duration), []).append(clip)
+    twice = {place[0]: own for place, own in places.items() if len(own) > 1}
+    if not twice:
+        return
+    if several := {file: own for file, own in twice.items() if len({clip.labels for clip in own}) == len(own)}:
+        file, own = next(iter(several.items()))
+        labels = ";".join(dict.fromkeys(name for clip in own for name in clip.labels))
+        raise BadInput(
+            f"{path}: {shown(file)} is listed twice, each time with other labels ({len(several)} such); a clip with "
+            f"several labels is one line, {labels}"
+        )
+    file, own = next(iter(twice.items()))
+    if own[0].path is None:
+        raise BadInput(f"{path}: {own[0].id!r} occurs twice; a clip is one line")
+    raise BadInput(f"{path}: {shown(file)} is listed twice; a file may have several clips if their start differs")
 
 
-def _check_header(path: Path, header: Sequence[str] | None) -> None:
-    found = list(header or ())
-    needs = f"{path}: the first line must name the columns path (or id) and label, and any of {', '.join(COLUMNS)}"
-    if "label" not in found or not {"path", "id"} & set(found):
-        raise BadInput(f"{needs}; it is '{','.join(found)[:80]}'")
-    if len(found) == 1 and ";" in found[0]:
-        raise BadInput(f"{path}: its columns are separated by semicolons; separate them with commas")
-    if len(set(found)) < len(found):
-        raise BadInput(f"{path}: names a column twice in '{','.join(found)[:80]}'")
-    if strange := [name for name in found if name not in COLUMNS]:
-        raise BadInput(f"{needs}; '{strange[0]}' is none of them")
-    if "split" in found and "fold" in found:
-        raise BadInput(f"{path}: has the columns split and fold; give one of them")
-
-
-def _clip(path: Path, base: Path, row: dict[str, str], line: int) -> Clip:
-    where = f"{path}, line {line}"
-    if None in row or None in row.values():
-        raise BadInput(f"{where}: has another number of fields than the header; quote a field that holds a comma")
-    file, split = row.get("path", "").strip(), row.get("split", "").strip()
-    clip_id = row.get("id", "").strip() or file
+def _clip(row: Row, bases: Sequence[Path]) -> Clip:
+    file, place = _file(row, bases)
+    clip_id = row.cell("id") or file
     if not clip_id:
-        raise BadInput(f"{where}: neither a path nor an id")
+        raise BadInput(f"{row.where}: neither a path nor an id")
+    split = row.cell("split").strip().lower()
+    split = _CALLED.get(split, split)
     if split not in ("", *_SPLITS):
-        raise BadInput(f"{where}: split '{split}'; one of {', '.join(_SPLITS)} is needed")
-    labels = _names(row["label"])
+        raise BadInput(f"{row.where}: split {row.cell('split')[:40]!r}; one of {', '.join(_SPLITS)} is needed")
+    labels = _names(row, "label")
     return Clip(
         id=clip_id,
-        path=base / user_path(file) if file else None,
+        path=place,
         split=split,
         labels=labels,
-        unknown=tuple(name for name in _names(row.get("unknown", "")) if name not in labels),
-        group=row.get("group", "").strip(),
-        start=_seconds(where, row, "start") or 0.0,
-        duration=_seconds(where, row, "duration"),
+        unknown=tuple(name for name in _names(row, "unknown") if name not in labels),
+        group=row.cell("group"),
+        start=_seconds(row, "start") or 0.0,
+        duration=_seconds(row, "duration"),
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(_SEPARATOR) if name.strip()))
+def _file(row: Row, bases: Sequence[Path]) -> tuple[str, Path | None]:
+    """A clip's path as the list says it, and where it is: with the spaces around it where such a file is there."""
+    listed, text = row.cells.get("path", ""), row.cell("path")
+    if not text:
+        return "", None
+    check_name(row.where, text)
+    if listed != text and "\0" not in listed and (place := find_file(listed, bases)):
+        text = listed
+    else:
+        place = find_file(text, bases)
+    if place and place.is_dir():
+        raise BadInput(f"{row.where}: {shown(str(place))} is a folder; the path of a file is needed")
+    return text, place or bases[-1] / listed_path(text)
 
 
-def _seconds(where: str, row: dict[str, str], column: str) -> float | None:
-    text = row.get(column, "").strip()
+def _names(row: Row, column: str) -> tuple[str, ...]:
+    """The names in a cell, each once."""
+    found = []
+    for text in row.cell(column).split(_SEPARATOR):
+        name = text if row.exact else text.strip()
+        if not row.exact and not is_plain(name):
+            raise BadInput(f"{row.where}: its {column} {name[:80]!r} holds a line end or another control character")
+        found.append(name)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _seconds(row: Row, column: str) -> float | None:
+    text = row.cell(column).strip()
     if not text:
         return None
     try:
@@ -171,11 +235,12 @@ def _seconds(where: str, row: dict[str, str], column: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e9 or (column == "duration" and value == 0):
-        raise BadInput(f"{where}: {column} '{text}'; a number of seconds is needed")
+        raise BadInput(f"{row.where}: {column} {text[:40]!r}; a number of seconds is needed")
     return value
 
 
 def _whole(path: Path, text: str, clip_id: str) -> int:
-    if not text.strip().isdecimal() or int(text) > 999:
-        raise BadInput(f"{path}: the fold of {clip_id} is '{text}'; a whole number from 0 on is needed")
-    return int(text)
+    number = text.strip().removesuffix(".0")  # as pandas writes it where a column has empty cells
+    if not number.isdecimal() or int(number) > 999:
+        raise BadInput(f"{path}: the fold of {shown(clip_id)} is {text[:40]!r}; a whole number from 0 on is needed")
+    return int(number)

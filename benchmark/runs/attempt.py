@@ -81,12 +81,16 @@ def _contaminated(plan: Plan) -> tuple[str, ...]:
 
 
 def _changed(plan: Plan) -> dict[str, Any]:
-    """Hyperparameters and options of the source that differ from their defaults."""
+    """Hyperparameters and options of the source that differ from their defaults, or have none."""
     fields = dataclasses.fields(plan.method)  # type: ignore[arg-type]
     found = {f.name: value for f in fields if (value := getattr(plan.method, f.name)) != f.default}
-    options = plan.card.options if plan.card else {}
+    if plan.card is None:
+        return found
+    options, choices = plan.card.options, plan.card.choices if plan.card.kind == "precomputed" else {}
     given = plan.request.source_params
-    return found | {f"source {name}": value for name, value in given.items() if value != options.get(name)}
+    # of a file of several arrays, the one that was taken is always said
+    shown = [name for name in given if given[name] != options.get(name) or len(choices.get(name, ())) > 1]
+    return found | {f"source {name}": given[name] for name in shown}
 
 
 def splits(plan: Plan, fold: int) -> tuple[Split, Split, Split]:

@@ -94,6 +94,8 @@ def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
         return dict(split_setting(text, "--source-set") for text in settings)
     found = parse_options(card.name, card.options, settings)
     for name, accepted in card.choices.items():
+        if found[name] == "":  # no value is taken unless it is said
+            raise BadInput(f"{card.title}: which {name} is meant must be said: --source-set {name}={accepted[0]}")
         if found[name] not in accepted:
             raise UnknownName(f"{name} of {card.name}", str(found[name]), [*map(str, accepted)])
     return found

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from mirbench import Windows
 from mirbench.errors import BadInput, MissingData, NotApplicable
+from mirbench.methods.sources.saved_arrays import Saved, arrays, look
 from mirbench.places import user_path
 from mirbench.source import SourceCard
 from mirbench.types import Clip
@@ -25,17 +26,6 @@ from mirbench.types import Clip
 __all__ = ["FileFeatures", "ShippedFeatures", "features_card", "shipped_card"]
 
 Array = npt.NDArray[Any]
-_BROKEN = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    TypeError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def features_card(argument: str, weights: Path | None = None) -> SourceCard:
@@ -46,7 +36,7 @@ def features_card(argument: str, weights: Path | None = None) -> SourceCard:
     argument : str
         An .npz file with an array of ids (one of "id", "ids", "clip_id", "sample_key", or the only array of text) and
         arrays of numbers with a row an id: (n, n_features), or (n, n_frames, n_features), whose frames are averaged by
-        probes.
+        probes. Where several may be features, or none but labels is there, the option ``array`` must say which.
 
     Raises
     ------
@@ -58,17 +48,18 @@ def features_card(argument: str, weights: Path | None = None) -> SourceCard:
     path = user_path(argument).resolve()
     if not path.is_file():
         raise MissingData(f"features:{argument}: no such file; an .npz file with ids and features is needed")
-    shapes = _feature_shapes(path)
-    first = next(iter(shapes))
+    saved = look(path)
+    only = saved.features[0] if len(saved.features) == 1 else ""
     return SourceCard(
         name=f"features:{path.name}",
-        title=f"Features of {path.name}: {', '.join(f'{name} {shape}' for name, shape in shapes.items())}",
+        title=f"Features of {path.name}: {saved.told()}",
         kind="precomputed",
         offers=("pooled",),
         builder="mirbench.methods.sources.precomputed:FileFeatures",
-        n_features=shapes[first][-1],
+        n_features=saved.shapes[only][-1] if only else 0,
         file=str(path),
-        options={"array": first},
+        options={"array": only},
+        choices={"array": (*saved.features, *saved.labels)},
         notes=("computed elsewhere: what their network was trained on, and what they cost, is not known here",),
     )
 
@@ -96,18 +87,18 @@ class FileFeatures:
     path : Path
         The file.
     array : str
-        Which of its arrays.
+        Which of its arrays; "" is the only one that may be features.
     """
 
-    def __init__(self, path: Path, array: str) -> None:
-        shapes = _feature_shapes(path)
-        if array not in shapes:
+    def __init__(self, path: Path, array: str = "") -> None:
+        saved = look(path)
+        array = array or _only(path, saved)
+        if array not in saved.shapes:
             raise BadInput(
-                f"features:{path.name}: no array of features is called '{array}'; it has {', '.join(shapes)}"
+                f"features:{path.name}: no array of features is called '{array}'; it has {', '.join(saved.shapes)}"
             )
-        ids = _arrays(path, [_id_name(path)])[0]
+        ids, self._values = arrays(path, [saved.id_name, array])
         self._name = path.name
-        self._values = _arrays(path, [array])[0]
         try:
             texts = np.strings.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids
         except UnicodeDecodeError as error:
@@ -115,6 +106,8 @@ class FileFeatures:
         self._row = {str(name): row for row, name in enumerate(texts)}
         if len(self._row) < len(ids):
             raise BadInput(f"features:{path.name}: some ids occur twice; one row an id is needed")
+        count = Counter(map(_plain, self._row))
+        self._plain_row = {_plain(name): row for name, row in self._row.items() if count[_plain(name)] == 1}
 
     def pooled(self, clips: Sequence[Clip]) -> Windows:
         """The row of each clip; a clip of several frames has several windows.
@@ -124,12 +117,28 @@ class FileFeatures:
         BadInput
             Naming clips of which the file holds nothing.
         """
-        if lacking := [clip.id for clip in clips if clip.id not in self._row]:
+        rows = [self._row.get(clip.id, self._plain_row.get(_plain(clip.id), -1)) for clip in clips]
+        if lacking := [clip.id for clip, row in zip(clips, rows, strict=True) if row < 0]:
             raise BadInput(
                 f"features:{self._name}: no row of {len(lacking)} of {len(clips)} clips ({lacking[0]} is one); "
-                f"its ids look like '{next(iter(self._row), '')}'"
+                f"its ids look like {next(iter(self._row), '')!r}; both must be the same, folders and suffix included"
             )
-        return _windows(self._values[[self._row[clip.id] for clip in clips]], clips, f"features:{self._name}")
+        return _windows(self._values[rows], clips, f"features:{self._name}")
+
+
+def _only(path: Path, saved: Saved) -> str:
+    """The array that is meant where none is said."""
+    if len(saved.features) != 1:
+        raise BadInput(
+            f"features:{path.name}: which array is meant must be said ({saved.told()}): "
+            f"--source-set array={(*saved.features, *saved.labels)[0]}"
+        )
+    return saved.features[0]
+
+
+def _plain(name: str) -> str:
+    """An id as other programs may have written it: in one Unicode form, without spaces around it, with slashes."""
+    return unicodedata.normalize("NFC", name).strip().replace("\\", "/")
 
 
 class ShippedFeatures:
@@ -147,7 +156,7 @@ class ShippedFeatures:
             if place is None:
                 raise NotApplicable(f"{clip.id}: no features called {self._name} ship with it")
             if (place.path, place.key) not in self._held:
-                self._held[place.path, place.key] = _arrays(place.path, [place.key])[0]
+                self._held[place.path, place.key] = arrays(place.path, [place.key])[0]
             values = self._held[place.path, place.key]
             if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or not all(values.shape[1:]):
                 raise BadInput(f"{place.path}: '{place.key}' is no array of numbers with a row a clip")
@@ -167,60 +176,3 @@ def _windows(values: Array, clips: Sequence[Clip], name: str) -> Windows:
         clip_id = clips[int(np.argmin(finite))].id
         raise BadInput(f"{name}: {int((~finite).sum())} rows hold values that are not finite ({clip_id} is one)")
     return Windows(flat, np.repeat(np.arange(len(clips)), n_frames), len(clips))
-
-
-def _arrays(path: Path, names: Sequence[str]) -> list[Array]:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
-            return [held[name] for name in names]
-    except _BROKEN as error:
-        raise BadInput(
-            f"{path}: not readable as an .npz file of arrays ({str(error).partition(chr(10))[0]})"
-        ) from error
-
-
-def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and type of each array, without reading their values."""
-    from numpy.lib import format as npy
-
-    try:
-        with zipfile.ZipFile(path) as zipped:
-            found = {}
-            for name in zipped.namelist():
-                with zipped.open(name) as stream:
-                    version = npy.read_magic(stream)
-                    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                    shape, _, dtype = read(stream)
-                    found[name.removesuffix(".npy")] = (shape, dtype)
-            return found
-    except _BROKEN as error:
-        raise BadInput(
-            f"{path}: not readable as an .npz file of arrays ({str(error).partition(chr(10))[0]})"
-        ) from error
-
-
-def _id_name(path: Path) -> str:
-    headers = _headers(path)
-    texts = [name for name, (shape, dtype) in headers.items() if dtype.kind in "US" and len(shape) == 1]
-    known = [name for name in ("id", "ids", "clip_id", "sample_key") if name in headers]
-    if known and known[0] not in texts:
-        raise BadInput(f"features:{path.name}: its array '{known[0]}' must be text, one id a row")
-    if known or len(texts) == 1:
-        return (known or texts)[0]
-    raise BadInput(
-        f"features:{path.name}: no array of ids; call it 'id' (text, one a row). It has {', '.join(headers)}"
-    )
-
-
-def _feature_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    headers = _headers(path)
-    n_rows = headers[_id_name(path)][0][0]
-    found = {
-        name: shape
-        for name, (shape, dtype) in headers.items()
-        if dtype.kind in "fiu" and len(shape) in (2, 3) and shape[0] == n_rows and all(shape)
-    }
-    if not found:
-        said = ", ".join(f"{name} {shape}" for name, (shape, _) in headers.items())
-        raise BadInput(f"features:{path.name}: no array of numbers with a row for each of {n_rows} ids; it has {said}")
-    return found

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mirbench.class_names import alike, empty, joined
 from mirbench.features import audio
 from mirbench.progress import Progress
 from mirbench.tasks.audit import fingerprint
@@ -33,6 +34,9 @@ KINDS: Mapping[str, str] = {
     "near-duplicate": "the same recording",
     "label-conflict": "duplicates whose labels contradict each other",
     "group-crosses-splits": "an artist, album, … in more than one split",
+    "names-alike": "classes or groups whose names may be one",
+    "names-joined": "a class that may be several",
+    "names-empty": "a class that may be an empty cell",
     "unreadable": "broken, empty or missing",
     "silence": "never louder than -80 dBFS",
     "out-of-phase": "channels that cancel in their mean, which is what is heard",
@@ -91,7 +95,7 @@ def audit(task: Task, folds: Folds, cache: Path, progress: Progress, workers: in
         Those across splits first, then in the order of `KINDS`.
     """
     clips = {clip.id: clip for fold in folds for clip in fold}
-    findings = _groups(folds)
+    findings = [*_groups(folds), *_names(task, folds)]
     if lacking := tuple(clip.id for clip in clips.values() if clip.path is None):
         detail = f"{len(lacking)} of {len(clips)} clips have no audio on this machine and were not listened to"
         findings.append(Finding("no-audio", lacking, detail, False))
@@ -158,6 +162,32 @@ def _groups(folds: Folds) -> list[Finding]:
         Finding("group-crosses-splits", tuple(members[group]), f"group '{group}' is in {'; '.join(where)}", True)
         for group, where in crossing.items()
     ]
+
+
+def _names(task: Task, folds: Folds) -> Iterator[Finding]:
+    """Classes and groups whose names are suspicious."""
+    classes: dict[str, list[Clip]] = defaultdict(list, {name: [] for name in task.classes})
+    groups: dict[str, list[Clip]] = defaultdict(list)
+    for clip in {clip.id: clip for fold in folds for clip in fold}.values():
+        for label in clip.present:
+            classes[label].append(clip)
+        if clip.group:
+            groups[clip.group].append(clip)
+    for what, held in (("classes", classes), ("groups", groups)):
+        for names in alike(held):
+            shown = ", ".join(f"{name!r} ({_count(len(held[name]), 'clip')})" for name in names)
+            across = what == "groups" and any(
+                len({clip.split for clip in fold if clip.group in names}) > 1 for fold in folds
+            )
+            own = tuple(clip.id for name in names for clip in held[name])
+            yield Finding("names-alike", own, f"{what} {shown}", across)
+    if made := joined(classes):
+        own = tuple(clip.id for clip in classes[made.name])
+        detail = f"{made.name!r} ({_count(len(own), 'clip')}) of {', '.join(made.parts)}; {made.n_names} such"
+        yield Finding("names-joined", own, detail, False)
+    for name in empty(classes):
+        own = tuple(clip.id for clip in classes[name])
+        yield Finding("names-empty", own, f"{name!r} ({_count(len(own), 'clip')})", False)
 
 
 def _lone_faults(task: Task, clip: Clip, heard: Heard) -> Iterator[Finding]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import MissingData
-from mirbench.features.clip_list import read_clip_list
+from mirbench.features.clip_list import nearest, read_clip_list, shown
 from mirbench.tasks.own.own_task import named_path, own_task
-from mirbench.types import Task
+from mirbench.types import Clip, Task
 
 __all__ = ["csv_task"]
 
@@ -32,9 +35,30 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     path = named_path(argument, "csv")
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
-    base = path.parent
-    clips, folds = read_clip_list(path)
-    if data is not None and any(clip.path and not clip.path.exists() for clip in clips[:1]):
-        base = data.resolve()
-        clips, folds = read_clip_list(path, base)
-    return own_task(f"csv:{path.stem}", f"the list {path.name}", base, clips, folds)
+    bases, root = [path.parent], path.parent
+    clips, folds = read_clip_list(path, *bases)
+    if data is not None and (absent := _absent(clips)):
+        bases.append(data.resolve())
+        n_beside = len(clips) - len(absent)
+        clips, folds = read_clip_list(path, *bases)
+        # where some lie beside the list and some in `data`, the list beside the records must name both
+        root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
+    task = own_task(f"csv:{path.stem}", f"the list {path.name}", root, clips, folds)
+    return replace(task, warnings=(*task.warnings, *_elsewhere(clips, bases)))
+
+
+def _absent(clips: Sequence[Clip]) -> list[Clip]:
+    return [clip for clip in clips if clip.path is not None and not clip.path.exists()]
+
+
+def _elsewhere(clips: Sequence[Clip], bases: Sequence[Path]) -> list[str]:
+    """A line where files are not there as they are listed, and one is under another name."""
+    absent = _absent(clips)
+    for clip in absent[:3]:
+        listed = str(clip.path).removeprefix(f"{bases[-1]}/")
+        if there := nearest(listed, bases):
+            return [
+                f"{len(absent)} of {len(clips)} files are not there, as {shown(listed)}, but {shown(there)} is; "
+                "write paths with /, relative to the list or to --data"
+            ]
+    return []

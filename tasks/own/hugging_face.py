@@ -71,7 +71,7 @@ def _task(asked: Asked, folder: Path) -> Task:
         revision, notes = source.pop("revision"), source.pop("notes")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise BadInput(f"{folder / _SOURCE}: broken; delete {folder}, then {asked.command}") from error
-    clips, folds = read_clip_list(folder / _LIST)
+    clips, folds = read_clip_list(folder / _LIST, literal=True)
     task = library_task(asked, folder, clips, folds, revision[:12])
     about = f"revision {revision} of huggingface.co/datasets/{asked.dataset}"
     return replace(

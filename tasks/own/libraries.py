@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.tasks.own.own_task import own_task
+from mirbench.tasks.own.own_task import one_form, own_task
 from mirbench.tasks.splitting import partition
 from mirbench.types import Clip, Task
 
@@ -130,7 +130,7 @@ def library_task(asked: Asked, folder: Path, clips: Sequence[Clip], folds: Mappi
     version : str
         The data set's own.
     """
-    settled, drawn = (list(clips), "") if folds else _settled(clips)
+    settled, drawn = (list(clips), "") if folds else _settled(one_form(clips))
     task = own_task(asked.name, "", folder, settled, folds)
     return replace(
         task,

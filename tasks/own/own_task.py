@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mirbench.class_names import beware, composed, empty
 from mirbench.errors import BadInput
 from mirbench.features.clip_list import in_fold
 from mirbench.metrics import SINGLE_LABEL, TAGGING
@@ -20,9 +21,10 @@ from mirbench.places import user_path
 from mirbench.tasks.splitting import drawn_split, partition
 from mirbench.types import Clip, Task
 
-__all__ = ["named_path", "own_task"]
+__all__ = ["named_path", "one_form", "own_task"]
 
 _OF_TRAIN = {"train": 0.85, "valid": 0.15}
+_NEEDED, _N_SPLITS = ("train", "test"), 3  # each class in both; whole groups for each of the three
 
 
 def named_path(argument: str, family: str) -> Path:
@@ -44,24 +46,27 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
     folds : mapping of str to int
         The fold of each clip, or empty.
     """
+    clips = one_form(clips)
     _check_ids(name, clips)
     _check_labels(name, clips)
     single = all(len(clip.labels) == 1 and not clip.unknown for clip in clips)
     classes = tuple(sorted({label for clip in clips for label in (*clip.labels, *clip.unknown)}))
     if len(classes) < 2:
         raise BadInput(f"{name}: {len(classes)} class ({', '.join(classes) or 'none'}); two or more are needed")
+    folds, notes = _from_zero(folds)
     n_folds = max(folds.values()) + 1 if folds else 1
     if folds and (n_folds < 3 or set(folds.values()) != set(range(n_folds))):
         raise BadInput(
             f"{name}: folds {sorted(set(folds.values()))}; 0, 1, 2 … without a gap, three or more, are needed"
         )
+    drawn = not folds and not {"train", "valid", "test"} <= {clip.split for clip in clips}
     settled = list(clips) if folds else _completed(name, clips)
 
     def read_clips(root: Path | None, fold: int) -> list[Clip]:
         return in_fold(settled, folds, n_folds, fold) if folds else settled
 
     for fold in range(n_folds):
-        _check_counts(name, classes, read_clips(None, fold))
+        _check_counts(name, classes, read_clips(None, fold), drawn)
         _check_groups(name, read_clips(None, fold))
     return Task(
         name=name,
@@ -78,8 +83,30 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         standing="own",
         manifest=True,
         datasets=(name,),
-        notes=("its version is a hash of its clips, labels and splits, which stand beside its records",),
+        notes=("its version is a hash of its clips, labels and splits, which stand beside its records", *notes),
+        warnings=beware(classes, {clip.group for clip in clips}),
     )
+
+
+def one_form(clips: Iterable[Clip]) -> list[Clip]:
+    """The clips with classes and groups in Unicode's composed form, in which names that look the same are the same."""
+    return [
+        replace(
+            clip,
+            labels=tuple(dict.fromkeys(map(composed, clip.labels))),
+            unknown=tuple(dict.fromkeys(map(composed, clip.unknown))),
+            group=composed(clip.group),
+        )
+        for clip in clips
+    ]
+
+
+def _from_zero(folds: Mapping[str, int]) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """Folds that are counted from 1 counted from 0, and a note that says so."""
+    if not folds or set(folds.values()) != set(range(1, len(set(folds.values())) + 1)):
+        return folds, ()
+    said = f"its folds 1 to {max(folds.values())} are counted from 0 here"
+    return {name: fold - 1 for name, fold in folds.items()}, (said,)
 
 
 def _check_ids(name: str, clips: Sequence[Clip]) -> None:
@@ -122,17 +149,40 @@ def _completed(name: str, clips: Sequence[Clip]) -> list[Clip]:
     return list(clips)
 
 
-def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip]) -> None:
-    if not any(clip.split == "valid" for clip in clips):
+def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], drawn: bool) -> None:
+    held = {split: {label for clip in clips if clip.split == split for label in clip.present} for split in _NEEDED}
+    lacking = next(((label, split) for split in _NEEDED for label in classes if label not in held[split]), None)
+    no_valid = not any(clip.split == "valid" for clip in clips)
+    if drawn and (lacking or no_valid) and (why := _not_parted(clips, lacking[0] if lacking else "")):
+        raise BadInput(f"{name}: {why}")
+    if no_valid:
         raise BadInput(f"{name}: no clip is in valid, on which methods are selected; give some the split valid")
-    for split in ("train", "test"):
-        held = Counter(label for clip in clips if clip.split == split for label in clip.present)
-        if lacking := [label for label in classes if not held[label]]:
-            total = sum(lacking[0] in clip.present for clip in clips)
-            raise BadInput(
-                f"{name}: no clip of '{lacking[0]}' is in {split} (it has {total} in all); a class needs clips, or "
-                "groups, for each split: add some, or leave the class out"
+    if lacking:
+        label, split = lacking
+        total = sum(label in clip.present for clip in clips)
+        nothing = f"; '{label}' looks like an empty cell that a program wrote" if empty([label]) else ""
+        raise BadInput(
+            f"{name}: no clip of '{label}' is in {split} (it has {total} in all); a class needs clips, or "
+            f"groups, for each split: add some, or leave the class out{nothing}"
+        )
+
+
+def _not_parted(clips: Sequence[Clip], label: str) -> str:
+    """Why clips cannot be drawn into three splits, if they are of too few groups or files; else ""."""
+    own = [clip for clip in clips if label in clip.present]
+    for what, some in (("all", clips), (f"the clips of '{label}'", own)):
+        wholes = {clip.group or clip.path or clip.id for clip in some}
+        if len(some) >= _N_SPLITS > len(wholes):
+            groups = sorted({clip.group for clip in some if clip.group})
+            shown = ", ".join(f"'{name}'" for name in groups or sorted(str(clip.path) for clip in some[:1]))
+            kind = "group" if groups else "file"
+            said = f"all {len(some)} clips" if what == "all" else f"{what} ({len(some)})"
+            return (
+                f"{said} are of {len(wholes)} {kind}{'s' if len(wholes) > 1 else ''} ({shown}), and a {kind} is never "
+                f"parted between splits; {_N_SPLITS} or more are needed"
+                + (": if it is no artist, album or the like, leave out the column group" if groups else "")
             )
+    return ""
 
 
 def _version(clips: Sequence[Clip], folds: Mapping[str, int]) -> str:

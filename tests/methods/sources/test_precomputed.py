@@ -70,7 +70,7 @@ def test_features_of_several_frames_are_windows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", ">f4", "int64", "uint8"])
 def test_features_of_any_kind_of_number_become_float32(tmp_path: Path, dtype: str) -> None:
-    found = pooled(save(tmp_path / "f.npz", id=IDS, x=X.astype(dtype)))
+    found = pooled(save(tmp_path / "f.npz", id=IDS, x=X.astype(dtype)), array="x")
     assert (found.values.dtype, np.array_equal(found.values, X)) == (np.float32, True)
 
 
@@ -109,8 +109,12 @@ def test_features_of_another_array_can_be_chosen(tmp_path: Path) -> None:
         ({"id": IDS}, "no array of numbers"),
         ({"id": np.array("c0"), "x": X}, "its array 'id' must be text, one id a row"),
         ({"id": IDS[:, None], "x": X}, "its array 'id' must be text"),
-        ({"id": np.arange(4), "x": X}, "its array 'id' must be text"),
-        ({"id": np.arange(4), "label": np.array(list("abab")), "x": X}, "its array 'id' must be text"),
+        ({"id": np.arange(4), "x": X}, "c0 is one); its ids look like '0'"),
+        ({"id": np.arange(4.0), "x": X}, "its array 'id' must be text"),
+        ({"id": np.arange(4), "label": np.array(list("abab")), "x": X}, "c0 is one); its ids look like '0'"),
+        ({"id": IDS.astype(object), "x": X}, "it holds Python objects, which are not read"),
+        ({"id": IDS, "x": X.astype(object)}, "x (4, 3) of Python objects, which are not read"),
+        ({f"c{n}": X[n % 4] for n in range(20)}, "if each array is a clip, stack them"),
         ({"one": IDS, "two": IDS, "x": X}, "no array of ids"),
         ({"id": IDS, "x": X[:3]}, "a row for each of 4 ids; it has id (4,), x (3, 3)"),
         ({"id": IDS, "x": X[:, 0]}, "no array of numbers"),
@@ -126,7 +130,8 @@ def test_features_of_another_array_can_be_chosen(tmp_path: Path) -> None:
         ({"id": np.array([b"\xff", b"b", b"c", b"d"]), "x": X}, "its ids are not text in UTF-8"),
     ],
     ids=[
-        "no ids", "no numbers", "one id", "table of ids", "numbers for ids", "labels beside numbers", "two texts",
+        "no ids", "no numbers", "one id", "table of ids", "numbers for ids", "fractions for ids",
+        "labels beside numbers", "objects for ids", "objects for numbers", "a clip an array", "two texts",
         "too few rows", "one column", "no column", "no frame", "four axes", "text", "complex", "truth", "no row",
         "ids twice", "other ids", "ids of no text",
     ],
@@ -136,6 +141,98 @@ def test_features_that_are_no_features_are_refused(tmp_path: Path, arrays: dict[
     line = refusal(lambda: pooled(path))
     assert "f.npz" in line
     assert says in line
+
+
+# Labels beside features
+
+CODES = np.arange(64 * 32).reshape(64, 32) % 251  # as many rows and columns as an embedding has, in whole numbers
+MANY = np.array([f"m{n}" for n in range(64)])
+NOISE = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+CLASS = np.arange(64) % 3
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"a": np.eye(3)[CLASS]},
+        {"a": np.eye(3, dtype=np.float32)[CLASS]},
+        {"a": np.eye(3, dtype=np.uint8)[CLASS]},
+        {"a": np.eye(40)[np.arange(64) % 40]},
+        {"a": np.where(np.eye(3)[CLASS] > 0, 1, -1)},
+        {"a": np.where(np.eye(3)[CLASS] > 0, 0.9, 0.05)},
+        {"a": np.where(np.eye(3)[CLASS] > 0, 1, np.nan)},
+        {"a": np.eye(3)[CLASS] + np.eye(3)[(CLASS + 1) % 3]},
+        {"a": CLASS[:, None]},
+        {"a": CLASS[:, None].astype(np.float32) * 5 + np.arange(64)[:, None]},
+        {"a": np.stack([CLASS, np.arange(64)], axis=1)},
+        {"Y": NOISE[:, :3]},
+        {"Y_true": NOISE[:, :3], "Y_mask": NOISE[:, :3] > 0},
+        {"soft-labels": NOISE[:, :3]},
+        {"a": np.asfortranarray(np.eye(3)[CLASS])},
+    ],
+    ids=[
+        "one-hot", "one-hot float32", "one-hot bytes", "one-hot of many", "plus minus one", "smoothed", "unknown",
+        "several", "numbers", "numbers as fractions", "two columns", "Y", "Y_true", "soft labels", "Fortran",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [True, False])
+def test_features_are_never_the_labels_beside_them(tmp_path: Path, labels: dict[str, Any], first: bool) -> None:
+    held = {**labels, "X": NOISE, "sample_key": MANY} if first else {"sample_key": MANY, "X": NOISE, **labels}
+    card = features_card(str(save(tmp_path / "f.npz", **held)))
+    assert (card.options, card.n_features) == ({"array": "X"}, 4)
+    assert all(f"{name} (" in card.title for name in labels if name != "Y_mask")
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        CODES.astype(np.uint8), CODES, CODES.reshape(64, 2, 16).astype(np.int16), NOISE[:, :1],
+        NOISE.astype(np.float16),
+        np.tile(NOISE[:, None], (1, 5, 1)), np.maximum(NOISE, 0), np.concatenate([NOISE, np.ones((64, 2))], axis=1),
+    ],
+    ids=["bytes", "whole numbers", "frames of them", "a column", "halves", "frames", "many zeros", "constants"],
+)  # fmt: skip
+def test_features_of_a_file_that_holds_no_others_are_taken(tmp_path: Path, features: Any) -> None:
+    path = save(tmp_path / "f.npz", id=MANY, z=np.eye(3)[CLASS], a=features)
+    assert features_card(str(path)).options == {"array": "a"}
+
+
+def test_features_that_may_be_several_arrays_are_asked_for_by_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "f.npz", id=MANY, a=NOISE, b=NOISE[:, :2], c=np.eye(3)[CLASS])
+    says = "which array is meant must be said (a (64, 4), b (64, 2); no features unless asked for: c (64, 3) (holds 0"
+    line = refusal(lambda: FileFeatures(path))
+    assert says in line
+    assert line.endswith("--source-set array=a")
+
+
+def test_labels_are_features_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = save(tmp_path / "f.npz", id=MANY, a=np.eye(3)[CLASS])
+    clips = tuple(Clip(str(name), None, "train", ("a",)) for name in MANY)
+    assert "none; no features unless asked for: a (64, 3)" in refusal(lambda: FileFeatures(path))
+    assert FileFeatures(path, "a").pooled(clips).values.shape == (64, 3)
+
+
+@pytest.mark.parametrize("written", ["  {}", "{}  ", "{}\n"])
+def test_features_are_matched_to_ids_with_spaces_around_them(tmp_path: Path, written: str) -> None:
+    path = save(tmp_path / "f.npz", id=np.array([written.format(name) for name in IDS]), x=X)
+    assert np.array_equal(pooled(path).values, X)
+
+
+def test_features_are_matched_to_ids_of_the_other_form_and_separators(tmp_path: Path) -> None:
+    clips = tuple(replace(clip, id=f"fl\u00f6te/{clip.id}") for clip in CLIPS)
+    path = save(tmp_path / "f.npz", id=np.array([f"flo\u0308te\\{name}" for name in IDS]), x=X)
+    assert np.array_equal(pooled(path, clips).values, X)
+
+
+def test_features_of_two_ids_that_differ_in_spaces_alone_are_matched_exactly(tmp_path: Path) -> None:
+    path = save(tmp_path / "f.npz", id=np.array(["c0", "c0 ", "c1", "c2 ", " c2"]), x=np.vstack([X, X[:1]]))
+    assert np.array_equal(pooled(path, CLIPS[:2]).values, X[[0, 2]])
+    assert "no row of 1 of 1 clips (c2" in refusal(lambda: pooled(path, CLIPS[2:3]))
+
+
+def test_features_are_matched_to_ids_that_are_numbers(tmp_path: Path) -> None:
+    clips = tuple(replace(clip, id=clip.id[1:]) for clip in CLIPS)
+    assert np.array_equal(pooled(save(tmp_path / "f.npz", id=np.arange(4)[::-1], x=X[::-1]), clips).values, X)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
@@ -380,6 +477,12 @@ def test_run_on_an_array_that_is_not_there_lists_those_that_are(tmp_path: Path) 
     assert line == "features:f.npz: no array of features is called 'z'; it has x, y"
 
 
+def test_run_on_one_of_several_arrays_says_which_on_record(tmp_path: Path) -> None:
+    clips, path = easy(tmp_path)
+    (outcome,) = run(ask(f"features:{path}", tmp_path), task_of(clips), QUIET)
+    assert (outcome.record.spec.source_params, outcome.record.changed) == ({"array": "x"}, {"source array": "x"})
+
+
 def test_run_on_clips_that_lack_rows_says_how_many(tmp_path: Path) -> None:
     clips, path = easy(tmp_path)
     strange = [replace(clip, id=f"strange {clip.id}") if clip.labels == ("b",) else clip for clip in clips]
@@ -470,6 +573,12 @@ def test_run_typed_on_features_with_an_unknown_option_guesses_what_was_meant(pro
     assert (code, out, err.count("\n"), "Did you mean 'array'?" in err) == (2, "", 1, True)
 
 
+def test_run_typed_on_one_of_several_arrays_must_say_which(probed: Any, tmp_path: Path) -> None:
+    path = save(tmp_path / "f.npz", id=IDS, x=X, z=X)
+    code, out, err = probed("--task", "gtzan", "--source", f"features:{path}")
+    assert (code, out, err.count("\n"), "--source-set array=x" in err) == (2, "", 1, True)
+
+
 @pytest.mark.parametrize("arrays", [{"x": X}, {"id": IDS, "x": X}, {"id": IDS.astype(object), "x": X}])
 def test_run_typed_on_bad_features_is_one_line(probed: Any, tmp_path: Path, arrays: dict[str, Any]) -> None:
     path = save(tmp_path / "f.npz", **arrays)
@@ -483,12 +592,12 @@ def test_run_typed_on_shipped_features_that_are_not_there_asks_for_the_data(prob
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("words", "accuracy"), [((), 0.769), (("--source-set", "array=mfcc"), 0.528)])
+@pytest.mark.parametrize(("array", "accuracy"), [("array=convnet", 0.769), ("array=mfcc", 0.528)])
 def test_svm_on_choi2017s_features_of_gtzan_has_the_accuracy_measured(
-    shared: Path, probed: Any, words: tuple[str, ...], accuracy: float
+    shared: Path, probed: Any, array: str, accuracy: float
 ) -> None:
     """On the fault-filtered split, with no audio on the machine."""
     source = f"features:{shared / 'data' / 'choi2017' / 'gtzan.npz'}"
-    probed("--task", "gtzan", "--source", source, "--set", "C=2", *words)
+    probed("--task", "gtzan", "--source", source, "--set", "C=2", "--source-set", array)
     (_, record) = next(RunStore(Path("runs")).records())
     assert round(record.metrics["accuracy"], 3) == accuracy

@@ -65,6 +65,30 @@ def test_two_songs_have_no_faults(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "kind", "detail"),
+    [
+        ("Metal", "names-alike", "classes 'Metal' (1 clip), 'metal' (0 clips)"),
+        ("metal\u00a0", "names-alike", "classes 'metal' (0 clips), 'metal\\xa0' (1 clip)"),
+        ("blues|metal", "names-joined", "'blues|metal' (1 clip) of blues, metal; 1 such"),
+        ("nan", "names-empty", "'nan' (1 clip)"),
+    ],
+)
+def test_class_whose_name_means_another_is_found(label: str, kind: str, detail: str, folder: Folder) -> None:
+    clips = [folder.clip("a.wav", SONG), folder.clip("b.wav", OTHER, "test", label)]
+    (finding,) = folder.audit(clips, task=replace(TASK, classes=("blues", label, "metal")))
+    assert (finding.kind, finding.clips, finding.detail, finding.across) == (kind, ("b-wav",), detail, False)
+
+
+def test_groups_that_may_be_one_are_found_across_splits(folder: Folder) -> None:
+    clips = [
+        folder.clip("a.wav", SONG, group="B.B. King"),
+        folder.clip("b.wav", OTHER, "test", "metal", group="b.b. king"),
+    ]
+    (finding,) = folder.audit(clips)
+    assert (finding.kind, finding.clips, finding.across) == ("names-alike", ("a-wav", "b-wav"), True)
+
+
+@pytest.mark.parametrize(
     ("name", "samples"),
     [("b.mp3", SONG), ("b.wav", SONG / 2), ("b.wav", SONG[RATE // 2 :]), ("b.mp3", SONG[RATE // 2 :] / 2)],
     ids=["mp3", "-6 dB", "cut by 0.5 s", "all three"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -392,7 +393,7 @@ SPLIT = rows("path,label,split", "{c}{n},{c},train")
         ("a0.wav,a\nb0.wav,b\n", "it is 'a0.wav,a'"),
         ("path,genre\na,b\n", "it is 'path,genre'"),
         ("label\na\n", "it is 'label'"),
-        ("path;label\na;b\n", "columns"),
+        ("path;genre\na;b\n", "columns"),
         ("path,label,tempo\na,b,3\n", "'tempo' is none of them"),
         ("path,label,split,fold\na,b,train,0\n", "split and fold; give one of them"),
         (SIMPLE + "x,y.wav,a\n", "line 22: has another number of fields"),
@@ -462,6 +463,111 @@ def test_list_of_train_and_test_draws_valid_from_train_with_whole_groups(tmp_pat
     task = listed(write(tmp_path / "l.csv", "path,label,split,group\n" + "".join(lines)))
     count = Counter(splits_of(task).values())
     assert (count["test"], count["valid"] > 0, check_clips(task, read_task(task, None))) == (8, True, [])
+
+
+# What lists mean
+
+NFC, NFD = (unicodedata.normalize(form, "flöte") for form in ("NFC", "NFD"))
+
+
+def test_list_with_a_class_in_two_forms_has_it_once(tmp_path: Path) -> None:
+    text = rows("path,label", "{c}{n}.wav,{c}")
+    both = write(tmp_path / "both.csv", text.replace(",a\n", f",{NFD}\n", 5).replace(",a\n", f",{NFC}\n"))
+    one = write(tmp_path / "one.csv", text.replace(",a\n", f",{NFC}\n"))
+    assert (listed(both).classes, listed(both).version) == (("b", NFC), listed(one).version)
+
+
+def test_folder_with_a_class_in_two_forms_has_it_once(tmp_path: Path) -> None:
+    plant(tmp_path, [f"{name}/{n}{name}.wav" for name in (NFC, NFD, "geige") for n in range(8)])
+    assert (folder(tmp_path).classes, folder(tmp_path).n_clips) == ((NFC, "geige"), 24)
+
+
+def test_list_with_a_group_in_two_forms_keeps_it_whole(tmp_path: Path) -> None:
+    names = "aäbcdöeüfg"
+    lines = [
+        f"{c}{n}{form},{c},{unicodedata.normalize(form, names[n])}"
+        for c in "xy"
+        for n in range(10)
+        for form in ("NFC", "NFD")
+    ]
+    split: dict[str, set[str]] = {}
+    for clip in clips_of(listed(write(tmp_path / "l.csv", "\n".join(["path,label,group", *lines])))).values():
+        split.setdefault(unicodedata.normalize("NFD", clip.group), set()).add(clip.split)
+    assert ({len(found) for found in split.values()}, len(split)) == ({1}, 10)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (("Hip-Hop", "hip-hop"), "classes 'Hip-Hop' and 'hip-hop' differ in case, white space"),
+        (("hip hop", "hip\u00a0hop"), "classes 'hip hop' and 'hip\\xa0hop' differ"),
+        (("rock", "nan"), "the class 'nan' looks like an empty cell"),
+        (("001", "1"), "classes '001' and '1' differ"),
+    ],
+)
+def test_list_says_what_may_be_wrong_with_its_classes(tmp_path: Path, labels: tuple[str, str], says: str) -> None:
+    text = rows("path,label", "{c}{n}.wav,{c}").replace(",a\n", f",{labels[0]}\n").replace(",b\n", f",{labels[1]}\n")
+    (line,) = listed(write(tmp_path / "l.csv", text)).warnings
+    assert says in line
+
+
+def test_folder_of_a_class_that_may_be_several_says_so(tmp_path: Path) -> None:
+    (line,) = folder(
+        plant(tmp_path, [f"{c}/{n}.wav" for c in ("Rock", "Pop", "Rock & Pop") for n in range(8)])
+    ).warnings
+    assert line == "the class 'Rock & Pop' looks like several (Rock, Pop), and is learnt as one"
+
+
+def test_list_of_plain_classes_warns_of_nothing(tmp_path: Path) -> None:
+    assert listed(write(tmp_path / "l.csv", SIMPLE)).warnings == ()
+
+
+def test_list_of_folds_from_one_is_that_of_folds_from_zero(tmp_path: Path) -> None:
+    zero = listed(write(tmp_path / "l.csv", rows("path,label,fold", "{c}{n},{c},{n}", n=4)))
+    text = "path,label,fold\n" + "".join(f"{c}{n},{c},{n + 1}\n" for c in "ab" for n in range(4))
+    assert listed(write(tmp_path / "l.csv", text)).version == zero.version
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        ("me", "all 20 clips are of 1 group ('me'), and a group is never parted between splits; 3 or more are needed"),
+        ("{c}", "the clips of 'a' (10) are of 1 group ('a'), and a group is never parted"),
+    ],
+)
+def test_list_of_too_few_groups_says_that_it_is_the_groups(tmp_path: Path, group: str, says: str) -> None:
+    text = rows("path,label,group", "{c}{n}.wav,{c}," + group, classes="ab" if group == "me" else "abc")
+    assert says in refusal(lambda: listed(write(tmp_path / "l.csv", text)))
+
+
+def test_list_of_stretches_of_one_file_says_that_it_is_the_file(tmp_path: Path) -> None:
+    text = rows("id,path,label,start,duration", "{c}{n},x.wav,{c},{n}.{c},1").replace(".a", ".0").replace(".b", ".5")
+    assert "all 20 clips are of 1 file (" in refusal(lambda: listed(write(tmp_path / "l.csv", text)))
+
+
+def test_list_looks_for_each_file_in_the_data_root_too(tmp_path: Path) -> None:
+    """The first clip is there, others are where --data says."""
+    data = plant(tmp_path / "data", [f"{c}{n}.wav" for c in "ab" for n in range(1, 10)])
+    plant(tmp_path / "lists", ["a0.wav"])
+    path = write(tmp_path / "lists" / "l.csv", SIMPLE)
+    found = {name: clip.path for name, clip in clips_of(Catalogue(data=data).task(f"csv:{path}")).items()}
+    assert (found["a0.wav"], found["a1.wav"], found["b0.wav"]) == (
+        tmp_path / "lists" / "a0.wav", data / "a1.wav", data / "b0.wav",
+    )  # fmt: skip
+
+
+def test_list_finds_data_where_its_first_file_is_gone(tmp_path: Path) -> None:
+    data = plant(tmp_path / "data", [f"{c}{n}.wav" for c in "ab" for n in range(10)])
+    path = write(tmp_path / "l.csv", SIMPLE.replace("label\n", "label\ngone.wav,a\n"))
+    task = Catalogue(data=data).task(f"csv:{path}")
+    assert (task.folder, clips_of(task)["a0.wav"].path) == (str(data), data / "a0.wav")
+
+
+def test_list_of_paths_of_elsewhere_says_what_is_there(tmp_path: Path) -> None:
+    plant(tmp_path, [f"{c}{n}.wav" for c in "ab" for n in range(10)])
+    path = write(tmp_path / "l.csv", rows("path,label", "C:\\me\\{c}{n}.wav,{c}"))
+    (line,) = listed(path).warnings
+    assert line.startswith("20 of 20 files are not there, as C:\\me\\a0.wav, but a0.wav is; write paths with /")
 
 
 # Running on them
@@ -564,6 +670,28 @@ def test_run_typed_on_own_data_is_no_demo(songs: Path, typed: Typed, monkeypatch
     monkeypatch.setenv("MIRBENCH_DATA", "nowhere")
     _, out, _ = typed("run", "--task", f"folder:{songs}", "--method", "prior", "--seeds", "1", "--quiet")
     assert "DEMO" not in out
+
+
+@pytest.mark.parametrize("words", [("run", "--task"), ("data", "check"), ("data", "audit")], ids=" ".join)
+def test_command_says_once_that_two_classes_may_be_one(songs: Path, typed: Typed, words: tuple[str, ...]) -> None:
+    text = "path,label\n"
+    text += "".join(
+        f"{songs}/{g}/{n}.wav,{('Folk', 'folk')[n % 2] if g == 'folk' else g}\n"
+        for g in ("folk", "jazz")
+        for n in range(8)
+    )
+    Path("l.csv").write_text(text)
+    more = ("--method", "prior", "--seeds", "1", "--quiet") if words[0] == "run" else ()
+    code, _, err = typed(*words, "csv:l.csv", *more)
+    assert (code, err.count("Beware: csv:l: classes 'Folk' and 'folk' differ in case")) == (0, 1)
+
+
+def test_run_writes_classes_with_spaces_that_read_back_as_the_same_task(tmp_path: Path) -> None:
+    task = folder(plant(tmp_path / "songs", [f"{g}/ {n} .wav" for g in (" low", "mid ", "mid") for n in range(8)]))
+    run(ask(f"folder:{tmp_path / 'songs'}", tmp_path, "prior"), Catalogue(), QUIET)
+    (written,) = (tmp_path / "runs").rglob("clips-*.csv")
+    again = Catalogue(data=tmp_path / "songs").task(f"csv:{written}")
+    assert (again.version, again.classes) == (task.version, (" low", "mid", "mid "))
 
 
 def test_show_typed_of_a_folder_prints_its_card(songs: Path, typed: Typed) -> None:

@@ -1,0 +1,84 @@
+"""Where the files of a list lie: in which folder, in which Unicode form, and what is there under another name."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from mirbench.errors import BadInput
+from mirbench.places import user_path
+
+__all__ = ["check_name", "find_file", "listed_path", "nearest"]
+
+_LONGEST = 255  # bytes of a name in a path, on the file systems that there are
+
+
+def listed_path(text: str) -> Path:
+    """A path of a list, with ``~`` at its beginning as the user's home; "./~" is a name."""
+    return user_path(text) if text.startswith("~") else Path(text)
+
+
+def find_file(text: str, bases: Sequence[Path]) -> Path | None:
+    """The file that a list names, relative to the first of some folders that holds it; None where none does.
+
+    A name that is not there is looked for in the composed and the decomposed form of Unicode (NFC, NFD).
+    """
+    given = listed_path(text)
+    for base in bases:
+        if os.path.exists(there := base / given):
+            return there
+    if text.isascii():
+        return None
+    for base in bases:
+        anchor = Path(given.anchor) if given.is_absolute() else base
+        if there := _in_any_form(anchor, given.parts[1 if given.is_absolute() else 0 :]):
+            return there
+    return None
+
+
+def _in_any_form(here: Path, parts: Sequence[str]) -> Path | None:
+    if not parts:
+        return here
+    for name in dict.fromkeys((parts[0], *(unicodedata.normalize(form, parts[0]) for form in ("NFC", "NFD")))):
+        if os.path.exists(here / name) and (found := _in_any_form(here / name, parts[1:])):
+            return found
+    return None
+
+
+def check_name(where: str, text: str) -> None:
+    """Raise `BadInput` where no file can have this name."""
+    for name in text.split("/"):
+        if (n_bytes := len(name.encode("utf-8", "surrogateescape"))) > _LONGEST:
+            raise BadInput(f"{where}: the name {name[:40]!r} … has {n_bytes} bytes; no file can be called so")
+
+
+def nearest(text: str, bases: Sequence[Path]) -> str:
+    """What is there in place of a file that is not: the end of its path, in other case, spaces or separators; or ""."""
+    parts = [part for part in re.split(r"[\\/]", unquote(text)) if part not in ("", ".")]
+    for start in range(len(parts)):
+        for base in bases:
+            if found := _loosely(base, parts[start:]):
+                return found.relative_to(base).as_posix()
+    return ""
+
+
+def _loosely(here: Path, parts: Sequence[str]) -> Path | None:
+    if not parts:
+        return here if here.is_file() else None
+    try:
+        names = os.listdir(here)
+    except OSError:
+        return None
+    wanted = _loose(parts[0])
+    for name in sorted(names):
+        if _loose(name) == wanted and (found := _loosely(here / name, parts[1:])):
+            return found
+    return None
+
+
+def _loose(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
