@@ -9,6 +9,7 @@ import typer
 
 from mirbench.cli.options import Recording, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.registry import Catalogue
@@ -68,7 +69,7 @@ def run(
     elif source_settings:
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
-        print(banner)
+        say(banner)
     if not report(do(request, catalogue, how.progress(), deformations), request.runs, demo=bool(banner)):
         raise typer.Exit(1)
 
@@ -122,11 +123,11 @@ def sweep(
     asked = read_suite(suite, catalogue, how.circumstance(), instead)
     if how.demo:
         asked = sweeps.as_demo(asked, catalogue)
-        print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
+        say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
         sweeps.print_plan(asked, catalogue)
         if deformations:
-            print("--deform: curves that lack are added to each of them; which do was not looked at.")
+            say("--deform: curves that lack are added to each of them; which do was not looked at.")
     else:
         done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
         if not sweeps.report(asked, done):
