@@ -60,7 +60,7 @@ def check(
 
     if not file.is_file():
         raise BadInput(f"{file}: no such file; a Python file of a plugin is needed")
-    plugin = load_plugin(file)
+    plugin = load_plugin(file, "")
     found = check_plugin(plugin, Progress())
     for name, problems in found.items():
         say(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")

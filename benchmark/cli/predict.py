@@ -10,6 +10,7 @@ import typer
 
 from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
+from mirbench.places import no_folder
 from mirbench.plain_text import csv_text, json_text, one_message, say, table
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def predict(
 
     one_of("--format", form, ("table", "csv", "json"))
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     if output and not output.parent.is_dir():
         raise BadInput(f"--output {output}: no folder {output.parent}")
     plugins = [load_plugin(path) for path in how.plugin]

@@ -10,6 +10,7 @@ import typer
 
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
+from mirbench.places import no_folder
 from mirbench.plain_text import say
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def read_boards(runs: Path) -> list[Board]:
     from mirbench.leaderboard.table import boards
 
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     found = boards(runs)
     if not found:
         raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")

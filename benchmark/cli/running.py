@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.options import Recording, RunsFolder, one_of, taking
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, MissingData
+from mirbench.places import no_folder
 from mirbench.plain_text import say
 
 if TYPE_CHECKING:
@@ -70,7 +71,13 @@ def run(
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
         say(banner)
-    if not report(do(request, catalogue, how.progress(), deformations), request.runs, demo=bool(banner)):
+    try:
+        outcomes = do(request, catalogue, how.progress(), deformations)
+    except MissingData as error:
+        if not (demo := catalogue.task(request.task).demo):
+            raise
+        raise MissingData(f"{error}; or add --demo for its stand-in {demo}") from error
+    if not report(outcomes, request.runs, demo=bool(banner)):
         raise typer.Exit(1)
 
 
@@ -148,7 +155,7 @@ def ensemble(
     from mirbench.runs.store import RunStore
 
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     one_of("--average", average, AVERAGES)
     report(combine(RunStore(runs), members, average, parse_weights(weights)))
 

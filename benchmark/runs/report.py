@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
 from mirbench.features.deformation import Robustness
 from mirbench.metrics import METRICS
-from mirbench.plain_text import say, table
+from mirbench.plain_text import one_message, say, table
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
 
@@ -34,10 +35,10 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
         say(f"{len(refused)} of {len(done)} runs have no curve: {refused[0]}", error=True)
     if len(done) == len(outcomes):
         return not refused
-    failed = next(outcome for outcome in outcomes if outcome.record.status != "done")
-    count = f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result"
-    say(f"{count}: {failed.record.reason}", error=True)
-    if failed.record.status == "failed":
+    lacking = [outcome for outcome in outcomes if outcome.record.status != "done"]
+    for reason, count in Counter(outcome.record.reason for outcome in lacking).items():
+        say(f"{count} of {len(outcomes)} runs have no result: {one_message(reason)}", error=True)
+    if failed := next((outcome for outcome in lacking if outcome.record.status == "failed"), None):
         say(f"Details: {failed.folder}. The same command tries them again.", error=True)
     return False
 
@@ -88,7 +89,7 @@ def _average(values: Sequence[float | None]) -> float | None:
 def _note(outcome: Outcome) -> str:
     record = outcome.record
     if record.status != "done":
-        return f"{record.status}: {record.reason}"
+        return record.status  # its reason is said once, for all that share it
     chosen = ", ".join(f"{name}={value}" for name, value in record.chosen.items())
     return "; ".join(part for part in (chosen, "on record" if outcome.read_back else "") if part)
 

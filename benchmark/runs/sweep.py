@@ -6,6 +6,7 @@ first run.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Literal
 from mirbench.errors import BadInput, BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.effects import require_packages
 from mirbench.features.weights import on_disk
-from mirbench.plain_text import say
+from mirbench.plain_text import one_message, say
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
@@ -217,8 +218,12 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
     rows = [_row(result) for result in results]
     print_rows(suite.title, ("", "runs", "first metric on test", "note"), rows, n_left=1)
     lacking = [result for result in results if not result.complete]
+    reasons: dict[str, list[str]] = defaultdict(list)
     for result in lacking:
-        say(f"{result.entry.where}, {result.entry.name}: {_why(result)}")
+        reasons[_why(result)].append(f"{result.entry.where}, {result.entry.name}")
+    for reason, names in reasons.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"{'; '.join(names[:3])}{more}: {one_message(reason)}")
     root = _first(suite).runs
     where = "" if root == Path("runs") else f" --runs {root}"
     say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
