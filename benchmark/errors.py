@@ -17,6 +17,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from mirbench.plain_text import printable
+
 __all__ = [
     "BadAudio", "BadInput", "BrokenInstallation", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable",
     "UnknownName",
@@ -60,7 +62,7 @@ class UnknownName(BadInput):
         if len(known) > _MANY_NAMES:
             said = "" if near else f" Known: {', '.join(known[:5])} … and {len(known) - 5} more."
             said += f" {where}"
-        super().__init__(f"No {kind} is called '{name}'.{hint}{said}")
+        super().__init__(f"No {kind} is called '{printable(name)}'.{hint}{said}")
 
 
 class MissingData(BadInput):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mirbench.errors import BadInput
 
-__all__ = ["default_cache", "default_data_root", "user_path", "weights_folder"]
+__all__ = ["default_cache", "default_data_root", "no_folder", "user_path", "weights_folder"]
 
 
 def user_path(text: str) -> Path:
@@ -22,6 +22,11 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise BadInput(f"{text}: no user of that name has a home here") from error
+
+
+def no_folder(path: Path) -> str:
+    """Why a path that is no folder cannot be used as one."""
+    return "a file; the folder that holds it is needed" if os.path.isfile(path) else "no such folder"
 
 
 def default_data_root() -> Path:
@@ -41,7 +46,7 @@ def weights_folder(given: Path | None) -> Path | None:
     if given is None and os.environ.get("MIRBENCH_WEIGHTS"):
         given = user_path(os.environ["MIRBENCH_WEIGHTS"])
     if given is not None and not given.is_dir():
-        raise BadInput(f"--weights (or MIRBENCH_WEIGHTS) {given}: no such folder")
+        raise BadInput(f"--weights (or MIRBENCH_WEIGHTS) {given}: {no_folder(given)}")
     return given
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mirbench.plain_text import printable, say, written
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -36,9 +38,11 @@ class Progress:
         if self.quiet:
             return
         if self._live is not None:
-            self._live.console.print(line, markup=False, highlight=False)
+            from rich.text import Text
+
+            self._live.console.print(Text(written(line)))  # a Text holds neither markup nor emoji codes
         else:
-            print(line, file=sys.stderr, flush=True)
+            say(line, error=True)
 
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
@@ -65,12 +69,12 @@ class Progress:
 
     def _row(self, bars: Bars, what: str, total: int, unit: str) -> tuple[TaskID, Callable[..., None]]:
         began = time.monotonic()
-        row = bars.add_task(what, total=total, note="", rate="", unit=unit)
+        row = bars.add_task(printable(what), total=total, note="", rate="", unit=unit)
 
         def step(n: float = 1, note: str = "") -> None:
             bars.advance(row, n)
             rate = bars.tasks[bars.task_ids.index(row)].completed / max(time.monotonic() - began, 1e-9)
-            bars.update(row, note=note, rate=f"{rate:.3g}/s")
+            bars.update(row, note=printable(note), rate=f"{rate:.3g}/s")
 
         return row, step
 

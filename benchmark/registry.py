@@ -10,11 +10,13 @@ task ("gtzan+shots10+normalized", applied from left to right). Plugins add to th
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +27,7 @@ from typing import Any
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
 from mirbench.places import user_path
+from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
 from mirbench.types import Task
@@ -32,6 +35,9 @@ from mirbench.types import Task
 __all__ = ["Catalogue", "Entry", "Plugin", "load_plugin"]
 
 _KINDS = {"task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources"}
+
+
+_LONGEST_NAME = 100  # letters of a plugin's thing
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,8 @@ class Catalogue:
         if colon and prefix in _families(kind):
             folder = self._data if kind == "task" else self._weights
             return _target(_families(kind)[prefix][1].target)(argument, folder)
+        if meant := _looks_like(kind, name):
+            raise BadInput(f"No {kind} is called '{printable(name)}', and there is {meant}")
         known = [name for name in self.names(kind) if not name.endswith("-demo")]
         raise UnknownName(kind, name, [*known, *self.families(kind)])
 
@@ -178,12 +186,26 @@ class Catalogue:
         words = name.split("+")
         prefix, colon, _ = name.partition(":")
         if not colon or prefix not in _families("task"):
-            known = any(name == own for own in self.names("task"))
+            known = any(name == own for own in self.names("task")) or _looks_like("task", name)
             return (name, []) if known else (words[0], words[1:])
         bases = ["+".join(words[:n_words]) for n_words in range(len(words), 0, -1)]
         there = next((base for base in bases if user_path(base.partition(":")[2]).exists()), "")
         base = there or (words[0] if all(map(_modifier, words[1:])) else name)
         return base, words[base.count("+") + 1 :]
+
+
+def _looks_like(kind: str, name: str) -> str:
+    """How to write what was given as a bare path; "" where there is nothing of that name."""
+    suffix = os.path.splitext(name)[1].lower()
+    if kind == "task" and os.path.isdir(name):
+        return f"a folder so called: write folder:{name} (a sub-folder of audio a class)"
+    if kind == "task" and suffix == ".csv" and os.path.isfile(name):
+        return f"a file so called: write csv:{name} (a line a clip)"
+    if kind == "source" and suffix == ".npz" and os.path.isfile(name):
+        return f"a file so called: write features:{name} (a row a clip)"
+    if suffix == ".py" and os.path.isfile(name):
+        return f"a file so called: give it as --plugin {name}, and here the name of the {kind} that it holds"
+    return ""
 
 
 def _target(target: str) -> Any:
@@ -209,8 +231,13 @@ def _modified(task: Task, word: str) -> Task:
     return replace(modified, name=f"{task.name}+{word}", demo=demo)
 
 
-def load_plugin(path: Path) -> Plugin:
+def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     """Read a local plugin file: its tasks, source cards and method classes, by the names that they give themselves.
+
+    Parameters
+    ----------
+    flag : str
+        What stands before the file in errors.
 
     Raises
     ------
@@ -218,8 +245,8 @@ def load_plugin(path: Path) -> Plugin:
         If the file is missing, does not run, or holds nothing that is a task, method or source.
     """
     if not path.is_file():
-        raise BadInput(f"--plugin {path}: no such file")
-    module = _import_file(path)
+        raise BadInput(f"{flag}{path}: no such file")
+    module = _import_file(path, flag)
     imported = _imported_names(path)
     own = [thing for name, thing in vars(module).items() if name not in imported]
     methods: list[Any] = [
@@ -227,11 +254,15 @@ def load_plugin(path: Path) -> Plugin:
     ]
     for method in methods:
         if not hasattr(method, "__dataclass_fields__"):
-            raise BadInput(
-                f"--plugin {path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)"
-            )
+            raise BadInput(f"{flag}{path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
         if not isinstance(method.needs, tuple):
-            raise BadInput(f'--plugin {path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
+            raise BadInput(f'{flag}{path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
+    things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
+    if wrong := [thing.name for thing in things if not _is_name(thing.name)]:
+        raise BadInput(
+            f"{flag}{path}: {str(wrong[0])[:80]!r} is no name; 1 to {_LONGEST_NAME} printable letters are needed, "
+            "with no space around them"
+        )
     plugin = Plugin(
         origin=path.name,
         sha256=_file_sha256(path),
@@ -240,15 +271,21 @@ def load_plugin(path: Path) -> Plugin:
         sources={thing.name: thing for thing in own if isinstance(thing, SourceCard)},
     )
     if not (plugin.tasks or plugin.methods or plugin.sources):
-        raise BadInput(
-            f"--plugin {path}: holds no method (a class with name, version, needs and fit), Task or SourceCard"
-        )
+        raise BadInput(f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task or SourceCard")
     return plugin
+
+
+def _is_name(name: object) -> bool:
+    """Whether something can be typed, printed and be a folder of records."""
+    if not isinstance(name, str) or name in (".", ".."):
+        return False
+    return 0 < len(name) <= _LONGEST_NAME and name == name.strip() and printable(name) == name
 
 
 def _imported_names(path: Path) -> set[str]:
     """Names that a file's import statements bind: they are not its own."""
-    nodes = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    tree = ast.parse(path.read_bytes())
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     return {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
 
 
@@ -256,17 +293,18 @@ def _looks_like_method(thing: Any) -> bool:
     return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, flag: str) -> ModuleType:
     name = f"mirbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"--plugin {path}: not a Python file")
+    if spec is None or spec.loader is None or path.suffix != ".py":
+        raise BadInput(f"{flag}{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything
-        raise BadInput(f"--plugin {path}: does not run: {type(error).__name__}: {error}") from error
+        with contextlib.redirect_stdout(sys.stderr):  # what is printed on import is none of the command's results
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise BadInput(f"{flag}{path}: does not run: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mirbench.leaderboard.columns import Column, chosen
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
+from mirbench.plain_text import printable
 
 __all__ = ["escaped", "latex"]
 
@@ -33,7 +34,7 @@ def latex(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
 
 def escaped(text: str) -> str:
     """A text that LaTeX prints as it is."""
-    return " ".join(text.split()).translate(_SPECIAL).replace("--", "-{}-")
+    return printable(" ".join(text.split())).translate(_SPECIAL).replace("--", "-{}-")
 
 
 def _table(board: Board, columns: Sequence[str]) -> str:

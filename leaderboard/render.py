@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +13,7 @@ from mirbench.leaderboard.columns import COLUMNS, Column, chosen
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
+from mirbench.plain_text import csv_cell, json_text, printable
 
 __all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown", "of_tasks", "section"]
 
@@ -100,10 +101,14 @@ def _table(board: Board, columns: Sequence[str]) -> str:
     return tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
 
 
+_MARKS = re.compile(r"[\\`*|~]|(?<=\])\(|(?<!\w)_|_(?!\w)")
+"""What markdown takes for markup: an underscore inside a word is none."""
+
+
 def escaped(text: str) -> str:
     """Names come from plugins and records: nothing in them may become markup."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace("|", "\\|").replace("](", "]\\(")
+    text = printable(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\g<0>", text)
 
 
 def as_csv(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
@@ -118,7 +123,7 @@ def as_csv(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
             for column in chosen(columns, board) if columns else _present(boards):
                 line |= column.raw(row, board)
             lines.append(line)
-    frame = pd.DataFrame(lines).convert_dtypes()  # counts stay whole numbers beside empty cells
+    frame = pd.DataFrame(lines).map(csv_cell).convert_dtypes()  # counts stay whole numbers beside empty cells
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
@@ -131,7 +136,7 @@ def _present(boards: Sequence[Board]) -> list[Column]:
 def as_json(boards: Sequence[Board]) -> str:
     """Everything that the tables hold, strict JSON: no NaN, a schema version."""
     held = {"schema_version": JSON_VERSION, "boards": [_board(board) for board in boards]}
-    return json.dumps(_strict(held), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(_strict(held))
 
 
 def _board(board: Board) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mirbench.cli.running import ensemble, run, sweep
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
 from mirbench.installation import broken
+from mirbench.plain_text import finish, one_message, prepare, say
 
 __all__ = ["main"]
 
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"mirbench {__version__}")
+        say(f"mirbench {__version__}")
         raise typer.Exit
 
 
@@ -75,20 +76,41 @@ def main() -> None:
     """Run the command line: what the user did wrong is one line and exit code 2, never a traceback."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    prepare()
+    code = _exit_code()
+    sys.exit(code if finish() else code or 1)
+
+
+def _exit_code() -> int:
+    """Do what was typed; its exit code."""
     try:
-        app()
+        code = int(app(standalone_mode=False) or 0)
     except MirbenchError as error:
-        print(f"mirbench: {error}", file=sys.stderr)
-        sys.exit(2)
+        return _refused(error)
     except Exception as error:
-        if not (said := _in_a_line(error)):
-            raise
-        print(f"mirbench: {said}", file=sys.stderr)
-        sys.exit(2)
-    except SystemExit as end:  # typer has turned Ctrl-C into this
-        if end.code == 130:
-            print("mirbench: interrupted; finished runs are on record, the same command goes on", file=sys.stderr)
+        if said := _of_usage(error) or _in_a_line(error):
+            return _refused(said)
         raise
+    if code == 130:  # typer has turned Ctrl-C into this
+        say("mirbench: interrupted; finished runs are on record, the same command goes on", error=True)
+    return code
+
+
+def _refused(said: object) -> int:
+    say(f"mirbench: {one_message(said)}", error=True)
+    return 2
+
+
+def _of_usage(error: Exception) -> str:
+    """What typer has against what was typed; "" of any other error."""
+    if not hasattr(error, "format_message"):
+        return ""
+    said = str(error.format_message())
+    if said.startswith("Usage: "):  # nothing was typed
+        say(said, error=True)
+        sys.exit(2)
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "mirbench"
+    return f"{said.rstrip('.')}{'' if said.endswith('?') else ';'} `{path} --help` says what there is"
 
 
 def _in_a_line(error: Exception) -> str:

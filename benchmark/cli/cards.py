@@ -13,6 +13,7 @@ from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.method import Method
+from mirbench.plain_text import printable
 from mirbench.registry import Catalogue
 from mirbench.source import SourceCard
 from mirbench.types import Archive, Task
@@ -161,4 +162,4 @@ def _accepted(kind: Any) -> str:
 def _aligned(lines: Iterable[tuple[str, str]]) -> str:
     kept = [(name, text) for name, text in lines if text]
     width = max(len(name) for name, _ in kept)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in kept)
+    return "\n".join(f"{name:<{width}}  {printable(text)}" for name, text in kept)

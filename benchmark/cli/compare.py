@@ -10,6 +10,8 @@ import typer
 
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
+from mirbench.places import no_folder
+from mirbench.plain_text import say
 
 
 def compare(
@@ -26,6 +28,6 @@ def compare(
 
     one_of("--format", form, ("text", "json"))
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     found = compared(*find_pair(runs, (a, b)), metric)
-    print(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
+    say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of, warn
 from mirbench.errors import BadInput
+from mirbench.plain_text import json_text, say
 
 if TYPE_CHECKING:
     pass
@@ -30,7 +30,7 @@ def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> Non
     root = data or default_data_root()
     fetch = catalogue.fetcher(task)
     target = fetch(root, Progress()) if fetch else get_task(catalogue.task(task), root, Progress())
-    print(f"{task} is in {target}")
+    say(f"{task} is in {target}")
     data_check(task, data=root, plugin=plugin)
 
 
@@ -50,7 +50,7 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
     if problems:
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
     count = f"{card.n_clips} clips" if card.n_clips else "clips"
-    print(f"{task} in {folder}: {count}, all readable, layout and counts as on the card")
+    say(f"{task} in {folder}: {count}, all readable, layout and counts as on the card")
 
 
 @data_app.command("stats")
@@ -61,8 +61,6 @@ def data_stats(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Clips, length and loudness of each class; clips alone where there is no audio."""
-    import json
-
     from mirbench.features.datasets import facts_of, read_labels
     from mirbench.places import default_cache
     from mirbench.progress import Progress
@@ -71,13 +69,13 @@ def data_stats(
     card, progress = catalogue_of(plugin, data).task(task), Progress()
     folds, folder = read_labels(card, data, default_cache(), progress)
     found = describe(card, folds, facts_of(card, folds, default_cache(), progress))
-    print(as_text(found))
+    say(as_text(found))
     if found["minutes"] is None:
         where = f"in {folder}" if folder else "on this machine"
-        print(f"\nNo audio of it is {where}: clips are counted, nothing is heard.")
+        say(f"\nNo audio of it is {where}: clips are counted, nothing is heard.")
     if json_file:
-        json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"written to {json_file}", file=sys.stderr)
+        json_file.write_text(json_text(found), encoding="utf-8")
+        say(f"written to {json_file}", error=True)
 
 
 @data_app.command("audit")
@@ -97,12 +95,12 @@ def data_audit(
     folds = read_task(card, dataset_folder(card, data, default_cache(), progress))
     warn(card)
     findings = audit(card, folds, default_cache(), progress)
-    print(summary(findings, len({clip.id for clips in folds for clip in clips})))
+    say(summary(findings, len({clip.id for clips in folds for clip in clips})))
     if not any(clip.group for clips in folds for clip in clips):
-        print("Groups (artists, albums) are not known here: whether they cross splits was not looked at.")
+        say("Groups (artists, albums) are not known here: whether they cross splits was not looked at.")
     if json_file:
-        json_file.write_text(as_json(findings) + "\n", encoding="utf-8")
-        print(f"written to {json_file}", file=sys.stderr)
+        json_file.write_text(as_json(findings), encoding="utf-8")
+        say(f"written to {json_file}", error=True)
     if any(finding.across for finding in findings):
         raise typer.Exit(1)
 
@@ -113,10 +111,10 @@ def cache_info() -> None:
     from mirbench.places import default_cache
 
     root = default_cache()
-    print(f"{root}")
+    say(f"{root}")
     for part in sorted(root.iterdir()) if root.is_dir() else []:
         size = sum(f.stat().st_size for f in [part, *part.rglob("*")] if f.is_file())
-        print(f"  {part.name:<16} {size / 1e6:10.1f} MB")
+        say(f"  {part.name:<16} {size / 1e6:10.1f} MB")
 
 
 @cache_app.command("clear")
@@ -131,4 +129,4 @@ def cache_clear() -> None:
             shutil.rmtree(path)
         elif path.exists():
             path.unlink()
-    print(f"cleared {default_cache()}")
+    say(f"cleared {default_cache()}")

@@ -21,6 +21,7 @@ from mirbench.cli.options import DataRoot, RunsFolder, WeightsFolder
 from mirbench.errors import BadInput
 from mirbench.installation import advice
 from mirbench.places import default_cache, default_data_root, weights_folder
+from mirbench.plain_text import say
 from mirbench.progress import Progress
 from mirbench.runs.measure import processor
 
@@ -54,7 +55,7 @@ print(json.dumps({
 def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolder = Path("runs")) -> None:
     """Look at libraries, devices, folders, data and weights; exit code 1 where the main job cannot run here."""
     for line in _about():
-        print(line)
+        say(line)
     extras = survey(Progress())
     core = extras.pop("")
     broken = [library for library in core if not library.works and library.name not in _SPARED]
@@ -70,13 +71,13 @@ def doctor(data: DataRoot = None, weights: WeightsFolder = None, runs: RunsFolde
     held = _inventory(data, weights) if sound else ["not looked at, because of what is wrong above"]
     _section("data and weights", held)
     if faults:
-        print("\nThe main job cannot run here:")
+        say("\nThe main job cannot run here:")
         for fault in faults:
-            print(f"  {fault}")
-        print(f"  {advice([library.name for library in broken]) if broken else 'Give other folders'}")
+            say(f"  {fault}")
+        say(f"  {advice([library.name for library in broken]) if broken else 'Give other folders'}")
         raise typer.Exit(1)
     demo = " --demo" if default_data_root().exists() else ""  # with a data root, its data are asked for
-    print(f"\nThe main job runs here: mirbench run --task gtzan --method ids-nmr{demo}")
+    say(f"\nThe main job runs here: mirbench run --task gtzan --method ids-nmr{demo}")
 
 
 def _about() -> Iterator[str]:
@@ -86,10 +87,9 @@ def _about() -> Iterator[str]:
 
 
 def _section(title: str, lines: Iterable[str]) -> None:
-    print(f"\n{title}")
+    say(f"\n{title}")
     for line in lines:
-        print(textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
-    sys.stdout.flush()
+        say(textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
 
 
 def _extra(name: str, held: Sequence[Library]) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from mirbench.cli.options import Plugins, catalogue_of, one_of
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 
 
 def list_names(
@@ -30,9 +31,9 @@ def list_names(
             names |= {f"TASK{word}": summary for word, summary in catalogue.modifiers().items()}
         width = max(map(len, names))
         if len(chosen) > 1:
-            print(f"{plural}:")
+            say(f"{plural}:")
         for name, summary in names.items():
-            print(f"  {name:<{width}}  {summary}")
+            say(f"  {name:<{width}}  {summary}")
 
 
 def show(
@@ -44,9 +45,9 @@ def show(
     from mirbench.runs.suite import shipped
 
     if name in shipped():
-        print(shipped()[name].read_text("utf-8"), end="")
+        say(shipped()[name].read_text("utf-8"), end="")
         return
-    print(describe(name, catalogue_of(plugin)))
+    say(describe(name, catalogue_of(plugin)))
 
 
 def check(
@@ -59,13 +60,13 @@ def check(
 
     if not file.is_file():
         raise BadInput(f"{file}: no such file; a Python file of a plugin is needed")
-    plugin = load_plugin(file)
+    plugin = load_plugin(file, "")
     found = check_plugin(plugin, Progress())
     for name, problems in found.items():
-        print(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")
+        say(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")
         for problem in problems:
-            print(f"  - {problem}")
+            say(f"  - {problem}")
         if name in plugin.methods and not hasattr(plugin.methods[name], "restore"):
-            print("  it has no `restore`: `mirbench predict` will not load its runs again, and `--deform` fits it anew")
+            say("  it has no `restore`: `mirbench predict` will not load its runs again, and `--deform` fits it anew")
     if any(found.values()):
         raise typer.Exit(1)

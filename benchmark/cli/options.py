@@ -73,6 +73,10 @@ class Machine:
 
     def circumstance(self) -> dict[str, Any]:
         """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`."""
+        from mirbench.places import weights_folder
+
+        if self.weights is not None:
+            weights_folder(self.weights)  # refused before any work
         names = ("data", "weights", "device", "workers", "threads")
         return {name: getattr(self, name) for name in names}
 

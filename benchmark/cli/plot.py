@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.cli.results import Tasks, read_boards
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def plot(
     suffix_of(target)  # before any work
     figure = _drawn(kind, of_tasks(read_boards(runs), task), metric, cost, width)
     save(figure, target)
-    print(f"written to {target}", file=sys.stderr)
+    say(f"written to {target}", error=True)
 
 
 def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: float) -> Figure:

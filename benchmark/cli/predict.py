@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +10,13 @@ import typer
 
 from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
+from mirbench.places import no_folder
+from mirbench.plain_text import csv_text, json_text, one_message, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mirbench.runs.predict import Predictions
-
-_WIDTH = 120  # of a table that goes to no terminal
 
 
 @taking(Machine)
@@ -46,7 +42,7 @@ def predict(
 
     one_of("--format", form, ("table", "csv", "json"))
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     if output and not output.parent.is_dir():
         raise BadInput(f"--output {output}: no folder {output.parent}")
     plugins = [load_plugin(path) for path in how.plugin]
@@ -57,24 +53,19 @@ def predict(
     text = {"table": _table, "csv": _csv, "json": _json}[form](found, top)
     if output:
         output.write_text(text, encoding="utf-8")
-        print(f"written to {output}", file=sys.stderr)
+        say(f"written to {output}", error=True)
     else:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        say(text, end="")
     for line in found.faults:
-        print(line, file=sys.stderr)
+        say(one_message(line), error=True)
     if found.faults:
         raise typer.Exit(1)
 
 
 def _csv(found: Predictions, top: int) -> str:
     """A row a file, a column a class."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["file", *found.classes])
-    for file, row in zip(found.files, found.probabilities, strict=True):
-        writer.writerow([file, *map(str, row)])
-    return stream.getvalue()
+    rows = zip(found.files, found.probabilities, strict=True)
+    return csv_text([["file", *found.classes], *([str(file), *map(str, row)] for file, row in rows)])
 
 
 def _json(found: Predictions, top: int) -> str:
@@ -87,28 +78,16 @@ def _json(found: Predictions, top: int) -> str:
         }
         for file, row in zip(found.files, found.probabilities, strict=True)
     ]
-    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    return json_text(rows)
 
 
 def _table(found: Predictions, top: int) -> str:
     """The most probable classes of each file."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     n_shown = min(top, len(found.classes))
-    table = Table(title=escape(", ".join(filter(None, (found.title, found.runs)))), title_justify="left")
-    table.add_column("file", no_wrap=True, min_width=12)
-    cells = [[f"{found.classes[k]} {row[k]:.3f}" for k in _best(row, n_shown)] for row in found.probabilities]
-    for place in range(n_shown):
-        widest = max(len(row[place]) for row in cells)
-        table.add_column(str(place + 1), justify="right", no_wrap=True, min_width=widest)
-    for name, row in zip(_short(found.files), cells, strict=True):
-        table.add_row(escape(name), *map(escape, row))
-    stream = io.StringIO()
-    terminal = sys.stdout.isatty()
-    Console(file=stream, width=Console().width if terminal else _WIDTH, force_terminal=terminal).print(table)
-    return stream.getvalue()
+    best = [[f"{found.classes[k]} {row[k]:.3f}" for k in _best(row, n_shown)] for row in found.probabilities]
+    title = ", ".join(filter(None, (found.title, found.runs)))
+    rows = [[name, *cells] for name, cells in zip(_short(found.files), best, strict=True)]
+    return table(title, ["file", *map(str, range(1, n_shown + 1))], rows, left=[0], cut_first=True)
 
 
 def _best(row: Sequence[float], count: int) -> list[int]:

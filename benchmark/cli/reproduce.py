@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from mirbench.cli.options import Machine, one_of, taking
 from mirbench.errors import BadInput, UnknownName
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def reproduce(
     lines = compare(printed, answers)
     _put(form, output, asked, lines, notes)
     if failed := [line for result in results for line in _failures(result)]:
-        print("\n".join(failed), file=sys.stderr)
+        say("\n".join(failed), error=True)
         raise typer.Exit(1)
 
 
@@ -91,7 +91,7 @@ def _list() -> None:
     from mirbench.runs.suite import titles
 
     for name, title in titles(printed=True).items():
-        print(f"{name:<20}  {title}")
+        say(f"{name:<20}  {title}")
 
 
 def _banner(suite: Suite, catalogue: Catalogue) -> str:
@@ -202,7 +202,7 @@ def _put(form: str, output: Path | None, suite: Suite, lines: Sequence[Line], no
         write = written.as_markdown if form == "md" else written.as_json
         text = write(suite.title, suite.reference, lines, notes)
     if output is None:
-        print(text, end="")
+        say(text, end="")
     else:
         output.write_text(text, encoding="utf-8")
-        print(f"{written.summary(lines)}; written to {output}", file=sys.stderr)
+        say(f"{written.summary(lines)}; written to {output}", error=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,8 @@ import typer
 
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
+from mirbench.places import no_folder
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.leaderboard.table import Board
@@ -55,7 +56,7 @@ def read_boards(runs: Path) -> list[Board]:
     from mirbench.leaderboard.table import boards
 
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     found = boards(runs)
     if not found:
         raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")
@@ -72,7 +73,7 @@ def _update(path: Path, boards: Sequence[Board], tasks: Sequence[str], columns: 
     from mirbench.leaderboard.readme import update
 
     changed = update(path, boards, tasks, columns)
-    print(f"{path}: {'updated' if changed else 'up to date'}", file=sys.stderr)
+    say(f"{path}: {'updated' if changed else 'up to date'}", error=True)
 
 
 def _write(form: str, boards: Sequence[Board], columns: Sequence[str], output: Path | None, runs: Path) -> None:
@@ -81,9 +82,9 @@ def _write(form: str, boards: Sequence[Board], columns: Sequence[str], output: P
     if target:
         target.write_text(text, encoding="utf-8", newline="\n")
     if form == "md" or not target:
-        print(text, end="\n" if form == "md" else "")
+        say(text, end="\n" if form == "md" else "")
     if target:
-        print(f"written to {target}", file=sys.stderr)
+        say(f"written to {target}", error=True)
 
 
 def _text(form: str, boards: Sequence[Board], columns: Sequence[str]) -> str:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.options import Recording, RunsFolder, one_of, taking, warn
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, MissingData
+from mirbench.places import no_folder
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.registry import Catalogue
@@ -68,9 +70,15 @@ def run(
     elif source_settings:
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
-        print(banner)
+        say(banner)
     warn(catalogue.task(request.task))
-    if not report(do(request, catalogue, how.progress(), deformations), request.runs, demo=bool(banner)):
+    try:
+        outcomes = do(request, catalogue, how.progress(), deformations)
+    except MissingData as error:
+        if not (demo := catalogue.task(request.task).demo):
+            raise
+        raise MissingData(f"{error}; or add --demo for its stand-in {demo}") from error
+    if not report(outcomes, request.runs, demo=bool(banner)):
         raise typer.Exit(1)
 
 
@@ -123,11 +131,11 @@ def sweep(
     asked = read_suite(suite, catalogue, how.circumstance(), instead)
     if how.demo:
         asked = sweeps.as_demo(asked, catalogue)
-        print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
+        say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
         sweeps.print_plan(asked, catalogue)
         if deformations:
-            print("--deform: curves that lack are added to each of them; which do was not looked at.")
+            say("--deform: curves that lack are added to each of them; which do was not looked at.")
     else:
         for name in dict.fromkeys(entry.request.task for entry in asked.entries if not entry.unable):
             warn(catalogue.task(name))
@@ -150,7 +158,7 @@ def ensemble(
     from mirbench.runs.store import RunStore
 
     if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     one_of("--average", average, AVERAGES)
     report(combine(RunStore(runs), members, average, parse_weights(weights)))
 

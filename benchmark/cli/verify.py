@@ -11,6 +11,7 @@ import typer
 
 from mirbench.cli.options import Machine, taking
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.trust.rerun import Repeat
@@ -54,7 +55,7 @@ def verify(
     if strict:
         lacking_members(cases)
     for path, fault in strange:
-        print(safe(f"{path}: {fault}"))
+        say(safe(f"{path}: {fault}"))
     _print(cases)
     failed = bool(strange) or any(not case.holds for case in cases)
     if rerun:
@@ -64,13 +65,13 @@ def verify(
         where = parse_places(places)
         others = sum(case.holds and case.record is not None and case.record.status == "done" for case in cases)
         if others > len(chosen):
-            print(f"{len(chosen)} of {others} runs are repeated, of each system the quickest; --only all repeats all.")
+            say(f"{len(chosen)} of {others} runs are repeated, of each system the quickest; --only all repeats all.")
         failed |= not _print_repeats(
             [repeat(run, catalogue, where, progress, **how.circumstance()) for run in chosen], tolerance
         )
     if strict:
-        print(CLAIMED)
-    print("A record that holds is consistent, which is not to say true" + ("." if rerun else "; --rerun repeats runs."))
+        say(CLAIMED)
+    say("A record that holds is consistent, which is not to say true" + ("." if rerun else "; --rerun repeats runs."))
     if failed:
         raise typer.Exit(1)
 
@@ -92,16 +93,16 @@ def _print(cases: Sequence[Case]) -> None:
     notes: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
         for problem in case.problems:
-            print(safe(f"{case.folder}: {problem}"))
+            say(safe(f"{case.folder}: {problem}"))
         for note in case.notes:
             notes[note].append(case.folder)
     for note, folders in notes.items():
-        print(safe(f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"))
+        say(safe(f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"))
     n_hold = sum(case.holds for case in cases)
     idle = sum(case.holds and case.record is not None and case.record.status != "done" for case in cases)
     counted = f"{len(cases)} records" if len(cases) > 1 else "1 record"
     without = f" ({idle} of them without a result)" if idle else ""
-    print(f"{counted}: {n_hold} hold{without}, {len(cases) - n_hold} do not.")
+    say(f"{counted}: {n_hold} hold{without}, {len(cases) - n_hold} do not.")
 
 
 def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
@@ -111,11 +112,11 @@ def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
 
     limit = TOLERANCE if tolerance is None else tolerance
     for found in repeats:
-        print(safe(f"{found.folder}: {found}"))
+        say(safe(f"{found.folder}: {found}"))
     within = sum(found.within(limit) for found in repeats)
     unable = sum(bool(found.unable) for found in repeats)
     counted = f"{len(repeats)} runs" if len(repeats) != 1 else "1 run"
-    print(
+    say(
         f"{counted} to repeat: {within} within {limit:g} of the scores on record, "
         f"{len(repeats) - within - unable} not, {unable} not compared."
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mirbench.errors import MissingData
 from mirbench.features.cache import replace_folder
-from mirbench.places import default_data_root
+from mirbench.places import default_data_root, no_folder
 from mirbench.progress import Progress
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 
@@ -42,9 +42,9 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
     root = root or default_data_root()
     if not root.is_dir():
         flag = "--data" if given else "the default data root"
+        fetched = f"`mirbench data get {task.name} --data ROOT` fetches {task.name}, " if task.archives else ""
         raise MissingData(
-            f"{flag} {root}: no such folder; `mirbench data get {task.name} --data ROOT` fetches {task.name}, "
-            f"`mirbench show {task.name}` says what it must look like"
+            f"{flag} {root}: {no_folder(root)}; {fetched}`mirbench show {task.name}` says what it must look like"
         )
     own = root / task.folder
     return own if own.is_dir() else root

@@ -17,6 +17,7 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.members import Member, find_member
 from mirbench.runs.report import over_seeds, print_rows, shown_metrics
@@ -251,14 +252,14 @@ def report(ensemble: Ensemble) -> None:
     print_rows(f"{spec.task}: mean of {kind}", ("", "runs", "weight", *shown), rows, n_left=1)
     folds = sorted({fold for fold, _ in pairs})
     if len(folds) < records[0].n_folds:
-        print(f"Fold {_listed(folds)} of {records[0].n_folds} alone.")
+        say(f"Fold {_listed(folds)} of {records[0].n_folds} alone.")
     elif len(folds) > 1:
-        print("Metrics are averaged over folds here.")
+        say("Metrics are averaged over folds here.")
     for note in ensemble.notes:
-        print(note)
+        say(note)
     if records[0].contaminated:
-        print(f"Beware: a source was trained on {', '.join(records[0].contaminated)}.")
-    print(f"Records: {ensemble.outcomes[0].folder.parent}")
+        say(f"Beware: a source was trained on {', '.join(records[0].contaminated)}.")
+    say(f"Records: {ensemble.outcomes[0].folder.parent}")
 
 
 def _row(name: str, records: Sequence[RunRecord], shown: Sequence[str], weight: str) -> list[str]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
 from mirbench.features.deformation import Robustness
 from mirbench.metrics import METRICS
+from mirbench.plain_text import one_message, say, table
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
 
 __all__ = ["over_seeds", "print_rows", "report", "shown_metrics"]
-
-_WIDTH = 120  # where the output is no terminal
 
 
 def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
@@ -23,25 +22,24 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     _print_table(outcomes)
     done = [outcome.record for outcome in outcomes if outcome.record.status == "done"]
     if done:
-        print(_summary(done))
+        say(_summary(done))
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
     if first.contaminated:
-        print(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
+        say(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
     where = "" if runs == Path("runs") else f" --runs {runs}"
-    print(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
+    say(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
     if demo:
-        print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
-    sys.stdout.flush()
+        say("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
     refused = [outcome.refused for outcome in outcomes if outcome.refused]
     if refused:
-        print(f"{len(refused)} of {len(done)} runs have no curve: {refused[0]}", file=sys.stderr)
+        say(f"{len(refused)} of {len(done)} runs have no curve: {refused[0]}", error=True)
     if len(done) == len(outcomes):
         return not refused
-    failed = next(outcome for outcome in outcomes if outcome.record.status != "done")
-    count = f"{len(outcomes) - len(done)} of {len(outcomes)} runs have no result"
-    print(f"{count}: {failed.record.reason}", file=sys.stderr)
-    if failed.record.status == "failed":
-        print(f"Details: {failed.folder}. The same command tries them again.", file=sys.stderr)
+    lacking = [outcome for outcome in outcomes if outcome.record.status != "done"]
+    for reason, count in Counter(outcome.record.reason for outcome in lacking).items():
+        say(f"{count} of {len(outcomes)} runs have no result: {one_message(reason)}", error=True)
+    if failed := next((outcome for outcome in lacking if outcome.record.status == "failed"), None):
+        say(f"Details: {failed.folder}. The same command tries them again.", error=True)
     return False
 
 
@@ -60,16 +58,7 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
 
 def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 0) -> None:
     """Print a table, its first `n_left` columns flush left and the others flush right."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title), title_justify="left")
-    for column, head in enumerate(heads):
-        table.add_column(head, justify="left" if column < n_left else "right")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+    say(table(title, heads, rows, left=range(n_left)), end="")
 
 
 def _print_curves(runs: Sequence[Robustness]) -> None:
@@ -100,7 +89,7 @@ def _average(values: Sequence[float | None]) -> float | None:
 def _note(outcome: Outcome) -> str:
     record = outcome.record
     if record.status != "done":
-        return f"{record.status}: {record.reason}"
+        return record.status  # its reason is said once, for all that share it
     chosen = ", ".join(f"{name}={value}" for name, value in record.chosen.items())
     return "; ".join(part for part in (chosen, "on record" if outcome.read_back else "") if part)
 

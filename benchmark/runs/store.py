@@ -208,7 +208,7 @@ class RunStore:
     def _named(self, name: str) -> list[Path]:
         """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
         name = name.replace(" + ", "+")  # as tables write it
-        cuts = [n for n, letter in enumerate(name) if letter == "/"]  # a task's name may hold some, as a source's
+        cuts = [n for n, letter in enumerate(name) if letter == "/" and n]  # a task's name may hold some, as a source's
         patterns = [f"*/{glob.escape(_file_name(name))}"]
         patterns += [f"{glob.escape(_file_name(name[:n]))}/{glob.escape(_file_name(name[n + 1 :]))}" for n in cuts]
         found = {path for pattern in patterns for path in self.root.glob(pattern) if any(_runs_in(path))}

@@ -6,6 +6,7 @@ first run.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Literal
 from mirbench.errors import BadInput, BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.effects import require_packages
 from mirbench.features.weights import on_disk
+from mirbench.plain_text import one_message, say
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
@@ -216,17 +218,21 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
     rows = [_row(result) for result in results]
     print_rows(suite.title, ("", "runs", "first metric on test", "note"), rows, n_left=1)
     lacking = [result for result in results if not result.complete]
+    reasons: dict[str, list[str]] = defaultdict(list)
     for result in lacking:
-        print(f"{result.entry.where}, {result.entry.name}: {_why(result)}")
+        reasons[_why(result)].append(f"{result.entry.where}, {result.entry.name}")
+    for reason, names in reasons.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"{'; '.join(names[:3])}{more}: {one_message(reason)}")
     root = _first(suite).runs
     where = "" if root == Path("runs") else f" --runs {root}"
-    print(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
+    say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
     return not lacking
 
 
 def _print_heading(suite: Suite) -> None:
     if suite.reference:
-        print(suite.reference)
+        say(suite.reference)
 
 
 def _row(result: Result) -> list[str]:
@@ -280,8 +286,8 @@ def print_plan(suite: Suite, catalogue: Catalogue) -> None:
         n_runs, n_known = n_runs + len(specs), n_known + there
     _print_heading(suite)
     print_rows(suite.title, ("", "folds × seeds", "models", "on record", "note"), rows, n_left=1)
-    print(f"{n_runs} {'run' if n_runs == 1 else 'runs'}, {n_known} of them on record with the same settings.")
-    print("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
+    say(f"{n_runs} {'run' if n_runs == 1 else 'runs'}, {n_known} of them on record with the same settings.")
+    say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
 
 
 def _less_hashes(spec: RunSpec) -> str:

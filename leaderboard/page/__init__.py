@@ -12,14 +12,16 @@ import gzip
 import html
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from mirbench.errors import MissingExtra
 from mirbench.leaderboard.page.facts import described
 from mirbench.leaderboard.table import Board
+from mirbench.plain_text import printable
 
 __all__ = ["page"]
 
@@ -44,7 +46,7 @@ def page(boards: Sequence[Board], *, title: str = "mirbench leaderboard") -> str
     parts = {
         "title": html.escape(title),
         "style": _own("page.css"),
-        "data": json.dumps(described(boards, title), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": _data(described(boards, title)),
         "plotly": _packed("plotly"),
         "itables": _packed("itables"),
         "script": "\n".join(map(_own, ("parts.js", "tables.js", "plots.js", "record.js", "page.js"))),
@@ -55,6 +57,19 @@ def page(boards: Sequence[Board], *, title: str = "mirbench leaderboard") -> str
         name, _, after = piece.partition("}}")
         filled += [parts[name], after]
     return "".join(filled)
+
+
+def _data(held: Any) -> str:
+    return json.dumps(_shown(held), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _shown(value: Any) -> Any:
+    """The same with every text as one printable line: what turns the direction of writing turns the page."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_shown(name): _shown(item) for name, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _own(name: str) -> str:

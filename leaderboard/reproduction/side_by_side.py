@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from textwrap import shorten
@@ -11,6 +10,7 @@ from typing import Any
 from mirbench.leaderboard.render import escaped
 from mirbench.leaderboard.reproduction.printed import SCALES, Printed
 from mirbench.leaderboard.reproduction.verdicts import RULE, Line, Verdict
+from mirbench.plain_text import csv_cell, json_text
 
 __all__ = ["as_csv", "as_json", "as_markdown", "summary"]
 
@@ -119,7 +119,7 @@ def as_csv(lines: Sequence[Line]) -> str:
     """A line a comparison; empty where there is no number."""
     import pandas as pd
 
-    frame = pd.DataFrame([_fields(line) for line in lines]).convert_dtypes()
+    frame = pd.DataFrame([_fields(line) for line in lines]).map(csv_cell).convert_dtypes()
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
@@ -133,4 +133,4 @@ def as_json(title: str, reference: str, lines: Sequence[Line], notes: Iterable[s
         "rule": RULE,
         "lines": [_fields(line) for line in lines],
     }
-    return json.dumps(held, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(held)

@@ -9,7 +9,6 @@ more if it must be compared with another.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import numpy as np
 
 from mirbench.class_names import alike, empty, joined
 from mirbench.features import audio
+from mirbench.plain_text import json_text, printable
 from mirbench.progress import Progress
 from mirbench.tasks.audit import fingerprint
 from mirbench.tasks.audit.listening import Heard, file_digest, listen
@@ -129,7 +129,7 @@ def summary(findings: Sequence[Finding], n_clips: int, lines: int = 10) -> str:
         text += ["", f"{kind}: {len(own)}{f', {crossing} across splits' if crossing else ''} ({meaning})"]
         for f in own[:lines]:
             few = ", ".join(f.clips[:4]) + (f" and {len(f.clips) - 4} more" if len(f.clips) > 4 else "")
-            text.append(f"  {few}: {f.detail}{' [across splits]' if f.across else ''}")
+            text.append(f"  {printable(few)}: {printable(f.detail)}{' [across splits]' if f.across else ''}")
         if len(own) > lines:
             text.append(f"  … and {len(own) - lines} more")
     return "\n".join(text)
@@ -137,7 +137,7 @@ def summary(findings: Sequence[Finding], n_clips: int, lines: int = 10) -> str:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Findings as a JSON list of objects with the fields of `Finding`."""
-    return json.dumps([asdict(f) for f in findings], indent=2, ensure_ascii=False)
+    return json_text([asdict(f) for f in findings])
 
 
 def _count(n: int, what: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from tabulate import tabulate
 
 from mirbench.features.audio import Facts, heard_rms, heard_seconds
+from mirbench.plain_text import printable
 from mirbench.runs.store import Scores
 from mirbench.trust.verify import digest
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
@@ -96,12 +97,12 @@ def as_text(found: Mapping[str, Any]) -> str:
     heads += ["minutes", "RMS", "SD of RMS"] if found["minutes"] is not None else []
     rows = []
     for name, row in found["classes"].items():
-        cells = [name, *(row[split] for split in SPLITS), *([row["unknown"]] if some_unknown else [])]
+        cells = [printable(name), *(row[split] for split in SPLITS), *([row["unknown"]] if some_unknown else [])]
         if found["minutes"] is not None:
             cells += [f"{row['minutes']:.1f}", _number(row["rms_mean"]), _number(row["rms_sd"])]
         rows.append(cells)
     counts = ", ".join(f"{n} {split}" for split, n in found["splits"].items())
-    title = f"{found['task']}, version {found['version']}: {found['n_clips']} clips ({counts})"
+    title = f"{printable(found['task'])}, version {found['version']}: {found['n_clips']} clips ({counts})"
     title += f", fold 0 of {found['n_folds']}" if found["n_folds"] > 1 else ""
     title += f", {found['n_groups']} groups" if found["n_groups"] else ""
     return f"{title}\n\n{tabulate(rows, heads, tablefmt='github', disable_numparse=True)}"

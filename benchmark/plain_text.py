@@ -1,0 +1,219 @@
+"""What is printed and written of other people's names: file names, classes, labels and reasons may hold anything.
+
+A terminal obeys escape codes, a spreadsheet computes what begins with "=", a pipe closes, a terminal may know no letter
+but those of ASCII. Here is the one place that knows: `say` prints, `printable` shows in one line what a text holds,
+`table` draws rows, `csv_text` and `json_text` write files.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, TextIO
+
+__all__ = [
+    "csv_cell", "csv_text", "finish", "json_text", "one_message", "prepare", "printable", "say", "table", "written"
+]  # fmt: skip
+
+_WIDTH = 120  # of tables that go to no terminal
+_LONGEST = 1000  # letters of a line of an error
+
+_PLAINER = {"±": "+/-", "—": "-", "–": "-", "×": "x", "…": "...", "’": "'", "“": '"', "”": '"'}
+"""Signs that mirbench itself prints, where the terminal has no such letters."""
+
+
+def printable(text: object) -> str:
+    r"""A text as one line that shows all that is in it.
+
+    Escape codes, other control characters, signs that turn the direction of writing, and bytes of file names that are
+    no UTF-8 come out as ``\x1b``, ``\n``, ``\u202e`` or ``\udcff``; letters of every language stay.
+
+    >>> print(printable("a\x1b[31mred\nb"))
+    a\x1b[31mred\nb
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(letter if _is_shown(letter) else _escape(letter) for letter in line)
+
+
+def written(text: str) -> str:
+    """The same for a text of several lines: line ends and tabulators stay."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter in "\n\t" or _is_shown(letter) else _escape(letter) for letter in text)
+
+
+def one_message(text: object) -> str:
+    """An error as it is printed: lines after the first are indented, any other line end came with a name."""
+    lines = [printable(line) for line in re.sub(r"\n(?!  )", r"\\n", str(text)).split("\n")]
+    return "\n".join(map(_cut, lines))
+
+
+def _cut(line: str) -> str:
+    """A line without the middle of what is far too long for one."""
+    line = re.sub(r"\S{300,}", lambda found: _shortened(found[0], 100), line)
+    return _shortened(line, _LONGEST // 2) if len(line) > _LONGEST else line
+
+
+def _shortened(text: str, kept: int) -> str:
+    return f"{text[:kept]}… ({len(text):,} letters) …{text[-40:]}"
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of other writings
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def say(text: object = "", *, error: bool = False, end: str = "\n") -> None:
+    """Print on standard output or standard error, whatever they are; a reader who has gone away is no error.
+
+    Parameters
+    ----------
+    text : object
+        Lines; see `written`.
+    """
+    stream = sys.stderr if error else sys.stdout
+    if stream is None:  # it was closed before the program began
+        return
+    try:
+        stream.write(written(str(text)) + end)
+        stream.flush()
+    except OSError as fault:
+        _give_up(stream, fault)
+
+
+def prepare() -> None:
+    """Let standard output and standard error replace what they have no letters for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="mirbench-plainer")
+
+
+def finish() -> bool:
+    """Print what is still held back; returns whether all that was said has gone out, or to a reader who had enough."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError as fault:
+            _give_up(stream, fault)
+    return not _lost
+
+
+_lost: list[str] = []  # streams that took nothing more
+
+
+def _give_up(stream: TextIO, fault: OSError) -> None:
+    """Let nothing more go to a stream: neither the rest of the work nor Python's end shall stumble over it."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+    if not isinstance(fault, BrokenPipeError) and stream is sys.stdout:
+        _lost.append(stream.name)
+        say(f"mirbench: standard output: {fault.strerror}; what is not printed is lost", error=True)
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    return "".join(_PLAINER.get(letter) or json.dumps(letter)[1:-1] for letter in letters), error.end
+
+
+codecs.register_error("mirbench-plainer", _plainer)
+
+
+def table(
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Collection[int] = (),
+    *,
+    cut_first: bool = False,
+) -> str:
+    """A table as text, as wide as the terminal.
+
+    Parameters
+    ----------
+    left : collection of int
+        Columns that are flush left; the others are flush right.
+    cut_first : bool
+        Whether the first column is cut where the table is too wide, and none of the others.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = box.HEAVY_HEAD if _knows_all_letters() else box.ASCII
+    drawn = Table(title=Text(printable(title)), title_justify="left", box=lines)
+    cells = [[Text(printable(cell)) for cell in row] for row in rows]  # a Text holds neither markup nor emoji codes
+    for column, head in enumerate(heads):
+        widest = max((row[column].cell_len for row in cells), default=0)
+        drawn.add_column(
+            Text(printable(head)),
+            justify="left" if column in left else "right",
+            no_wrap=cut_first,
+            min_width=(widest if column else 12) if cut_first else None,
+        )
+    for row in cells:
+        drawn.add_row(*row)
+    stream = io.StringIO()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH
+    Console(file=stream, width=width, force_terminal=False, color_system=None).print(drawn)
+    return stream.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe before it.
+
+    Numbers stay, also as texts.
+
+    References
+    ----------
+    OWASP, CSV Injection.
+    """
+    if not isinstance(value, str):
+        return value
+    shown = written(value)  # a cell may have several lines
+    return f"'{shown}" if value.lstrip()[:1] in tuple("=+-@＝＋－＠") and not _is_number(value) else shown
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows of cells as CSV for people and their spreadsheets."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([csv_cell(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON, one line end after it; what is not printable is escaped in it, and reads back as it was."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=not _knows_all_letters())
+    if not text.replace("\n", "").isprintable():
+        text = "".join(c if c == "\n" or _is_shown(c) else json.dumps(c)[1:-1] for c in text)
+    return text + "\n"
+
+
+def _knows_all_letters() -> bool:
+    """Whether standard output is in Unicode; what it is not known of is."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
