@@ -24,6 +24,7 @@ from typing import Any
 
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
+from mirbench.names import MOST_LETTERS, confusable, printable, unseen, wrong_name
 from mirbench.places import user_path
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
@@ -161,11 +162,13 @@ class Catalogue:
         for point in _entry_points(kind):
             if point.name == name:
                 try:
-                    return point.load()
+                    found = point.load()
                 except Exception as error:  # somebody else's code: whatever it raises, say whose it is
                     raise MirbenchError(
                         f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
                     ) from error
+                _check_identity(f"The plugin {point.value}", kind, found)
+                return found
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
             folder = self._data if kind == "task" else self._weights
@@ -243,7 +246,27 @@ def load_plugin(path: Path) -> Plugin:
         raise BadInput(
             f"--plugin {path}: holds no method (a class with name, version, needs and fit), Task or SourceCard"
         )
+    for kind in _KINDS:
+        for thing in getattr(plugin, kind + "s").values():
+            _check_identity(f"--plugin {path}", kind, thing)
     return plugin
+
+
+def _check_identity(origin: str, kind: str, thing: Any) -> None:
+    """Refuse a name or version that commands, tables and folders cannot have.
+
+    Raises
+    ------
+    BadInput
+        If it is one.
+    """
+    name, version = thing.name, thing.version
+    fault = wrong_name(name, kind) or confusable(name)  # type: ignore[arg-type]
+    if fault:
+        raise BadInput(f"{origin}: the name of its {kind} {printable(ascii(name), 80)} {fault}; give it another")
+    if not isinstance(version, str) or not 1 <= len(version) <= MOST_LETTERS or unseen(version):
+        said = printable(ascii(version), 80)
+        raise BadInput(f'{origin}: the version of its {kind} {name} is {said}; text is needed, as in "1"')
 
 
 def _imported_names(path: Path) -> set[str]:

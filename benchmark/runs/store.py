@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
-import math
 import os
 import re
 import shutil
@@ -19,7 +17,6 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +27,11 @@ import numpy.typing as npt
 from mirbench.errors import BadInput, UnknownName
 from mirbench.features.cache import replace_folder
 from mirbench.features.clip_list import write_clip_list
-from mirbench.features.deformation import CURVES_VERSION, Curve, Robustness
+from mirbench.features.deformation import Robustness
 from mirbench.places import user_path
-from mirbench.record import SCHEMA_VERSION, RunRecord, RunSpec
-from mirbench.runs.typed_fields import mistyped
-from mirbench.types import Clip, FloatArray, Split, Targets, Windowing
+from mirbench.record import RunRecord, RunSpec
+from mirbench.runs.record_file import as_text, read_curves, read_record
+from mirbench.types import Clip, FloatArray, Split, Targets
 
 __all__ = ["RunStore", "Scores", "target_hashes"]
 
@@ -148,7 +145,7 @@ class RunStore:
                 (work / "model.safetensors").chmod(0o644)  # as the other files; records are shared
             if traceback:
                 (work / "traceback.txt").write_text(traceback, encoding="utf-8")
-            (work / "record.json").write_text(_json(record), encoding="utf-8")
+            (work / "record.json").write_text(as_text(record), encoding="utf-8")
             work.chmod(0o755)
             replace_folder(work, target)
         finally:
@@ -248,17 +245,14 @@ class RunStore:
         path = folder / "deform.json"
         if not path.is_file():
             return None
-        with _explained(path, "curves", "remove it to measure them again"):
-            fields = _read_json(path, CURVES_VERSION)
-            curves = {name: Curve(**curve) for name, curve in fields.pop("curves").items()}
-            return Robustness(curves=curves, **fields)
+        return read_curves(path)
 
     def write_robustness(self, folder: Path, robustness: Robustness) -> None:
         """Write curves beside a record, in the place of earlier ones."""
         handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
         try:
             with open(handle, "w", encoding="utf-8") as stream:
-                stream.write(_json(robustness))
+                stream.write(as_text(robustness))
             Path(name).chmod(0o644)
             os.replace(name, folder / "deform.json")
         finally:
@@ -271,64 +265,16 @@ def _runs_in(folder: Path) -> list[Path]:
     return [own] if own.is_file() else [p for p in sorted(folder.glob("*/record.json")) if p.parent.name[0] != "."]
 
 
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_MOST_BYTES = 255  # of a file's name
+
+
 def _file_name(name: str) -> str:
-    """A name as one part of a path, on any system."""
-    return re.sub(r"[^\w.+-]", "_", name)
-
-
-def read_record(path: Path) -> RunRecord:
-    """A record from its file.
-
-    Raises
-    ------
-    BadInput
-        If it is not strict JSON of this schema version.
-    """
-    with _explained(path, "a record", "remove its folder to run it again"):
-        fields = _read_json(path, SCHEMA_VERSION)
-        spec = fields.pop("spec")
-        windowing = Windowing(**spec.pop("windowing"))
-        record = RunRecord(spec=RunSpec(windowing=windowing, **spec), **fields)
-        if fault := next(mistyped(record, RunRecord, ""), None):
-            raise ValueError(fault)
-        return record
-
-
-@contextmanager
-def _explained(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Say which file it is that holds not what it should."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadInput(f"{path}: not {what} ({error}); {remedy}") from error
-
-
-def _read_json(path: Path, schema_version: int) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    version = fields["schema_version"]
-    if version != schema_version:
-        raise BadInput(f"{path}: schema version {version}; this mirbench reads version {schema_version}")
-    return fields
-
-
-def _json(held: RunRecord | Robustness) -> str:
-    return json.dumps(_plain(asdict(held)), indent=1, allow_nan=False) + "\n"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _plain(value: Any) -> Any:
-    """Mappings, sequences and numpy scalars as what JSON knows."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None  # undefined: JSON has no word for it
-    return value
+    """A name as one part of a path, on any system; never a way out of the folder that it is in."""
+    part = re.sub(r"[^\w.+-]", "_", name) or "_"
+    if part[0] == "." or _RESERVED.fullmatch(part):
+        part = f"_{part}"
+    if len(part.encode()) > _MOST_BYTES:
+        digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        part = f"{part.encode()[:200].decode('utf-8', 'ignore')}-{digits}"
+    return part

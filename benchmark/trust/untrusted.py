@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from mirbench.errors import BadInput
 from mirbench.record import RunRecord
-from mirbench.runs.store import read_record
+from mirbench.runs.record_file import read_record
 
 __all__ = ["read_record_of", "safe", "unreadable_scores"]
 

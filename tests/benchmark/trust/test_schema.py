@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mirbench.record import SCHEMA_VERSION, RunRecord, RunSpec, Trial
-from mirbench.runs.store import _json
+from mirbench.runs.record_file import as_text
 from mirbench.trust.submission import schema
 from mirbench.types import Windowing
 
@@ -47,7 +47,7 @@ RECORD = RunRecord(
 
 
 def plain(record: RunRecord = RECORD) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(_json(record))
+    held: dict[str, Any] = json.loads(as_text(record))
     return held
 
 
