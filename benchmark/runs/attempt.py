@@ -20,7 +20,7 @@ from mirbench import metrics
 from mirbench.errors import BadInput, BrokenInstallation, MissingExtra, NotApplicable
 from mirbench.installation import refuse_broken
 from mirbench.method import Fitted, Method
-from mirbench.names import printable
+from mirbench.names import printable, unseen
 from mirbench.record import RunRecord, RunSpec, Trial
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.plan import Plan
@@ -227,6 +227,10 @@ def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int
     fitted: Any = method.fit(train, valid, context, seed=seed)
     if not isinstance(fitted, Fitted):
         raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
+    if not callable(fitted.predict):
+        raise TypeError(f"predict of what fit returns is a {type(fitted.predict).__name__}; a function is needed")
+    if fitted.valid_score is not None and not isinstance(fitted.valid_score, float | int | np.floating):
+        raise TypeError(f"valid_score is a {type(fitted.valid_score).__name__}; a number is needed")
     return replace(fitted, state=_arrays(fitted.state), history=_rows(fitted.history))
 
 
@@ -240,8 +244,8 @@ def _arrays(state: Any) -> dict[str, npt.NDArray[Any]]:
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping of names to arrays, not {type(state).__name__}")
-    if wrong := [name for name in state if not isinstance(name, str)]:
-        raise TypeError(f"state has the name {wrong[0]!r:.40}, which is not text")
+    if wrong := [name for name in state if not isinstance(name, str) or unseen(name) or name == "__metadata__"]:
+        raise TypeError(f"state has the name {ascii(wrong[0])[:40]}, which is not text that a file of a model can hold")
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
     if wrong := [name for name, array in arrays.items() if array.dtype.name not in _ARRAYS]:
         raise TypeError(f"state['{wrong[0]}'] is an array of {arrays[wrong[0]].dtype}; numbers are needed")
