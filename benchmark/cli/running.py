@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import Recording, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
 
@@ -124,9 +125,11 @@ def sweep(
         asked = sweeps.as_demo(asked, catalogue)
         print("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
-        sweeps.print_plan(asked, catalogue)
+        left_out: list[str] = []
+        sweeps.print_plan(asked, catalogue, left_out)
         if deformations:
             print("--deform: curves that lack are added to each of them; which do was not looked at.")
+        end(left_out)
     else:
         done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
         if not sweeps.report(asked, done):
@@ -149,7 +152,9 @@ def ensemble(
     if not runs.is_dir():
         raise BadInput(f"--runs {runs}: no such folder; `mirbench run` makes one")
     one_of("--average", average, AVERAGES)
-    report(combine(RunStore(runs), members, average, parse_weights(weights)))
+    store = RunStore(runs, left_out=[])
+    report(combine(store, members, average, parse_weights(weights)))
+    end(store.left_out or ())
 
 
 def _with(request: Request, **changes: object) -> Request:

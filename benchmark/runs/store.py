@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.record_file import as_text, read_curves, read_record
 from mirbench.types import Clip, FloatArray, Split, Targets
 
-__all__ = ["RunStore", "Scores", "target_hashes"]
+__all__ = ["RunStore", "Scores", "clip_list_name", "target_hashes"]
 
 
 _UNKNOWN = {"source_sha256", "source_params"}
@@ -89,10 +89,15 @@ class RunStore:
     ----------
     root : Path
         Usually ``runs``.
+    left_out : list of str, optional
+        Takes a line for each record that cannot be read, which is then left out where many are read. Without it the
+        first of them raises.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    left_out: list[str] | None = None
+
+    def __init__(self, root: Path, left_out: list[str] | None = None) -> None:
+        self.root, self.left_out = root, left_out
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run lies."""
@@ -104,7 +109,7 @@ class RunStore:
 
         ``csv:`` reads that file again, with ``--data`` as the folder that its paths are relative to (`base`).
         """
-        path = self.root / _file_name(spec.task) / f"clips-{_file_name(spec.task_version)}.csv"
+        path = self.root / _file_name(spec.task) / clip_list_name(spec.task_version)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_clip_list(path, folds, base)
         return path
@@ -165,17 +170,38 @@ class RunStore:
     def _alike(self, spec: RunSpec) -> Iterator[tuple[Path, RunRecord]]:
         """Records of the same run but for its weights; options of a source that is not here are not known either."""
         for path in sorted(self.folder(spec).parent.glob("*/record.json")):
-            other = read_record(path)
+            try:
+                other = read_record(path)
+            except BadInput:  # whatever it is of; who reads it says so
+                continue
             ours, theirs = (asdict(known) for known in (spec, other.spec))
             unknown = {"source_sha256"} if spec.source_params and other.spec.source_params else _UNKNOWN
             if other.spec != spec and all(ours[name] == theirs[name] for name in ours if name not in unknown):
                 yield path.parent, other
 
     def records(self) -> Iterator[tuple[Path, RunRecord]]:
-        """Every record below the root with its folder, in the order of their names."""
-        for path in sorted(self.root.glob("*/*/*/record.json")):
-            if not path.parent.name.startswith("."):
+        """Every record below the root with its folder, in the order of their names.
+
+        Raises
+        ------
+        BadInput
+            For the first that cannot be read, where the store takes no list of those left out.
+        """
+        yield from self._read(path for path in _below(self.root, 3, self._refuse) if _is_there(path))
+
+    def _read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, RunRecord]]:
+        for path in paths:
+            try:
                 yield path.parent, read_record(path)
+            except BadInput as error:
+                self._refuse(error)
+
+    def _refuse(self, error: BadInput) -> None:
+        """Leave out what cannot be read, and keep why."""
+        if self.left_out is None:
+            raise error
+        if str(error) not in self.left_out:
+            self.left_out.append(str(error))
 
     def find(self, name: str) -> list[tuple[Path, RunRecord]]:
         """The runs that a name stands for, each with its folder.
@@ -200,7 +226,11 @@ class RunStore:
         if not folders:
             known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(_runs_in(path))}
             raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
-        return [(path.parent, read_record(path)) for path in _runs_in(folders[0])]
+        paths = _runs_in(folders[0])
+        found = list(self._read(paths))
+        if not found and self.left_out:
+            raise BadInput(f"{name}: none of its {len(paths)} runs can be read; the last: {self.left_out[-1]}")
+        return found
 
     def _named(self, name: str) -> list[Path]:
         """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
@@ -259,10 +289,47 @@ class RunStore:
             Path(name).unlink(missing_ok=True)
 
 
+def _below(folder: Path, depth: int, refuse: Callable[[BadInput], None]) -> Iterator[Path]:
+    """Where a record may lie at some depth below a folder, in the order of names; hidden folders hold none."""
+    if depth == 0:
+        yield folder / "record.json"
+        return
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        names = sorted(entry.name for entry in entries if _is_folder(entry))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        refuse(BadInput(f"{folder}: not to be read ({error.strerror})"))
+        return
+    for name in names:
+        yield from _below(folder / name, depth - 1, refuse)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is called so, be it a link that leads nowhere."""
+    try:
+        return os.path.lexists(path) or not os.access(path.parent, os.X_OK)
+    except (OSError, ValueError):
+        return True
+
+
 def _runs_in(folder: Path) -> list[Path]:
     """The records of a folder that is one of a run, or of the runs of a method and source."""
     own = folder / "record.json"
     return [own] if own.is_file() else [p for p in sorted(folder.glob("*/record.json")) if p.parent.name[0] != "."]
+
+
+def clip_list_name(task_version: str) -> str:
+    """What the list of a task's clips beside its runs is called."""
+    return f"clips-{_file_name(task_version)}.csv"
 
 
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
