@@ -30,8 +30,13 @@ _PLAINER = {"±": "+/-", "—": "-", "–": "-", "×": "x", "…": "...", "’":
 """Signs that mirbench itself prints, where the terminal has no such letters."""
 
 
-def printable(text: object) -> str:
+def printable(text: object, most: int | None = None) -> str:
     r"""A text as one line that shows all that is in it.
+
+    Parameters
+    ----------
+    most : int or None
+        Letters, after which it is cut with "…".
 
     Escape codes, other control characters, signs that turn the direction of writing, and bytes of file names that are
     no UTF-8 come out as ``\x1b``, ``\n``, ``\u202e`` or ``\udcff``; letters of every language stay.
@@ -39,10 +44,10 @@ def printable(text: object) -> str:
     >>> print(printable("a\x1b[31mred\nb"))
     a\x1b[31mred\nb
     """
-    line = str(text)
-    if line.isprintable():
-        return line
-    return "".join(letter if _is_shown(letter) else _escape(letter) for letter in line)
+    line = str(text) if most is None else str(text)[: most + 1]
+    if not line.isprintable():
+        line = "".join(letter if _is_shown(letter) else _escape(letter) for letter in line)
+    return line if most is None or len(line) <= most else f"{line[:most]} …"
 
 
 def written(text: str) -> str:

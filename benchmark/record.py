@@ -6,16 +6,36 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from mirbench.types import Windowing
 
-__all__ = ["OF_ONE_RUN", "SCHEMA_VERSION", "RunRecord", "RunSpec", "Trial"]
+__all__ = [
+    "MOST", "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "RunRecord", "RunSpec", "Trial", "Value",
+]  # fmt: skip
 
 SCHEMA_VERSION = 1
 
 OF_ONE_RUN = ("members", "member_seeds")
 """Of the parameters of an ensemble, those that another fold or seed changes."""
+
+MOST = 2**53 - 1
+"""The largest whole number that every reader of JSON takes for what it is."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """The range of a number of a record, ends included; ``record.schema.json`` has the same."""
+
+    low: float
+    high: float
+
+
+Count = Annotated[int, Between(0, MOST)]
+Amount = Annotated[float, Between(0, 1e15)]
+Value = Annotated[float, Between(-1e300, 1e300)]
+Fold = Annotated[int, Between(0, 9_999)]
+Folds = Annotated[int, Between(1, 10_000)]
 
 
 @dataclass(frozen=True)
@@ -33,8 +53,8 @@ class Trial:
     """
 
     params: Mapping[str, Any]
-    valid_score: float
-    seconds: float
+    valid_score: Value
+    seconds: Amount
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,7 @@ class RunSpec:
 
     task: str
     task_version: str
-    fold: int
+    fold: Fold
     windowing: Windowing
     method: str
     method_version: str
@@ -81,7 +101,7 @@ class RunSpec:
     source_sha256: str
     audio_sha256: str
     precision: str
-    seed: int
+    seed: Count
 
     @property
     def key(self) -> str:
@@ -157,22 +177,22 @@ class RunRecord:
     status: Literal["done", "failed", "skipped"]
     reason: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    n_scored: Mapping[str, int] = field(default_factory=dict)
-    n_trainable: int | None = None
-    n_total: int | None = None
-    n_clips: Mapping[str, int] = field(default_factory=dict)
-    seconds: Mapping[str, float | None] = field(default_factory=dict)
-    memory: Mapping[str, int | None] = field(default_factory=dict)
-    flops: int | None = None
+    n_scored: Mapping[str, Count] = field(default_factory=dict)
+    n_trainable: Count | None = None
+    n_total: Count | None = None
+    n_clips: Mapping[str, Count] = field(default_factory=dict)
+    seconds: Mapping[str, Amount | None] = field(default_factory=dict)
+    memory: Mapping[str, Count | None] = field(default_factory=dict)
+    flops: Count | None = None
     classes: Sequence[str] = ()
     kind: str = ""
     changed: Mapping[str, Any] = field(default_factory=dict)
     energy: Mapping[str, Any] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    history: Sequence[Mapping[str, float]] = ()
+    history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
-    n_folds: int = 1
+    n_folds: Folds = 1
     contaminated: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION

@@ -26,6 +26,7 @@ from typing import Any
 
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
+from mirbench.names import MOST_LETTERS, confusable, unseen, wrong_name
 from mirbench.places import user_path
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
@@ -35,9 +36,6 @@ from mirbench.types import Task
 __all__ = ["Catalogue", "Entry", "Plugin", "load_plugin"]
 
 _KINDS = {"task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources"}
-
-
-_LONGEST_NAME = 100  # letters of a plugin's thing
 
 
 @dataclass(frozen=True)
@@ -167,11 +165,13 @@ class Catalogue:
         for point in _entry_points(kind):
             if point.name == name:
                 try:
-                    return point.load()
+                    found = point.load()
                 except Exception as error:  # somebody else's code: whatever it raises, say whose it is
                     raise MirbenchError(
                         f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
                     ) from error
+                _check_identity(f"The plugin {point.value}", kind, found)
+                return found
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
             folder = self._data if kind == "task" else self._weights
@@ -258,11 +258,9 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
         if not isinstance(method.needs, tuple):
             raise BadInput(f'{flag}{path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
     things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
-    if wrong := [thing.name for thing in things if not _is_name(thing.name)]:
-        raise BadInput(
-            f"{flag}{path}: {str(wrong[0])[:80]!r} is no name; 1 to {_LONGEST_NAME} printable letters are needed, "
-            "with no space around them"
-        )
+    for thing in things:
+        kind = "task" if isinstance(thing, Task) else "source" if isinstance(thing, SourceCard) else "method"
+        _check_identity(f"{flag}{path}", kind, thing)
     plugin = Plugin(
         origin=path.name,
         sha256=_file_sha256(path),
@@ -275,11 +273,21 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     return plugin
 
 
-def _is_name(name: object) -> bool:
-    """Whether something can be typed, printed and be a folder of records."""
-    if not isinstance(name, str) or name in (".", ".."):
-        return False
-    return 0 < len(name) <= _LONGEST_NAME and name == name.strip() and printable(name) == name
+def _check_identity(origin: str, kind: str, thing: Any) -> None:
+    """Refuse a name or version that commands, tables and folders cannot have.
+
+    Raises
+    ------
+    BadInput
+        If it is one.
+    """
+    name, version = thing.name, thing.version
+    fault = wrong_name(name, kind) or confusable(name)  # type: ignore[arg-type]
+    if fault:
+        raise BadInput(f"{origin}: the name of its {kind} {printable(ascii(name), 80)} {fault}; give it another")
+    if not isinstance(version, str) or not 1 <= len(version) <= MOST_LETTERS or unseen(version):
+        said = printable(ascii(version), 80)
+        raise BadInput(f'{origin}: the version of its {kind} {name} is {said}; text is needed, as in "1"')
 
 
 def _imported_names(path: Path) -> set[str]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mirbench import metrics
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
-from mirbench.leaderboard.results import Question, Stack, System, questions
+from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds
 from mirbench.record import RunRecord
@@ -93,7 +93,7 @@ class Comparison:
         return f"{better} is better than {worse} on these {n} clips."
 
 
-def find_pair(root: Path, names: Sequence[str]) -> tuple[System, System]:
+def find_pair(root: Path, names: Sequence[str], left_out: list[str] | None = None) -> tuple[System, System]:
     """The two systems that are meant.
 
     Parameters
@@ -101,30 +101,40 @@ def find_pair(root: Path, names: Sequence[str]) -> tuple[System, System]:
     names : sequence of two str
         As `mirbench.runs.store.RunStore.find` knows them; ``NAME@KEY`` is that of several settings to which the
         run or the system KEY belongs.
+    left_out : list of str, optional
+        Takes a line for each run that cannot be read, which is then left out; without it the first of them raises.
 
     Raises
     ------
     BadInput
         If a name stands for no system or for several, or they did not answer the same question.
     """
-    asked = questions(root)
-    (ask_a, a), (ask_b, b) = (_find(asked, root, name) for name in names)
+    asked = questions(root, left_out)
+    store = RunStore(root, left_out)
+    (ask_a, a), (ask_b, b) = (_find(asked, store, name) for name in names)
     if ask_a is not ask_b:
         ours, theirs = (asdict(ask.record.spec) for ask in (ask_a, ask_b))
         differ = [words for name, words in _QUESTION.items() if ours[name] != theirs[name]]
         raise BadInput(f"{names[0]} and {names[1]} cannot be compared: they differ in {' and '.join(differ)}")
     if a == b:
         raise BadInput(f"{names[0]} and {names[1]} are the same system; name two")
-    return a, b
+    return _with_scores(ask_a, a, left_out), _with_scores(ask_b, b, left_out)
 
 
-def _find(asked: Iterable[Question], root: Path, text: str) -> tuple[Question, System]:
+def _with_scores(question: Question, system: System, left_out: list[str] | None) -> System:
+    found = with_scores(replace(question, systems=(system,)), left_out).systems
+    if not found:
+        raise BadInput(f"{system.name}: of none of its runs can the scores be read; the last: {(left_out or [''])[-1]}")
+    return found[0]
+
+
+def _find(asked: Iterable[Question], store: RunStore, text: str) -> tuple[Question, System]:
     name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
     every = [(question, system) for question in asked for system in question.systems]
     exact = [pair for pair in every if text in (pair[1].key, pair[1].name)]
     if len(exact) == 1:
         return exact[0]
-    found = RunStore(root).find(name)
+    found = store.find(name)
     keys = {record.spec.key for _, record in found}
     meant = [(question, system) for question, system in every if keys & _keys(system)]
     if key:

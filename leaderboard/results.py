@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,20 @@ from mirbench.record import OF_ONE_RUN, RunRecord
 from mirbench.runs.store import RunStore, Scores
 from mirbench.types import FloatArray, IntArray, Targets
 
-__all__ = ["Question", "Run", "Stack", "System", "questions"]
+__all__ = ["Question", "Run", "Stack", "System", "questions", "with_scores"]
 
 _MOST_VALUES = 6  # of a search, in a name
+_UNREADABLE = (BadInput, ValueError, TypeError, IndexError, KeyError, AttributeError, MemoryError)
+"""What arrays of a stranger bring about."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A record and where it lies."""
+    """A record and where it lies; `curves` is False where those beside it cannot be read."""
 
     folder: Path
     record: RunRecord
+    curves: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class System:
         Of the task.
     lacking : tuple of int
         Seeds that are left out, for they lack folds.
+    others : tuple of Run
+        The runs that do not count.
     """
 
     name: str
@@ -88,6 +93,7 @@ class System:
     folds: tuple[int, ...]
     n_folds: int
     lacking: tuple[int, ...] = ()
+    others: tuple[Run, ...] = ()
 
     @property
     def record(self) -> RunRecord:
@@ -139,14 +145,82 @@ class Question:
     problems: tuple[str, ...]
 
 
-def questions(root: Path) -> list[Question]:
-    """Every question that the records below a folder answer, full tasks first."""
+def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
+    """Every question that the records below a folder answer, full tasks first.
+
+    Parameters
+    ----------
+    left_out : list of str, optional
+        As of `RunStore`.
+    """
     groups: dict[str, list[Run]] = defaultdict(list)
-    for folder, record in RunStore(root).records():
-        groups[_asked(record)].append(Run(folder, record))
+    seen: set[tuple[int, int]] = set()
+    for folder, record in RunStore(root, left_out).records():
+        place = (folder / "record.json").stat()
+        if (place.st_dev, place.st_ino) not in seen:  # a link leads to a run a second time
+            groups[_asked(record)].append(Run(folder, record))
+        seen.add((place.st_dev, place.st_ino))
     found = [_question(runs) for _, runs in sorted(groups.items())]
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
     return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
+
+
+def with_scores(question: Question, left_out: list[str] | None = None) -> Question:
+    """The same question, less the runs whose scores cannot be read.
+
+    Parameters
+    ----------
+    left_out : list of str, optional
+        Takes a line for each; without it the first of them raises when its scores are asked for.
+    """
+    if left_out is None:
+        return question
+    systems = (_with_scores(system, left_out) for system in question.systems)
+    return replace(question, systems=tuple(system for system in systems if system))
+
+
+def _with_scores(system: System, left_out: list[str]) -> System | None:
+    """The system as its runs with scores make it; None where nothing of it is left."""
+    system = replace(system, runs=tuple(_with_curves(run, left_out) for run in system.runs))
+    try:
+        _ = system.stack
+        return system
+    except _UNREADABLE:
+        readable = [run for run in (*system.runs, *system.others) if _readable(run, left_out)]
+    if not readable:
+        return None
+    less = _system(system.name, system.key, readable)
+    try:
+        _ = less.stack
+        return less
+    except _UNREADABLE as error:
+        left_out.append(f"{less.runs[0].folder.parent}: {system.name} is left out ({error})")
+        return None
+
+
+def _with_curves(run: Run, left_out: list[str]) -> Run:
+    try:
+        RunStore(run.folder.parents[2]).robustness(run.folder)
+        return run
+    except BadInput as error:
+        left_out.append(str(error))
+        return replace(run, curves=False)
+
+
+def _readable(run: Run, left_out: list[str]) -> bool:
+    """Whether the scores of a run fit its record; if not, `left_out` takes why."""
+    path = run.folder / "scores.npz"
+    try:
+        scores = RunStore(run.folder.parents[2]).scores(run.folder)
+        wanted = (run.record.n_clips.get("test", len(scores.clip_ids)), scores.targets.value.shape[1])
+        if scores.scores.shape != wanted or scores.hashes.shape != wanted[:1] or scores.scores.dtype.kind != "f":
+            raise BadInput(f"{path}: its arrays do not fit the record")
+        return True
+    except BadInput as error:
+        left_out.append(str(error))
+    except _UNREADABLE as error:
+        left_out.append(f"{path}: not readable as scores ({type(error).__name__})")
+    return False
 
 
 def _question(runs: Sequence[Run]) -> Question:
@@ -183,6 +257,7 @@ def _system(name: str, key: str, runs: Sequence[Run]) -> System:
         folds=tuple(sorted(folds)),
         n_folds=n_folds,
         lacking=tuple(sorted(set(held) - set(seeds))),
+        others=tuple(run for run in runs if run not in counted),
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.leaderboard import statistics
-from mirbench.leaderboard.results import Question, Run, Stack, System, questions
+from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
 from mirbench.types import Windowing
@@ -109,9 +109,17 @@ class Board:
     problems: tuple[str, ...]
 
 
-def boards(root: Path) -> list[Board]:
-    """Every table that the records below a folder give, full tasks first."""
-    return [_board(question) for question in questions(root)]
+def boards(root: Path, left_out: list[str] | None = None) -> list[Board]:
+    """Every table that the records below a folder give, full tasks first.
+
+    Parameters
+    ----------
+    left_out : list of str, optional
+        Takes a line for each run whose record or scores cannot be read, which is then left out; without it the first
+        of them raises.
+    """
+    asked = (with_scores(question, left_out) for question in questions(root, left_out))
+    return [_board(question) for question in asked if question.systems or question.problems]
 
 
 def _board(question: Question) -> Board:
@@ -228,7 +236,7 @@ def over_folds(system: System, names: Iterable[str]) -> list[dict[str, float | N
 
 def _of_seed(name: str, runs: Sequence[Run], stack: Stack, layer: int) -> float | None:
     if len(runs) == 1 or metrics.METRICS[name].over_folds == "average":
-        return _mean([run.record.metrics[name] for run in runs])
+        return _mean([run.record.metrics.get(name) for run in runs])
     value: float | None = metrics.evaluate((name,), stack.scores[layer], stack.targets)[name]
     return value
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
 from mirbench.places import no_folder
@@ -29,5 +30,7 @@ def compare(
     one_of("--format", form, ("text", "json"))
     if not runs.is_dir():
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
-    found = compared(*find_pair(runs, (a, b)), metric)
+    left_out: list[str] = []
+    found = compared(*find_pair(runs, (a, b), left_out), metric)
     say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
+    end(left_out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.progress import Progress
@@ -141,7 +141,7 @@ def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | 
 def warn(task: Task) -> None:
     """Say on standard error what may be wrong with a task."""
     for line in task.warnings:
-        print(f"Beware: {task.name}: {line}", file=sys.stderr, flush=True)
+        say(f"Beware: {task.name}: {line}", error=True)
 
 
 def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:

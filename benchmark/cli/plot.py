@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.cli.results import Tasks, read_boards
 from mirbench.errors import BadInput
@@ -41,9 +42,11 @@ def plot(
     from mirbench.leaderboard.render import of_tasks
 
     suffix_of(target)  # before any work
-    figure = _drawn(kind, of_tasks(read_boards(runs), task), metric, cost, width)
+    left_out: list[str] = []
+    figure = _drawn(kind, of_tasks(read_boards(runs, left_out), task), metric, cost, width)
     save(figure, target)
     say(f"written to {target}", error=True)
+    end(left_out)
 
 
 def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: float) -> Figure:

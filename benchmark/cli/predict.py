@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
 from mirbench.places import no_folder
@@ -47,7 +48,8 @@ def predict(
         raise BadInput(f"--output {output}: no folder {output.parent}")
     plugins = [load_plugin(path) for path in how.plugin]
     places, progress = Places(**how.circumstance()), how.progress()
-    found = do(runs, run, files, progress, places, plugins=plugins, fold=fold, seed=seed)
+    left_out: list[str] = []
+    found = do(runs, run, files, progress, places, plugins=plugins, fold=fold, seed=seed, left_out=left_out)
     if found.runs and form != "table":
         progress.say(f"{found.title}, {found.runs}")
     text = {"table": _table, "csv": _csv, "json": _json}[form](found, top)
@@ -58,6 +60,7 @@ def predict(
         say(text, end="")
     for line in found.faults:
         say(one_message(line), error=True)
+    end(left_out)
     if found.faults:
         raise typer.Exit(1)
 

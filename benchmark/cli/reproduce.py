@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, one_of, taking
 from mirbench.errors import BadInput, UnknownName
 from mirbench.plain_text import say
@@ -47,7 +48,7 @@ def reproduce(
     """Do the runs of a paper's table that are not on record, and show printed results and ours side by side."""
     from mirbench.leaderboard.reproduction.printed import read_printed
     from mirbench.leaderboard.reproduction.verdicts import compare
-    from mirbench.leaderboard.results import questions
+    from mirbench.leaderboard.results import questions, with_scores
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.suite import read_suite, shipped, titles
 
@@ -76,7 +77,8 @@ def reproduce(
         notes = [_banner(asked, catalogue)]
         asked = sweeps.shortened(sweeps.as_demo(asked, catalogue), catalogue)
     results = _results(asked, catalogue, progress, no_run=no_run)
-    known = questions(runs)
+    left_out: list[str] = []
+    known = [with_scores(question, left_out) for question in questions(runs, left_out)]
     answers = [answer for result in results for answer in _answers(result, catalogue, known)]
     for entry in asked.data:
         answers += _descriptions(entry, printed, catalogue, how.data, progress, demo=demo, no_run=no_run)
@@ -84,6 +86,8 @@ def reproduce(
     _put(form, output, asked, lines, notes)
     if failed := [line for result in results for line in _failures(result)]:
         say("\n".join(failed), error=True)
+    end(left_out)
+    if failed:
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
 from mirbench.places import no_folder
@@ -42,23 +43,26 @@ def leaderboard(
     shown = _columns(form, columns)
     if update and (form != "md" or output):
         raise BadInput("--update: writes markdown into its own file; leave out --format and --output")
-    found = read_boards(runs)
+    left_out: list[str] = []
+    found = read_boards(runs, left_out)
     if update:
         _update(update, found, task, shown)
-        return
-    from mirbench.leaderboard.render import of_tasks
+    else:
+        from mirbench.leaderboard.render import of_tasks
 
-    _write(form, of_tasks(found, task), shown, output, runs)
+        _write(form, of_tasks(found, task), shown, output, runs)
+    end(left_out)
 
 
-def read_boards(runs: Path) -> list[Board]:
-    """Every table that a folder of records gives; one line where there is none."""
+def read_boards(runs: Path, left_out: list[str]) -> list[Board]:
+    """Every table that a folder of records gives; one line where there is none. `left_out` takes what is unreadable."""
     from mirbench.leaderboard.table import boards
 
     if not runs.is_dir():
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
-    found = boards(runs)
+    found = boards(runs, left_out)
     if not found:
+        end(left_out)
         raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")
     return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.left_out import end
 from mirbench.cli.options import Recording, RunsFolder, one_of, taking, warn
 from mirbench.errors import BadInput, MissingData
 from mirbench.places import no_folder
@@ -133,9 +134,11 @@ def sweep(
         asked = sweeps.as_demo(asked, catalogue)
         say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
     if dry_run:
-        sweeps.print_plan(asked, catalogue)
+        left_out: list[str] = []
+        sweeps.print_plan(asked, catalogue, left_out)
         if deformations:
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
+        end(left_out)
     else:
         for name in dict.fromkeys(entry.request.task for entry in asked.entries if not entry.unable):
             warn(catalogue.task(name))
@@ -160,7 +163,9 @@ def ensemble(
     if not runs.is_dir():
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     one_of("--average", average, AVERAGES)
-    report(combine(RunStore(runs), members, average, parse_weights(weights)))
+    store = RunStore(runs, left_out=[])
+    report(combine(store, members, average, parse_weights(weights)))
+    end(store.left_out or ())
 
 
 def _with(request: Request, **changes: object) -> Request:

@@ -43,7 +43,8 @@ def verify(
 ) -> None:
     """Compute again what records say: metrics from scores, hashes from labels, keys from what was asked."""
     from mirbench.tasks.audit.statistics import committed
-    from mirbench.trust.submission import CLAIMED, Submission, lacking_members, strange_files
+    from mirbench.trust.loose_files import strange_files
+    from mirbench.trust.submission import CLAIMED, Submission, lacking_members
     from mirbench.trust.untrusted import safe
     from mirbench.trust.verify import verify as check
 

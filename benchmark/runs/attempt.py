@@ -9,18 +9,23 @@ from __future__ import annotations
 import dataclasses
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mirbench import metrics
 from mirbench.errors import BadInput, BrokenInstallation, MissingExtra, NotApplicable
 from mirbench.installation import refuse_broken
 from mirbench.method import Fitted, Method
+from mirbench.names import unseen
+from mirbench.plain_text import printable
 from mirbench.record import RunRecord, RunSpec, Trial
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.plan import Plan
+from mirbench.runs.record_file import sound
 from mirbench.runs.store import Scores
 from mirbench.types import FloatArray, Split
 
@@ -31,6 +36,13 @@ __all__ = ["attempt", "first_line", "splits", "unfinished"]
 
 _TIMED_SECONDS = 2.0  # the uncached pass stops after this, or
 _TIMED_CLIPS = 32  # after this many clips
+
+_MOST_SAID = 20_000  # letters of what an error says
+_MOST_REASON = 4_000
+
+_WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+_ARRAYS = {"bool", "float64", "float32", "float16", *_WHOLE}
+"""Types of numbers that a file of a model holds."""
 
 _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
@@ -47,19 +59,40 @@ def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     """
     blank = unfinished(spec, plan)
     try:
-        return _do(spec, plan, context, blank)
+        record, scores, fitted, trace = _do(spec, plan, context, blank)
+        sound(record)  # what cannot be read back is not written
+        return record, scores, fitted, trace
     except (MissingExtra, NotApplicable) as error:
-        return replace(blank, status="skipped", reason=str(error)), None, None, ""
-    except (BadInput, BrokenInstallation):
+        return replace(blank, status="skipped", reason=printable(_said(error), _MOST_REASON)), None, None, ""
+    except (BadInput, BrokenInstallation, KeyboardInterrupt):
         raise  # the same for every seed
-    except Exception as error:
-        refuse_broken(error)
-        return replace(blank, reason=first_line(error)), None, None, traceback.format_exc()
+    except BaseException as error:  # a method may say exit() too
+        if isinstance(error, Exception):
+            refuse_broken(error)
+        return replace(blank, reason=first_line(error)), None, None, _trace()
 
 
-def first_line(error: Exception) -> str:
-    """Kind of an error and the first line of what it says."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+def first_line(error: BaseException) -> str:
+    """Kind of an error and the first line of what it says, whatever that is."""
+    said = next((line for line in _said(error).splitlines() if line.strip()), "")
+    if not said:
+        said = "memory is full" if isinstance(error, MemoryError) else "it says no more"
+    return printable(f"{type(error).__name__}: {said}", _MOST_REASON)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)[:_MOST_SAID]
+    except Exception as other:  # somebody else's class
+        return f"(what it says is not to be had: {type(other).__name__})"
+
+
+def _trace() -> str:
+    """The traceback of the error at hand as text that any file can hold; its end is where it happened."""
+    text = traceback.format_exc()
+    if len(text) > _MOST_SAID:
+        text = f"{text[: _MOST_SAID // 2]}\n […]\n{text[-_MOST_SAID // 2 :]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:
@@ -114,11 +147,9 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
     frozen = context.spent_seconds  # rows computed on the way are booked as features
     train_seconds = watch.seconds["train"] - frozen
     with watch.phase("inference"):
-        scores = fitted.predict(test.blind())
+        scores = _predicted(fitted, test)
     inference_seconds = watch.seconds["inference"] - (context.spent_seconds - frozen)
-    targets = test.targets()
-    metrics.validate(scores, targets, len(test), len(task.classes))
-    found = metrics.evaluate(task.metrics, scores, targets)
+    found = metrics.evaluate(task.metrics, scores, test.targets())
     epochs = [row["seconds"] for row in fitted.history if "seconds" in row]
     record = replace(
         blank,
@@ -140,7 +171,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
         energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
-        history=list(fitted.history),
+        history=fitted.history,
         environment=measure.environment(context.device),
     )
     return record, Scores.of(test, scores), fitted, ""
@@ -192,10 +223,8 @@ def _search(
 
 def _score(fitted: Fitted, valid: Split) -> float:
     """The task's first metric on valid, turned so that higher is better."""
-    metric, targets = metrics.METRICS[valid.task.metrics[0]], valid.targets()
-    scores = fitted.predict(valid.blind())
-    metrics.validate(scores, targets, len(valid), len(valid.classes))
-    value = float(metric.function(scores, targets))
+    metric = metrics.METRICS[valid.task.metrics[0]]
+    value = float(metric.function(_predicted(fitted, valid), valid.targets()))
     return value if metric.higher_is_better else -value
 
 
@@ -203,7 +232,46 @@ def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int
     fitted: Any = method.fit(train, valid, context, seed=seed)
     if not isinstance(fitted, Fitted):
         raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
-    return fitted
+    if not callable(fitted.predict):
+        raise TypeError(f"predict of what fit returns is a {type(fitted.predict).__name__}; a function is needed")
+    if fitted.valid_score is not None and not isinstance(fitted.valid_score, float | int | np.floating):
+        raise TypeError(f"valid_score is a {type(fitted.valid_score).__name__}; a number is needed")
+    return replace(fitted, state=_arrays(fitted.state), history=_rows(fitted.history))
+
+
+def _arrays(state: Any) -> dict[str, npt.NDArray[Any]]:
+    """What was learnt, as a file can hold it.
+
+    Raises
+    ------
+    TypeError
+        If it is no mapping of text to arrays of numbers.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a mapping of names to arrays, not {type(state).__name__}")
+    if wrong := [name for name in state if not isinstance(name, str) or unseen(name) or name == "__metadata__"]:
+        raise TypeError(f"state has the name {ascii(wrong[0])[:40]}, which is not text that a file of a model can hold")
+    arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
+    if wrong := [name for name, array in arrays.items() if array.dtype.name not in _ARRAYS]:
+        raise TypeError(f"state['{wrong[0]}'] is an array of {arrays[wrong[0]].dtype}; numbers are needed")
+    return arrays
+
+
+def _rows(history: Any) -> list[Mapping[str, float]]:
+    rows = list(history)
+    if wrong := [row for row in rows if not isinstance(row, Mapping)]:
+        raise TypeError(f"history has the row {wrong[0]!r:.40}; a mapping of names to numbers an epoch is needed")
+    return rows
+
+
+def _predicted(fitted: Fitted, split: Split) -> FloatArray:
+    """Scores of a split; raises where they cannot be probabilities of its clips."""
+    scores: Any = fitted.predict(split.blind())
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind not in "fiub":
+        kind = f"an array of {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
+        raise TypeError(f"predict must return a numpy array of numbers, not {kind}")
+    metrics.validate(scores, split.targets(), len(split), len(split.classes))
+    return scores
 
 
 def _flops(fitted: Fitted, test: Split, context: Context) -> int:

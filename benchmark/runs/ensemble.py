@@ -25,7 +25,7 @@ from mirbench.runs.runner import Outcome
 from mirbench.runs.store import RunStore, Scores
 from mirbench.types import FloatArray
 
-__all__ = ["AVERAGES", "Ensemble", "averaged", "by_clip", "combine", "parse_weights", "report"]
+__all__ = ["AVERAGES", "Ensemble", "averaged", "by_clip", "combine", "identity", "parse_weights", "report"]
 
 AVERAGES = ("prob", "rank")
 
@@ -164,7 +164,7 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
     metrics.validate(combined.scores, combined.targets, *combined.scores.shape)
     found = metrics.evaluate(names, combined.scores, combined.targets)
     record = RunRecord(
-        _spec(members, records, fold, seed, average),
+        identity(members, records, fold, seed, average),
         "done",
         metrics=found,
         n_scored=metrics.n_scored(found),
@@ -181,7 +181,7 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
     return Outcome(record, store.write(record, combined), False)
 
 
-def _spec(members: Sequence[Member], records: Sequence[RunRecord], fold: int, seed: int, average: str) -> RunSpec:
+def identity(members: Sequence[Member], records: Sequence[RunRecord], fold: int, seed: int, average: str) -> RunSpec:
     """Identity of an ensemble: that of a member where it says what was asked, and its members in place of settings."""
     specs = [record.spec for record in records]
     precisions = sorted({spec.precision for spec in specs})

@@ -10,8 +10,9 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from mirbench.errors import BadInput, UnknownName
+from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
+from mirbench.plain_text import printable
 from mirbench.source import SourceCard
 
 __all__ = [
@@ -110,10 +111,10 @@ def build(method: type[Method], params: Mapping[str, Any]) -> Method:
     """A method with these hyperparameters; raises `BadInput` for a value that it refuses."""
     try:
         return method(**params)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{method.name} refuses {dict(params)}: {error}") from error
+    except MirbenchError:
+        raise
+    except Exception as error:  # a plugin's own check may raise anything
+        raise BadInput(f"{method.name} refuses {dict(params)}: {printable(error, 500)}") from error
 
 
 def grid(search: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,7 @@ class Member:
     def name(self) -> str:
         """Method and source."""
         spec = self.first.spec
-        if "systems" in spec.params:
+        if spec.method == "ensemble" and "systems" in spec.params:
             return f"ensemble ({', '.join(spec.params['systems'])})"
         return f"{spec.method} + {spec.source}" if spec.source else spec.method
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mirbench.errors import BadInput, MissingData, MissingExtra, NotApplicable
 from mirbench.features import audio, pictures
@@ -15,12 +15,15 @@ from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
 from mirbench.method import Method
+from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
+from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.record import RunSpec
+from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.measure import EnergyMeter
+from mirbench.runs.record_file import sound
 from mirbench.source import SourceCard
 from mirbench.types import Clip, Excerpt, Split, Task, Windowing, excerpts
 
@@ -156,7 +159,28 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
     plan = Plan(request, task, method, card, None, (), None, {}, ())
-    return replace(plan, specs=tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds))
+    specs = tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds)
+    _check_records(plan, specs)
+    return replace(plan, specs=specs)
+
+
+def _check_records(plan: Plan, specs: Sequence[RunSpec]) -> None:
+    """Refuse what no record could say of these runs: names, values of hyperparameters, seeds."""
+    names: dict[Literal["task", "method", "source"], str] = {"task": plan.task.name, "method": plan.method.name}
+    for kind, name in (names | ({"source": plan.card.name} if plan.card else {})).items():
+        if fault := wrong_name(name, kind):
+            raise BadInput(f"{kind} {printable(str(name), 80)!r} {fault}: nothing can be called so")
+    task, ends = plan.task, (specs[0], max(specs, key=lambda spec: spec.seed)) if specs else ()
+    for spec in ends:
+        blank = RunRecord(
+            spec, "failed", standing=task.standing, n_folds=task.n_folds, classes=task.classes, kind=task.kind
+        )
+        try:
+            sound(blank)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadInput(
+                f"{plan.method.name} on {task.name} cannot be put on record: {printable(error, 500)}"
+            ) from error
 
 
 def _weights(request: Request, card: SourceCard | None, progress: Progress) -> tuple[Weights | None, str]:
@@ -246,7 +270,7 @@ def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
         windowing=request.windowing,
         method=plan.method.name,
         method_version=catalogue.version("method", plan.method.name),
-        params=dataclasses.asdict(plan.method),  # type: ignore[call-overload]
+        params=_params(plan.method),
         search={name: list(values) for name, values in request.search.items()},
         source=card.name if card else "",
         source_version=catalogue.version("source", request.source or DEFAULT_SOURCE) if card else "",
@@ -256,6 +280,14 @@ def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
         precision=request.precision,
         seed=seed,
     )
+
+
+def _params(method: Method) -> dict[str, Any]:
+    """Every hyperparameter; raises `BadInput` for one that cannot be copied."""
+    try:
+        return dataclasses.asdict(method)  # type: ignore[call-overload,no-any-return]
+    except Exception as error:  # a field may be anything of somebody else's
+        raise BadInput(f"{method.name}: a hyperparameter cannot be written down: {printable(error, 500)}") from error
 
 
 def _audio_sha256(folds: _Folds, facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:

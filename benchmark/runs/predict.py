@@ -49,13 +49,12 @@ class Predictions:
     faults: tuple[str, ...]
 
 
-@dataclass(frozen=True)
 class _Chosen(RunStore):
     """A store that finds the runs of one fold or seed alone, where these are given."""
 
-    root: Path
-    fold: int | None = None
-    seed: int | None = None
+    def __init__(self, root: Path, fold: int | None, seed: int | None, left_out: list[str] | None) -> None:
+        super().__init__(root, left_out)
+        self.fold, self.seed = fold, seed
 
     def find(self, name: str) -> list[tuple[Path, RunRecord]]:
         every = super().find(name)
@@ -80,6 +79,7 @@ def predict(
     plugins: Sequence[Plugin] = (),
     fold: int | None = None,
     seed: int | None = None,
+    left_out: list[str] | None = None,
 ) -> Predictions:
     """Probabilities of the classes of a run for some files; those of its folds and seeds are averaged.
 
@@ -91,6 +91,8 @@ def predict(
         Files, or folders, in which everything is taken that is called as audio (or as pictures) is.
     fold, seed : int or None
         Of the run to take; None takes all.
+    left_out : list of str, optional
+        As of `RunStore`.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def predict(
         If the run's model cannot be loaded here, or no file can be read.
     """
     places = places or Places()
-    store, member = RunStore(runs), find_member(_Chosen(runs, fold, seed), name)
+    store, member = RunStore(runs), find_member(_Chosen(runs, fold, seed, left_out), name)
     record = member.first
     if not record.classes or not record.kind:
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirbench.errors import MirbenchError
+from mirbench.errors import BadInput, MirbenchError
 from mirbench.features.deformation import Robustness
 from mirbench.features.effects import require_packages
 from mirbench.method import Fitted
+from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
@@ -75,7 +76,13 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     context: Context | None = None
     with progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
         for spec in plan.specs:
-            record = store.read(spec)
+            try:
+                record = store.read(spec)
+            except BadInput as error:  # it may be of a newer mirbench: it stays as it is
+                reason = printable(error, 500)
+                outcomes.append(Outcome(replace(unfinished(spec, plan), reason=reason), store.folder(spec), False))
+                step(1, "unreadable")
+                continue
             if record is None and plan.unable:
                 record = store.done_before(spec)
             known = record is not None and record.status == "done"

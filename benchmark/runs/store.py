@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
-import math
 import os
 import re
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +27,13 @@ import numpy.typing as npt
 from mirbench.errors import BadInput, UnknownName
 from mirbench.features.cache import replace_folder
 from mirbench.features.clip_list import write_clip_list
-from mirbench.features.deformation import CURVES_VERSION, Curve, Robustness
+from mirbench.features.deformation import Robustness
 from mirbench.places import user_path
-from mirbench.record import SCHEMA_VERSION, RunRecord, RunSpec
-from mirbench.runs.typed_fields import mistyped
-from mirbench.types import Clip, FloatArray, Split, Targets, Windowing
+from mirbench.record import RunRecord, RunSpec
+from mirbench.runs.record_file import as_text, read_curves, read_record
+from mirbench.types import Clip, FloatArray, Split, Targets
 
-__all__ = ["RunStore", "Scores", "target_hashes"]
+__all__ = ["RunStore", "Scores", "clip_list_name", "target_hashes"]
 
 
 _UNKNOWN = {"source_sha256", "source_params"}
@@ -92,10 +89,15 @@ class RunStore:
     ----------
     root : Path
         Usually ``runs``.
+    left_out : list of str, optional
+        Takes a line for each record that cannot be read, which is then left out where many are read. Without it the
+        first of them raises.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    left_out: list[str] | None = None
+
+    def __init__(self, root: Path, left_out: list[str] | None = None) -> None:
+        self.root, self.left_out = root, left_out
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run lies."""
@@ -107,7 +109,7 @@ class RunStore:
 
         ``csv:`` reads that file again, with ``--data`` as the folder that its paths are relative to (`base`).
         """
-        path = self.root / _file_name(spec.task) / f"clips-{_file_name(spec.task_version)}.csv"
+        path = self.root / _file_name(spec.task) / clip_list_name(spec.task_version)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_clip_list(path, folds, base)
         return path
@@ -148,7 +150,7 @@ class RunStore:
                 (work / "model.safetensors").chmod(0o644)  # as the other files; records are shared
             if traceback:
                 (work / "traceback.txt").write_text(traceback, encoding="utf-8")
-            (work / "record.json").write_text(_json(record), encoding="utf-8")
+            (work / "record.json").write_text(as_text(record), encoding="utf-8")
             work.chmod(0o755)
             replace_folder(work, target)
         finally:
@@ -168,17 +170,38 @@ class RunStore:
     def _alike(self, spec: RunSpec) -> Iterator[tuple[Path, RunRecord]]:
         """Records of the same run but for its weights; options of a source that is not here are not known either."""
         for path in sorted(self.folder(spec).parent.glob("*/record.json")):
-            other = read_record(path)
+            try:
+                other = read_record(path)
+            except BadInput:  # whatever it is of; who reads it says so
+                continue
             ours, theirs = (asdict(known) for known in (spec, other.spec))
             unknown = {"source_sha256"} if spec.source_params and other.spec.source_params else _UNKNOWN
             if other.spec != spec and all(ours[name] == theirs[name] for name in ours if name not in unknown):
                 yield path.parent, other
 
     def records(self) -> Iterator[tuple[Path, RunRecord]]:
-        """Every record below the root with its folder, in the order of their names."""
-        for path in sorted(self.root.glob("*/*/*/record.json")):
-            if not path.parent.name.startswith("."):
+        """Every record below the root with its folder, in the order of their names.
+
+        Raises
+        ------
+        BadInput
+            For the first that cannot be read, where the store takes no list of those left out.
+        """
+        yield from self._read(path for path in _below(self.root, 3, self._refuse) if _is_there(path))
+
+    def _read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, RunRecord]]:
+        for path in paths:
+            try:
                 yield path.parent, read_record(path)
+            except BadInput as error:
+                self._refuse(error)
+
+    def _refuse(self, error: BadInput) -> None:
+        """Leave out what cannot be read, and keep why."""
+        if self.left_out is None:
+            raise error
+        if str(error) not in self.left_out:
+            self.left_out.append(str(error))
 
     def find(self, name: str) -> list[tuple[Path, RunRecord]]:
         """The runs that a name stands for, each with its folder.
@@ -203,7 +226,11 @@ class RunStore:
         if not folders:
             known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(_runs_in(path))}
             raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
-        return [(path.parent, read_record(path)) for path in _runs_in(folders[0])]
+        paths = _runs_in(folders[0])
+        found = list(self._read(paths))
+        if not found and self.left_out:
+            raise BadInput(f"{name}: none of its {len(paths)} runs can be read; the last: {self.left_out[-1]}")
+        return found
 
     def _named(self, name: str) -> list[Path]:
         """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
@@ -248,21 +275,50 @@ class RunStore:
         path = folder / "deform.json"
         if not path.is_file():
             return None
-        with _explained(path, "curves", "remove it to measure them again"):
-            fields = _read_json(path, CURVES_VERSION)
-            curves = {name: Curve(**curve) for name, curve in fields.pop("curves").items()}
-            return Robustness(curves=curves, **fields)
+        return read_curves(path)
 
     def write_robustness(self, folder: Path, robustness: Robustness) -> None:
         """Write curves beside a record, in the place of earlier ones."""
         handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
         try:
             with open(handle, "w", encoding="utf-8") as stream:
-                stream.write(_json(robustness))
+                stream.write(as_text(robustness))
             Path(name).chmod(0o644)
             os.replace(name, folder / "deform.json")
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+def _below(folder: Path, depth: int, refuse: Callable[[BadInput], None]) -> Iterator[Path]:
+    """Where a record may lie at some depth below a folder, in the order of names; hidden folders hold none."""
+    if depth == 0:
+        yield folder / "record.json"
+        return
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        names = sorted(entry.name for entry in entries if _is_folder(entry))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        refuse(BadInput(f"{folder}: not to be read ({error.strerror})"))
+        return
+    for name in names:
+        yield from _below(folder / name, depth - 1, refuse)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is called so, be it a link that leads nowhere."""
+    try:
+        return os.path.lexists(path) or not os.access(path.parent, os.X_OK)
+    except (OSError, ValueError):
+        return True
 
 
 def _runs_in(folder: Path) -> list[Path]:
@@ -271,64 +327,21 @@ def _runs_in(folder: Path) -> list[Path]:
     return [own] if own.is_file() else [p for p in sorted(folder.glob("*/record.json")) if p.parent.name[0] != "."]
 
 
+def clip_list_name(task_version: str) -> str:
+    """What the list of a task's clips beside its runs is called."""
+    return f"clips-{_file_name(task_version)}.csv"
+
+
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_MOST_BYTES = 255  # of a file's name
+
+
 def _file_name(name: str) -> str:
-    """A name as one part of a path, on any system."""
-    return re.sub(r"[^\w.+-]", "_", name)
-
-
-def read_record(path: Path) -> RunRecord:
-    """A record from its file.
-
-    Raises
-    ------
-    BadInput
-        If it is not strict JSON of this schema version.
-    """
-    with _explained(path, "a record", "remove its folder to run it again"):
-        fields = _read_json(path, SCHEMA_VERSION)
-        spec = fields.pop("spec")
-        windowing = Windowing(**spec.pop("windowing"))
-        record = RunRecord(spec=RunSpec(windowing=windowing, **spec), **fields)
-        if fault := next(mistyped(record, RunRecord, ""), None):
-            raise ValueError(fault)
-        return record
-
-
-@contextmanager
-def _explained(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Say which file it is that holds not what it should."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadInput(f"{path}: not {what} ({error}); {remedy}") from error
-
-
-def _read_json(path: Path, schema_version: int) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    version = fields["schema_version"]
-    if version != schema_version:
-        raise BadInput(f"{path}: schema version {version}; this mirbench reads version {schema_version}")
-    return fields
-
-
-def _json(held: RunRecord | Robustness) -> str:
-    return json.dumps(_plain(asdict(held)), indent=1, allow_nan=False) + "\n"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _plain(value: Any) -> Any:
-    """Mappings, sequences and numpy scalars as what JSON knows."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None  # undefined: JSON has no word for it
-    return value
+    """A name as one part of a path, on any system; never a way out of the folder that it is in."""
+    part = re.sub(r"[^\w.+-]", "_", name) or "_"
+    if part[0] == "." or _RESERVED.fullmatch(part):
+        part = f"_{part}"
+    if len(part.encode()) > _MOST_BYTES:
+        digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        part = f"{part.encode()[:200].decode('utf-8', 'ignore')}-{digits}"
+    return part

@@ -269,10 +269,16 @@ def _why(result: Result) -> str:
     return f"{record.status}: {record.reason}"
 
 
-def print_plan(suite: Suite, catalogue: Catalogue) -> None:
-    """Print the entries, their numbers of runs and models, and which are on record; looks at no data or weights."""
-    root = _first(suite).runs
-    known = {_less_hashes(record.spec) for _, record in RunStore(root).records() if record.status == "done"}
+def print_plan(suite: Suite, catalogue: Catalogue, left_out: list[str] | None = None) -> None:
+    """Print the entries, their numbers of runs and models, and which are on record; looks at no data or weights.
+
+    Parameters
+    ----------
+    left_out : list of str, optional
+        As of `RunStore`.
+    """
+    store = RunStore(_first(suite).runs, left_out)
+    known = {_less_hashes(record.spec) for _, record in store.records() if record.status == "done"}
     rows, n_runs, n_known = [], 0, 0
     for entry in suite.entries:
         if entry.unable:

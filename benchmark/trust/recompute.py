@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from mirbench import metrics
+from mirbench.features.deformation import Robustness, area_under
 from mirbench.record import RunRecord
 from mirbench.runs.store import Scores, target_hashes
 from mirbench.types import FloatArray, Targets
 
-__all__ = ["RTOL", "misshapen", "recomputed", "wrong_metrics", "wrong_targets"]
+__all__ = ["RTOL", "misshapen", "recomputed", "wrong_curves", "wrong_metrics", "wrong_targets"]
 
 RTOL = 1e-9
 """How far a metric may be from the one on record: other builds of numpy add in another order, and no further."""
@@ -74,6 +75,27 @@ def wrong_metrics(record: RunRecord, scores: Scores) -> Iterator[str]:
         yield unequal[0] + (f" (and {len(unequal) - 1} other metrics differ)" if len(unequal) > 1 else "")
     elif dict(record.n_scored) != counts:
         yield f"n_scored is {dict(record.n_scored)} on record and {counts} by its scores"
+
+
+def wrong_curves(record: RunRecord, curves: Robustness) -> Iterator[str]:
+    """Whether curves begin at the scores of their run, and areas are theirs."""
+    names = [name for name in record.metrics if name in metrics.METRICS and metrics.METRICS[name].kind == "value"]
+    if curves.metric != next(iter(names), "") or set(curves.clean) != set(names):
+        yield "deform.json: is of other metrics than its run"
+    elif any(curves.clean[name] != record.metrics[name] for name in names):
+        yield "deform.json: its clean scores are not those of its run"
+    else:
+        for name, curve in curves.curves.items():
+            if set(curve.metrics) != set(names) or {len(values) for values in curve.metrics.values()} != {
+                len(curve.severities)
+            }:
+                yield f"deform.json: {name} has not a value of each metric at each severity"
+            elif not _same(curve.area, area_under([curves.clean[curves.metric], *curve.metrics[curves.metric]])):
+                yield f"deform.json: the area of {name} is not that under its curve"
+
+
+def _same(recorded: float | None, found: float | None) -> bool:
+    return recorded == found or (None not in (recorded, found) and bool(np.isclose(recorded, found, rtol=RTOL)))  # type: ignore[arg-type]
 
 
 def recomputed(names: Sequence[str], scores: FloatArray, targets: Targets) -> dict[str, Any]:

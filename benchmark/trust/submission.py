@@ -7,13 +7,11 @@ came of the method that is named, and what they cost, is claimed by whoever send
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
-import re
-import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -24,34 +22,30 @@ import numpy as np
 from mirbench.errors import MirbenchError
 from mirbench.features.datasets import read_labels
 from mirbench.installation import extra_module
+from mirbench.names import confusable, unseen, wrong_name
 from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.attempt import unfinished
+from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.store import Scores
 from mirbench.trust.rerun import differences, request_of
 from mirbench.trust.untrusted import safe
-from mirbench.trust.verify import Case, digest
+from mirbench.trust.verify import Case, digest, is_place
 from mirbench.types import Clip, Split, Task
 
-__all__ = ["CLAIMED", "Submission", "lacking_members", "schema", "strange_files"]
+__all__ = ["CLAIMED", "Submission", "lacking_members", "schema"]
 
 CLAIMED = (
     "Claimed by whoever ran them, and not verified: times, memory, operations, energy, parameter counts, trials, "
     "history, environment, curves under deformation, and that the scores came of what was asked."
 )
 
-_FILES = {
-    "record.json": 2**22, "scores.npz": 2**26, "model.safetensors": 100 * 2**20, "deform.json": 2**22,
-}  # fmt: skip
-"""What the folder of a record may hold, and the most bytes of each."""
-
-_BESIDE = {"README.md": 2**20, "leaderboard.md": 2**22, ".gitkeep": 2**10}
-_CLIP_LIST = re.compile(r"clips-[\w.+-]+\.csv")
 _T = TypeVar("_T")
 _MOST_ERRORS = 3  # of a record's schema
+_MOST_POINTS = 1_000  # of a search, that are tried
 
 
 def schema() -> dict[str, Any]:
@@ -59,45 +53,6 @@ def schema() -> dict[str, Any]:
     text = (files("mirbench.trust") / "record.schema.json").read_text(encoding="utf-8")
     held: dict[str, Any] = json.loads(text)
     return held
-
-
-def strange_files(root: Path) -> Iterator[tuple[Path, str]]:
-    """Whatever lies below a folder of records and should not, and why."""
-    above = 3 if (root / "record.json").exists() else 0  # the folder of one record
-    for place, folders, names in os.walk(root):
-        depth = above + len(Path(place).relative_to(root).parts)
-        for name in sorted(folders):
-            path = Path(place) / name
-            if path.is_symlink():
-                yield path, "is a link"
-            elif name.startswith(".") or depth > 2:
-                yield path, "is a folder where a submission has none"
-                folders.remove(name)
-        if depth == 3 and "record.json" not in names:
-            yield Path(place), "has no record.json"
-        for name in sorted(names):
-            if fault := _strange_file(Path(place) / name, depth):
-                yield Path(place) / name, fault
-
-
-_WRITTEN = ("leaderboard.md", "leaderboard.html")  # by `mirbench leaderboard`, into the folder of records
-
-
-def _strange_file(path: Path, depth: int) -> str:
-    facts = path.lstat()
-    if not stat.S_ISREG(facts.st_mode):
-        return "is a link or no plain file"
-    if depth == 1 and _CLIP_LIST.fullmatch(path.name):
-        most: int | None = 2**24
-    else:
-        most = {0: _BESIDE, 3: _FILES}.get(depth, {}).get(path.name)
-    if depth == 0 and path.name in _WRITTEN:
-        return ""
-    if most is None:
-        return "is no file of a record"
-    if facts.st_size > most:
-        return f"is larger than {most / 2**20:g} MB"
-    return "is executable" if facts.st_mode & 0o111 else ""
 
 
 def lacking_members(cases: Sequence[Case]) -> None:
@@ -146,6 +101,7 @@ class Submission:
         if record is None:
             return
         case.problems += self._schema_errors(case.folder)
+        case.problems += _doubtful(record)
         if record.status != "done":
             case.problems.append(f"is {record.status}: a submission holds results alone")
         task = self._task(record.spec.task)
@@ -156,13 +112,15 @@ class Submission:
         if scores is None or case.problems:  # what follows needs a record that holds
             return
         case.problems += _unreadable_parts(case.folder)
+        case.problems += self._unverified(record.spec)
         if own or task is None:
+            case.problems += self._not_asked(record, task)
             return
         if task.version != record.spec.task_version:
             case.problems.append(f"refused: version {record.spec.task_version}; this mirbench has {task.version}")
             return
         case.problems += self._wrong_labels(record, task, scores)
-        case.problems += self._not_asked(record)
+        case.problems += self._not_asked(record, task)
 
     @cached_property
     def _validator(self) -> Any:
@@ -214,10 +172,36 @@ class Submission:
     def _clips(self, task: Task) -> tuple[tuple[Clip, ...], ...]:
         return read_labels(task, self.data, default_cache(), Progress(quiet=True))[0]
 
-    def _not_asked(self, record: RunRecord) -> Iterator[str]:
+    def _unverified(self, spec: RunSpec) -> Iterator[str]:
+        """Methods and sources that are not known here in the version on record: nothing is known of their settings."""
+        if spec.method == "ensemble":
+            if spec.method_version != "1":
+                yield f"cannot be verified: ensembles have version 1, this one {safe(spec.method_version)}"
+            return
+        for kind, name, version in self._versions(spec):
+            said = f"cannot be verified: {kind} {safe(name, 80)}"
+            if is_place(name):
+                if not self.allow_own:
+                    yield f"{said} is a path or address, and not looked up"
+                continue
+            now = self._once((kind, name), lambda kind=kind, name=name: self.catalogue.version(kind, name))  # type: ignore[misc]
+            if isinstance(now, MirbenchError):
+                yield f"{said} is unknown to this mirbench (--plugin FILE adds some)"
+            elif now != version:
+                yield f"{said} has version {safe(version, 80)} on record; this mirbench has {now}"
+
+    def _versions(self, spec: RunSpec) -> Iterator[tuple[str, str, str]]:
+        yield "method", spec.method, spec.method_version
+        if spec.source:
+            yield "source", spec.source, spec.source_version
+
+    def _not_asked(self, record: RunRecord, task: Task | None) -> Iterator[str]:
         """Whether this mirbench, asked for the same, would ask the same and flag it alike."""
         spec = record.spec
-        if spec.method == "ensemble" or ":" in spec.source or not self._same_versions(spec):
+        if spec.method == "ensemble" or any(self._unverified(spec)):
+            return
+        if task is None or is_place(spec.source):
+            yield from self._odd_settings(record)
             return
         system = replace(spec, fold=0, seed=0, source_sha256="", audio_sha256="")
         plan = self._once(system.key, lambda: draft_plan(request_of(system, {}), self.catalogue))
@@ -225,6 +209,8 @@ class Submission:
             yield f"is not what can be asked: {plan}"
             return
         now = replace(plan.specs[0], fold=spec.fold, seed=spec.seed)
+        if task.version != spec.task_version:  # of own data it is a hash
+            now = replace(now, task_version=spec.task_version)
         yield from differences(spec, replace(now, source_sha256=spec.source_sha256, audio_sha256=spec.audio_sha256))
         expected = unfinished(spec, plan)  # what is said of a run before it begins
         for name in ("contaminated", "changed"):
@@ -232,13 +218,59 @@ class Submission:
             if recorded != known:
                 yield f"{name} is {recorded} on record and {known} by its cards"
 
-    def _same_versions(self, spec: RunSpec) -> bool:
-        known = {"method": (spec.method, spec.method_version), "source": (spec.source, spec.source_version)}
-        return all(
-            self._once((kind, pair[0]), lambda kind=kind, name=pair[0]: self.catalogue.version(kind, name)) == pair[1]  # type: ignore[misc]
-            for kind, pair in known.items()
-            if pair[0]
-        )
+    def _odd_settings(self, record: RunRecord) -> Iterator[str]:
+        """The same where task or source cannot be looked up: what the method and the source by themselves say."""
+        spec = record.spec
+        kind = self.catalogue.method(spec.method)
+        try:
+            points = itertools.islice(grid(spec.search), _MOST_POINTS)
+            for point in [{}, *points]:
+                method = build(kind, {**spec.params, **point})
+        except MirbenchError as error:
+            yield f"is not what can be asked: {error}"
+            return
+        method = build(kind, spec.params)
+        if json.loads(json.dumps(asdict(method))) != dict(spec.params):  # type: ignore[call-overload]
+            yield f"params are not the hyperparameters of {spec.method}"
+        if bool(spec.source) != bool(kind.needs):
+            has, takes = ("a source" if there else "no source" for there in (spec.source, kind.needs))
+            yield f"has {has}, and {spec.method} takes {takes}"
+        if spec.source and not is_place(spec.source):
+            card = self.catalogue.source(spec.source)
+            if set(spec.source_params) != set(card.options):
+                yield f"source_params are not the options of {spec.source}"
+            if strange := set(record.contaminated) - set(card.trained_on):
+                yield f"{spec.source} was not trained on {safe(min(strange))}"
+        elif not spec.source and record.contaminated:
+            yield "is contaminated, and has no source"
+
+
+def _doubtful(record: RunRecord) -> Iterator[str]:
+    """Names that nothing here could have, or that are made to be taken for others; texts that are not seen."""
+    spec = record.spec
+    for kind, name in {"task": spec.task, "method": spec.method, "source": spec.source}.items():
+        if name and (fault := wrong_name(name, kind) or confusable(name)):  # type: ignore[arg-type]
+            yield f"the name of its {kind} {fault}"
+    if strange := next((text for text in _texts(asdict(record)) if unseen(text)), None):
+        yield f"holds a text with {unseen(strange)}, which nobody sees: {safe(strange, 80)}"
+    if " and " in spec.precision:
+        kinds = spec.precision.split(" and ")
+        if spec.method != "ensemble" or kinds != sorted(set(kinds)):
+            yield f"has a precision of {safe(spec.precision)}"
+    if not spec.source and (spec.source_version or spec.source_params or spec.source_sha256):
+        yield "has no source, and a version, options or weights of one"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _texts(name)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def _unreadable_parts(folder: Path) -> Iterator[str]:

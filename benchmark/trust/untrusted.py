@@ -15,12 +15,13 @@ from numpy.lib import format as npy
 
 from mirbench.errors import BadInput
 from mirbench.record import RunRecord
-from mirbench.runs.store import read_record
+from mirbench.runs.record_file import read_record
 
 __all__ = ["read_record_of", "safe", "unreadable_scores"]
 
-_MAX_RECORD = 2**24  # bytes
 _MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
+
+_BESIDE_MEMBER = 1_000  # bytes of headers
 
 _ARRAYS = {
     "clip_ids": ("U", 1), "groups": ("U", 1), "scores": ("f4", 2), "target_value": ("f4", 2),
@@ -38,8 +39,6 @@ def safe(text: object, length: int = 400) -> str:
 def read_record_of(folder: Path) -> RunRecord:
     """The record, which must be one JSON value that names no field twice."""
     path = folder / "record.json"
-    if not path.is_file() or path.stat().st_size > _MAX_RECORD:
-        raise BadInput(f"record.json: a file of at most {_MAX_RECORD // 2**20} MB is needed")
     record = read_record(path)
     json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_doubles)
     return record
@@ -58,6 +57,9 @@ def unreadable_scores(path: Path) -> Iterator[str]:
     try:
         with zipfile.ZipFile(path) as held:
             yield from _strange_members(held)
+            packed = sum(member.compress_size for member in held.infolist())
+            if path.stat().st_size > packed + _BESIDE_MEMBER * (len(held.infolist()) + 1):
+                yield f"scores.npz: holds {path.stat().st_size - packed} bytes that are none of its arrays"
     except (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
         yield f"scores.npz: not readable as scores ({e})"
 

@@ -10,8 +10,9 @@ whatever goes wrong with one is said in a line, before the next.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,16 +23,16 @@ import numpy as np
 from mirbench import metrics
 from mirbench.errors import BadInput, MirbenchError
 from mirbench.progress import Progress
-from mirbench.record import RunRecord, RunSpec
+from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
-from mirbench.runs.ensemble import averaged, by_clip
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.store import RunStore, Scores
-from mirbench.trust.recompute import misshapen, wrong_metrics, wrong_targets
+from mirbench.trust.ensembles import wrong_ensemble
+from mirbench.trust.recompute import misshapen, wrong_curves, wrong_metrics, wrong_targets
 from mirbench.trust.untrusted import read_record_of, unreadable_scores
 from mirbench.types import Task
 
-__all__ = ["Case", "digest", "record_folders", "verify"]
+__all__ = ["Case", "digest", "is_place", "record_folders", "verify"]
 
 
 @dataclass
@@ -165,9 +166,10 @@ def _scores(case: Case, record: RunRecord) -> Scores | None:
     if faults := list(unreadable_scores(path)):
         case.problems += faults
         return None
-    store.robustness(case.folder)  # raises where its curves cannot be read
     scores = store.scores(case.folder)
     faults = list(misshapen(record, scores))
+    if curves := store.robustness(case.folder):
+        faults += wrong_curves(record, curves)
     case.problems += faults
     return None if faults else scores
 
@@ -184,7 +186,12 @@ def _identity(folder: Path, record: RunRecord) -> Iterator[str]:
 
 def _search(record: RunRecord) -> Iterator[str]:
     """Whether trials and choice are those of the declared search."""
+    if not record.spec.search:
+        yield from (f"has {name} and no search" for name in ("trials", "chosen") if getattr(record, name))
     if record.status != "done" or not record.spec.search:
+        return
+    if _n_points(record.spec.search) != len(record.trials):
+        yield f"its trials are not the {_n_points(record.spec.search)} points of its search"
         return
     points = list(grid(record.spec.search))
     if [trial.get("params") for trial in record.trials] != points:
@@ -194,6 +201,10 @@ def _search(record: RunRecord) -> Iterator[str]:
     scored = [-np.inf if trial["valid_score"] is None else trial["valid_score"] for trial in record.trials]
     if record.chosen != points[int(np.argmax(scored))]:
         yield f"chosen is {dict(record.chosen)}; {points[int(np.argmax(scored))]} was best on valid"
+
+
+def _n_points(search: Mapping[str, Sequence[Any]]) -> int:
+    return math.prod(len(values) for values in search.values())
 
 
 class _Facts:
@@ -234,7 +245,7 @@ class _Facts:
     def _version(self, kind: str, name: str) -> str | None:
         if (kind, name) == ("method", "ensemble"):
             return "1"
-        if ":" in name:
+        if is_place(name):
             return None
         try:
             return self._catalogue.version(kind, name)
@@ -242,8 +253,14 @@ class _Facts:
             return None
 
 
+def is_place(name: str) -> bool:
+    """Whether looking a name up would look into a folder or at an address that a record from elsewhere names."""
+    return ":" in name and not name.startswith(("shipped:", "timm:"))
+
+
 def _unknown(kind: str, name: str) -> str:
-    why = "is a path or address of whoever ran it, and not looked up" if ":" in name else "is unknown to this mirbench"
+    place = is_place(name)
+    why = "is a path or address of whoever ran it, and not looked up" if place else "is unknown to this mirbench"
     return f"{kind} {name} {why}"
 
 
@@ -298,27 +315,11 @@ def _compare_ensembles(cases: Sequence[Case]) -> None:
             continue
         try:
             members = [by_key.get(key) for key in case.record.spec.params["members"]]
-            present = [member for member in members if member is not None]
+            present = [(each.folder, each.record) for each in members if each is not None and each.record is not None]
             if len(present) < len(members):
                 lacking = f"{len(members) - len(present)} of {len(members)} members"
                 case.notes.append(f"an ensemble: {lacking} are not here, so that its average cannot be checked")
             else:
-                case.problems += _wrong_average(case, case.record.spec, present)
-        except (KeyError, TypeError, ValueError, MirbenchError, ZeroDivisionError) as error:
+                case.problems += wrong_ensemble((case.folder, case.record), present)
+        except Exception as error:  # somebody else's record
             case.problems.append(f"its members cannot be averaged: {type(error).__name__}: {error}")
-
-
-def _wrong_average(case: Case, spec: RunSpec, members: Sequence[Case]) -> Iterator[str]:
-    """Whether an ensemble's scores are the mean of its members', computed here anew."""
-    store = RunStore(case.folder)
-    own, *parts = [by_clip(store.scores(each.folder)) for each in (case, *members)]
-    records = [member.record for member in members if member.record is not None]
-    if any(not np.array_equal(part.hashes, own.hashes) for part in parts):
-        yield "has other clips or labels than its members"
-        return
-    mean = averaged(parts, spec.params["average"], spec.params["member_weights"])
-    deviation = float(np.abs(mean - own.scores).max())
-    if deviation > 1e-6:  # of float32
-        yield f"its scores are up to {deviation:.2g} away from the average of its members"
-    if set(case.record.contaminated if case.record else ()) != {name for r in records for name in r.contaminated}:
-        yield "its contamination is not that of its members"

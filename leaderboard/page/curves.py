@@ -180,7 +180,7 @@ def _of_row(row: Row, metric: str) -> dict[tuple[Any, ...], list[list[float | No
     """Values at clean and at each severity of the runs that were deformed, by deformation: name, unit, version …"""
     held: dict[tuple[Any, ...], list[list[float | None]]] = defaultdict(list)
     for run in row.system.runs:
-        robustness = RunStore(run.folder.parents[2]).robustness(run.folder)
+        robustness = RunStore(run.folder.parents[2]).robustness(run.folder) if run.curves else None
         if robustness is None:
             continue
         for name, curve in robustness.curves.items():

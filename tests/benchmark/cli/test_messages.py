@@ -105,11 +105,11 @@ def test_absolute_path_of_no_run_is_a_name_of_no_run(words: tuple[str, ...], son
         ("import sys; sys.exit(3)", "does not run: SystemExit: 3"),
         ("raise RuntimeError('a\\nb')", "does not run: RuntimeError: a"),
         ("x = " + "(" * 5000, "does not run: "),
-        (PLUGIN.replace("my-songs", ""), "is no name"),
-        (PLUGIN.replace('"my-songs", "1"', "'..', '1'"), "'..' is no name"),
-        (PLUGIN.replace('"my-songs", "1"', "'a' * 10**7, '1'"), "is no name"),
-        (PLUGIN.replace('"my-songs", "1"', "'a\\x1b[31m', '1'"), "is no name"),
-        (PLUGIN.replace('"my-songs", "1"', "['a'], '1'"), "is no name"),
+        (PLUGIN.replace("my-songs", ""), "has 0 letters"),
+        (PLUGIN.replace('"my-songs", "1"', "'..', '1'"), "is a name that file systems keep"),
+        (PLUGIN.replace('"my-songs", "1"', "'a' * 10**7, '1'"), "has 10000000 letters"),
+        (PLUGIN.replace('"my-songs", "1"', "'a\\x1b[31m', '1'"), "holds U+001B"),
+        (PLUGIN.replace('"my-songs", "1"', "['a'], '1'"), "is no text"),
     ],
 )  # fmt: skip
 def test_plugin_that_cannot_be_loaded_is_one_line(text: str, says: str, songs: Mirbench) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_write_makes_null_of_what_json_has_no_word_for(store, value):
 
 
 def test_write_that_json_refuses_leaves_no_file(store):
-    with pytest.raises(TypeError, match="JSON"):
+    with pytest.raises(ValueError, match="JSON"):
         store.write(dataclasses.replace(RECORD, metrics={"accuracy": object()}), scores_of())
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
 
@@ -306,3 +307,38 @@ def test_target_hashes_do_not_depend_on_where_the_audio_lies():
 def test_target_hashes_refuse_arrays_that_do_not_match():
     with pytest.raises(ValueError, match="zip"):
         target_hashes(np.array(["1", "2"]), Targets(np.zeros((3, 2), np.float32), np.ones((3, 2), bool), "multi-label"))
+
+
+NASTY = [
+    "", ".", "..", "...", "../..", "a/b", "/etc/passwd", "a\\b", "..\\..", "a\0b", "CON", "nul.txt", "\udc80", "\n",
+    "a" * 300, "日" * 300, "./", "../", "-rf", "*", "~", "C:\\x", "\u202e", ".git",
+]  # fmt: skip
+
+
+def test_folder_of_a_run_never_leaves_the_root(store):
+    rng = random.Random(0)
+    letters = [".", "..", "/", "\\", "\0", "a", "é", "日", "\udc80", "+", ":", "~", "\n", " ", "\u202e"]
+    drawn = ["".join(rng.choices(letters, k=rng.randint(0, 12))) for _ in range(500)]
+    root = store.root.resolve()
+    for name in [*NASTY, *drawn]:
+        for changes in ({"task": name}, {"method": name}, {"method": name, "source": ""}, {"source": name}):
+            folder = store.folder(dataclasses.replace(SPEC, **changes))
+            parts = folder.relative_to(store.root).parts
+            assert folder.resolve().relative_to(root).parts == parts
+            assert len(parts) == 3
+            assert all(not part.startswith(".") and len(part.encode()) <= 255 for part in parts)
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_run_of_any_name_is_written_and_found_below_the_root(name, store, tmp_path):
+    spec = dataclasses.replace(SPEC, task=name.replace("\udc80", "?"), method=name.replace("\udc80", "?"))
+    folder = store.write(dataclasses.replace(RECORD, spec=spec))
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+    assert [path.parent for path in store.root.glob("*/*/*/record.json")] == [folder]
+
+
+def test_names_of_other_runs_are_no_way_out(store):
+    store.write(RECORD)
+    (store.root.parent / "other" / ("0" * 16)).mkdir(parents=True)
+    with pytest.raises(BadInput, match="No run below"):
+        store.find("../other/x")

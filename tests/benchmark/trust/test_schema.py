@@ -11,8 +11,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from jsonschema import Draft202012Validator
 
-from mirbench.record import SCHEMA_VERSION, RunRecord, RunSpec, Trial
-from mirbench.runs.store import _json
+from mirbench.record import SCHEMA_VERSION, Between, RunRecord, RunSpec, Trial
+from mirbench.runs.record_file import as_text
 from mirbench.trust.submission import schema
 from mirbench.types import Windowing
 
@@ -25,7 +25,7 @@ PARTS = {
 }
 SPEC = RunSpec(
     "gtzan", "1", 0, Windowing(), "probe-linear", "1", {"C": 0.5, "norm": None}, {"C": [0.1, 1.0]}, "nano", "1",
-    {"seconds": 10}, "ab" * 32, "", "float32", 3,
+    {"seconds": 10}, "ab" * 32, "cd" * 32, "float32", 3,
 )  # fmt: skip
 RECORD = RunRecord(
     SPEC,
@@ -47,7 +47,7 @@ RECORD = RunRecord(
 
 
 def plain(record: RunRecord = RECORD) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(_json(record))
+    held: dict[str, Any] = json.loads(as_text(record))
     return held
 
 
@@ -76,6 +76,48 @@ def test_schema_allows_the_status_and_version_that_there_are() -> None:
     properties = SCHEMA["properties"]
     assert tuple(properties["status"]["enum"]) == get_args(get_type_hints(RunRecord)["status"])
     assert properties["schema_version"]["const"] == SCHEMA_VERSION
+
+
+def ranges(kind: Any) -> set[tuple[float, float]]:
+    """Of the numbers in a type."""
+    found = {(part.low, part.high) for part in getattr(kind, "__metadata__", ()) if isinstance(part, Between)}
+    return found.union(*map(ranges, get_args(kind)))
+
+
+def bounds(part: Any) -> set[tuple[float, float]]:
+    """Of the numbers in a schema."""
+    if "$ref" in part:
+        part = SCHEMA["$defs"][part["$ref"].rpartition("/")[2]]
+    found = {(part["minimum"], part["maximum"])} if "minimum" in part else set()
+    inner = [*part.get("properties", {}).values(), part.get("additionalProperties"), part.get("items")]
+    return found.union(*(bounds(each) for each in inner if isinstance(each, dict)))
+
+
+OPEN = {"metrics", "energy", "trials", "environment"}
+"""Fields of several kinds, which the dataclass leaves open; `mirbench.runs.record_file` has their types."""
+
+
+@pytest.mark.parametrize("kind", [RunRecord, RunSpec])
+def test_schema_has_the_ranges_of_the_dataclass(kind: Any) -> None:
+    known = get_type_hints(kind, include_extras=True)
+    names = [name for name in known if name not in OPEN and name != "spec"]
+    assert {name: bounds(PARTS[kind]["properties"][name]) for name in names} == {
+        name: ranges(known[name]) for name in names
+    }
+
+
+def test_schema_has_a_range_for_every_number() -> None:
+    def unbounded(part: Any, where: str) -> list[str]:
+        if isinstance(part, list):
+            return [line for n, each in enumerate(part) for line in unbounded(each, f"{where}[{n}]")]
+        if not isinstance(part, dict):
+            return []
+        kinds = part.get("type", ())
+        counts = {"number", "integer"} & set([kinds] if isinstance(kinds, str) else kinds)
+        own = [where] if counts and not {"minimum", "maximum"} <= part.keys() else []
+        return own + [line for name, each in part.items() for line in unbounded(each, f"{where}.{name}")]
+
+    assert unbounded(SCHEMA, "$") == []
 
 
 def test_schema_accepts_a_record() -> None:
