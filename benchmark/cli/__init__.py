@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted."""
+"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted, 143 ended by SIGTERM."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from mirbench.cli.predict import predict
 from mirbench.cli.reproduce import reproduce
 from mirbench.cli.results import leaderboard
 from mirbench.cli.running import ensemble, run, sweep
+from mirbench.cli.stopping import STOPPED, last_words, stoppable
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
+from mirbench.features.claims import give_back_everything
 from mirbench.installation import broken
 
 __all__ = ["main"]
@@ -76,7 +78,8 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        app()
+        with stoppable():
+            app()
     except MirbenchError as error:
         print(f"mirbench: {error}", file=sys.stderr)
         sys.exit(2)
@@ -86,8 +89,9 @@ def main() -> None:
         print(f"mirbench: {said}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:  # typer has turned Ctrl-C into this
-        if end.code == 130:
-            print("mirbench: interrupted; finished runs are on record, the same command goes on", file=sys.stderr)
+        if end.code in STOPPED:
+            give_back_everything()
+            print(last_words(end.code - 128), file=sys.stderr)
         raise
 
 

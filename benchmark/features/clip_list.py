@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput
+from mirbench.features.temporary import written_whole
 from mirbench.places import user_path
 from mirbench.types import Clip
 
@@ -94,20 +95,15 @@ def _is_rotation(folds: Sequence[Sequence[Clip]], tested: Mapping[str, int]) -> 
 
 
 def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[str, int]) -> None:
-    work = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        with work.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([column for column in COLUMNS if column != ("split" if folds else "fold")])
-            for clip in sorted(clips, key=lambda clip: clip.id):
-                writer.writerow([
-                    clip.id, _relative(clip.path, base), _SEPARATOR.join(clip.present), _SEPARATOR.join(clip.unknown),
-                    folds[clip.id] if folds else clip.split, clip.group, clip.start or "",
-                    "" if clip.duration is None else clip.duration,
-                ])  # fmt: skip
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
+    with written_whole(path) as work, work.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([column for column in COLUMNS if column != ("split" if folds else "fold")])
+        for clip in sorted(clips, key=lambda clip: clip.id):
+            writer.writerow([
+                clip.id, _relative(clip.path, base), _SEPARATOR.join(clip.present), _SEPARATOR.join(clip.unknown),
+                folds[clip.id] if folds else clip.split, clip.group, clip.start or "",
+                "" if clip.duration is None else clip.duration,
+            ])  # fmt: skip
 
 
 def _relative(path: Path | None, base: Path | None) -> str:

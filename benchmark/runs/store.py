@@ -12,10 +12,8 @@ import glob
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.features.cache import replace_folder
 from mirbench.features.clip_list import write_clip_list
 from mirbench.features.deformation import CURVES_VERSION, Curve, Robustness
+from mirbench.features.temporary import replace_folder, sweep, temporary, written_whole
 from mirbench.places import user_path
 from mirbench.record import SCHEMA_VERSION, RunRecord, RunSpec
 from mirbench.runs.typed_fields import mistyped
@@ -115,6 +113,8 @@ class RunStore:
     def read(self, spec: RunSpec) -> RunRecord | None:
         """The record of this very run, or None."""
         path = self.folder(spec) / "record.json"
+        if not path.is_file():
+            sweep(path.parent.parent)
         return read_record(path) if path.is_file() else None
 
     def write(
@@ -126,9 +126,7 @@ class RunStore:
     ) -> Path:
         """Write a record with its scores and model; replaces an earlier attempt. Returns the folder."""
         target = self.folder(record.spec)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".writing-", dir=target.parent))
-        try:
+        with temporary(target.parent) as work:
             if scores is not None:
                 np.savez_compressed(
                     work / "scores.npz",
@@ -151,8 +149,6 @@ class RunStore:
             (work / "record.json").write_text(_json(record), encoding="utf-8")
             work.chmod(0o755)
             replace_folder(work, target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
         return target
 
     def forget_skipped(self, spec: RunSpec) -> None:
@@ -176,6 +172,7 @@ class RunStore:
 
     def records(self) -> Iterator[tuple[Path, RunRecord]]:
         """Every record below the root with its folder, in the order of their names."""
+        self._put_back()
         for path in sorted(self.root.glob("*/*/*/record.json")):
             if not path.parent.name.startswith("."):
                 yield path.parent, read_record(path)
@@ -195,6 +192,7 @@ class RunStore:
             If nothing is called so, or several things are.
         """
         there = user_path(name)
+        self._put_back()
         folders = [there] if any(_runs_in(there)) else self._named(name)
         if len(folders) > 1:
             few = ", ".join(str(folder.relative_to(self.root)) for folder in folders[:5])
@@ -204,6 +202,11 @@ class RunStore:
             known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(_runs_in(path))}
             raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
         return [(path.parent, read_record(path)) for path in _runs_in(folders[0])]
+
+    def _put_back(self) -> None:
+        """Put back what processes that died were replacing."""
+        for folder in {path.parent for path in self.root.glob("*/*/.old-*")}:
+            sweep(folder)
 
     def _named(self, name: str) -> list[Path]:
         """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
@@ -255,14 +258,9 @@ class RunStore:
 
     def write_robustness(self, folder: Path, robustness: Robustness) -> None:
         """Write curves beside a record, in the place of earlier ones."""
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
-        try:
-            with open(handle, "w", encoding="utf-8") as stream:
-                stream.write(_json(robustness))
-            Path(name).chmod(0o644)
-            os.replace(name, folder / "deform.json")
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with written_whole(folder / "deform.json") as work:
+            work.write_text(_json(robustness), encoding="utf-8")
+            work.chmod(0o644)
 
 
 def _runs_in(folder: Path) -> list[Path]:
