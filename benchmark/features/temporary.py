@@ -156,7 +156,7 @@ def replace_folder(work: Path, target: Path) -> None:
     Where a process dies between taking the old one away and putting the new one there, `sweep` puts the old one back.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for tries_left in (2, 1, 0):
+    for tries_left in range(9, -1, -1):  # others may replace it at the same time
         try:
             os.replace(work, target)
             return
