@@ -8,16 +8,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, UnknownName
+from mirbench.features.temporary import written_whole
 from mirbench.leaderboard.render import NOTE, heading, of_tasks, section
 from mirbench.leaderboard.table import Board
 
@@ -152,11 +151,6 @@ def _block(begin: int, end: int, options: str) -> _Block:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with open(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(stat.S_IMODE(path.stat().st_mode))
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with written_whole(path) as work:
+        work.write_bytes(content)
+        work.chmod(stat.S_IMODE(path.stat().st_mode))

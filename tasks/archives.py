@@ -8,7 +8,6 @@ import lzma
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.cache import replace_folder
+from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
+from mirbench.features.temporary import replace_folder, sweep, temporary
 from mirbench.progress import Progress
 from mirbench.types import Archive, Task
 
@@ -53,6 +53,18 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     if not task.archives:
         how = "; ".join([note for note in task.notes if "by hand" in note] or task.notes[:1])
         raise MissingData(f"{task.name}: not fetched by a program: {how}; `mirbench show {task.name}` says more")
+    try:
+        with claimed(target, f"fetching {task.name}", progress):
+            sweep(root)
+            return _get(task, root, target, progress)
+    finally:
+        with contextlib.suppress(OSError):  # not empty: a download to go on from
+            (root / ".downloads").rmdir()
+            root.rmdir()  # nor leave an empty root behind a failed download
+
+
+def _get(task: Task, root: Path, target: Path, progress: Progress) -> Path:
+    """Fetch what lacks of a task's archives, while nobody else does."""
     held = _fetched(target)
     todo = [archive for archive in task.archives if held is not None and archive.file_name not in held]
     if held is None or not todo:
@@ -62,29 +74,24 @@ def get_task(task: Task, root: Path, progress: Progress) -> Path:
     for archive in todo:
         if archive.note:
             progress.say(f"{archive.url}: {archive.note}")
-    work = Path(tempfile.mkdtemp(prefix=f".{task.folder}-", dir=_made(root)))
     try:
-        for archive in todo:
-            file = _fetch_any(archive, root / ".downloads", progress)
-            try:
-                _place(file, work / archive.folder, archive)
-            except BadInput:
-                file.unlink()  # or it would be taken for the published file the next time
-                raise
-        (work / _FETCHED).write_text(json.dumps([*held, *(archive.file_name for archive in todo)]), encoding="utf-8")
-        work.chmod(0o755)
-        _merge(work, target)
+        with temporary(root) as work:
+            for archive in todo:
+                file = _fetch_any(archive, root / ".downloads", progress)
+                try:
+                    _place(file, work / archive.folder, archive)
+                except BadInput:
+                    file.unlink()  # or it would be taken for the published file the next time
+                    raise
+            names = [*held, *(archive.file_name for archive in todo)]
+            (work / _FETCHED).write_text(json.dumps(names), encoding="utf-8")
+            work.chmod(0o755)
+            _merge(work, target)
     except MissingData as error:
         by_hand = "; ".join(_by_hand(archive, target) for archive in todo)
         raise MissingData(f"{error}, or get by hand: {by_hand}") from error
-    else:
-        for archive in todo:
-            (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        with contextlib.suppress(OSError):  # not empty: a download to go on from
-            (root / ".downloads").rmdir()
-            root.rmdir()  # nor leave an empty root behind a failed download
+    for archive in todo:
+        (root / ".downloads" / archive.file_name).unlink(missing_ok=True)
     return target
 
 
@@ -194,8 +201,3 @@ def _safe_parts(name: str, packed: Path) -> tuple[str, ...]:
     if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts[:1]):
         raise BadInput(f"{packed.name}: would write outside its folder ({name}); not trusted")
     return tuple(part for part in path.parts if part != ".")
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

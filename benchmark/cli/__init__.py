@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted."""
+"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted, 143 ended by SIGTERM."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from mirbench.cli.predict import predict
 from mirbench.cli.reproduce import reproduce
 from mirbench.cli.results import leaderboard
 from mirbench.cli.running import ensemble, run, sweep
+from mirbench.cli.stopping import STOPPED, last_words, stoppable
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
+from mirbench.features.claims import give_back_everything
 from mirbench.installation import broken
 from mirbench.plain_text import finish, one_message, prepare, say
 
@@ -84,15 +86,21 @@ def main() -> None:
 def _exit_code() -> int:
     """Do what was typed; its exit code."""
     try:
-        code = int(app(standalone_mode=False) or 0)
+        with stoppable():
+            code = int(app(standalone_mode=False) or 0)
     except MirbenchError as error:
         return _refused(error)
     except Exception as error:
         if said := _of_usage(error) or _in_a_line(error):
             return _refused(said)
         raise
-    if code == 130:  # typer has turned Ctrl-C into this
-        say("mirbench: interrupted; finished runs are on record, the same command goes on", error=True)
+    except SystemExit as end:
+        if end.code not in STOPPED:
+            raise
+        code = int(end.code)  # type: ignore[arg-type]
+    if code in STOPPED:  # typer has turned Ctrl-C into such a code
+        give_back_everything()
+        say(last_words(code - 128), error=True)
     return code
 
 

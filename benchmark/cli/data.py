@@ -38,15 +38,17 @@ def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> Non
 def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
     """Verify layout, counts and every audio file of a data set."""
     from mirbench.features.datasets import dataset_folder
+    from mirbench.features.temporary import using
     from mirbench.places import default_cache
     from mirbench.progress import Progress
     from mirbench.trust.checks import check_data
 
     card = catalogue_of(plugin, data).task(task)
     progress = Progress()
-    folder = dataset_folder(card, data, default_cache(), progress)
-    warn(card)
-    problems = check_data(card, folder, default_cache(), progress)
+    with using(default_cache()):
+        folder = dataset_folder(card, data, default_cache(), progress)
+        warn(card)
+        problems = check_data(card, folder, default_cache(), progress)
     if problems:
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
     count = f"{card.n_clips} clips" if card.n_clips else "clips"
@@ -119,14 +121,18 @@ def cache_info() -> None:
 
 @cache_app.command("clear")
 def cache_clear() -> None:
-    """Remove computed rows and synthesised audio; downloaded weights stay."""
+    """Remove computed rows and synthesised audio, unless a run uses them; downloaded weights stay."""
+    from mirbench.features.temporary import clearing
     from mirbench.places import default_cache
+    from mirbench.progress import Progress
 
-    memos = [path.name for path in default_cache().glob("*.sqlite*")]  # and those that were put aside
-    for name in ("rows", "synthesised", *memos):
-        path = default_cache() / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.exists():
-            path.unlink()
-    say(f"cleared {default_cache()}")
+    root = default_cache()
+    with clearing(root, Progress()):
+        memos = [path.name for path in root.glob("*.sqlite*")]  # and those that were put aside
+        for name in ("rows", "synthesised", *memos):
+            path = root / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
+    say(f"cleared {root}")

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RowStore", "Rows", "replace_folder"]
+from mirbench.features.temporary import temporary
+
+__all__ = ["RowStore", "Rows"]
 
 _KEY_DTYPE = "S32"
 
@@ -89,17 +89,13 @@ class RowStore:
 
     def put(self, keys: Sequence[str], rows: npt.NDArray[Any], seconds: float, about: dict[str, Any]) -> None:
         """Write a shard, whole or not at all; `seconds` is what it cost, `about` says what the store holds."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
-        try:
+        with temporary(self.folder) as work:
             np.save(work / "rows.npy", np.ascontiguousarray(rows))
             np.save(work / "keys.npy", np.array([key.encode() for key in keys], dtype=_KEY_DTYPE))
             cost = {"seconds": seconds, "n_rows": len(keys), "about": about}
             (work / "cost.json").write_text(json.dumps(cost, allow_nan=False))
             work.chmod(0o755)
             os.replace(work, self.folder / work.name.removeprefix(".writing-"))
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
         self._look()
 
     def _look(self) -> None:
@@ -117,20 +113,3 @@ class RowStore:
             self._shards.append(rows)
             self._cost.append(cost["seconds"] / max(cost["n_rows"], 1))
             self._seen.add(shard.name)
-
-
-def replace_folder(work: Path, target: Path) -> None:
-    """Put the finished folder `work` in the place of `target`; a reader never sees half of one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.replace(work, target)
-    except OSError:  # the target is there and not empty: move it aside first
-        old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
-        os.replace(target, old / "it")
-        try:
-            os.replace(work, target)
-        except OSError:
-            os.replace(old / "it", target)
-            raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)

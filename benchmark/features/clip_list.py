@@ -23,6 +23,7 @@ from mirbench.class_names import joined, written_list
 from mirbench.errors import BadInput
 from mirbench.features.list_rows import Row, is_plain, read_rows, shown
 from mirbench.features.listed_files import check_name, find_file, listed_path, nearest
+from mirbench.features.temporary import written_whole
 from mirbench.types import Clip
 
 __all__ = ["COLUMNS", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
@@ -110,19 +111,12 @@ def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[
     if any(exact):
         columns.append("exact")
         rows = [(*row, "1" if as_it_stands else "") for row, as_it_stands in zip(rows, exact, strict=True)]
-    work = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        with work.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            plain, quoted = (
-                csv.writer(stream, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-            )
-            plain.writerow(columns)
-            for row in sorted(rows):
-                # a bare carriage return ends a line, and csv quotes it in some versions alone
-                (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
+    with written_whole(path) as work, work.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        plain, quoted = (csv.writer(stream, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+        plain.writerow(columns)
+        for row in sorted(rows):
+            # a bare carriage return ends a line, and csv quotes it in some versions alone
+            (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
 
 
 def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:

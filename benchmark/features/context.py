@@ -11,7 +11,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures
 from mirbench.features.bound import BoundSource
 from mirbench.features.cache import RowStore
+from mirbench.features.claims import claimed
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key
 from mirbench.features.windows import AnySplit, Windows
@@ -87,11 +89,11 @@ class Context:
         """What the rows that were handed out cost when they were computed."""
         self._facts, self._cache = facts, cache
         self._stores: dict[Path, RowStore] = {}
-        self._bypass = False
+        self._bypass = self._claiming = False
         self._deformation: Deformation | None = None
         self._counted: set[tuple[Path, str]] = set()
         self.spent_seconds = 0.0
-        """Wall time spent on computing rows since `begin_run`."""
+        """Wall time spent on computing rows, or on waiting for another process that does, since `begin_run`."""
         self._source = BoundSource(card, load, source_identity, self) if card and load else None
 
     def begin_run(self) -> None:
@@ -320,17 +322,40 @@ class Context:
         keys = [[row_key(self._facts[p], p, s) for s in begin] for p, begin in zip(places, starts, strict=True)]
         flat = [key for group in keys for key in group]
         stores = {stage: self._store(stage, about) for stage in stages}
-        todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
-        if todo:
-            work = [(places[i], starts[i]) for i in todo]
-            prepare()
+        if any(store.missing(flat) for store in stores.values()):
             began = time.perf_counter()
-            job = self._extraction(work, stages, decode, compute, batch)
-            job.fill(stores, [key for i in todo for key in keys[i]], about)
-            self.spent_seconds += time.perf_counter() - began
+            with self._alone_at(stores):
+                todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
+                self.spent_seconds += time.perf_counter() - began
+                if todo:
+                    prepare()
+                    began = time.perf_counter()
+                    job = self._extraction([(places[i], starts[i]) for i in todo], stages, decode, compute, batch)
+                    job.fill(stores, [key for i in todo for key in keys[i]], about)
+                    self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
         self.feature_seconds += max(self._uncounted_seconds(store, flat) for store in stores.values())
         return {stage: Windows(store.get(flat), clip_index, len(places)) for stage, store in stores.items()}
+
+    @contextmanager
+    def _alone_at(self, stores: Mapping[str, RowStore]) -> Iterator[None]:
+        """Wait until no other process computes rows of this task for a store, and keep others waiting in the block."""
+        if self._claiming:  # a computation that needs rows itself: who waits while others wait for it waits for ever
+            yield
+            return
+        self._claiming = True
+        try:
+            with ExitStack() as held:
+                for stage, store in sorted(stores.items(), key=lambda item: item[1].folder):  # for all in one order
+                    claim = store.folder / f"rows-{self._task_digest}"
+                    held.enter_context(claimed(claim, f"computing {stage}", self.progress))
+                yield
+        finally:
+            self._claiming = False
+
+    @cached_property
+    def _task_digest(self) -> str:
+        return hashlib.sha256("".join(sorted(f.sha256 for f in self._facts.values())).encode()).hexdigest()[:12]
 
     def _uncounted_seconds(self, store: RowStore, keys: Sequence[str]) -> float:
         fresh = [key for key in keys if (store.folder, key) not in self._counted]

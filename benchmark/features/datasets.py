@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirbench.errors import MissingData
-from mirbench.features.cache import replace_folder
+from mirbench.features.claims import claimed
+from mirbench.features.temporary import replace_folder, sweep, temporary
 from mirbench.places import default_data_root, no_folder
 from mirbench.progress import Progress
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
@@ -46,6 +45,7 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
         raise MissingData(
             f"{flag} {root}: {no_folder(root)}; {fetched}`mirbench show {task.name}` says what it must look like"
         )
+    sweep(root)
     own = root / task.folder
     return own if own.is_dir() else root
 
@@ -97,15 +97,14 @@ def _synthesised(task: Task, cache: Path, progress: Progress) -> Path:
     if folder.is_dir():
         return folder
     assert task.synthesise is not None
-    progress.say(f"{task.name}: synthesising {task.n_clips} clips of {task.clip_seconds:g} s")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
-    try:
-        with progress.bar(f"synthesising {task.name}", task.n_clips, "clips") as step:
+    what = f"synthesising {task.name}"
+    with claimed(folder, what, progress):
+        if folder.is_dir():
+            return folder  # another process made it meanwhile
+        progress.say(f"{task.name}: synthesising {task.n_clips} clips of {task.clip_seconds:g} s")
+        with temporary(folder.parent) as work, progress.bar(what, task.n_clips, "clips") as step:
             task.synthesise(work, step)
-        replace_folder(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            replace_folder(work, folder)
     return folder
 
 

@@ -1,12 +1,17 @@
-"""Files from the web, by pooch: checked by hash, tried again and gone on with after a failure, never half there."""
+"""Files from the web, by pooch: checked by hash, tried again and gone on with after a failure, never half there.
+
+Of several processes that want a file one fetches it, and the others wait for it.
+"""
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 from typing import Any
 
 from mirbench.errors import BadInput, MissingData
+from mirbench.features.claims import claimed
+from mirbench.features.temporary import temporary
 from mirbench.progress import Progress
 
 __all__ = ["fetch"]
@@ -14,6 +19,7 @@ __all__ = ["fetch"]
 _TRIES_AGAIN = 2
 _TIMEOUT = 30.0  # seconds without an answer
 _BLOCK = 2**18
+_WORTH_KEEPING = 8 * 2**20  # bytes of a part that a stopped process leaves to go on from
 
 
 def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progress) -> Path:
@@ -31,21 +37,44 @@ def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progr
     MissingData
         If the address does not answer with the file.
     """
+    target = folder / file_name
+    if _is_there(target, checksum):
+        return target
+    with claimed(target, f"fetching {file_name}", progress):
+        if not _is_there(target, checksum):
+            _download(url, target, checksum, progress)
+    return target
+
+
+def _is_there(target: Path, checksum: str) -> bool:
+    from pooch import file_hash
+
+    if not target.is_file():
+        return False
+    kind, _, digest = checksum.partition(":")
+    return not checksum or file_hash(str(target), alg=kind) == digest.lower()
+
+
+def _download(url: str, target: Path, checksum: str, progress: Progress) -> None:
+    """Fetch a file to its place, while nobody else does."""
     import pooch
     import requests
 
     pooch.get_logger().setLevel("ERROR")  # its own lines name folders; ours say what matters
-    folder.mkdir(parents=True, exist_ok=True)
-    shelf = pooch.create(
-        path=folder,
-        base_url="",
-        registry={file_name: checksum or None},
-        urls={file_name: url},
-        retry_if_failed=_TRIES_AGAIN,
-    )
-    part = folder / f"{file_name}.part"
+    part = target.with_name(f"{target.name}.part")
+    if not checksum:
+        part.unlink(missing_ok=True)  # nobody could tell whether the rest is of the same file
     try:
-        return Path(shelf.fetch(file_name, downloader=_Resuming(part, progress)))
+        with temporary(target.parent) as work:
+            shelf = pooch.create(
+                path=work,
+                base_url="",
+                registry={target.name: checksum or None},
+                urls={target.name: url},
+                retry_if_failed=_TRIES_AGAIN,
+            )
+            came = shelf.fetch(target.name, downloader=_Resuming(part, progress))
+            os.replace(came, target)
     except requests.exceptions.RequestException as error:
         held = f"; {part.stat().st_size / 1e6:.1f} MB are kept, the same command goes on" if part.is_file() else ""
         raise MissingData(f"{url} does not answer with the file ({_short(error)}); try again later{held}") from error
@@ -53,6 +82,12 @@ def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progr
         if "hash" not in str(error).lower():
             raise
         raise BadInput(f"{url}: what came is not the published file (its hash is not {checksum}); not kept") from error
+    except Exception:
+        raise
+    except BaseException:  # stopped
+        if part.is_file() and part.stat().st_size < _WORTH_KEEPING:
+            part.unlink()
+        raise
 
 
 class _Resuming:
@@ -78,25 +113,30 @@ class _Resuming:
                 raise requests.exceptions.ConnectionError("the part that was kept does not fit")
             answer.raise_for_status()
             goes_on = answer.status_code == requests.codes.partial_content
+            if goes_on and not answer.headers.get("Content-Range", f"bytes {held}-").startswith(f"bytes {held}-"):
+                self._part.unlink()
+                raise requests.exceptions.ConnectionError("it answers with another part than was asked for")
             self._receive(answer, held if goes_on else 0)
-        shutil.move(self._part, output_file)
+        os.replace(self._part, output_file)
 
     def _receive(self, answer: Any, held: int) -> None:
         import requests
 
-        rest = int(answer.headers.get("Content-Length", 0))
+        said = answer.headers.get("Content-Length", "")
+        packed = answer.headers.get("Content-Encoding", "identity") != "identity"
+        rest = int(said) if said.isascii() and said.isdecimal() and not packed else None
         came = 0
         with (
             self._part.open("ab" if held else "wb") as out,
-            self._progress.bar(f"getting {self._part.stem}", max(1, round((held + rest) / 1e6)), "MB") as step,
+            self._progress.bar(f"getting {self._part.stem}", max(1, round((held + (rest or 0)) / 1e6)), "MB") as step,
         ):
             step(held / 1e6)
             for block in answer.iter_content(_BLOCK):
                 out.write(block)
                 came += len(block)
                 step(len(block) / 1e6)
-        if rest and came < rest:
-            raise requests.exceptions.ConnectionError("broke off")
+        if came == 0 or (rest is not None and came != rest):
+            raise requests.exceptions.ConnectionError(f"{came} bytes came of {'some' if rest is None else rest}")
 
 
 def _short(error: Exception) -> str:

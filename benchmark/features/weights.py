@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.errors import BadInput, MissingData
+from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.memo import file_sha256
 from mirbench.places import weights_folder
@@ -50,6 +53,8 @@ def find_weights(
     cache: Path,
     progress: Progress,
     options: Mapping[str, Any] | None = None,
+    *,
+    must_load: bool = False,
 ) -> Weights | None:
     """Find or download the weights of a source; None where its features ship with the task's data.
 
@@ -60,6 +65,8 @@ def find_weights(
     options : mapping or None
         Of the source: one may need a further file (see `SourceCard`). A source whose weights another program keeps
         tells what they are by a function ``identity`` of its builder's module, which takes them.
+    must_load : bool
+        Whether a fetched file without a checksum that does not load is fetched once more.
 
     Raises
     ------
@@ -85,13 +92,16 @@ def find_weights(
         return Weights(path, file_sha256(path, memo), True)
     folder = weights_folder(folder)
     if card.hub:
-        path = _local_model(card, folder) or _from_hub(card)
+        path = _local_model(card, folder)
+        if path is None:
+            with claimed(cache / "weights" / card.hub.replace("/", "--"), f"fetching {card.hub}", progress):
+                path = _from_hub(card)
         return Weights(path, _folder_sha256(path, memo), True)
     if len(card.weights) != 1:
         raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
     needed = (f"{name}={value}" for name, value in (options or {}).items())
     wanted = (*card.weights, *(card.extra_weights[option] for option in needed if option in card.extra_weights))
-    first, *others = (_of_file(card, file, folder, cache, progress) for file in wanted)
+    first, *others = (_of_file(card, file, folder, cache, progress, must_load) for file in wanted)
     if not others:
         return first
     sha256 = hashlib.sha256(" ".join(found.sha256 for found in (first, *others)).encode()).hexdigest()
@@ -124,7 +134,9 @@ def _in_hub_cache(card: SourceCard) -> bool:
     return isinstance(try_to_load_from_cache(card.hub, "config.json"), str)
 
 
-def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Path, progress: Progress) -> Weights:
+def _of_file(
+    card: SourceCard, file: WeightFile, folder: Path | None, cache: Path, progress: Progress, must_load: bool
+) -> Weights:
     """One file of the card: of the user's folder, or of its publisher."""
     memo = cache / "files.sqlite"
     local = _local_file(file, folder, memo) if folder else None
@@ -134,7 +146,7 @@ def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Pat
             "folder and give that as --weights DIR or MIRBENCH_WEIGHTS"
         )
     if local is None:
-        local = _fetched(card, file, cache, progress)
+        local = _fetched(card, file, cache, progress, must_load)
     sha256 = file_sha256(local, memo)
     as_published = bool(file.sha256) and sha256.startswith(file.sha256)
     if not file.sha256:
@@ -144,24 +156,63 @@ def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Pat
     return Weights(local, sha256, as_published)
 
 
-def _fetched(card: SourceCard, file: WeightFile, cache: Path, progress: Progress) -> Path:
+def _fetched(card: SourceCard, file: WeightFile, cache: Path, progress: Progress, must_load: bool) -> Path:
     """A published file, downloaded unless it was before."""
     progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
-    whole = len(file.sha256) == _SHA256_DIGITS
-    checksum = f"sha256:{file.sha256}" if whole else ""
+    folder = cache / "weights"
+    if len(file.sha256) == _SHA256_DIGITS:
+        return _come(card, file, f"sha256:{file.sha256}", folder, progress)
+    with claimed(folder / f"{file.file_name}.checked", f"fetching {file.file_name}", progress):
+        for tries_left in (1, 0):
+            came = _come(card, file, "", folder, progress)
+            if not (fault := _fault(file, came, cache / "files.sqlite", must_load)):
+                return came
+            came.unlink()
+            if tries_left:
+                progress.say(f"{card.name}: {came.name} {fault}; fetching it once more")
+    raise BadInput(
+        f"{file.url}: what came is not the published file (it {fault}); not kept; put {file.file_name} into a folder "
+        "and give that as --weights DIR or MIRBENCH_WEIGHTS"
+    )
+
+
+def _fault(file: WeightFile, came: Path, memo: Path, must_load: bool) -> str:
+    """What is wrong with a file whose publisher gives no whole checksum; "" for nothing that can be seen."""
+    if file.sha256 and not file_sha256(came, memo).startswith(file.sha256):
+        return f"has a sha256 that does not begin with {file.sha256}"
+    return "" if file.sha256 or not must_load or _loads(came) else "does not load"
+
+
+def _loads(path: Path) -> bool:
+    """Whether a file is whole, by its format; one of a format that is not known here is taken for whole."""
     try:
-        came = fetch(file.url, file.file_name, checksum, cache / "weights", progress)
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, "numpy"):
+                return True
+        if path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
+            import torch
+
+            torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        if path.suffix in (".h5", ".hdf5"):
+            import h5py
+
+            h5py.File(path, "r").close()
+    except Exception:  # each library has its own words for a broken file
+        return False
+    return True
+
+
+def _come(card: SourceCard, file: WeightFile, checksum: str, folder: Path, progress: Progress) -> Path:
+    """A file from its publisher, unless it is there."""
+    try:
+        return fetch(file.url, file.file_name, checksum, folder, progress)
     except MissingData as error:
         raise MissingData(
             f"{card.name}: {file.file_name} is not on this machine: {error}, or put it into a folder and give "
             "that as --weights DIR or MIRBENCH_WEIGHTS"
         ) from error
-    if not whole and not file_sha256(came, cache / "files.sqlite").startswith(file.sha256):
-        came.unlink()
-        raise BadInput(
-            f"{file.url}: what came is not the published file (its sha256 does not begin with {file.sha256}); not kept"
-        )
-    return came
 
 
 def _local_file(file: WeightFile, folder: Path, memo: Path) -> Path | None:
@@ -188,7 +239,7 @@ def _from_hub(card: SourceCard) -> Path:
 
     try:
         held = Path(snapshot_download(card.hub, allow_patterns=_HUB_FILES, local_files_only=True))
-        if _weight_files(held):
+        if _is_whole(held):
             return held
     except Exception:  # not in the hub's cache yet, for whatever reason: ask the hub
         pass
@@ -218,6 +269,13 @@ _PICKLED = "pytorch_model.bin"
 
 def _weight_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors" or path.name == _PICKLED]
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder of the hub's cache holds weights, and all of those that come in several files."""
+    index = folder / "model.safetensors.index.json"
+    parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    return bool(_weight_files(folder)) and all((folder / part).is_file() for part in parts)
 
 
 def _folder_sha256(folder: Path, memo: Path) -> str:

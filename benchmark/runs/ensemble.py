@@ -17,7 +17,9 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.errors import BadInput
+from mirbench.features.claims import claimed
 from mirbench.plain_text import say
+from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.members import Member, find_member
 from mirbench.runs.report import over_seeds, print_rows, shown_metrics
@@ -178,7 +180,24 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
         contaminated=sorted({name for record in records for name in record.contaminated}),
         environment=environment(torch.device("cpu")),
     )
-    return Outcome(record, store.write(record, combined), False)
+    folder = store.folder(record.spec)
+    with claimed(folder, f"recording ensemble {record.spec.key}", Progress()):
+        if kept := _as_before(store, record, combined):
+            return Outcome(kept, folder, True)
+        return Outcome(record, store.write(record, combined), False)
+
+
+def _as_before(store: RunStore, record: RunRecord, combined: Scores) -> RunRecord | None:
+    """The record of the same ensemble, where it says and holds the same."""
+    try:
+        before = store.read(record.spec)
+        scores = store.scores(store.folder(record.spec)) if before else None
+    except BadInput:
+        return None
+    if before is None or scores is None or before.metrics != record.metrics:
+        return None
+    same = np.array_equal(scores.scores, combined.scores) and np.array_equal(scores.hashes, combined.hashes)
+    return before if same and np.array_equal(scores.clip_ids, combined.clip_ids) else None
 
 
 def identity(members: Sequence[Member], records: Sequence[RunRecord], fold: int, seed: int, average: str) -> RunSpec:

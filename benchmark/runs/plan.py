@@ -190,7 +190,8 @@ def _weights(request: Request, card: SourceCard | None, progress: Progress) -> t
     if card.missing:
         return None, card.missing
     try:
-        return find_weights(card, request.weights, request.cache, progress, request.source_params), ""
+        found = find_weights(card, request.weights, request.cache, progress, request.source_params, must_load=True)
+        return found, ""
     except (MissingData, MissingExtra) as error:
         return None, str(error)
 

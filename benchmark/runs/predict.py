@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mirbench.errors import BadInput
+from mirbench.features.temporary import using
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue, Plugin
@@ -109,7 +110,8 @@ def predict(
     models = Models(store, heard, plugins, places, progress)
     scores = np.zeros((len(heard.clips), len(record.classes)))
     faults: dict[int, str] = {}
-    with progress.bar(f"{member.name} predicts", len(leaves) * len(heard.clips), "files") as step:
+    n_files = len(leaves) * len(heard.clips)
+    with using(places.cache), progress.bar(f"{member.name} predicts", n_files, "files") as step:
         for leaf in leaves:
             for n, answer in answers(models.load(leaf), heard, step):
                 if isinstance(answer, str):

@@ -1,22 +1,26 @@
 """Specs to outcomes: what was asked becomes runs, each of which leaves a record.
 
-A run that is on record is read back; a failed one is tried again.
+A run that is on record is read back; a failed one is tried again. Processes that share a folder of records claim each
+run before they do it: those that another has claimed are waited for at the end, when all others are done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirbench.errors import BadInput, MirbenchError
+from mirbench.features.claims import Claim, clock
 from mirbench.features.deformation import Robustness
 from mirbench.features.effects import require_packages
+from mirbench.features.temporary import using
 from mirbench.method import Fitted
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.record import RunRecord
+from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs import robustness
 from mirbench.runs.attempt import attempt, first_line, splits, unfinished
@@ -27,7 +31,7 @@ from mirbench.runs.surroundings import context_of
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Job", "Outcome", "run"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Outcome:
 
 
 def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequence[str] = ()) -> list[Outcome]:
-    """Do every run of a request that is not on record.
+    """Do every run of a request that is not on record, and that no other process does at the same time.
 
     Parameters
     ----------
@@ -65,54 +69,136 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     MissingExtra, NotApplicable
         If what is to be deformed cannot be; nothing was run then.
     """
-    require_packages(deform)
-    plan = make_plan(request, catalogue, progress)
-    if deform:
-        robustness.require_heard(plan)
-    store = RunStore(request.runs)
-    if plan.task.manifest:
-        store.write_clips(plan.specs[0], plan.folds, plan.data)
-    outcomes: list[Outcome] = []
-    context: Context | None = None
-    with progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
-        for spec in plan.specs:
+    with using(request.cache):
+        job = Job(request, catalogue, progress, deform)
+        job.do_free()
+        return job.finish()
+
+
+class Job:
+    """A request under way; other processes may have it under way too, and each run is done by one of them.
+
+    Parameters
+    ----------
+    since : float or None
+        The time of the file system when the command began: what was tried since then is not tried again. None is now.
+
+    Raises
+    ------
+    BadInput, MissingExtra, NotApplicable
+        As `run`.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        catalogue: Catalogue,
+        progress: Progress,
+        deform: Sequence[str] = (),
+        since: float | None = None,
+    ) -> None:
+        require_packages(deform)
+        self._plan = make_plan(request, catalogue, progress)
+        if deform:
+            robustness.require_heard(self._plan)
+        self._store, self._deform, self._progress = RunStore(request.runs), deform, progress
+        if self._plan.task.manifest:
+            self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
+        self._since = clock(request.runs) if since is None else since
+        self._found: dict[str, Outcome] = {}
+        self._context: Context | None = None
+
+    def do_free(self) -> None:
+        """Do, one after another, every run that no other process is at."""
+        plan = self._plan
+        with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
+            for spec in plan.specs:
+                self._try(spec, step)
+        self._context = None  # and the network in it, while we wait
+
+    def finish(self) -> list[Outcome]:
+        """Wait for the runs that others are at, or do them where those have stopped."""
+        pause = 0.1
+        told: set[str] = set()
+        while holders := self._try_left():
+            if holders - told:
+                left = len(self._plan.specs) - len(self._found)
+                runs = "a run is" if left == 1 else f"{left} runs are"
+                self._progress.say(f"{runs} being done by {' and '.join(sorted(holders))}; waiting")
+                told |= holders
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+        outcomes = [self._found[spec.key] for spec in self._plan.specs]
+        unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
+        if self._plan.request.energy and unmetered:
+            self._progress.say(
+                f"--energy: {unmetered} of {len(outcomes)} runs were on record, without their energy, and were not "
+                "done again; --runs FOLDER does them anew"
+            )
+        return outcomes
+
+    def _try_left(self) -> set[str]:
+        """Who has the runs that are not done yet."""
+        left = [spec for spec in self._plan.specs if spec.key not in self._found]
+        return {holder for spec in left if (holder := self._try(spec, lambda n, note: None))}
+
+    def _try(self, spec: RunSpec, step: Callable[..., None]) -> str:
+        """Read a run back, or do it; returns who else is at it."""
+        folder = self._store.folder(spec)
+        try:
+            record = self._on_record(spec)
+        except BadInput as error:  # it may be of a newer mirbench: it stays as it is
+            unread = replace(unfinished(spec, self._plan), reason=printable(error, 500))
+            self._found[spec.key] = Outcome(unread, folder, False)
+            step(1, "unreadable")
+            return ""
+        if record is not None and not self._deform:
+            outcome = Outcome(record, self._store.folder(record.spec), True)
+        else:
+            claim = Claim(folder, self._progress)
+            if not claim.take():
+                return claim.holder
             try:
-                record = store.read(spec)
-            except BadInput as error:  # it may be of a newer mirbench: it stays as it is
-                reason = printable(error, 500)
-                outcomes.append(Outcome(replace(unfinished(spec, plan), reason=reason), store.folder(spec), False))
-                step(1, "unreadable")
-                continue
-            if record is None and plan.unable:
-                record = store.done_before(spec)
-            known = record is not None and record.status == "done"
-            fitted: Fitted | None = None
-            if not known:
-                if plan.unable:
-                    record, scores, trace = _skipped(unfinished(spec, plan), plan.unable)
-                else:
-                    context = context or context_of(plan, progress)
-                    record, scores, fitted, trace = attempt(spec, plan, context)
-                store.write(record, scores, fitted.state if fitted else None, trace)
-                if record.status == "done":
-                    store.forget_skipped(spec)
-            assert record is not None
-            outcome = Outcome(record, store.folder(record.spec), known)
-            if deform and record.status == "done":
-                if plan.unable:  # now; it was done when its source was here
-                    outcome = replace(outcome, refused=plan.unable)
-                else:
-                    context = context or context_of(plan, progress)
-                    outcome = _deformed(outcome, deform, plan, fitted, context, store)
-            outcomes.append(outcome)
-            step(1, _note(plan, record))
-    unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
-    if request.energy and unmetered:
-        progress.say(
-            f"--energy: {unmetered} of {len(outcomes)} runs were on record, without their energy, and were not done "
-            "again; --runs FOLDER does them anew"
-        )
-    return outcomes
+                outcome = self._do(spec, self._on_record(spec))  # which another may have written before we claimed it
+            finally:
+                claim.give_back()
+        self._found[spec.key] = outcome
+        step(1, _note(self._plan, outcome.record))
+        return ""
+
+    def _on_record(self, spec: RunSpec) -> RunRecord | None:
+        """A record that is not to be tried again: it is done, or was tried since the command began."""
+        record = self._store.read(spec)
+        if record is None and self._plan.unable:
+            record = self._store.done_before(spec)
+        if record is None or record.status == "done":
+            return record
+        written = (self._store.folder(spec) / "record.json").stat().st_mtime
+        return record if written > self._since else None
+
+    def _do(self, spec: RunSpec, record: RunRecord | None) -> Outcome:
+        """Do what lacks of a run that nobody else is at."""
+        plan, store = self._plan, self._store
+        known = record is not None
+        fitted: Fitted | None = None
+        if record is None:
+            if plan.unable:
+                record, scores, trace = _skipped(unfinished(spec, plan), plan.unable)
+            else:
+                record, scores, fitted, trace = attempt(spec, plan, self._ready())
+            store.write(record, scores, fitted.state if fitted else None, trace)
+            if record.status == "done":
+                store.forget_skipped(spec)
+        outcome = Outcome(record, store.folder(record.spec), known)
+        if not self._deform or record.status != "done":
+            return outcome
+        if plan.unable:  # now; it was done when its source was here
+            return replace(outcome, refused=plan.unable)
+        return _deformed(outcome, self._deform, plan, fitted, self._ready(), store)
+
+    def _ready(self) -> Context:
+        self._context = self._context or context_of(self._plan, self._progress)
+        return self._context
 
 
 def _skipped(record: RunRecord, reason: str) -> tuple[RunRecord, None, str]:

@@ -13,7 +13,6 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.features.cache import replace_folder
 from mirbench.features.clip_list import write_clip_list
 from mirbench.features.deformation import Robustness
+from mirbench.features.temporary import replace_folder, sweep, temporary, written_whole
 from mirbench.places import user_path
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.record_file import as_text, read_curves, read_record
@@ -117,6 +116,8 @@ class RunStore:
     def read(self, spec: RunSpec) -> RunRecord | None:
         """The record of this very run, or None."""
         path = self.folder(spec) / "record.json"
+        if not path.is_file():
+            sweep(path.parent.parent)
         return read_record(path) if path.is_file() else None
 
     def write(
@@ -128,9 +129,7 @@ class RunStore:
     ) -> Path:
         """Write a record with its scores and model; replaces an earlier attempt. Returns the folder."""
         target = self.folder(record.spec)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".writing-", dir=target.parent))
-        try:
+        with temporary(target.parent) as work:
             if scores is not None:
                 np.savez_compressed(
                     work / "scores.npz",
@@ -153,8 +152,6 @@ class RunStore:
             (work / "record.json").write_text(as_text(record), encoding="utf-8")
             work.chmod(0o755)
             replace_folder(work, target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
         return target
 
     def forget_skipped(self, spec: RunSpec) -> None:
@@ -187,6 +184,7 @@ class RunStore:
         BadInput
             For the first that cannot be read, where the store takes no list of those left out.
         """
+        self._put_back()
         yield from self._read(path for path in _below(self.root, 3, self._refuse) if _is_there(path))
 
     def _read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, RunRecord]]:
@@ -218,6 +216,7 @@ class RunStore:
             If nothing is called so, or several things are.
         """
         there = user_path(name)
+        self._put_back()
         folders = [there] if any(_runs_in(there)) else self._named(name)
         if len(folders) > 1:
             few = ", ".join(str(folder.relative_to(self.root)) for folder in folders[:5])
@@ -231,6 +230,11 @@ class RunStore:
         if not found and self.left_out:
             raise BadInput(f"{name}: none of its {len(paths)} runs can be read; the last: {self.left_out[-1]}")
         return found
+
+    def _put_back(self) -> None:
+        """Put back what processes that died were replacing."""
+        for folder in {path.parent for path in self.root.glob("*/*/.old-*")}:
+            sweep(folder)
 
     def _named(self, name: str) -> list[Path]:
         """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
@@ -279,14 +283,9 @@ class RunStore:
 
     def write_robustness(self, folder: Path, robustness: Robustness) -> None:
         """Write curves beside a record, in the place of earlier ones."""
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
-        try:
-            with open(handle, "w", encoding="utf-8") as stream:
-                stream.write(as_text(robustness))
-            Path(name).chmod(0o644)
-            os.replace(name, folder / "deform.json")
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with written_whole(folder / "deform.json") as work:
+            work.write_text(as_text(robustness), encoding="utf-8")
+            work.chmod(0o644)
 
 
 def _below(folder: Path, depth: int, refuse: Callable[[BadInput], None]) -> Iterator[Path]:

@@ -14,7 +14,9 @@ from statistics import mean
 from typing import Literal
 
 from mirbench.errors import BadInput, BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
+from mirbench.features.claims import clock
 from mirbench.features.effects import require_packages
+from mirbench.features.temporary import using
 from mirbench.features.weights import on_disk
 from mirbench.plain_text import one_message, say
 from mirbench.progress import Progress
@@ -24,7 +26,7 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.plan import DEMO_SOURCE, Request, draft_plan, make_plan
 from mirbench.runs.report import over_seeds, print_rows
-from mirbench.runs.runner import Outcome, run
+from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Entry, Suite, naming
 from mirbench.runs.surroundings import find_device
@@ -162,13 +164,15 @@ def run_suite(
     require_packages(deform)
     find_device(first.device, first.threads)
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
-    entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
-    results = []
-    with progress.bar(suite.title, len(entries), "entries") as step:
-        for entry in entries:
-            results.append(_run(entry, catalogue, progress, deform))
-            step(1, entry.name)
-    return results
+    with using(first.cache):
+        since = clock(first.runs)
+        entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
+        begun = []
+        with progress.bar(suite.title, len(entries), "entries") as step:
+            for entry in entries:
+                begun.append(_begun(entry, catalogue, progress, deform, since))
+                step(1, entry.name)
+        return [_finished(entry, *job) for entry, job in zip(entries, begun, strict=True)]
 
 
 def _first(suite: Suite) -> Request:
@@ -196,19 +200,36 @@ def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tup
     return entry
 
 
-def _run(entry: Entry, catalogue: Catalogue, progress: Progress, deform: Sequence[str]) -> Result:
+def _begun(
+    entry: Entry, catalogue: Catalogue, progress: Progress, deform: Sequence[str], since: float
+) -> tuple[Job | None, str]:
+    """The runs of an entry, those done that no other process is at; and why there are none, or no curves."""
     if entry.unable:
-        return Result(entry, reason=f"skipped: {entry.unable}")
+        return None, f"skipped: {entry.unable}"
     try:
         try:
-            return Result(entry, tuple(run(entry.request, catalogue, progress, deform)))
+            job, no_curve = Job(entry.request, catalogue, progress, deform, since), ""
         except NotApplicable as error:  # of a method that hears nothing, or of the runs themselves
             if not deform:
                 raise
-            return Result(entry, tuple(run(entry.request, catalogue, progress)), no_curve=str(error))
+            job, no_curve = Job(entry.request, catalogue, progress, since=since), str(error)
+        job.do_free()
+        return job, no_curve
     except (MissingData, BrokenInstallation):
         raise
     except MirbenchError as error:  # a method that refuses the task, a record that is broken
+        return None, f"failed: {error}"
+
+
+def _finished(entry: Entry, job: Job | None, reason: str) -> Result:
+    """The same, once all of its runs are done."""
+    if job is None:
+        return Result(entry, reason=reason)
+    try:
+        return Result(entry, tuple(job.finish()), no_curve=reason)
+    except (MissingData, BrokenInstallation):
+        raise
+    except MirbenchError as error:
         return Result(entry, reason=f"failed: {error}")
 
 

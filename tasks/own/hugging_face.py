@@ -16,7 +16,6 @@ import importlib
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +23,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.cache import replace_folder
+from mirbench.features.claims import claimed
 from mirbench.features.clip_list import read_clip_list
+from mirbench.features.temporary import replace_folder, temporary
 from mirbench.installation import extra_module
 from mirbench.places import default_data_root
 from mirbench.progress import Progress
@@ -117,10 +117,11 @@ def fetch_hf(argument: str, root: Path, progress: Progress) -> Path:
         return target
     library = _library(asked)
     revision, license_name = _published(asked)
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=target.parent) as work:
-            loading, made = Path(work, "loading"), Path(work, "made")
+        with claimed(target, f"fetching {asked.name}", progress), temporary(target.parent) as work:
+            if (target / _LIST).is_file():
+                return target  # another process fetched it meanwhile
+            loading, made = work / "loading", work / "made"
             loaded = _load(library, asked, revision, loading, progress)
             notes = write_rows(library, asked, loaded, (loading, _hub_folder(asked)), made / _LIST, progress)
             source = {"revision": revision, "license": license_name, "notes": notes}

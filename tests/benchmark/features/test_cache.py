@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirbench.features import cache
-from mirbench.features.cache import RowStore, replace_folder
+from mirbench.features.cache import RowStore
+from mirbench.features.temporary import replace_folder
 from mirbench.places import default_cache
 
 

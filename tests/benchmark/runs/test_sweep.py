@@ -441,10 +441,10 @@ def cells(answer: Answer) -> list[list[str]]:
 
 
 def test_library_that_does_not_import_stops_a_sweep_in_one_line(swept: Callable[..., Answer], monkeypatch) -> None:
-    def broken(*args: object) -> None:
+    def broken(*args: object, **more: object) -> None:
         raise BrokenInstallation("soundfile does not import")
 
-    monkeypatch.setattr("mirbench.runs.sweep.run", broken)
+    monkeypatch.setattr("mirbench.runs.sweep.Job", broken)
     found = swept(f"title = 'Floors'\n{FLOOR}{FLOOR.replace('prior', 'probe-linear')}")
     assert (found.code, found.err.strip().splitlines()[-1]) == (2, "mirbench: soundfile does not import")
     assert not list(Path("runs").rglob("record.json"))

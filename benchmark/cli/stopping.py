@@ -1,0 +1,86 @@
+"""What happens when a command is told to stop: by Ctrl-C, by a cluster (SIGTERM), by a terminal that closes (SIGHUP).
+
+What is under way ends by an exception, which gives back claims and removes temporary files. A thread does the same
+where that takes too long: clusters kill some seconds later, and an exception waits for the end of a computation in C.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from mirbench.features.claims import give_back_everything
+from mirbench.plain_text import say
+
+__all__ = ["STOPPED", "last_words", "stoppable"]
+
+_PATIENCE = 10.0  # seconds; Slurm kills 30 s after SIGTERM
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+STOPPED = frozenset(128 + number for number in _SIGNALS)
+"""Exit codes that tell of a signal."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within the block a signal to stop ends the command tidily, with exit code 128 and its number."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(heard, done), name="mirbench-stop", daemon=True)
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _stop)
+        watcher.start()
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        done.set()
+        with suppress(OSError):
+            told.send(b"\0")
+        watcher.join()
+        heard.close()
+        told.close()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for other in _SIGNALS:  # a second one must not interrupt the tidying
+        if signal.getsignal(other) is _stop:
+            signal.signal(other, _wait)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+def _wait(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the command is ending already."""
+
+
+def _watch(heard: socket.socket, done: threading.Event) -> None:
+    """End the process where the exception of a signal does not."""
+    number = heard.recv(1)[0]
+    while number and number not in _SIGNALS:
+        number = heard.recv(1)[0]
+    if done.wait(_PATIENCE):
+        return
+    give_back_everything()
+    say(last_words(number), error=True)
+    os._exit(128 + number)
+
+
+def last_words(number: int) -> str:
+    """What a command that was told to stop says last."""
+    word = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
+    return f"mirbench: {word}; finished runs are on record, the same command goes on"
