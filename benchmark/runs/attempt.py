@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirbench import metrics
-from mirbench.errors import BadInput, BrokenInstallation, MissingExtra, NotApplicable
+from mirbench.errors import BadInput, BrokenInstallation, ChangedSource, MissingExtra, NotApplicable
 from mirbench.installation import refuse_broken
 from mirbench.method import Fitted, Method
 from mirbench.record import RunRecord, RunSpec, Trial
@@ -47,7 +47,13 @@ def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     """
     blank = unfinished(spec, plan)
     try:
-        return _do(spec, plan, context, blank)
+        try:
+            done = _do(spec, plan, context, blank)
+        finally:
+            changed = context.source_changed()  # and loaded again, for the runs to come
+        if changed:
+            raise ChangedSource(changed)
+        return done
     except (MissingExtra, NotApplicable) as error:
         return replace(blank, status="skipped", reason=str(error)), None, None, ""
     except (BadInput, BrokenInstallation):
