@@ -8,6 +8,7 @@
     │   ├── MissingData     audio or weights that are not on this machine
     │   └── BadAudio        files that are broken, empty, silent or too short; names every one of them
     ├── NotApplicable       this method cannot use this source; a sweep records the run as skipped
+    ├── ChangedSource       a method changed the source that all share; a run fails
     ├── MissingExtra        a package of an optional extra is not installed; a sweep records the run as skipped
     └── BrokenInstallation  a library that mirbench needs does not import; no run is recorded
 """
@@ -20,8 +21,8 @@ from collections.abc import Iterable, Sequence
 from mirbench.plain_text import printable
 
 __all__ = [
-    "BadAudio", "BadInput", "BrokenInstallation", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable",
-    "UnknownName",
+    "BadAudio", "BadInput", "BrokenInstallation", "ChangedSource", "MirbenchError", "MissingData", "MissingExtra",
+    "NotApplicable", "UnknownName",
 ]  # fmt: skip
 
 
@@ -92,6 +93,10 @@ class BadAudio(BadInput):
 
 class NotApplicable(MirbenchError):
     """This method cannot use this source."""
+
+
+class ChangedSource(MirbenchError):
+    """A method changed the source that all runs share."""
 
 
 class MissingExtra(MirbenchError):

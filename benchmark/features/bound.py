@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mirbench.errors import ChangedSource
 from mirbench.features.extraction import Compute
+from mirbench.features.frozen import difference, looks_of
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.source import SourceCard
 from mirbench.types import clips_of
@@ -90,6 +92,8 @@ class BoundSource:
         self._load, self._identity, self._context = load, identity, context
         self._loaded: Any = None
         self._frozen: torch.nn.Module | None = None
+        self._looks: dict[str, object] = {}
+        self._changed = ""
 
     @property
     def network(self) -> Any:
@@ -97,7 +101,17 @@ class BoundSource:
         if self._frozen is None:
             network = fold_batch_norm(copy.deepcopy(self._original()))
             self._frozen = network.to(self._context.device).eval().requires_grad_(False)
+            self._looks = looks_of(self._frozen)
         return self._frozen
+
+    def changed(self) -> str:
+        """What of the shared network was changed since this was asked last, in a line; "" where nothing was.
+
+        A network that was changed is loaded again when it is needed next.
+        """
+        self._look_again()
+        changed, self._changed = self._changed, ""
+        return changed
 
     @property
     def n_parameters(self) -> int:
@@ -174,11 +188,32 @@ class BoundSource:
             self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()
         return self._loaded
 
+    def _look_again(self) -> None:
+        if self._frozen is not None and (what := difference(self._looks, looks_of(self._frozen))):
+            self._changed = (
+                f"the method changed the shared source {self.card.name} ({what}): context.source.copy() is what it may "
+                "train, context.source.network stays as it is"
+            )
+            self._frozen = self._loaded = None
+
+    def _untouched(self) -> None:
+        """The network, as it was loaded: what is kept on disk comes from no other.
+
+        Raises
+        ------
+        ChangedSource
+            If a method changed it.
+        """
+        self._look_again()
+        if self._changed:
+            raise ChangedSource(self._changed)
+        _ = self.network
+
     def _rows(self, split: AnySplit, *stages: str) -> dict[str, Windows]:
         how: dict[str, Any] = {
             "identity": f"{self._identity}:{self._context.precision}",
             "compute": self._compute,
-            "prepare": lambda: self.network,
+            "prepare": self._untouched,
         }
         if self._context.medium == "picture":
             return self._context.picture_rows(split, stages, **how)

@@ -1,44 +1,48 @@
 """Rows on disk that are computed once: content-addressed, memory-mapped, written whole or not at all.
 
-A *store* is a folder for one frozen computation (these weights, options, precision, window length). It holds *shards*,
-each a folder with ``rows.npy`` (n, …), ``keys.npy`` (n,) and ``cost.json``. A shard is written under a temporary name
-and renamed, so a reader sees all of it or none. A row's key names a window by the bytes of its audio and its place in
-it: folds, splits and tasks that hold the same clip share its rows.
+A *store* is a folder for one frozen computation (these weights, options, precision, window length). It holds *shards*
+(`mirbench.features.shard`). A shard is written under a temporary name and renamed, so a reader sees all of it or none.
+A row's key names a window by the bytes of its audio and its place in it: folds, splits and tasks that hold the same
+clip share its rows. What lies on disk is believed as far as its checksums go: a shard that is not as it was written is
+put aside, as ``.damaged-NAME``, and its rows are computed again.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.errors import BadInput
+from mirbench.features.shard import DamagedShard, Shard, sync, write_shard
 from mirbench.features.temporary import temporary
 
-__all__ = ["RowStore", "Rows"]
-
-_KEY_DTYPE = "S32"
+__all__ = ["RowStore", "Rows", "unwritable", "writing_to"]
 
 
 class Rows:
-    """Rows gathered from memory-mapped shards; behaves like a read-only array along its first axis.
+    """Rows gathered from the shards of a store; behaves like a read-only array along its first axis.
 
     Parameters
     ----------
-    shards : sequence of ndarray
-        Arrays (usually memory-mapped) that agree in all axes but the first.
+    shards : sequence of Shard
+        Their rows agree in all axes but the first.
     shard, row : ndarray of int, shape (n,)
-        Where row i lies: ``shards[shard[i]][row[i]]``.
+        Where row i lies: ``shards[shard[i]].rows[row[i]]``.
     """
 
-    def __init__(self, shards: Sequence[npt.NDArray[Any]], shard: npt.NDArray[Any], row: npt.NDArray[Any]) -> None:
+    def __init__(self, shards: Sequence[Shard], shard: npt.NDArray[Any], row: npt.NDArray[Any]) -> None:
         self._shards, self._shard, self._row = shards, shard, row
-        self.shape: tuple[int, ...] = (len(row), *shards[0].shape[1:])
-        self.dtype = shards[0].dtype
+        example = shards[shard[0] if len(shard) else 0].rows
+        self.shape: tuple[int, ...] = (len(row), *example.shape[1:])
+        self.dtype = example.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -48,7 +52,7 @@ class Rows:
         out = np.empty((len(row), *self.shape[1:]), dtype=self.dtype)
         for number in np.unique(shard):
             here = shard == number
-            out[here] = self._shards[number][row[here]]
+            out[here] = self._shards[number].rows[row[here]]
         return out
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -62,54 +66,149 @@ class RowStore:
     ----------
     folder : Path
         Where its shards lie; made on the first write.
+    scratch : Path or None
+        Where new shards are written instead: what is not to be kept, or has no other place.
+    say : callable or None
+        Is given a line about shards that were put aside.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path | None = None, say: Callable[[str], None] | None = None) -> None:
         self.folder = folder
+        self._scratch, self._say = scratch, say or (lambda line: None)
         self._where: dict[bytes, tuple[int, int]] = {}
-        self._shards: list[npt.NDArray[Any]] = []
-        self._cost: list[float] = []  # seconds a row, one entry a shard
-        self._seen: set[str] = set()
+        self._shards: list[Shard] = []
+        self._seen: set[Path] = set()
+        self._form: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+        self._faults: list[str] = []
         self._look()
 
     def missing(self, keys: Sequence[str]) -> list[int]:
-        """Positions of the keys that have no row yet."""
+        """Positions of the keys that have no row yet, or none that is as it was written."""
         if any(key.encode() not in self._where for key in keys):
             self._look()  # another process may have written them
+        while not self._all_sound(keys):
+            pass  # a shard was put aside; another may hold some of its rows
+        if self._faults:
+            self._say(
+                f"{self.folder}: {len(self._faults)} shards of kept rows are damaged ({self._faults[0]}); put aside as "
+                f".damaged-*, what is needed of them is computed again (`mirbench cache clear` removes them)"
+            )
+            self._faults.clear()
         return [i for i, key in enumerate(keys) if key.encode() not in self._where]
 
     def get(self, keys: Sequence[str]) -> Rows:
         """Rows of the keys, in their order; every key must be there."""
-        places = np.array([self._where[key.encode()] for key in keys], dtype=np.int64).reshape(-1, 2)
+        places = self._places(keys)
         return Rows(self._shards, places[:, 0], places[:, 1])
 
     def seconds(self, keys: Sequence[str]) -> float:
         """What computing these rows cost when it was done."""
-        return float(sum(self._cost[self._where[key.encode()][0]] for key in keys))
+        return float(sum(self._shards[self._where[key.encode()][0]].seconds for key in keys))
 
     def put(self, keys: Sequence[str], rows: npt.NDArray[Any], seconds: float, about: dict[str, Any]) -> None:
-        """Write a shard, whole or not at all; `seconds` is what it cost, `about` says what the store holds."""
-        with temporary(self.folder) as work:
-            np.save(work / "rows.npy", np.ascontiguousarray(rows))
-            np.save(work / "keys.npy", np.array([key.encode() for key in keys], dtype=_KEY_DTYPE))
-            cost = {"seconds": seconds, "n_rows": len(keys), "about": about}
-            (work / "cost.json").write_text(json.dumps(cost, allow_nan=False))
+        """Write a shard, whole or not at all; `seconds` is what it cost, `about` says what the store holds.
+
+        Raises
+        ------
+        BadInput
+            If the disk is full, or the folder cannot be written to.
+        """
+        folder = self._scratch or self.folder
+        with writing_to(folder, "free some, or point MIRBENCH_CACHE elsewhere"), temporary(folder) as work:
+            write_shard(work, keys, rows, seconds, about)
             work.chmod(0o755)
-            os.replace(work, self.folder / work.name.removeprefix(".writing-"))
+            if self._scratch is None:
+                sync(work)
+            os.replace(work, folder / work.name.removeprefix(".writing-"))
+            if self._scratch is None:
+                sync(folder)
         self._look()
+
+    def _places(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
+        return np.array([self._where[key.encode()] for key in keys], dtype=np.int64).reshape(-1, 2)
+
+    def _all_sound(self, keys: Sequence[str]) -> bool:
+        """Look at the rows of some keys that were not looked at yet; False where a shard had to be put aside."""
+        places = self._places([key for key in keys if key.encode() in self._where])
+        touched = sorted(np.unique(places[:, 0]), key=lambda number: not self._shards[number].sealed)
+        for number in touched:
+            shard = self._shards[number]
+            try:
+                shard.check(places[places[:, 0] == number, 1])
+                form = (shard.rows.shape[1:], shard.rows.dtype)
+                self._form = self._form or form
+                if form != self._form:
+                    raise DamagedShard(f"rows of {form[1]} and shape {form[0]} among those of {self._form}")
+            except DamagedShard as damage:
+                self._put_aside(shard.folder, damage)
+                shard.keys = []
+                self._where.clear()
+                for other in range(len(self._shards)):
+                    self._enter(other)
+                return False
+        return True
+
+    def _put_aside(self, folder: Path, damage: DamagedShard) -> None:
+        self._faults.append(f"{folder.name}: {damage}")
+        with suppress(OSError):  # it may lie where nothing can be changed; this process knows
+            os.replace(folder, folder.with_name(f".damaged-{folder.name}"))
+
+    def _enter(self, number: int) -> None:
+        for row, key in enumerate(self._shards[number].keys):
+            self._where.setdefault(key, (number, row))
 
     def _look(self) -> None:
         """Take up shards that were written since the last look, by this process or another."""
-        if not self.folder.is_dir():
-            return
-        for shard in sorted(self.folder.iterdir()):
-            if shard.name.startswith(".") or shard.name in self._seen:
+        for folder in self._listed():
+            self._seen.add(folder)
+            try:
+                self._shards.append(Shard(folder))
+            except DamagedShard as damage:
+                if Shard.is_one(folder):
+                    self._put_aside(folder, damage)
                 continue
-            rows = np.load(shard / "rows.npy", mmap_mode="r", allow_pickle=False)
-            cost = json.loads((shard / "cost.json").read_text())
-            number = len(self._shards)
-            for row, key in enumerate(np.load(shard / "keys.npy", allow_pickle=False)):
-                self._where.setdefault(bytes(key), (number, row))
-            self._shards.append(rows)
-            self._cost.append(cost["seconds"] / max(cost["n_rows"], 1))
-            self._seen.add(shard.name)
+            self._enter(len(self._shards) - 1)
+
+    def _listed(self) -> list[Path]:
+        """Folders that were not seen before; others' files are none of ours."""
+        found = []
+        for store in filter(None, (self.folder, self._scratch)):
+            with suppress(OSError), os.scandir(store) as entries:
+                new = [store / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+                found += sorted(folder for folder in new if folder not in self._seen)
+        return found
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+
+
+@contextmanager
+def writing_to(folder: Path, remedy: str) -> Iterator[None]:
+    """Say which folder it is that cannot be written to, and what to do.
+
+    Raises
+    ------
+    BadInput
+        If within the block a disk is full, or refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL or (error.errno is None and "requested and" in str(error)):  # numpy's word for it
+            raise BadInput(f"{folder}: no space is left ({error.strerror or error}); {remedy}") from error
+        if error.errno in _REFUSED:
+            raise BadInput(f"{folder}: cannot be written to ({error.strerror}); {remedy}") from error
+        raise
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing can be written to a folder, which need not be there yet; "" where something can."""
+    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not there.is_dir():
+        return f"{there} is no folder"
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return str(error.strerror or error)

@@ -101,6 +101,10 @@ class Context:
         self.feature_seconds = self.spent_seconds = 0.0
         self._counted.clear()
 
+    def source_changed(self) -> str:
+        """What of the shared source was changed since this was asked last; see `BoundSource.changed`."""
+        return self._source.changed() if self._source else ""
+
     @property
     def source(self) -> BoundSource:
         """The source, bound to device and cache.
@@ -331,7 +335,7 @@ class Context:
                     prepare()
                     began = time.perf_counter()
                     job = self._extraction([(places[i], starts[i]) for i in todo], stages, decode, compute, batch)
-                    job.fill(stores, [key for i in todo for key in keys[i]], about)
+                    job.fill(stores, [key for i in todo for key in keys[i]], about, prepare)
                     self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
         self.feature_seconds += max(self._uncounted_seconds(store, flat) for store in stores.values())

@@ -65,8 +65,13 @@ class Extraction:
     cache: Path
     progress: Progress
 
-    def fill(self, stores: Mapping[str, RowStore], keys: Sequence[str], about: dict[str, Any]) -> None:
-        """Compute all rows and write them, a shard at a time, so that a stop loses little."""
+    def fill(
+        self, stores: Mapping[str, RowStore], keys: Sequence[str], about: dict[str, Any], sure: Callable[[], object]
+    ) -> None:
+        """Compute all rows and write them, a shard at a time, so that a stop loses little.
+
+        `sure` is called before anything is written, and raises where what computed it is not to be trusted.
+        """
         held: list[dict[str, npt.NDArray[Any]]] = []
         seconds, first, done, told = 0.0, 0, 0, False
         what = "computing " + " and ".join(self.stages)
@@ -79,6 +84,7 @@ class Extraction:
                 seconds, done = seconds + cost, done + count
                 step(count)
                 if sum(part.nbytes for batch in held for part in batch.values()) >= _SHARD_BYTES or done == len(keys):
+                    sure()
                     for stage, store in stores.items():
                         if store.missing(keys[first:done]):
                             rows_of_stage = np.concatenate([batch[stage] for batch in held])

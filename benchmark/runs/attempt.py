@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench import metrics
-from mirbench.errors import BadInput, BrokenInstallation, MissingExtra, NotApplicable
+from mirbench.errors import BadInput, BrokenInstallation, ChangedSource, MissingExtra, NotApplicable
 from mirbench.installation import refuse_broken
 from mirbench.method import Fitted, Method
 from mirbench.names import unseen
@@ -59,9 +59,14 @@ def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     """
     blank = unfinished(spec, plan)
     try:
-        record, scores, fitted, trace = _do(spec, plan, context, blank)
-        sound(record)  # what cannot be read back is not written
-        return record, scores, fitted, trace
+        try:
+            done = _do(spec, plan, context, blank)
+            sound(done[0])  # what cannot be read back is not written
+        finally:
+            changed = context.source_changed()  # and loaded again, for the runs to come
+        if changed:
+            raise ChangedSource(changed)
+        return done
     except (MissingExtra, NotApplicable) as error:
         return replace(blank, status="skipped", reason=printable(_said(error), _MOST_REASON)), None, None, ""
     except (BadInput, BrokenInstallation, KeyboardInterrupt):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mirbench import metrics
-from mirbench.errors import BadInput, NotApplicable
+from mirbench.errors import BadInput, ChangedSource, NotApplicable
 from mirbench.features.deformation import Curve, Robustness, area_under
 from mirbench.features.effects import EFFECTS, Effect
 from mirbench.method import Fitted, Method, Restorable
@@ -95,6 +95,8 @@ def measure(trained: Trained, names: Sequence[str], context: Context, store: Run
         with context.progress.bar(what, count, "levels") as step:
             for name in todo:
                 curve = _curve(predict, EFFECTS[name], trained.test, context, found, step)
+                if changed := context.source_changed():
+                    raise ChangedSource(changed)
                 found = replace(found, curves={**found.curves, name: curve})
                 store.write_robustness(trained.folder, found)  # an interrupt keeps what is done
     return replace(found, curves={name: found.curves[name] for name in names})

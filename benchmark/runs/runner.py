@@ -219,6 +219,8 @@ def _deformed(
         return replace(outcome, refused=str(error))
     except Exception as error:
         return replace(outcome, refused=first_line(error))
+    finally:
+        context.source_changed()  # and loaded again, for the runs to come
 
 
 def _note(plan: Plan, record: RunRecord) -> str:

@@ -183,7 +183,6 @@ def check_method(
     if problems:
         return problems
     train, valid, test = task_splits
-    before = _weights(context) if method.needs else None
     scores = []
     for _ in range(2):
         try:
@@ -206,8 +205,8 @@ def check_method(
         problems.append("a restored model predicts otherwise: `state` must hold all that was learnt")
     if hasattr(method, "restore") and not fitted.state and fitted.n_trainable != 0:
         problems.append("what it learnt is not stored: return it as `state`, or n_trainable=0 where nothing is learnt")
-    if method.needs and _weights(context) != before:
-        problems.append("fit changed the shared source; take context.source.copy() to train inside it")
+    if changed := context.source_changed():
+        problems.append(changed)
     return problems
 
 
@@ -227,10 +226,6 @@ def _told(error: Exception, method: type[Method]) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
     where = f" (line {lines[-1]} of {Path(own).name})" if lines else ""
     return f"{type(error).__name__}: {error}{where}"
-
-
-def _weights(context: Context) -> float:
-    return float(sum(p.detach().double().abs().sum() for p in context.source.network.parameters()))
 
 
 def tiny_task(folder: Path) -> tuple[Split, Split, Split]:

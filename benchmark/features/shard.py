@@ -1,0 +1,215 @@
+"""One shard of a store of rows: a folder with ``rows.npy``, ``keys.npy``, ``sums.npy`` and ``cost.json``.
+
+``rows.npy`` (n, …) holds the rows, ``keys.npy`` (n,) their keys, ``sums.npy`` (n,) the CRC-32 of each row, and
+``cost.json`` what they cost, with checksums of all else. A row is looked at once a process, before it is first used.
+Shards of earlier versions have no checksums: of these, sizes and types are compared.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import mmap
+import os
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from mirbench.errors import BadInput
+
+__all__ = ["DamagedShard", "Shard", "sync", "write_shard"]
+
+_KEY_DTYPE = "S32"
+_MOST_MAPS = 64  # open at once; a process may have 256 files open on some systems
+_SMALL, _MOST_SMALL = 2**18, 1024  # bytes of a shard that is held in memory, where it takes no open file
+_PARTS = ("rows.npy", "keys.npy", "cost.json")
+
+
+class DamagedShard(Exception):
+    """What is wrong with a shard, in a few words."""
+
+
+def write_shard(folder: Path, keys: Sequence[str], rows: npt.NDArray[Any], seconds: float, about: Any) -> None:
+    """Write the files of a shard into a folder that is there.
+
+    Parameters
+    ----------
+    seconds : float
+        What all rows cost.
+    about : object
+        What the store holds, in JSON's words.
+    """
+    rows = np.ascontiguousarray(rows)
+    np.save(folder / "rows.npy", rows)
+    np.save(folder / "keys.npy", np.array([key.encode() for key in keys], dtype=_KEY_DTYPE))
+    np.save(folder / "sums.npy", np.array([zlib.crc32(row) for row in _as_bytes(rows)], dtype=np.uint32))
+    offset = (folder / "rows.npy").stat().st_size - rows.nbytes
+    cost: dict[str, Any] = {"seconds": seconds, "n_rows": len(keys), "about": about}
+    cost["sums"] = {name: zlib.crc32((folder / name).read_bytes()) for name in ("keys.npy", "sums.npy")}
+    cost["sums"]["header"] = [offset, _head_sum(folder / "rows.npy", offset)]
+    cost["sum"] = _json_sum(cost)
+    (folder / "cost.json").write_text(json.dumps(cost, allow_nan=False))
+
+
+class Shard:
+    """The rows of a shard, mapped into memory while they are used.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+
+    Attributes
+    ----------
+    keys : list of bytes
+        Of its rows.
+    seconds : float
+        What a row cost.
+    sealed : bool
+        Whether it holds checksums.
+
+    Raises
+    ------
+    DamagedShard
+        If its keys or its cost are not as they were written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with _explained():
+            cost = json.loads((folder / "cost.json").read_bytes())
+            held = (folder / "keys.npy").read_bytes()
+            self.sealed = "sum" in cost
+            _require(self.sealed == (folder / "sums.npy").exists(), "sums.npy")
+            self._sums_of: dict[str, Any] = cost.pop("sums") if self.sealed else {}
+            if self.sealed:
+                _require(cost.pop("sum") == _json_sum({**cost, "sums": self._sums_of}), "cost.json")
+                _require(self._sums_of["keys.npy"] == zlib.crc32(held), "keys.npy")
+            keys = np.load(io.BytesIO(held), allow_pickle=False)
+            _require(keys.dtype == _KEY_DTYPE and keys.shape == (cost["n_rows"],), "keys.npy")
+            self.keys: list[bytes] = keys.tolist()
+            self.seconds = float(cost["seconds"]) / max(len(self.keys), 1)
+        self._sound = np.zeros(len(self.keys), dtype=bool)
+        self._open: Callable[..., npt.NDArray[Any]] = _mapped
+        self._layout: tuple[int, tuple[int, ...], str] | None = None
+        self._sums: npt.NDArray[np.uint32] | None = None
+
+    @staticmethod
+    def is_one(folder: Path) -> bool:
+        """Whether a folder holds any part of a shard: others' folders are none of ours."""
+        return any((folder / name).exists() for name in _PARTS)
+
+    @property
+    def rows(self) -> npt.NDArray[Any]:
+        """All rows, read-only."""
+        if self._layout is None:
+            with _explained():
+                self._layout = self._read_layout()
+        try:
+            return self._open(str(self.folder / "rows.npy"), *self._layout)
+        except OSError as error:
+            raise BadInput(
+                f"{self.folder}: rows in use were removed, or cannot be read ({error}); ask again"
+            ) from error
+
+    def check(self, wanted: npt.NDArray[np.int64]) -> None:
+        """Compare rows with their checksums, those that were not before.
+
+        Raises
+        ------
+        DamagedShard
+            If one is not as it was written.
+        """
+        new = np.unique(wanted[~self._sound[wanted]])
+        if not len(new):
+            return
+        rows = self.rows
+        with _explained():
+            if self.sealed and self._sums is None:
+                held = (self.folder / "sums.npy").read_bytes()
+                _require(self._sums_of["sums.npy"] == zlib.crc32(held), "sums.npy")
+                self._sums = np.load(io.BytesIO(held), allow_pickle=False)
+        if self._sums is not None:
+            flat = _as_bytes(rows)
+            found = np.array([zlib.crc32(flat[row]) for row in new], dtype=np.uint32)
+            if wrong := int((found != self._sums[new]).sum()):
+                raise DamagedShard(f"{wrong} of {len(new)} rows are not as they were written")
+        self._sound[new] = True
+
+    def _read_layout(self) -> tuple[int, tuple[int, ...], str]:
+        """Where rows begin in their file, their shape and type."""
+        path = self.folder / "rows.npy"
+        if self.sealed:
+            offset, expected = self._sums_of["header"]
+            _require(_head_sum(path, offset) == expected, "rows.npy")
+        with path.open("rb") as stream:
+            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
+            shape, in_columns, dtype = read(stream)
+            offset = stream.tell()
+        _require(not in_columns and not dtype.hasobject and shape[:1] == (len(self.keys),), "rows.npy")
+        size = path.stat().st_size
+        _require(size == offset + int(np.prod(shape, dtype=object)) * dtype.itemsize, "rows.npy")
+        self._open = _read if size <= _SMALL else _mapped
+        return offset, shape, dtype.str
+
+
+@lru_cache(maxsize=_MOST_MAPS)
+def _mapped(path: str, offset: int, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    with open(path, "rb") as stream:
+        held = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # closed when the last array over it is gone
+    return np.frombuffer(held, dtype, int(np.prod(shape)), offset).reshape(shape)
+
+
+@lru_cache(maxsize=_MOST_SMALL)
+def _read(path: str, offset: int, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    held = Path(path).read_bytes()
+    return np.frombuffer(held, dtype, int(np.prod(shape)), offset).reshape(shape)
+
+
+def _as_bytes(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return rows.reshape(len(rows), int(np.prod(rows.shape[1:]))).view(np.uint8)
+
+
+def _head_sum(path: Path, length: int) -> int:
+    with path.open("rb") as stream:
+        return zlib.crc32(stream.read(length))
+
+
+def _json_sum(held: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(held, sort_keys=True).encode())
+
+
+def _require(right: bool, name: str) -> None:
+    if not right:
+        raise DamagedShard(f"{name} is not as it was written")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Whatever reading a damaged file brings about, in the words of this module."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that numpy can make something of
+            yield
+    except DamagedShard:
+        raise
+    except Exception as error:  # numpy's reader of headers raises what Python's own parser does
+        raise DamagedShard(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+
+
+def sync(folder: Path) -> None:
+    """Bring the files of a folder onto the disk: a name must not outlive what it names when the power goes."""
+    for path in [*folder.iterdir(), folder] if os.name != "nt" else []:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
