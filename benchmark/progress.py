@@ -30,15 +30,24 @@ class Progress:
         self.quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._live: Bars | None = None
+        self._warned: set[str] = set()
 
     def say(self, line: str) -> None:
         """Print one line, above the bars where there are any."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self._print(line)
+
+    def _print(self, line: str) -> None:
         if self._live is not None:
             self._live.console.print(line, markup=False, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)
+
+    def warn(self, line: str) -> None:
+        """Print one line that must be seen, quiet or not, and the same one only once."""
+        if line not in self._warned:
+            self._warned.add(line)
+            self._print(line)
 
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:

@@ -201,6 +201,9 @@ class Task:
         The publication that describes the data set, and the terms that it is under.
     notes : tuple of str
         What a user should know besides, a line each.
+    cautions : tuple of str
+        What is wrong or lacks with the data on this machine and does not stop a run, a line each; every command that
+        reads the data says it.
     n_clips : int
         Clips in one fold, all splits together; 0 where it is known only once they are read.
     clip_seconds : float
@@ -232,6 +235,7 @@ class Task:
     reference: str = ""
     license: str = ""
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     demo: str = ""
     synthesise: Callable[[Path, Callable[..., None]], None] | None = None
 

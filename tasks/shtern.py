@@ -21,6 +21,7 @@ from pathlib import Path
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.audio import SUFFIXES
 from mirbench.metrics import SINGLE_LABEL
+from mirbench.places import in_bytes
 from mirbench.tasks.retrain import retrain_split
 from mirbench.tasks.stand_in_music.stand_ins import Step, names_by_split, stand_in, write_scene
 from mirbench.types import Clip, Task
@@ -64,7 +65,7 @@ def _thirty_seconds(path: Path) -> tuple[float, float | None]:
     import soundfile
 
     try:
-        seconds = float(soundfile.info(path).duration)
+        seconds = float(soundfile.info(in_bytes(path)).duration)
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         return 0.0, None  # what is wrong with it is said when it is heard
     if seconds <= _ABOUT_30:

@@ -35,7 +35,7 @@ FLOORS = (
 """From the ground up. A module imports from its own part and from the floors below, never from a neighbour's."""
 
 DOORS = {
-    "mirbench.features": ("audio", "cache", "clip_list", "download", "pictures"),
+    "mirbench.features": ("audio", "cache", "clip_list", "download", "pictures", "walk"),
     "mirbench.runs": ("measure", "store"),
     "mirbench.trust": ("verify",),
 }

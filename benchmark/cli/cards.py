@@ -13,6 +13,7 @@ from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.method import Method
+from mirbench.places import written
 from mirbench.registry import Catalogue
 from mirbench.source import SourceCard
 from mirbench.types import Archive, Task
@@ -51,13 +52,14 @@ def _task(task: Task) -> str:
         ("classes", ", ".join(task.classes)),
         ("clips", f"{count}{length}, {task.n_folds} fold{'s' if task.n_folds > 1 else ''}"),
         ("metrics", f"{', '.join(task.metrics)}; the first selects"),
-        ("folder", task.folder if Path(task.folder).is_absolute() else f"<data root>/{task.folder}"),
+        ("folder", written(task.folder) if Path(task.folder).is_absolute() else f"<data root>/{task.folder}"),
         ("ships", ", ".join(f"{name} (--source shipped:{name})" for name in task.ships)),
         ("licence", task.license),
         ("reference", task.reference),
         *(("archive", _archive(a)) for a in task.archives),
         *(("mirror", url) for a in task.archives for url in a.mirrors),
         *(("note", note) for note in task.notes),
+        *(("beware", caution) for caution in task.cautions),
         ("demo", task.demo or "none"),
     ]
     return _aligned(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,12 @@ import typer
 
 from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of
 from mirbench.errors import BadInput
+from mirbench.places import written
 
 if TYPE_CHECKING:
-    pass
+    from mirbench.types import Task
+
+_FEW_CLASSES = 12  # whose counts are all said
 
 data_app = typer.Typer(help="Fetch and verify data sets.", no_args_is_help=True)
 cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help=True)
@@ -48,8 +52,19 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
     problems = check_data(card, folder, default_cache(), progress)
     if problems:
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
-    count = f"{card.n_clips} clips" if card.n_clips else "clips"
-    print(f"{task} in {folder}: {count}, all readable, layout and counts as on the card")
+    print(f"{written(task)} in {written(folder)}: {_holds(card)}")
+
+
+def _holds(card: Task) -> str:
+    """What was found to be right: of a user's own data there is no card but the one that was made of it."""
+    if card.standing != "own":
+        count = f"{card.n_clips} clips" if card.n_clips else "clips"
+        return f"{count}, all readable, layout and counts as on the card"
+    held = Counter(label for clip in card.read_clips(None, 0) for label in clip.present)
+    few = len(card.classes) <= _FEW_CLASSES
+    each = ", ".join(f"{name} {held[name]}" for name in card.classes) if few else f"{min(held.values())} or more each"
+    beware = f"; {len(card.cautions)} thing{'s' * (len(card.cautions) > 1)} to know, see above" if card.cautions else ""
+    return f"{card.n_clips} clips of {len(card.classes)} classes ({each}), all of them readable{beware}"
 
 
 @data_app.command("stats")
@@ -72,7 +87,7 @@ def data_stats(
     found = describe(card, folds, facts_of(card, folds, default_cache(), progress))
     print(as_text(found))
     if found["minutes"] is None:
-        where = f"in {folder}" if folder else "on this machine"
+        where = f"in {written(folder)}" if folder else "on this machine"
         print(f"\nNo audio of it is {where}: clips are counted, nothing is heard.")
     if json_file:
         json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

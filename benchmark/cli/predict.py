@@ -14,6 +14,7 @@ import typer
 
 from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
+from mirbench.places import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ def _csv(found: Predictions, top: int) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["file", *found.classes])
     for file, row in zip(found.files, found.probabilities, strict=True):
-        writer.writerow([file, *map(str, row)])
+        writer.writerow([written(file), *map(str, row)])
     return stream.getvalue()
 
 
@@ -81,7 +82,7 @@ def _json(found: Predictions, top: int) -> str:
     """A list of {file, probabilities, top}."""
     rows = [
         {
-            "file": str(file),
+            "file": written(file),
             "probabilities": {name: float(str(value)) for name, value in zip(found.classes, row, strict=True)},
             "top": [found.classes[k] for k in _best(row, top)],
         }
@@ -119,4 +120,4 @@ def _best(row: Sequence[float], count: int) -> list[int]:
 def _short(files: Sequence[Path]) -> list[str]:
     """Names without the folder that all are in."""
     folder = os.path.commonpath([file.parent for file in files])
-    return [os.path.relpath(file, folder or ".") for file in files]
+    return [written(os.path.relpath(file, folder or ".")) for file in files]

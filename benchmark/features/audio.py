@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mirbench.errors import BadAudio
+from mirbench.places import in_bytes, written
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
@@ -214,7 +215,7 @@ def memo_key(excerpt: Excerpt) -> str:
         status = excerpt.path.stat()
     except OSError:
         return ""
-    where = excerpt.path.resolve()
+    where = written(excerpt.path.resolve())
     return f"{where}|{status.st_size}|{status.st_mtime_ns}|{excerpt.start:.6f}|{excerpt.duration}"
 
 
@@ -267,7 +268,7 @@ def _decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(excerpt.path) as file:
+        with soundfile.SoundFile(in_bytes(excerpt.path)) as file:
             rate = int(file.samplerate)
             fault = _shape_fault(file)
             first = min(round(excerpt.start * rate), file.frames)

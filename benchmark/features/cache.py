@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.places import written
+
 __all__ = ["RowStore", "Rows", "file_sha256", "replace_folder"]
 
 _KEY_DTYPE = "S32"
@@ -124,7 +126,7 @@ class RowStore:
 def file_sha256(path: Path, memo: Path) -> str:
     """Hash of a file, remembered by path, size and modification time in the SQLite file `memo`."""
     status = path.stat()
-    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    key = f"{written(path.resolve())}|{status.st_size}|{status.st_mtime_ns}"
     memo.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(memo, timeout=60)
     try:

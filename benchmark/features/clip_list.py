@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput
-from mirbench.places import user_path
+from mirbench.places import user_path, written, written_path
 from mirbench.types import Clip
 
 __all__ = ["COLUMNS", "in_fold", "read_clip_list", "write_clip_list"]
@@ -111,7 +111,7 @@ def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[
 
 
 def _relative(path: Path | None, base: Path | None) -> str:
-    return path.relative_to(base).as_posix() if path and base and path.is_relative_to(base) else ""
+    return written(path.relative_to(base).as_posix()) if path and base and path.is_relative_to(base) else ""
 
 
 def _check_stretches(path: Path, clips: Sequence[Clip]) -> None:
@@ -148,7 +148,7 @@ def _clip(path: Path, base: Path, row: dict[str, str], line: int) -> Clip:
     labels = _names(row["label"])
     return Clip(
         id=clip_id,
-        path=base / user_path(file) if file else None,
+        path=written_path(base / user_path(file)) if file else None,
         split=split,
         labels=labels,
         unknown=tuple(name for name in _names(row.get("unknown", "")) if name not in labels),

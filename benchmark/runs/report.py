@@ -9,6 +9,7 @@ from statistics import mean, stdev
 
 from mirbench.features.deformation import Robustness
 from mirbench.metrics import METRICS
+from mirbench.places import written
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
 
@@ -27,8 +28,8 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
     if first.contaminated:
         print(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
-    where = "" if runs == Path("runs") else f" --runs {runs}"
-    print(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
+    where = "" if runs == Path("runs") else f" --runs {written(runs)}"
+    print(f"Records: {written(outcomes[0].folder.parent.parent)}. All results as a table: mirbench leaderboard{where}")
     if demo:
         print("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
     sys.stdout.flush()

@@ -17,6 +17,7 @@ import numpy as np
 
 from mirbench.errors import BadAudio
 from mirbench.features import audio, pictures
+from mirbench.places import in_bytes
 from mirbench.progress import Progress
 from mirbench.tasks.audit import fingerprint
 from mirbench.types import Excerpt, FloatArray
@@ -104,7 +105,7 @@ def _hear(place: Excerpt) -> Heard | str:
     if not place.path.is_file():
         return f"{place.path}: no such file"
     try:
-        rate = int(soundfile.info(place.path).samplerate)
+        rate = int(soundfile.info(in_bytes(place.path)).samplerate)
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         rate = fingerprint.RATE  # reading it says what is wrong
     try:
