@@ -52,17 +52,18 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
     problems = check_data(card, folder, default_cache(), progress)
     if problems:
         raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
-    print(f"{written(task)} in {written(folder)}: {_holds(card)}")
+    print(f"{written(task)} in {written(folder)}: {_holds(card, folder)}")
 
 
-def _holds(card: Task) -> str:
+def _holds(card: Task, folder: Path) -> str:
     """What was found to be right: of a user's own data there is no card but the one that was made of it."""
     if card.standing != "own":
         count = f"{card.n_clips} clips" if card.n_clips else "clips"
         return f"{count}, all readable, layout and counts as on the card"
-    held = Counter(label for clip in card.read_clips(None, 0) for label in clip.present)
-    few = len(card.classes) <= _FEW_CLASSES
-    each = ", ".join(f"{name} {held[name]}" for name in card.classes) if few else f"{min(held.values())} or more each"
+    held = Counter(label for clip in card.read_clips(folder, 0) for label in clip.present)
+    each = ", ".join(f"{written(name)} {held[name]}" for name in card.classes)
+    if len(card.classes) > _FEW_CLASSES:
+        each = f"{min(held[name] for name in card.classes)} or more of each"
     beware = f"; {len(card.cautions)} thing{'s' * (len(card.cautions) > 1)} to know, see above" if card.cautions else ""
     return f"{card.n_clips} clips of {len(card.classes)} classes ({each}), all of them readable{beware}"
 

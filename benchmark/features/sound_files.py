@@ -1,4 +1,4 @@
-"""What a file is, by its name and its first bytes: sound that can be decoded, sound that cannot, or none.
+"""What a file is, by its name and its first bytes: sound that can be decoded, sound that cannot, or something else.
 
 A name decides where it can; a file whose name says nothing is looked into. Nothing is decoded here.
 """
@@ -14,8 +14,8 @@ from mirbench.features.audio import SUFFIXES
 
 __all__ = ["Kind", "is_called_sound", "is_document", "is_pointer", "kind_of", "suffix_of"]
 
-Kind = Literal["sound", "misnamed", "undecoded", "none"]
-"""Decoded here; decoded if it were called as sound is; sound that is not decoded here; no sound as far as one sees."""
+Kind = Literal["sound", "misnamed", "undecoded", "document", "unknown"]
+"""Decoded here; decoded too, but not called as sound is; sound that is not decoded here; a text, table or picture."""
 
 _ALSO_DECODED = (".wave", ".bwf", ".rf64", ".sph", ".mp1", ".mp2", ".mpa", ".mpga")
 
@@ -39,6 +39,7 @@ _UNDECODED_STARTS = (
 )  # fmt: skip
 
 _POINTERS = (b"version https://git-lfs.", b"/annex/objects/", b".git/annex/objects/")
+_HEAD_BYTES = 512
 _POINTER_BYTES = 1024  # git-LFS promises fewer
 
 
@@ -77,12 +78,14 @@ def kind_of(path: Path) -> Kind:
     if suffix in _UNDECODED:
         return "undecoded"
     if suffix in _DOCUMENTS:
-        return "none"
+        return "document"
     with path.open("rb") as stream:
-        head = stream.read(16)
+        head = stream.read(_HEAD_BYTES)
     if _is_decoded(head):
         return "misnamed" if suffix else "sound"  # song.wav.bak is a copy, most likely
-    return "undecoded" if _is_undecoded(head) else "none"
+    if _is_undecoded(head):
+        return "undecoded"
+    return "document" if _is_text(head) else "unknown"
 
 
 def _is_decoded(head: bytes) -> bool:
@@ -95,6 +98,13 @@ def _is_decoded(head: bytes) -> bool:
 def _is_undecoded(head: bytes) -> bool:
     adts = head[:2] in (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")
     return adts or head[4:8] == b"ftyp" or head.startswith(_UNDECODED_STARTS)
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        return True
+    text = head.decode("utf-8", "replace").removesuffix("\ufffd")  # what may be a letter cut in two
+    return bool(text) and "\ufffd" not in text and all(letter.isprintable() or letter.isspace() for letter in text)
 
 
 def is_pointer(path: Path, n_bytes: int) -> bool:

@@ -186,7 +186,7 @@ def _entries(found: Found, folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             every = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        found.closed.append((folder, error.strerror or type(error).__name__))
+        found.closed.append((folder, _why(error)))
         return []
     found.folders.append(folder)
     found.absent += [folder / e.name for e in every if e.name.startswith(".") and e.name.endswith(".icloud")]
@@ -198,7 +198,7 @@ def _followed(found: Found, medium: str, link: Path, real: str) -> tuple[Path, s
     try:
         is_folder = stat.S_ISDIR(link.stat().st_mode)
     except PermissionError as error:
-        found.closed.append((link, error.strerror))
+        found.closed.append((link, _why(error)))
         return link, ""
     except OSError:  # it leads nowhere, or to itself
         found.absent += [link] if _may_be_missed(link.name, medium) else []
@@ -208,6 +208,10 @@ def _followed(found: Found, medium: str, link: Path, real: str) -> tuple[Path, s
         return link, "" if os.path.commonpath([target, real]) == target else target
     _sort_in(found, medium, link, target)
     return link, ""
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def _may_be_missed(name: str, medium: str) -> bool:
@@ -225,7 +229,7 @@ def _sort_in(found: Found, medium: str, path: Path, real: str) -> None:
     try:
         kind = _kind(path, medium)
     except OSError as error:
-        found.closed.append((path, error.strerror or type(error).__name__))
+        found.closed.append((path, _why(error)))
         return
     if kind == "taken":
         found.places[real] = path
@@ -246,6 +250,4 @@ def _kind(path: Path, medium: str) -> str:
     kind = kind_of(path)
     if kind in ("sound", "undecoded") and is_pointer(path, status.st_size):
         return "absent"
-    if kind == "none":
-        return "passed by" if is_document(path.name) else "unknown"
-    return "taken" if kind == "sound" else kind
+    return {"sound": "taken", "document": "passed by"}.get(kind, kind)

@@ -127,10 +127,15 @@ def test_what_is_no_sound_is_passed_by_without_a_word(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["words".encode("utf-16"), b"\xff\xd8\xff\xe0 JPEG", b"RIFF\0\0\0\0WEBPVP8 ", b"", b"\xff"]
-)
-def test_content_that_only_begins_as_sound_does_is_none(tmp_path: Path, text: bytes) -> None:
-    assert kind_of(plant(tmp_path, "a", content=text) / "a") == "none"
+    ("head", "kind"),
+    [
+        ("words".encode("utf-16"), "document"), (b"words\r\n\t1", "document"), ("é".encode() * 256, "document"),
+        (b"x" + "é".encode() * 300, "document"), (b"\xff\xd8\xff\xe0 JPEG", "unknown"), (b"\0\1\2", "unknown"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "unknown"), (b"", "unknown"), (b"\xff", "unknown"), (b"caf\xe9 \x01", "unknown"),
+    ],
+)  # fmt: skip
+def test_content_that_is_no_sound_is_a_text_or_unknown(tmp_path: Path, head: bytes, kind: str) -> None:
+    assert kind_of(plant(tmp_path, "a", content=head) / "a") == kind
 
 
 # Links

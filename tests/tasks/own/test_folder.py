@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import os
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 from mirbench.errors import BadInput, MissingData
+from mirbench.features.clip_list import write_clip_list
 from mirbench.features.datasets import dataset_folder, read_task
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
@@ -135,12 +137,14 @@ def test_folder_all_of_whose_files_cannot_be_decoded_says_so(tmp_path: Path) -> 
     assert "low/a.m4a, mid/a.m4a; convert it (`ffmpeg" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("names", [[], ["notes/readme.txt", "notes/cover.jpg"]])
+@pytest.mark.parametrize("names", [[], ["notes/readme.txt", "notes/cover.jpg"], ["notes/LICENCE"]])
 def test_folder_says_which_sub_folders_are_no_classes(
     tmp_path: Path, names: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     plant(tmp_path, [*SONGS, *names])
     (tmp_path / "notes").mkdir(exist_ok=True)
+    for name in names:
+        (tmp_path / name).write_text("words of whoever recorded it\n")
     task = folder(tmp_path)
     assert task.classes == ("high", "low", "mid")
     assert "no class: notes" in heard(capsys, task)
@@ -365,6 +369,35 @@ def test_run_on_names_that_are_no_utf8_is_written_and_read_back(tmp_path: Path, 
     assert (code, err, len(out.splitlines())) == (0, "", 25)
     assert r"/m\xfcsik/low/caf\xe9.wav," in out
     assert typed("predict", "probe-linear+nano", str(root), "--output", "table.txt", "--quiet").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
+def test_folder_of_any_names_is_taken_whole_and_read_back(tmp_path: Path, seed: int) -> None:
+    """Bytes at random, as Linux takes them; a space at an end is what lists leave out."""
+    rng = random.Random(seed)
+
+    def name(longest: int) -> bytes:
+        letters = rng.choice([range(1, 256), b"a\xe9\xff\n\\x7\x1b;,\"' ", "aé\u0301日\u2028\U0001f3b8\x85".encode()])
+        text = (
+            bytes(rng.choice(letters) for _ in range(rng.randint(1, longest)))
+            .translate(bytes.maketrans(b"/;", b"__"))
+            .strip()
+        )
+        return text.lstrip(b".") or b"x"
+
+    for k in range(3):
+        kind = tmp_path / "songs" / os.fsdecode(name(12) + b"%d" % k)
+        for n in range(8):
+            path = kind / os.fsdecode(name(40) + b"%d.wav" % n)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    n_files = sum(len(names) for _, _, names in os.walk(tmp_path / "songs"))
+    task = folder(tmp_path / "songs")
+    assert task.n_clips == n_files
+    write_clip_list(tmp_path / "list.csv", [task.read_clips(None, 0)], tmp_path / "songs")
+    again = Catalogue(data=tmp_path / "songs").task(f"csv:{tmp_path / 'list.csv'}")
+    assert {clip.path for clip in clips_of(again).values()} == {clip.path for clip in clips_of(task).values()}
 
 
 # As typed
