@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from pathlib import Path
 
 from mirbench.errors import BadInput
 
-__all__ = ["default_cache", "default_data_root", "no_folder", "user_path", "weights_folder"]
+__all__ = [
+    "default_cache", "default_data_root", "in_bytes", "no_folder", "path_of_text", "path_text", "user_path",
+    "weights_folder",
+]  # fmt: skip
 
 
 def user_path(text: str) -> Path:
@@ -27,6 +32,42 @@ def user_path(text: str) -> Path:
 def no_folder(path: Path) -> str:
     """Why a path that is no folder cannot be used as one."""
     return "a file; the folder that holds it is needed" if os.path.isfile(path) else "no such folder"
+
+
+def path_text(path: str | Path) -> str:
+    r"""A path as text that every file, terminal and table takes: bytes that are no UTF-8, and line ends, as ``\xe9``.
+
+    >>> path_text("caf\udce9/a\nb.wav") == r"caf\xe9/a\x0ab.wav"
+    True
+    """
+    text = str(path)
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(letter: str) -> str:
+    if unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp"):
+        return letter
+    code = ord(letter)
+    is_byte = 0xDC80 <= code <= 0xDCFF  # how Python holds a byte of a name that it cannot read
+    return f"\\x{code & 0xFF:02x}" if is_byte or code < 0x80 else f"\\u{code:04x}"
+
+
+def in_bytes(path: Path) -> Path | bytes:
+    """A path for soundfile, which takes a name that is no UTF-8 as bytes, and those of Windows as text alone."""
+    return os.fsencode(path) if os.name == "posix" else path
+
+
+def path_of_text(path: Path) -> Path:
+    """The path that `path_text` tells: that very one where it is there, else the one with its bytes put back."""
+    if "\\" not in str(path) or os.path.lexists(path):
+        return path
+    put_back = Path(re.sub(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})", _letter, str(path)))
+    return put_back if os.path.lexists(put_back) else path
+
+
+def _letter(found: re.Match[str]) -> str:
+    byte, letter = found.groups()
+    return os.fsdecode(bytes([int(byte, 16)])) if byte else chr(int(letter, 16))
 
 
 def default_data_root() -> Path:

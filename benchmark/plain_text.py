@@ -20,7 +20,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TextIO
 
 __all__ = [
-    "csv_cell", "csv_text", "finish", "json_text", "one_message", "prepare", "printable", "say", "table", "written"
+    "csv_cell", "csv_text", "finish", "json_text", "one_message", "prepare", "printable", "printable_lines", "say",
+    "table",
 ]  # fmt: skip
 
 _WIDTH = 120  # of tables that go to no terminal
@@ -50,7 +51,7 @@ def printable(text: object, most: int | None = None) -> str:
     return line if most is None or len(line) <= most else f"{line[:most]} …"
 
 
-def written(text: str) -> str:
+def printable_lines(text: str) -> str:
     """The same for a text of several lines: line ends and tabulators stay."""
     if text.isprintable():
         return text
@@ -87,13 +88,13 @@ def say(text: object = "", *, error: bool = False, end: str = "\n") -> None:
     Parameters
     ----------
     text : object
-        Lines; see `written`.
+        Lines; see `printable_lines`.
     """
     stream = sys.stderr if error else sys.stdout
     if stream is None:  # it was closed before the program began
         return
     try:
-        stream.write(written(str(text)) + end)
+        stream.write(printable_lines(str(text)) + end)
         stream.flush()
     except OSError as fault:
         _give_up(stream, fault)
@@ -192,7 +193,7 @@ def csv_cell(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    shown = written(value)  # a cell may have several lines
+    shown = printable_lines(value)  # a cell may have several lines
     return f"'{shown}" if value.lstrip()[:1] in tuple("=+-@＝＋－＠") and not _is_number(value) else shown
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mirbench.plain_text import printable, say, written
+from mirbench.plain_text import printable, printable_lines, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -32,17 +32,26 @@ class Progress:
         self.quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._live: Bars | None = None
+        self._warned: set[str] = set()
 
     def say(self, line: str) -> None:
         """Print one line, above the bars where there are any."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self._print(line)
+
+    def _print(self, line: str) -> None:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(written(line)))  # a Text holds neither markup nor emoji codes
+            self._live.console.print(Text(printable_lines(line)))  # a Text holds neither markup nor emoji codes
         else:
             say(line, error=True)
+
+    def warn(self, line: str) -> None:
+        """Print one line that must be seen, quiet or not, and the same one only once."""
+        if line not in self._warned:
+            self._warned.add(line)
+            self._print(line)
 
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:

@@ -201,8 +201,9 @@ class Task:
         The publication that describes the data set, and the terms that it is under.
     notes : tuple of str
         What a user should know besides, a line each.
-    warnings : tuple of str
-        What may be wrong with it, a line each, said whenever it is run, checked or audited.
+    cautions : tuple of str
+        What may be wrong with its data on this machine and does not stop a run, a line each; every command that reads
+        them says it.
     n_clips : int
         Clips in one fold, all splits together; 0 where it is known only once they are read.
     clip_seconds : float
@@ -234,7 +235,7 @@ class Task:
     reference: str = ""
     license: str = ""
     notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     demo: str = ""
     synthesise: Callable[[Path, Callable[..., None]], None] | None = None
 

@@ -19,8 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.audio import SUFFIXES
+from mirbench.features.walk import require_whole, walk
 from mirbench.metrics import SINGLE_LABEL
+from mirbench.places import in_bytes, path_text
+from mirbench.progress import Progress
 from mirbench.tasks.retrain import retrain_split
 from mirbench.tasks.stand_in_music.stand_ins import Step, names_by_split, stand_in, write_scene
 from mirbench.types import Clip, Task
@@ -64,7 +66,7 @@ def _thirty_seconds(path: Path) -> tuple[float, float | None]:
     import soundfile
 
     try:
-        seconds = float(soundfile.info(path).duration)
+        seconds = float(soundfile.info(in_bytes(path)).duration)
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         return 0.0, None  # what is wrong with it is said when it is heard
     if seconds <= _ABOUT_30:
@@ -91,13 +93,14 @@ def _reader(name: str, classes: tuple[str, ...], stretch: Stretch) -> Callable[[
 def _labelled(name: str, folder: Path, stretch: Stretch) -> list[Clip]:
     """Clips of one class, by their ids: the path inside the folder of classes, without its suffix."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
+    below = walk(folder)
+    require_whole(below, f"{name}, {folder.name}")
+    for line in below.left_out():
+        Progress().warn(f"{name}, {folder.name}: {line}")
+    for path in below.files:
         inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
-            continue
         # some systems write é as two characters
-        clip_id = unicodedata.normalize("NFC", f"{folder.name}/{inside.with_suffix('').as_posix()}")
+        clip_id = unicodedata.normalize("NFC", path_text(f"{folder.name}/{inside.with_suffix('').as_posix()}"))
         if clip_id in found:
             raise BadInput(
                 f"{name}: {found[clip_id]} and {path} differ in their suffixes alone; clips are named and split "

@@ -35,7 +35,7 @@ FLOORS = (
 """From the ground up. A module imports from its own part and from the floors below, never from a neighbour's."""
 
 DOORS = {
-    "mirbench.features": ("audio", "claims", "clip_list", "download", "memo", "pictures", "temporary"),
+    "mirbench.features": ("audio", "claims", "clip_list", "download", "memo", "pictures", "temporary", "walk"),
     "mirbench.runs": ("measure", "store"),
     "mirbench.trust": ("verify",),
 }

@@ -59,6 +59,7 @@ def _task(task: Task) -> str:
         *(("archive", _archive(a)) for a in task.archives),
         *(("mirror", url) for a in task.archives for url in a.mirrors),
         *(("note", note) for note in task.notes),
+        *(("beware", caution) for caution in task.cautions),
         ("demo", task.demo or "none"),
     ]
     return _aligned(lines)

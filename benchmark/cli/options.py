@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from mirbench.errors import BadInput
-from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
-    from mirbench.types import Task
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -136,12 +134,6 @@ def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | 
     from mirbench.registry import Catalogue, load_plugin
 
     return Catalogue([load_plugin(path) for path in plugins], data, weights)
-
-
-def warn(task: Task) -> None:
-    """Say on standard error what may be wrong with a task."""
-    for line in task.warnings:
-        say(f"Beware: {task.name}: {line}", error=True)
 
 
 def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ import typer
 from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
-from mirbench.places import no_folder
+from mirbench.places import no_folder, path_text
 from mirbench.plain_text import csv_text, json_text, one_message, say, table
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def predict(
 def _csv(found: Predictions, top: int) -> str:
     """A row a file, a column a class."""
     rows = zip(found.files, found.probabilities, strict=True)
-    return csv_text([["file", *found.classes], *([str(file), *map(str, row)] for file, row in rows)])
+    return csv_text([["file", *found.classes], *([path_text(file), *map(str, row)] for file, row in rows)])
 
 
 def _json(found: Predictions, top: int) -> str:
     """A list of {file, probabilities, top}."""
     rows = [
         {
-            "file": str(file),
+            "file": path_text(file),
             "probabilities": {name: float(str(value)) for name, value in zip(found.classes, row, strict=True)},
             "top": [found.classes[k] for k in _best(row, top)],
         }
@@ -101,4 +101,4 @@ def _best(row: Sequence[float], count: int) -> list[int]:
 def _short(files: Sequence[Path]) -> list[str]:
     """Names without the folder that all are in."""
     folder = os.path.commonpath([file.parent for file in files])
-    return [os.path.relpath(file, folder or ".") for file in files]
+    return [path_text(os.path.relpath(file, folder or ".")) for file in files]

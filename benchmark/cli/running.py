@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.left_out import end
-from mirbench.cli.options import Recording, RunsFolder, one_of, taking, warn
+from mirbench.cli.options import Recording, RunsFolder, one_of, taking
 from mirbench.errors import BadInput, MissingData
 from mirbench.places import no_folder
 from mirbench.plain_text import say
@@ -72,7 +72,6 @@ def run(
         raise BadInput(f"--source-set {source_settings[0]}: {method} uses no source")
     if banner:
         say(banner)
-    warn(catalogue.task(request.task))
     try:
         outcomes = do(request, catalogue, how.progress(), deformations)
     except MissingData as error:
@@ -140,8 +139,6 @@ def sweep(
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
     else:
-        for name in dict.fromkeys(entry.request.task for entry in asked.entries if not entry.unable):
-            warn(catalogue.task(name))
         done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
         if not sweeps.report(asked, done):
             raise typer.Exit(1)

@@ -24,6 +24,7 @@ from mirbench.errors import BadInput
 from mirbench.features.list_rows import Row, is_plain, read_rows, shown
 from mirbench.features.listed_files import check_name, find_file, listed_path, nearest
 from mirbench.features.temporary import written_whole
+from mirbench.places import path_text
 from mirbench.types import Clip
 
 __all__ = ["COLUMNS", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
@@ -127,7 +128,7 @@ def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:
 
 
 def _relative(path: Path | None, base: Path | None) -> str:
-    text = path.relative_to(base).as_posix() if path and base and path.is_relative_to(base) else ""
+    text = path_text(path.relative_to(base).as_posix()) if path and base and path.is_relative_to(base) else ""
     return f"./{text}" if text.startswith("~") else text
 
 

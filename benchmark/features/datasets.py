@@ -20,7 +20,7 @@ __all__ = ["dataset_folder", "facts_of", "on_disk", "read_labels", "read_task"]
 
 
 def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progress) -> Path:
-    """Folder of a task's data set.
+    """Folder of a task's data set; what the task cautions against is said.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
     MissingData
         If the root does not exist.
     """
+    for line in task.cautions:
+        progress.warn(f"Beware: {task.name}: {line}")
     if task.synthesise is not None:
         return _synthesised(task, cache, progress)
     if Path(task.folder).is_absolute():

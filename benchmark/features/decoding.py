@@ -6,6 +6,7 @@ A length in a header is a hint: it never decides how much memory is taken, nor w
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -17,6 +18,7 @@ from mirbench.errors import BadAudio
 from mirbench.features.containers.layout import FileBytes, Part
 from mirbench.features.containers.mp3 import after_id3
 from mirbench.features.containers.sniff import layout_of
+from mirbench.places import in_bytes
 from mirbench.types import Excerpt, FloatArray
 
 __all__ = ["decode", "hear", "mono"]
@@ -148,7 +150,7 @@ def _blocks(file: Any, first: int, last: int | None) -> Iterator[FloatArray]:
             break
         heard += len(block)
         yield block
-    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(Path(file.name))):
+    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(Path(os.fsdecode(file.name)))):
         raise _Damaged("cut short")
     if "synchronisation error" in file.extra_info:  # of ADPCM
         raise _Damaged("damaged in the middle: its blocks are out of step")
@@ -206,7 +208,8 @@ def _opened(path: Path, part: Part | None) -> Iterator[Any]:
     """
     import soundfile
 
-    with nullcontext(path) if part is None else _PartFile(path, part) as source, soundfile.SoundFile(source) as file:
+    held: Any = nullcontext(in_bytes(path)) if part is None else _PartFile(path, part)
+    with held as source, soundfile.SoundFile(source) as file:
         if file.format == "RAW":  # a guess for an .au without a header
             raise _Damaged("no header")
         yield file

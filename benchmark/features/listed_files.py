@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mirbench.errors import BadInput
-from mirbench.places import user_path
+from mirbench.places import path_of_text, user_path
 
 __all__ = ["check_name", "find_file", "listed_path", "nearest"]
 
@@ -29,7 +29,7 @@ def find_file(text: str, bases: Sequence[Path]) -> Path | None:
     """
     given = listed_path(text)
     for base in bases:
-        if os.path.exists(there := base / given):
+        if os.path.exists(there := path_of_text(base / given)):
             return there
     if text.isascii():
         return None

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from mirbench.errors import BadAudio, BadInput, MirbenchError
 from mirbench.features import audio, pictures
-from mirbench.places import user_path
+from mirbench.features.walk import walk
+from mirbench.places import path_text, user_path
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue, Plugin
@@ -44,7 +45,8 @@ def hear(
 ) -> Heard:
     """Find and survey the files, which are heard at the levels of the run's task."""
     medium = _medium(record.spec.task, catalogue)
-    found = _listed(files, pictures.SUFFIXES if medium == "picture" else audio.SUFFIXES)
+    found, absent = _listed(files, medium, progress)
+    require_some(found, absent)
     clips = [Clip(str(n), path, "test", ()) for n, path in enumerate(found)]
     task = Task(
         "files", "1", "files of one's own", record.kind, tuple(record.classes), ("accuracy",),  # type: ignore[arg-type]
@@ -53,7 +55,8 @@ def hear(
     levels = [word for word in record.spec.task.rpartition("/")[2].split("+")[1:] if word in _LEVELS]
     task = replace(Catalogue([as_plugin(task)]).task("+".join(["files", *levels])), name="files", version="1")
     at_levels = task.read_clips(None, 0)
-    facts, faults = _survey(excerpts(Split(task, tuple(at_levels))), medium, cache, progress, workers)
+    facts, broken = _survey(excerpts(Split(task, tuple(at_levels))), medium, cache, progress, workers)
+    faults = (*absent, *broken)
     kept = tuple(clip for clip in at_levels if set(excerpts(Split(task, (clip,)))) & facts.keys())
     require_some(kept, faults)
     return Heard(task, kept, facts, faults)
@@ -81,20 +84,25 @@ def _medium(task: str, catalogue: Catalogue) -> Literal["audio", "picture"]:
         return "audio"
 
 
-def _listed(names: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
-    """Files, and those of folders that are called as they should; each once, none that is hidden."""
+def _listed(names: Sequence[str], medium: str, progress: Progress) -> tuple[list[Path], list[str]]:
+    """Files, and those of folders, each once; a line for each that is not here. What folders lose else is said."""
     found: dict[Path, None] = {}
+    absent: list[str] = []
     for name in names:
         given = user_path(name)
         if not given.is_dir():
             found[given] = None
             continue
-        inside = sorted(path for path in given.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-        shown = [path for path in inside if not any(part[0] == "." for part in path.relative_to(given).parts)]
-        if not shown:
-            raise BadInput(f"{given}: holds no file that ends in {', '.join(suffixes)}")
-        found |= dict.fromkeys(shown)
-    return list(found)
+        inside = walk(given, medium)
+        suffixes = pictures.SUFFIXES if medium == "picture" else audio.SUFFIXES
+        if not inside.files and not inside.faults():
+            lost = "".join(f"; {line}" for line in inside.left_out())
+            raise BadInput(f"{path_text(given)}: holds no file that ends in {', '.join(suffixes)}{lost}")
+        for line in inside.left_out():
+            progress.warn(f"{path_text(given)}: {line}")
+        absent += inside.faults()
+        found |= dict.fromkeys(inside.files)
+    return list(found), absent
 
 
 def _survey(

@@ -44,7 +44,7 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         # where some lie beside the list and some in `data`, the list beside the records must name both
         root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
     task = own_task(f"csv:{path.stem}", f"the list {path.name}", root, clips, folds)
-    return replace(task, warnings=(*task.warnings, *_elsewhere(clips, bases)))
+    return replace(task, cautions=(*task.cautions, *_elsewhere(clips, bases)))
 
 
 def _absent(clips: Sequence[Clip]) -> list[Clip]:

@@ -1,71 +1,165 @@
-"""``folder:PATH``: a folder with one sub-folder a class."""
+"""``folder:PATH``: a folder with one sub-folder a class.
+
+Nothing is left out without a word: what cannot be read is refused by name, and so is a class that would vanish; what
+holds sound and cannot be decoded is counted in a caution of the task.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.audio import SUFFIXES
+from mirbench.features.walk import Found, few, require_whole, walk
+from mirbench.places import path_text
 from mirbench.tasks.own.own_task import named_path, own_task
+from mirbench.tasks.own.split_folders import are_numbered, folds_of, splits_of
 from mirbench.types import Clip, Task
 
 __all__ = ["folder_task"]
 
-_SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+_GROUPS = "?inside=groups"
 
 
 def folder_task(argument: str, data: Path | None = None) -> Task:
     """A task of a folder whose sub-folders are classes; a folder inside a class is a group (an artist, an album).
 
-    With the sub-folders train and test (and valid), the classes are inside those.
+    With the sub-folders train and test (and valid), or fold1, fold2 …, the classes are inside those.
 
     Parameters
     ----------
     argument : str
-        The folder.
+        The folder; with ``?inside=groups`` behind it, the same folders inside every class are groups.
     data : Path or None
         Not used: the folder says where it is.
 
     Raises
     ------
     MissingData
-        If there is no such folder.
+        If there is no such folder, or files in it are links to nothing.
     BadInput
-        If it holds no two classes with audio, or a class is too small to be split.
+        If it holds no two classes with audio, a class is too small to be split, something cannot be read, or it cannot
+        be told which of its sub-folders are the classes.
     """
+    name = f"folder:{path_text(argument)}"
     root = named_path(argument, "folder")
+    groups = not root.exists() and argument.endswith(_GROUPS)
+    root = named_path(argument.removesuffix(_GROUPS), "folder") if groups else root
     if not root.is_dir():
-        raise MissingData(f"folder:{argument}: no such folder; one with a sub-folder of audio a class is needed")
-    parts = _sub_folders(root)
-    given = [_SPLIT_NAMES.get(path.name.lower(), "") for path in parts]
-    if not any(given):
-        clips = _labelled(root, root, "")
-    elif all(given) and {"train", "test"} <= set(given) and len(set(given)) == len(given):
-        clips = [clip for part, split in zip(parts, given, strict=True) for clip in _labelled(root, part, split)]
-    else:
+        raise MissingData(f"{name}: no such folder; one with a sub-folder of audio a class is needed")
+    found = walk(root)
+    require_whole(found, name)
+    lost = _empty_folders(name, found, 1)
+    _refuse_shared(name, found, 1)
+    if not any(len(found.inside(path)) > 1 for path in found.files):
         raise BadInput(
-            f"folder:{argument}: its sub-folders are {', '.join(path.name for path in parts)}; either all of them are "
-            "classes, or they are train, test and perhaps valid, with the classes inside"
+            f"{name}: no audio ({', '.join(SUFFIXES)}) in its sub-folders; one sub-folder a class is needed"
+            + "".join(f"; {line}" for line in found.left_out())
         )
-    if strange := next((clip.labels[0] for clip in clips if ";" in clip.labels[0]), ""):
-        raise BadInput(f"folder:{argument}: the class '{strange}' has a semicolon in its name; rename that folder")
-    if not clips:
+    inside = _inside(found)
+    folds = folds_of(name, inside)
+    splits = {} if folds else splits_of(name, inside)
+    depth = 2 if folds or splits else 1
+    if depth == 2:
+        lost += _empty_folders(name, found, 2)
+        _refuse_shared(name, found, 2)
+    same = [] if depth == 2 or groups else _same_folders(name, found, inside)
+    clips = list(_clips(found, depth, splits))
+    _check_classes(name, found, clips)
+    task = own_task(
+        f"folder:{path_text(root.name)}", f"the folder {path_text(root.name)}", root, clips,
+        {clip.id: folds[found.inside(clip.path)[0]] for clip in clips if clip.path} if folds else {},
+    )  # fmt: skip
+    return replace(task, cautions=(*task.cautions, *same, *_cautions(found, depth, lost)))
+
+
+def _inside(found: Found) -> dict[str, set[str]]:
+    """The sub-folders that hold audio, each with those of its own that do."""
+    inside: dict[str, set[str]] = defaultdict(set)
+    for path in found.files:
+        top, *names = found.inside(path)
+        if names:
+            inside[top].update(names[:1] if len(names) > 1 else ())
+    return dict(sorted(inside.items()))
+
+
+def _clips(found: Found, depth: int, splits: Mapping[str, str]) -> Iterator[Clip]:
+    for path in found.files:
+        names = found.inside(path)
+        if len(names) > depth:
+            group = path_text(names[depth]) if len(names) > depth + 1 else ""
+            label = path_text(names[depth - 1])
+            yield Clip(path_text("/".join(names)), path, splits.get(names[0], ""), (label,), group=group)
+
+
+def _empty_folders(name: str, found: Found, depth: int) -> list[Path]:
+    """Folders of classes, so many levels down, without audio; refused where something in them may have been meant."""
+    held = {found.inside(path)[:depth] for path in found.files}
+    held |= {found.inside(again.path)[:depth] for again in found.again}
+    empty = [path for path in found.folders if len(found.inside(path)) == depth and found.inside(path) not in held]
+    meant = defaultdict(list)
+    for path in sorted([*found.undecoded, *found.misnamed, *found.unopened, *found.unknown]):
+        meant[found.inside(path)[:depth]].append(path)
+    if lost := [path for path in empty if meant[found.inside(path)]]:
+        files = [path for folder in lost for path in meant[found.inside(folder)]]
         raise BadInput(
-            f"folder:{argument}: no audio ({', '.join(SUFFIXES)}) in its sub-folders; one sub-folder a class is needed"
+            f"{name}: no class is made of {few(found, lost)}, which would be lost: no audio that is decoded here, but "
+            f"{few(found, files)}; convert it (`ffmpeg -i FILE FILE.flac`), or move the folder away"
         )
-    return own_task(f"folder:{root.name}", f"the folder {root.name}", root, clips, {})
+    return empty
 
 
-def _sub_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _refuse_shared(name: str, found: Found, depth: int) -> None:
+    """Refuse links by which a file is in two classes, or in two splits."""
+    for path, first, real in found.again:
+        here, there = found.inside(path), found.inside(first)
+        if here[:depth] == there[:depth] or not (files := found.at(real)) or (len(here) == 1 and path.is_file()):
+            continue
+        raise BadInput(
+            f"{name}: {few(found, [path])} is a link to what is in {few(found, [first])} too ({few(found, files)}), so "
+            "that it would be in two classes or splits; remove one of them"
+        )
 
 
-def _labelled(root: Path, folder: Path, split: str) -> list[Clip]:
-    clips = []
-    for part in _sub_folders(folder):
-        for path in sorted(part.rglob("*")):
-            inside = path.relative_to(part).parts
-            if path.is_file() and path.suffix.lower() in SUFFIXES and not any(name.startswith(".") for name in inside):
-                group = inside[0] if len(inside) > 1 else ""
-                clips.append(Clip(path.relative_to(root).as_posix(), path, split, (part.name,), group=group))
-    return clips
+def _same_folders(name: str, found: Found, inside: Mapping[str, set[str]]) -> list[str]:
+    """A caution where every class holds the same sub-folders; refused where those may well be the classes.
+
+    Singer1, singer2 … are groups by their names.
+    """
+    same, every = set.intersection(*inside.values()), set.union(*inside.values())
+    if len(inside) < 2 or len(same) < 2 or len(same) < 0.75 * len(every):
+        return []
+    outer, inner = (few(found, [found.root / top for top in sorted(names)]) for names in (inside, same))
+    said = f"each of its sub-folders ({outer}) holds the same sub-folders ({inner})"
+    todo = "call the outer ones train, test and perhaps valid, or fold1, fold2 …, or put the classes into one folder"
+    if are_numbered(inside) or not are_numbered(same):
+        raise BadInput(
+            f"{name}: {said}; where those are the classes, {todo}; where they are groups (artists, albums) of each "
+            f"class, write '{name}{_GROUPS}'"
+        )
+    return [f"{said}, which are taken for groups (artists, albums) of each class; if they are the classes, {todo}"]
+
+
+def _check_classes(name: str, found: Found, clips: Sequence[Clip]) -> None:
+    classes = {clip.labels[0]: clip for clip in clips}
+    if strange := next((label for label in sorted(classes) if ";" in label), ""):
+        raise BadInput(f"{name}: the class '{strange}' has a semicolon in its name; rename that folder")
+    if len(classes) == 1 and len(within := {clip.group for clip in clips if clip.group}) > 1:
+        (only,) = classes
+        raise BadInput(
+            f"{name}: 1 class ({only}); two or more are needed; where its {len(within)} sub-folders are the classes, "
+            f"write '{name}/{only}'"
+        )
+
+
+def _cautions(found: Found, depth: int, lost: Sequence[Path]) -> Iterator[str]:
+    """What a user may miss, a line for each kind."""
+    yield from found.left_out()
+    if loose := [path for path in found.files if len(found.inside(path)) <= depth]:
+        count = f"{len(loose)} audio file{'s' if len(loose) > 1 else ''}"
+        yield f"left out: {count} beside the folders of classes ({few(found, loose)}); move them into one to use them"
+    if lost:
+        yield f"no class: {few(found, lost)}, where there is no audio"

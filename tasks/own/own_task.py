@@ -84,7 +84,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         manifest=True,
         datasets=(name,),
         notes=("its version is a hash of its clips, labels and splits, which stand beside its records", *notes),
-        warnings=beware(classes, {clip.group for clip in clips}),
+        cautions=beware(classes, {clip.group for clip in clips}),
     )
 
 

@@ -18,7 +18,7 @@ import pytest
 import mirbench
 from mirbench.cli.predict import _csv, _json, _table
 from mirbench.leaderboard import latex, render
-from mirbench.plain_text import csv_cell, csv_text, json_text, one_message, printable, table, written
+from mirbench.plain_text import csv_cell, csv_text, json_text, one_message, printable, printable_lines, table
 from mirbench.progress import Progress
 from mirbench.runs.predict import Predictions
 
@@ -56,7 +56,7 @@ def test_printable_keeps_every_letter_and_all_markup(text: str) -> None:
 
 
 def test_written_keeps_line_ends_and_tabulators_alone() -> None:
-    assert written("a\n\tb\r\x1b") == "a\n\tb" + r"\r\x1b"
+    assert printable_lines("a\n\tb\r\x1b") == "a\n\tb" + r"\r\x1b"
 
 
 @each_obeyed
@@ -127,10 +127,10 @@ def test_predictions_are_shown_as_they_are_called() -> None:
         "t :guitar:", "", ("=1\x1b", "[/]"), (Path("caf\udce9.wav"),), np.array([[0.75, 0.25]], dtype=np.float32), ()
     )
     drawn = _table(found, 3)
-    assert all(said in drawn for said in (r"=1\x1b 0.750", "[/] 0.250", r"caf\udce9.wav", "t :guitar:"))
-    assert _csv(found, 3) == "file,'=1" + r"\x1b,[/]" + "\n" + r"caf\udce9.wav,0.75,0.25" + "\n"
+    assert all(said in drawn for said in (r"=1\x1b 0.750", "[/] 0.250", r"caf\xe9.wav", "t :guitar:"))
+    assert _csv(found, 3) == "file,'=1" + r"\x1b,[/]" + "\n" + r"caf\xe9.wav,0.75,0.25" + "\n"
     (row,) = json.loads(_json(found, 3).encode())
-    assert (row["file"], row["top"]) == ("caf\udce9.wav", ["=1\x1b", "[/]"])
+    assert (row["file"], row["top"]) == (r"caf\xe9.wav", ["=1\x1b", "[/]"])
 
 
 def shell(words: str, folder: Path, **environment: str) -> Answer:

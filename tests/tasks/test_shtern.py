@@ -250,3 +250,20 @@ def test_shtern_demo_is_the_same_bytes_each_time(made: dict[str, Path], tmp_path
     demo.synthesise(tmp_path, lambda n: None)
     first, second = ([path.read_bytes() for path in sorted(at.rglob("*.wav"))] for at in (made[demo.name], tmp_path))
     assert first == second
+
+
+def test_shtern_follows_links_and_says_what_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant(tmp_path / "songs", GENRE_3.classes)
+    plant(tmp_path / "more", ("rock",), inside="queen")
+    (tmp_path / "songs" / "rock" / "more").symlink_to(tmp_path / "more" / "rock")
+    (tmp_path / "songs" / "metal" / "1.m4a").touch()
+    ids = {clip.id for clip in GENRE_3.read_clips(tmp_path / "songs", 0)}
+    assert (len(ids), any(name.startswith("rock/more/queen/") for name in ids)) == (240, True)
+    assert "genre-3, metal: left out: 1 file of sound (1.m4a)" in capsys.readouterr().err
+
+
+def test_shtern_refuses_links_to_nothing(tmp_path: Path) -> None:
+    plant(tmp_path, GENRE_3.classes)
+    (tmp_path / "rock" / "gone.wav").symlink_to("nowhere")
+    with pytest.raises(MissingData, match=r"genre-3, rock: 1 path in it \(gone.wav\)"):
+        GENRE_3.read_clips(tmp_path, 0)

@@ -507,19 +507,19 @@ def test_list_with_a_group_in_two_forms_keeps_it_whole(tmp_path: Path) -> None:
 )
 def test_list_says_what_may_be_wrong_with_its_classes(tmp_path: Path, labels: tuple[str, str], says: str) -> None:
     text = rows("path,label", "{c}{n}.wav,{c}").replace(",a\n", f",{labels[0]}\n").replace(",b\n", f",{labels[1]}\n")
-    (line,) = listed(write(tmp_path / "l.csv", text)).warnings
+    (line,) = listed(write(tmp_path / "l.csv", text)).cautions
     assert says in line
 
 
 def test_folder_of_a_class_that_may_be_several_says_so(tmp_path: Path) -> None:
     (line,) = folder(
         plant(tmp_path, [f"{c}/{n}.wav" for c in ("Rock", "Pop", "Rock & Pop") for n in range(8)])
-    ).warnings
+    ).cautions
     assert line == "the class 'Rock & Pop' looks like several (Rock, Pop), and is learnt as one"
 
 
 def test_list_of_plain_classes_warns_of_nothing(tmp_path: Path) -> None:
-    assert listed(write(tmp_path / "l.csv", SIMPLE)).warnings == ()
+    assert listed(write(tmp_path / "l.csv", SIMPLE)).cautions == ()
 
 
 def test_list_of_folds_from_one_is_that_of_folds_from_zero(tmp_path: Path) -> None:
@@ -566,7 +566,7 @@ def test_list_finds_data_where_its_first_file_is_gone(tmp_path: Path) -> None:
 def test_list_of_paths_of_elsewhere_says_what_is_there(tmp_path: Path) -> None:
     plant(tmp_path, [f"{c}{n}.wav" for c in "ab" for n in range(10)])
     path = write(tmp_path / "l.csv", rows("path,label", "C:\\me\\{c}{n}.wav,{c}"))
-    (line,) = listed(path).warnings
+    (line,) = listed(path).cautions
     assert line.startswith("20 of 20 files are not there, as C:\\me\\a0.wav, but a0.wav is; write paths with /")
 
 
