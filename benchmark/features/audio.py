@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from itertools import chain
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from mirbench.errors import BadAudio
-from mirbench.features.decoding import decode, hear
-from mirbench.features.loudness import ONE_CHANNEL, Tally
+from mirbench.features.decoding import decode, hear, mono
+from mirbench.features.loudness import Tally, cancel, out_of_scale
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "SUFFIXES", "Facts", "at_levels", "cut", "heard_rms", "heard_seconds", "memo_key", "read", "survey",
-    "window_starts",
+    "MIN_SECONDS", "SUFFIXES", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_key",
+    "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
 ]  # fmt: skip
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".caf")
@@ -107,6 +107,24 @@ def read(
     return at_levels(audio, excerpt.peaks, peak)
 
 
+def recorded(excerpt: Excerpt) -> tuple[FloatArray, int, Tally]:
+    """A stretch of a file as it was recorded: samples, channels averaged; their rate in Hz; how loud the channels are.
+
+    Raises
+    ------
+    BadAudio
+        If the file cannot be decoded.
+    """
+    pieces, tally = [np.zeros(0, dtype=np.float32)], Tally()
+
+    def take(_: int, block: FloatArray) -> None:
+        pieces.append(mono(block))
+        tally.add(block)
+
+    rate, _ = hear(excerpt.path, [(excerpt.start, excerpt.duration)], take)
+    return np.concatenate(pieces), rate, tally
+
+
 def at_levels(audio: FloatArray, peaks: Sequence[float], peak: float) -> FloatArray:
     """A signal once for each level in dBFS, one after the other; unchanged where none is given.
 
@@ -131,6 +149,15 @@ def heard_rms(excerpt: Excerpt, facts: Facts) -> float:
         return facts.rms
     gains = 10 ** (np.asarray(excerpt.peaks) / 20) / facts.peak
     return float(facts.rms * np.sqrt(np.mean(gains**2)))
+
+
+def oddities(facts: Mapping[Excerpt, Facts]) -> list[str]:
+    """A line for each stretch that can be used and hardly is what it should be: channels that cancel, wild samples."""
+    found = {
+        place: "; ".join(filter(None, (cancel(fact.rms, fact.rms_unrelated), out_of_scale(fact.peak))))
+        for place, fact in facts.items()
+    }
+    return list(dict.fromkeys(f"{place.path}: {words}" for place, words in found.items() if words))
 
 
 def window_starts(n_samples: int, window: int, windowing: Windowing) -> list[int]:
@@ -275,5 +302,5 @@ def _fault(place: Excerpt, tally: Tally, rate: int) -> str:
     if tally.peak >= SILENCE_PEAK:
         return ""
     if tally.rms_unrelated() >= SILENCE_PEAK:
-        return f"{place.path}: silent, as its channels cancel: one of them is inverted; {ONE_CHANNEL}"
+        return f"{place.path}: silent: {cancel(0.0, tally.rms_unrelated())}"
     return f"{place.path}: silent (peak {tally.peak:.1e} of full scale)"

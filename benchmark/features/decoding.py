@@ -26,9 +26,9 @@ _BLOCK = 1 << 17
 
 _STRAIGHT = (
     "GSM610", "G721_32", "G723_24", "G723_40", "DWVW_12", "DWVW_16", "DWVW_24", "NMS_ADPCM_16", "NMS_ADPCM_24",
-    "NMS_ADPCM_32",
+    "NMS_ADPCM_32", "VORBIS",
 )  # fmt: skip
-"""Codecs in which libsndfile finds no place but the beginning."""
+"""Codecs in which libsndfile finds no place but the beginning, or some places wrongly (Vorbis)."""
 
 Take = Callable[[int, FloatArray], None]
 """``take(number of the stretch, samples (n, channels))``, called with one block after the other."""
@@ -148,7 +148,7 @@ def _blocks(file: Any, first: int, last: int | None) -> Iterator[FloatArray]:
             break
         heard += len(block)
         yield block
-    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(Path(file.name))):
+    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(file.name)):
         raise _Damaged("cut short")
     if "synchronisation error" in file.extra_info:  # of ADPCM
         raise _Damaged("damaged in the middle: its blocks are out of step")
@@ -232,8 +232,10 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].strip() or type(error).__name__
 
 
-def _declares_length(mp3: Path) -> bool:
+def _declares_length(mp3: Path | _PartFile) -> bool:
     """Whether an MP3 says how many frames it has; without that, libsndfile guesses from the size, tags included."""
-    with mp3.open("rb") as stream:
+    if isinstance(mp3, _PartFile):  # its frames were counted
+        return False
+    with Path(mp3).open("rb") as stream:
         data = FileBytes(stream)
         return any(word in data(after_id3(data, 0), 256) for word in (b"Xing", b"Info", b"VBRI"))

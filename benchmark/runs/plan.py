@@ -196,7 +196,11 @@ def _clips(
     _check_splits(task, folds)
     places = [place for clips in folds for place in excerpts(Split(task, clips))]
     look = pictures.survey if task.medium == "picture" else audio.survey
-    return folds, folder, look(places, request.cache / "files.sqlite", progress, request.workers)
+    facts = look(places, request.cache / "files.sqlite", progress, request.workers)
+    if odd := audio.oddities(facts):
+        more = f"; so are {len(odd) - 1} more (`mirbench data check {task.name}`)" if len(odd) > 1 else ""
+        progress.say(f"{task.name}: heard as it is, and odd: {odd[0]}{more}")
+    return folds, folder, facts
 
 
 def _check_splits(task: Task, folds: _Folds) -> None:

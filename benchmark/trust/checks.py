@@ -109,6 +109,7 @@ def check_data(task: Task, folder: Path, cache: Path, progress: Progress) -> lis
     if task.medium == "picture":
         return problems
     low = 0.9 * task.clip_seconds
+    problems += audio.oddities(facts)
     problems += [
         f"{place.path}: {audio.heard_seconds(place, fact):.2f} s long, {task.clip_seconds:g} s are expected"
         for place, fact in facts.items()

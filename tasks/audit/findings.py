@@ -1,10 +1,10 @@
 """Finds the faults of a data set that make its scores untrustworthy: `mirbench data audit TASK`.
 
 Repeats and groups that cross splits, duplicates whose labels contradict each other, and files that are broken, silent,
-clipped or of another length than they should be. Near-duplicates are found by `mirbench.tasks.audit.fingerprint`, also
-where they were re-encoded, brought to another level, cut or overlap by part. What `mirbench.tasks.audit.listening`
-hears is remembered in ``audit.sqlite`` of the cache; a stretch is decoded once more if it must be compared with
-another.
+clipped, out of phase, in another unit or of another length than they should be. Near-duplicates are found by
+`mirbench.tasks.audit.fingerprint`, also where they were re-encoded, brought to another level, cut or overlap by part.
+What `mirbench.tasks.audit.listening` hears is remembered in ``audit.sqlite`` of the cache; a stretch is decoded once
+more if it must be compared with another.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ KINDS: Mapping[str, str] = {
     "group-crosses-splits": "an artist, album, … in more than one split",
     "unreadable": "broken, empty or missing",
     "silence": "never louder than -80 dBFS",
+    "out-of-phase": "channels that cancel in their mean, which is what is heard",
+    "out-of-scale": "samples far outside of full scale",
     "clipping": "over 0.1 % of the samples in runs at full scale",
     "duration": "over 10 % from the nominal length",
     "no-audio": "no audio on this machine",
@@ -160,9 +162,13 @@ def _groups(folds: Folds) -> list[Finding]:
 
 def _lone_faults(task: Task, clip: Clip, heard: Heard) -> Iterator[Finding]:
     """What is wrong with one clip that could be read."""
-    if heard.peak < SILENT:
+    if phase := audio.cancel(heard.rms, heard.rms_unrelated):
+        yield Finding("out-of-phase", (clip.id,), phase, False)
+    elif heard.peak < SILENT:
         yield Finding("silence", (clip.id,), f"peak {heard.peak:.1e} of full scale", False)
-    if heard.clipped > CLIPPED:
+    if scale := audio.out_of_scale(heard.peak):
+        yield Finding("out-of-scale", (clip.id,), scale, False)
+    elif heard.clipped > CLIPPED:
         yield Finding("clipping", (clip.id,), f"{heard.clipped:.2%} of its samples in runs at full scale", False)
     seconds = heard.seconds * max(1, len(clip.peaks))
     if task.medium == "audio" and task.clip_seconds and abs(seconds / task.clip_seconds - 1) > 0.1:

@@ -25,7 +25,10 @@ __all__ = ["Heard", "file_digest", "listen"]
 
 _FULL_SCALE, _RUN = 0.999, 3  # a run is so many samples of at least this level in a row
 # another number where any column comes to mean something else, as when fingerprints change
-_TABLE = "CREATE TABLE IF NOT EXISTS heard2 (key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB)"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS heard3 "
+    "(key TEXT PRIMARY KEY, digest TEXT, seconds, peak, clipped, prints BLOB, rms, rms_unrelated)"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Heard:
         Share of the samples that lie in runs at full scale.
     prints : bytes
         What `mirbench.tasks.audit.fingerprint.landmarks` returns.
+    rms, rms_unrelated : float
+        Those of `mirbench.features.audio.Facts`.
     """
 
     digest: str
@@ -51,6 +56,8 @@ class Heard:
     peak: float = 1.0
     clipped: float = 0.0
     prints: bytes = b""
+    rms: float = 0.0
+    rms_unrelated: float = 0.0
 
 
 def listen(
@@ -76,7 +83,7 @@ def listen(
         database.execute(_TABLE)
         keys = {place: _key(place) for place in sorted(set(places), key=lambda p: (str(p.path), p.start))}
         for place, key in keys.items():
-            if row := database.execute("SELECT * FROM heard2 WHERE key = ?", (key,)).fetchone():
+            if row := database.execute("SELECT * FROM heard3 WHERE key = ?", (key,)).fetchone():
                 answers[place] = Heard(*row[1:])
         missing = [place for place in keys if place not in answers]
         with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
@@ -85,7 +92,7 @@ def listen(
                 answers[place] = answer
                 if isinstance(answer, Heard):
                     row = (keys[place], *astuple(answer))
-                    database.execute("INSERT OR REPLACE INTO heard2 VALUES (?, ?, ?, ?, ?, ?)", row)
+                    database.execute("INSERT OR REPLACE INTO heard3 VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     finally:
         database.commit()  # an interrupt keeps what was heard
         database.close()
@@ -98,19 +105,15 @@ def _key(place: Excerpt) -> str:
 
 
 def _hear(place: Excerpt) -> Heard | str:
-    import soundfile
     import soxr
 
     if not place.path.is_file():
         return f"{place.path}: no such file"
     try:
-        rate = int(soundfile.info(place.path).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
-        rate = fingerprint.RATE  # reading it says what is wrong
-    try:
-        samples = audio.read(place, rate)
+        samples, rate, tally = audio.recorded(place)
     except BadAudio as error:
         return error.faults[0]
+    samples = audio.at_levels(samples, place.peaks, tally.peak)
     if not len(samples):
         return f"{place.path}: empty from {place.start:g} s on"
     peak = float(np.max(np.abs(samples)))
@@ -119,7 +122,8 @@ def _hear(place: Excerpt) -> Heard | str:
     steps = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
     digest = hashlib.sha256(f"{rate} ".encode() + steps.tobytes()).hexdigest()
     prints = fingerprint.landmarks(soxr.resample(samples, rate, fingerprint.RATE).astype(np.float32, copy=False))
-    return Heard(digest, len(samples) / rate, peak, _clipped(samples), prints.tobytes())
+    levels = (tally.rms(), tally.rms_unrelated())
+    return Heard(digest, len(samples) / rate, peak, _clipped(samples), prints.tobytes(), *levels)
 
 
 def _look(place: Excerpt) -> Heard | str:

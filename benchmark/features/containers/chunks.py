@@ -32,7 +32,25 @@ class _Length:
 
 @dataclass(frozen=True)
 class _Chunks:
-    """How chunks are written: bytes before the first, of a name, of a length and its order, and what is filled up."""
+    """How chunks are written.
+
+    Parameters
+    ----------
+    head : int
+        Bytes before the first.
+    audio : bytes
+        Name of the chunk that holds samples.
+    name, width : int
+        Bytes of a name and of a length.
+    order : str
+        Of the bytes of a length.
+    filled : int
+        A chunk is filled up to a multiple of this.
+    own : int
+        What a length counts besides the chunk's content.
+    lead : int
+        Bytes of the audio's chunk before the first sample.
+    """
 
     head: int
     audio: bytes
@@ -41,6 +59,7 @@ class _Chunks:
     order: Order
     filled: int
     own: int = 0
+    lead: int = 0
 
     def walk(self, data: FileBytes, at: int) -> Iterator[tuple[bytes, _Length, int]]:
         """Name, length and first byte of the chunks from `at` on."""
@@ -90,13 +109,13 @@ def aiff(data: FileBytes) -> Layout:
     def begins(at: int) -> bool:
         return data(at, 4) == b"FORM" and data(at + 8, 3) == b"AIF"
 
-    kind = _Chunks(12, b"SSND", 4, 4, "big", 2)
+    kind = _Chunks(12, b"SSND", 4, 4, "big", 2, lead=8)
     return _layout(data, lambda first: _audio(data, first, kind), begins, (b"AIF", 8))
 
 
 def caf(data: FileBytes) -> Layout:
     """Core Audio Format, where a length of -1 is allowed."""
-    kind = _Chunks(8, b"data", 4, 8, "big", 1)
+    kind = _Chunks(8, b"data", 4, 8, "big", 1, lead=4)
     return _layout(data, lambda first: _audio(data, first, kind), lambda at: data(at, 4) == b"caff", (b"caff", 0))
 
 
@@ -131,7 +150,7 @@ def _audio(data: FileBytes, first: int, kind: _Chunks, long: _Length | None = No
         if name == kind.audio:
             if long and length.read(data) == 0xFFFFFFFF:
                 length = long
-            told = _told(data, body, length.read(data))
+            told = _told(data, body, length.read(data), kind.lead)
             end = body + told + -told % kind.filled
 
             def after(end: int = end) -> Iterator[int]:
@@ -144,11 +163,11 @@ def _audio(data: FileBytes, first: int, kind: _Chunks, long: _Length | None = No
     return None
 
 
-def _told(data: FileBytes, begin: int, length: int) -> int:
-    """A length by the header, or -1 where it tells none: a placeholder, or a 0 after which samples come."""
-    if length <= 0:
-        name = data(begin, 4)
-        return 0 if name.isalpha() or begin >= data.size else -1
+def _told(data: FileBytes, begin: int, length: int, lead: int = 0) -> int:
+    """A length by the header, -1 where it tells none: a placeholder, or that of no samples, after which some come."""
+    if length <= lead:
+        first = begin + lead
+        return max(length, 0) if data(first, 4).isalpha() or first >= data.size else -1
     return -1 if is_placeholder(length) and begin + length > data.size else length
 
 

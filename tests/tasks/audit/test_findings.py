@@ -230,11 +230,26 @@ def test_findings_across_splits_come_first(folder: Folder) -> None:
 
 def test_each_stretch_is_decoded_once_for_all_folds_and_times(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = [folder.clip("a.wav", SONG), folder.clip("b.wav", OTHER)]
-    read, heard = audio.read, []
-    monkeypatch.setattr(audio, "read", lambda place, rate: heard.append(place.path.name) or read(place, rate))
+    recorded, heard = audio.recorded, []
+    monkeypatch.setattr(audio, "recorded", lambda place: heard.append(place.path.name) or recorded(place))
     folder.audit(clips, clips)
     folder.audit(clips)
     assert sorted(heard) == ["a.wav", "b.wav"]
+
+
+def test_channels_that_cancel_are_found_and_no_silence(folder: Folder) -> None:
+    for sign, name in ((-1, "exact.wav"), (-0.99, "nearly.wav")):
+        clip = folder.clip(name, np.stack([SONG, sign * SONG], axis=1))
+        (finding,) = folder.audit([clip])
+        assert (finding.kind, "one of them is inverted" in finding.detail) == ("out-of-phase", True)
+
+
+def test_samples_in_another_unit_are_found_and_no_clipping(folder: Folder) -> None:
+    clip = folder.clip("a.wav", SONG)
+    assert clip.path is not None
+    soundfile.write(clip.path, SONG * 32768, RATE, subtype="FLOAT")
+    (finding,) = folder.audit([clip])
+    assert finding.kind == "out-of-scale"
 
 
 def test_what_is_remembered_gives_the_same_findings(folder: Folder) -> None:
