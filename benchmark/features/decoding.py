@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mirbench.errors import BadAudio
 from mirbench.features.containers.layout import FileBytes, Part
 from mirbench.features.containers.mp3 import after_id3
 from mirbench.features.containers.sniff import layout_of
+from mirbench.features.quiet import without_decoder_lines
 from mirbench.types import Excerpt, FloatArray
 
 __all__ = ["decode", "hear", "mono"]
@@ -141,7 +142,8 @@ def _blocks(file: Any, first: int, last: int | None) -> Iterator[FloatArray]:
     heard = 0
     while heard < wanted:
         try:
-            block = file.read(min(_BLOCK, wanted - heard), dtype="float32", always_2d=True)
+            with without_decoder_lines() if file.format == "MP3" else nullcontext():
+                block = file.read(min(_BLOCK, wanted - heard), dtype="float32", always_2d=True)
         except (RuntimeError, OSError) as error:
             raise _Damaged(f"damaged in the middle: {_reason(error)}") from error
         if not len(block):
@@ -206,7 +208,10 @@ def _opened(path: Path, part: Part | None) -> Iterator[Any]:
     """
     import soundfile
 
-    with nullcontext(path) if part is None else _PartFile(path, part) as source, soundfile.SoundFile(source) as file:
+    with ExitStack() as stack:
+        source = path if part is None else stack.enter_context(_PartFile(path, part))
+        with without_decoder_lines():
+            file = stack.enter_context(soundfile.SoundFile(source))
         if file.format == "RAW":  # a guess for an .au without a header
             raise _Damaged("no header")
         yield file

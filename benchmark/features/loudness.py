@@ -54,9 +54,10 @@ class Tally:
         heard, self._n_channels = mono(block), block.shape[1]
         self.count += len(heard)
         self.peak = float(np.maximum(self.peak, np.max(np.abs(heard), initial=0.0)))  # nan stays nan
-        self._squares += float(np.sum(np.square(heard, dtype=np.float64)))
-        if self._n_channels > 1:
-            self._power += float(np.sum(np.square(block, dtype=np.float64))) / self._n_channels**2
+        with np.errstate(invalid="ignore", over="ignore"):  # the peak tells of what is not finite
+            self._squares += float(np.sum(np.square(heard, dtype=np.float64)))
+            if self._n_channels > 1:
+                self._power += float(np.sum(np.square(block, dtype=np.float64))) / self._n_channels**2
         if self.count <= _HELD:
             self._held.append(heard)
         else:
@@ -65,7 +66,8 @@ class Tally:
     def rms(self) -> float:
         """Root mean square of the mean of the channels."""
         if self._held:
-            return float(np.sqrt(np.mean(np.square(np.concatenate(self._held), dtype=np.float64))))
+            with np.errstate(invalid="ignore", over="ignore"):
+                return float(np.sqrt(np.mean(np.square(np.concatenate(self._held), dtype=np.float64))))
         return float(np.sqrt(self._squares / max(self.count, 1)))
 
     def rms_unrelated(self) -> float:
