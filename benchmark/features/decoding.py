@@ -6,9 +6,8 @@ A length in a header is a hint: it never decides how much memory is taken, nor w
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from mirbench.errors import BadAudio
 from mirbench.features.containers.layout import FileBytes, Part
 from mirbench.features.containers.mp3 import after_id3
 from mirbench.features.containers.sniff import layout_of
+from mirbench.features.quiet import without_decoder_lines
 from mirbench.places import in_bytes
 from mirbench.types import Excerpt, FloatArray
 
@@ -28,9 +28,9 @@ _BLOCK = 1 << 17
 
 _STRAIGHT = (
     "GSM610", "G721_32", "G723_24", "G723_40", "DWVW_12", "DWVW_16", "DWVW_24", "NMS_ADPCM_16", "NMS_ADPCM_24",
-    "NMS_ADPCM_32",
+    "NMS_ADPCM_32", "VORBIS",
 )  # fmt: skip
-"""Codecs in which libsndfile finds no place but the beginning."""
+"""Codecs in which libsndfile finds no place but the beginning, or some places wrongly (Vorbis)."""
 
 Take = Callable[[int, FloatArray], None]
 """``take(number of the stretch, samples (n, channels))``, called with one block after the other."""
@@ -143,14 +143,15 @@ def _blocks(file: Any, first: int, last: int | None) -> Iterator[FloatArray]:
     heard = 0
     while heard < wanted:
         try:
-            block = file.read(min(_BLOCK, wanted - heard), dtype="float32", always_2d=True)
+            with without_decoder_lines() if file.format == "MP3" else nullcontext():
+                block = file.read(min(_BLOCK, wanted - heard), dtype="float32", always_2d=True)
         except (RuntimeError, OSError) as error:
             raise _Damaged(f"damaged in the middle: {_reason(error)}") from error
         if not len(block):
             break
         heard += len(block)
         yield block
-    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(Path(os.fsdecode(file.name)))):
+    if heard < 0.95 * wanted and (file.format != "MP3" or _declares_length(file.name)):
         raise _Damaged("cut short")
     if "synchronisation error" in file.extra_info:  # of ADPCM
         raise _Damaged("damaged in the middle: its blocks are out of step")
@@ -208,8 +209,10 @@ def _opened(path: Path, part: Part | None) -> Iterator[Any]:
     """
     import soundfile
 
-    held: Any = nullcontext(in_bytes(path)) if part is None else _PartFile(path, part)
-    with held as source, soundfile.SoundFile(source) as file:
+    with ExitStack() as stack:
+        source = in_bytes(path) if part is None else stack.enter_context(_PartFile(path, part))
+        with without_decoder_lines():
+            file = stack.enter_context(soundfile.SoundFile(source))
         if file.format == "RAW":  # a guess for an .au without a header
             raise _Damaged("no header")
         yield file
@@ -235,8 +238,10 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].strip() or type(error).__name__
 
 
-def _declares_length(mp3: Path) -> bool:
+def _declares_length(mp3: bytes | str | _PartFile) -> bool:
     """Whether an MP3 says how many frames it has; without that, libsndfile guesses from the size, tags included."""
-    with mp3.open("rb") as stream:
+    if isinstance(mp3, _PartFile):  # its frames were counted
+        return False
+    with open(mp3, "rb") as stream:
         data = FileBytes(stream)
         return any(word in data(after_id3(data, 0), 256) for word in (b"Xing", b"Info", b"VBRI"))

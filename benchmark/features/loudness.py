@@ -45,18 +45,20 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.count, self.peak, self._n_channels = 0, 0.0, 1
+        self.count, self.peak = 0, 0.0
         self._squares, self._power = 0.0, 0.0
         self._held: list[FloatArray] = []
 
     def add(self, block: FloatArray) -> None:
         """Take the next samples, shape (n, channels)."""
-        heard, self._n_channels = mono(block), block.shape[1]
+        heard, n_channels = mono(block), block.shape[1]
         self.count += len(heard)
         self.peak = float(np.maximum(self.peak, np.max(np.abs(heard), initial=0.0)))  # nan stays nan
-        self._squares += float(np.sum(np.square(heard, dtype=np.float64)))
-        if self._n_channels > 1:
-            self._power += float(np.sum(np.square(block, dtype=np.float64))) / self._n_channels**2
+        with np.errstate(invalid="ignore", over="ignore"):  # the peak tells of what is not finite
+            squares = float(np.sum(np.square(heard, dtype=np.float64)))
+            every = squares if n_channels == 1 else float(np.sum(np.square(block, dtype=np.float64)))
+        self._squares += squares
+        self._power += every / n_channels**2
         if self.count <= _HELD:
             self._held.append(heard)
         else:
@@ -64,10 +66,11 @@ class Tally:
 
     def rms(self) -> float:
         """Root mean square of the mean of the channels."""
-        if self._held:
+        if not self._held:
+            return float(np.sqrt(self._squares / max(self.count, 1)))
+        with np.errstate(invalid="ignore", over="ignore"):
             return float(np.sqrt(np.mean(np.square(np.concatenate(self._held), dtype=np.float64))))
-        return float(np.sqrt(self._squares / max(self.count, 1)))
 
     def rms_unrelated(self) -> float:
         """What `rms` would be if the channels had nothing in common."""
-        return self.rms() if self._n_channels == 1 else float(np.sqrt(self._power / max(self.count, 1)))
+        return float(np.sqrt(self._power / max(self.count, 1)))

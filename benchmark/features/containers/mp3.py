@@ -88,9 +88,9 @@ def _counted(data: FileBytes, run: _Run) -> tuple[tuple[tuple[int, bytes], ...],
         return (), ""
     told, has_bytes = data.number(run.tag + 8, 4, "big"), data(run.tag + 7, 1)[0] & 2
     there = run.last - run.first
-    agrees = bool(has_bytes) and abs(data.number(run.tag + 12, 4, "big") - there) * run.count < there
+    agrees = has_bytes and not run.cut and abs(data.number(run.tag + 12, 4, "big") - there) * run.count < there
     if run.count < told and not agrees and not is_placeholder(told):
-        if run.count < 0.95 * told or (run.cut and run.count < told - 1):
+        if run.count < 0.95 * told or run.cut:
             return (), f"cut short: its header tells of {told} frames, {run.count} are there"
         return (), ""
     if abs(told - run.count) <= 2 or told == 0:

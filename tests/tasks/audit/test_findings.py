@@ -261,6 +261,21 @@ def test_each_stretch_is_decoded_once_for_all_folds_and_times(folder: Folder, mo
     assert sorted(heard) == ["a.wav", "b.wav"]
 
 
+def test_channels_that_cancel_are_found_and_no_silence(folder: Folder) -> None:
+    for sign, name in ((-1, "exact.wav"), (-0.99, "nearly.wav")):
+        clip = folder.clip(name, np.stack([SONG, sign * SONG], axis=1))
+        (finding,) = folder.audit([clip])
+        assert (finding.kind, "one of them is inverted" in finding.detail) == ("out-of-phase", True)
+
+
+def test_samples_in_another_unit_are_found_and_no_clipping(folder: Folder) -> None:
+    clip = folder.clip("a.wav", SONG)
+    assert clip.path is not None
+    soundfile.write(clip.path, SONG * 32768, RATE, subtype="FLOAT")
+    (finding,) = folder.audit([clip])
+    assert finding.kind == "out-of-scale"
+
+
 def test_what_is_remembered_gives_the_same_findings(folder: Folder) -> None:
     clips = [folder.clip("a.wav", SONG), folder.clip("b.mp3", SONG, "test"), folder.clip("c.wav", np.zeros(RATE))]
     first = folder.audit(clips)
