@@ -58,6 +58,7 @@ def check_task(task: Task) -> list[str]:
 def check_clips(task: Task, folds: tuple[tuple[Clip, ...], ...]) -> list[str]:
     """What is wrong with the clips of a task, fold by fold."""
     problems: list[str] = []
+    known = set(task.classes)
     for fold, clips in enumerate(folds):
         where = f"fold {fold}: " if len(folds) > 1 else ""
         if task.n_clips and len(clips) != task.n_clips:
@@ -69,7 +70,7 @@ def check_clips(task: Task, folds: tuple[tuple[Clip, ...], ...]) -> list[str]:
             if not any(clip.split == split for clip in clips):
                 problems.append(f"{where}no clip is in {split}")
         for clip in clips:
-            strange = {*clip.labels, *clip.unknown} - set(task.classes)
+            strange = {*clip.labels, *clip.unknown} - known
             if strange or (task.kind == "single-label" and len(clip.labels) != 1):
                 problems.append(f"{where}{clip.id} has labels {clip.labels}, unknown {clip.unknown}")
             if set(clip.labels) & set(clip.unknown):
