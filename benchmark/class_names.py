@@ -128,9 +128,10 @@ def beware(classes: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:
                 "give them one name if they are one"
             )
     if nothing := empty(classes):
+        what = "class" if len(nothing) == 1 else "classes"
         lines.append(
-            f"the class {' and '.join(map(repr, nothing))} looks like an empty cell that a program wrote: if it is, "
-            "leave those clips out"
+            f"the {what} {' and '.join(map(repr, nothing))} may be what a program writes of an empty cell: leave those "
+            "clips out if so"
         )
     if made := joined(classes):
         lines.append(f"the class {made.name!r} looks like several ({', '.join(made.parts)}), and is learnt as one")
