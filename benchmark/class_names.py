@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Joined", "alike", "beware", "composed", "empty", "joined", "written_list"]
@@ -116,7 +116,7 @@ def empty(names: Iterable[str]) -> list[str]:
     return [name for name in sorted(set(names)) if name.strip().lower() in _EMPTY]
 
 
-def beware(classes: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:
+def beware(classes: Sequence[str], groups: Collection[str]) -> tuple[str, ...]:
     """What a user should know of their names, a line each."""
     lines = []
     for what, names in (("classes", classes), ("groups", groups)):
@@ -127,11 +127,13 @@ def beware(classes: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:
                 f"{what} {shown} differ in case, white space, invisible characters or the like alone: they stay apart; "
                 "give them one name if they are one"
             )
-    if nothing := empty(classes):
-        lines.append(
-            f"the class {' and '.join(map(repr, nothing))} looks like an empty cell that a program wrote: if it is, "
-            "leave those clips out"
-        )
+    for what, names in (("class", classes), ("group", groups)):
+        if nothing := empty(names):
+            shown = " and ".join(map(repr, nothing))
+            lines.append(
+                f"the {what} {shown} may be what a program writes of an empty cell: leave "
+                f"{'those clips out' if what == 'class' else 'the cell empty'} if so"
+            )
     if made := joined(classes):
         lines.append(f"the class {made.name!r} looks like several ({', '.join(made.parts)}), and is learnt as one")
     return tuple(lines)

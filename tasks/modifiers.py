@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,7 +97,7 @@ def shots(task: Task, argument: str) -> Task:
     number, draw = _number_and_draw("shots", argument, "a whole number of 1 or more (shots10)", whole=True)
 
     def keep(clips: list[Clip]) -> list[Clip]:
-        kept = _first_of_each_class(task, clips, draw, lambda n: min(n, int(number)))
+        kept = _first_of_each_class(clips, draw, lambda n: min(n, int(number)))
         return [clip for clip in clips if clip.split == "test" or clip.id in kept]
 
     return _fewer(task, keep, f"{number:g} clips a class of train and of valid, draw {draw}; test is whole")
@@ -115,7 +115,7 @@ def fraction(task: Task, argument: str) -> Task:
         raise BadInput(f"+fraction{argument}: {needed} is needed")
 
     def keep(clips: list[Clip]) -> list[Clip]:
-        kept = _first_of_each_class(task, clips, draw, lambda n: max(1, math.ceil(share * n - 1e-9)))
+        kept = _first_of_each_class(clips, draw, lambda n: max(1, math.ceil(share * n - 1e-9)))
         return [clip for clip in clips if clip.split == "test" or clip.id in kept]
 
     return _fewer(task, keep, f"a share of {share:g} of each class of train and of valid, draw {draw}; test is whole")
@@ -134,7 +134,7 @@ def balanced(task: Task, argument: str) -> Task:
         for split in ("train", "valid", "test"):
             own = [clip for clip in clips if clip.split == split]
             rarest = min(Counter(clip.labels[0] for clip in own).values(), default=0)
-            kept |= _first_of_each_class(task, own, draw, lambda n, rarest=rarest: rarest)  # type: ignore[misc]
+            kept |= _first_of_each_class(own, draw, lambda n, rarest=rarest: rarest)  # type: ignore[misc]
         return [clip for clip in clips if clip.id in kept]
 
     return _fewer(task, keep, "as many clips of each class as the rarest has, in each split")
@@ -192,16 +192,16 @@ def _noted(task: Task, said: str) -> Task:
     return replace(task, notes=(*task.notes, said))
 
 
-def _first_of_each_class(task: Task, clips: Sequence[Clip], draw: int, count: Callable[[int], int]) -> set[str]:
+def _first_of_each_class(clips: Sequence[Clip], draw: int, count: Callable[[int], int]) -> set[str]:
     """Ids of the first ``count(n)`` of the n clips of each class, in each split."""
+    members: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for clip in clips:
+        for name in set(clip.present or ("",)):  # "": the clips in which no class is present
+            members[clip.split, name].append(clip.id)
     kept: set[str] = set()
-    for split in ("train", "valid", "test"):
-        for name in (*task.classes, ""):  # "": the clips in which no class is present
-            own = sorted(
-                (clip.id for clip in clips if clip.split == split and name in (clip.present or ("",))),
-                key=lambda clip_id: draw_order(clip_id, draw),
-            )
-            kept.update(own[: count(len(own))] if own else ())
+    for own in members.values():
+        ordered = sorted(own, key=lambda clip_id: draw_order(clip_id, draw))
+        kept.update(ordered[: count(len(ordered))])
     return kept
 
 

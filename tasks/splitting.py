@@ -51,14 +51,14 @@ def partition(clips: Sequence[Clip], shares: Mapping[str, float], draw: int = 0)
     room = {part: share * len(clips) for part, share in shares.items()}
     held: dict[str, set[str]] = {part: set() for part in shares}  # labels that a part has already
     part_of: dict[str, str] = {}
-    placed: set[str] = set()
-    left = sorted(groups, key=lambda name: (-len(groups[name]), draw_order(name, draw)))
-    having: dict[str, list[str]] = {label: [] for label in total}
-    for name in left:
+    order = sorted(groups, key=lambda name: (-len(groups[name]), draw_order(name, draw)))
+    with_label: dict[str, list[str]] = {}
+    for name in order:
         for label in labels[name]:
-            having[label].append(name)
+            with_label.setdefault(label, []).append(name)
+    placed: set[str] = set()
     for label in [*sorted(total, key=lambda name: (total[name], name)), ""]:
-        own = [name for name in (having[label] if label else left) if name not in placed]
+        own = [name for name in (with_label[label] if label else order) if name not in placed]
         for rank, name in enumerate(own):
             without = [part for part in shares if label and label not in held[part]]
             # the last groups of a class go where it lacks altogether

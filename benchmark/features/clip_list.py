@@ -216,7 +216,9 @@ def _names(row: Row, column: str) -> tuple[str, ...]:
     for text in row.cell(column).split(_SEPARATOR):
         name = text if row.exact else text.strip()
         if not row.exact and not is_plain(name):
-            raise BadInput(f"{row.where}: its {column} {name[:80]!r} holds a line end or another control character")
+            raise BadInput(
+                f"{row.where}: its {column} {name[:80]!r} holds a line end or another control character; remove it"
+            )
         found.append(name)
     return tuple(dict.fromkeys(filter(None, found)))
 

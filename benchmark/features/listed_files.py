@@ -35,8 +35,8 @@ def find_file(text: str, bases: Sequence[Path]) -> Path | None:
         return None
     for base in bases:
         anchor = Path(given.anchor) if given.is_absolute() else base
-        if there := _in_any_form(anchor, given.parts[1 if given.is_absolute() else 0 :]):
-            return there
+        if found := _in_any_form(anchor, given.parts[1 if given.is_absolute() else 0 :]):
+            return found
     return None
 
 

@@ -9,6 +9,7 @@ counted. The files of ``tasks/stats`` are such descriptions, made by ``mirbench 
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -50,6 +51,11 @@ def describe(task: Task, folds: Sequence[Sequence[Clip]], facts: Mapping[Excerpt
         clip.id: (heard_seconds(p, facts[p]), heard_rms(p, facts[p])) for clip, p in zip(clips, places, strict=False)
     }
     minutes = sum(seconds for seconds, _ in heard.values()) / 60
+    present: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        for name in dict.fromkeys(clip.present):
+            present[name].append(clip)
+    unknown = Counter(name for clip in clips for name in set(clip.unknown))
     return {
         "task": task.name,
         "version": task.version,
@@ -60,7 +66,7 @@ def describe(task: Task, folds: Sequence[Sequence[Clip]], facts: Mapping[Excerpt
         "n_groups": len({clip.group for clip in clips if clip.group}),
         "splits": {split: sum(clip.split == split for clip in clips) for split in SPLITS},
         "minutes": round(minutes, 2) if heard else None,
-        "classes": {name: _class(name, clips, heard) for name in task.classes},
+        "classes": {name: _class(present[name], unknown[name], heard) for name in task.classes},
         "test_sha256": [_test_sha256(task, clips) for clips in folds],
     }
 
@@ -77,12 +83,11 @@ def _test_sha256(task: Task, clips: Sequence[Clip]) -> str:
     return digest(held.clip_ids, held.hashes, held.groups)
 
 
-def _class(name: str, clips: Sequence[Clip], heard: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
-    own = [clip for clip in clips if name in clip.present]
+def _class(own: Sequence[Clip], n_unknown: int, heard: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     rms = [heard[clip.id][1] for clip in own if clip.id in heard]
     return {
         **{split: sum(clip.split == split for clip in own) for split in SPLITS},
-        "unknown": sum(name in clip.unknown for clip in clips),
+        "unknown": n_unknown,
         "minutes": round(sum(heard[clip.id][0] for clip in own) / 60, 2) if heard else None,
         "rms_mean": round(float(np.mean(rms)), 4) if rms else None,
         "rms_sd": round(float(np.std(rms, ddof=1)), 4) if len(rms) > 1 else None,

@@ -91,7 +91,7 @@ def one_line(error: BaseException) -> str:
 
 def class_name(text: str) -> str:
     """A class as a list of clips can hold it: on one line, without the semicolon that separates classes."""
-    return " ".join(text.replace(";", ",").split())
+    return " ".join(text.replace(";", ",").replace("\0", " ").split())
 
 
 def named_splits(name: str, published: Iterable[str]) -> dict[str, str]:

@@ -160,7 +160,7 @@ def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], draw
     if lacking:
         label, split = lacking
         total = sum(label in clip.present for clip in clips)
-        nothing = f"; '{label}' looks like an empty cell that a program wrote" if empty([label]) else ""
+        nothing = f"; '{label}' may be what a program writes of an empty cell" if empty([label]) else ""
         raise BadInput(
             f"{name}: no clip of '{label}' is in {split} (it has {total} in all); a class needs clips, or "
             f"groups, for each split: add some, or leave the class out{nothing}"

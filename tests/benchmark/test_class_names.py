@@ -109,5 +109,10 @@ def test_beware_looks_at_groups_too() -> None:
     assert line.startswith("groups 'Miles Davis' and 'miles davis' differ in case")
 
 
+def test_beware_tells_groups_that_may_be_empty_cells() -> None:
+    (line,) = beware(("a", "b"), ("nan", "Miles Davis"))
+    assert line == "the group 'nan' may be what a program writes of an empty cell: leave the cell empty if so"
+
+
 def test_beware_says_nothing_of_plain_names() -> None:
     assert beware(DISCOGS, ("one", "two")) == ()

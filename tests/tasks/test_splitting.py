@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -180,3 +181,45 @@ def test_fold_validates_on_the_clips_that_the_next_one_tests() -> None:
     folds = drawn_folds(clips, 4)
     valid = {clip.id for clip in in_fold(clips, folds, 4, 3) if clip.split == "valid"}
     assert valid == {clip.id for clip in in_fold(clips, folds, 4, 0) if clip.split == "test"}
+
+
+def dealt(clips: list[Clip], shares: dict[str, float], draw: int) -> dict[str, str]:
+    """The draw as it is described, which looks through all groups for each class."""
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(f"group {clip.group}" if clip.group else f"clip {clip.id}", []).append(clip)
+    labels = {name: Counter(label for clip in members for label in clip.present) for name, members in groups.items()}
+    total = Counter(label for count in labels.values() for label in count.elements())
+    wanted = {part: {label: share * n for label, n in total.items()} for part, share in shares.items()}
+    room = {part: share * len(clips) for part, share in shares.items()}
+    held: dict[str, set[str]] = {part: set() for part in shares}
+    part_of: dict[str, str] = {}
+    left = sorted(groups, key=lambda name: (-len(groups[name]), draw_order(name, draw)))
+    for label in [*sorted(total, key=lambda name: (total[name], name)), ""]:
+        own = [name for name in left if not label or labels[name][label]]
+        for rank, name in enumerate(own):
+            without = [part for part in shares if label and label not in held[part]]
+            choice = without if without and len(own) - rank <= len(without) else list(shares)
+            part = max(choice, key=lambda p: (round(wanted[p].get(label, 0.0), 9), round(room[p], 9)))
+            part_of |= {clip.id: part for clip in groups[name]}
+            room[part] -= len(groups[name])
+            held[part].update(labels[name])
+            for heard, count in labels[name].items():
+                wanted[part][heard] -= count
+        left = [name for name in left if name not in own]
+    return part_of
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_partition_is_the_draw_as_it_is_described(seed: int) -> None:
+    rng = random.Random(seed)
+    n_labels = rng.choice([(1, 1), (0, 4)])
+    clips = [
+        Clip(
+            f"c{n}", None, "", tuple({f"k{int(20 * rng.random() ** 2)}": None for _ in range(rng.randint(*n_labels))}),
+            group=f"g{rng.randrange(40)}" if rng.random() < seed % 3 / 2 else "",
+        )
+        for n in range(rng.randint(1, 150))
+    ]  # fmt: skip
+    shares = rng.choice([dict(SHARES), {"train": 0.85, "valid": 0.15}, {str(fold): 0.2 for fold in range(5)}])
+    assert partition(clips, shares, seed % 2) == dealt(clips, shares, seed % 2)
