@@ -13,6 +13,7 @@ from typing import Any
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.cache import file_sha256
 from mirbench.features.download import fetch
+from mirbench.features.unverified import verified
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
@@ -146,6 +147,11 @@ def _of_file(card: SourceCard, file: WeightFile, folder: Path | None, cache: Pat
 
 def _fetched(card: SourceCard, file: WeightFile, cache: Path, progress: Progress) -> Path:
     """A published file, downloaded unless it was before."""
+    if not (cache / "weights" / file.file_name).is_file():
+        try:
+            verified((file.url,), file.sha256)
+        except MissingData as error:
+            raise MissingData(f"{card.name}: {file.file_name} is not on this machine: {error}") from error
     progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
     whole = len(file.sha256) == _SHA256_DIGITS
     checksum = f"sha256:{file.sha256}" if whole else ""
