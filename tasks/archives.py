@@ -18,6 +18,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.temporary import replace_folder, sweep, temporary
+from mirbench.features.unverified import verified
 from mirbench.progress import Progress
 from mirbench.types import Archive, Task
 
@@ -134,7 +135,7 @@ def _place(file: Path, folder: Path, archive: Archive) -> None:
 
 def _fetch_any(archive: Archive, folder: Path, progress: Progress) -> Path:
     """Download from the first address that answers with the right file."""
-    addresses = (archive.url, *archive.mirrors)
+    addresses = verified((archive.url, *archive.mirrors), archive.checksum)
     for url in addresses[:-1]:
         try:
             return fetch(url, archive.file_name, archive.checksum, folder, progress)

@@ -30,7 +30,14 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MIRBENCH_DATA", str(tmp_path / "no-data"))
     monkeypatch.delenv("MIRBENCH_WEIGHTS", raising=False)
+    monkeypatch.setenv("MIRBENCH_ALLOW_UNVERIFIED", "")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def _unverified_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no checksum is fetched."""
+    monkeypatch.setenv("MIRBENCH_ALLOW_UNVERIFIED", "1")
 
 
 @pytest.fixture

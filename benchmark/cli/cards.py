@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.errors import UnknownName
+from mirbench.features.unverified import doubt
 from mirbench.method import Method
 from mirbench.plain_text import printable
 from mirbench.registry import Catalogue
-from mirbench.source import SourceCard
+from mirbench.source import SourceCard, WeightFile
 from mirbench.types import Archive, Task
 
 __all__ = ["describe"]
@@ -57,7 +58,7 @@ def _task(task: Task) -> str:
         ("licence", task.license),
         ("reference", task.reference),
         *(("archive", _archive(a)) for a in task.archives),
-        *(("mirror", url) for a in task.archives for url in a.mirrors),
+        *(("mirror", f"{url}{_doubt(url, a.checksum)}") for a in task.archives for url in a.mirrors),
         *(("note", note) for note in task.notes),
         *(("beware", caution) for caution in task.cautions),
         ("demo", task.demo or "none"),
@@ -67,7 +68,13 @@ def _task(task: Task) -> str:
 
 def _archive(archive: Archive) -> str:
     size = f"{archive.n_bytes / 1e6:,.0f} MB" if archive.n_bytes else ""
-    return "  ".join(part for part in (archive.url, size, archive.checksum, archive.note) if part)
+    said = "  ".join(part for part in (archive.url, size, archive.checksum, archive.note) if part)
+    return said + _doubt(archive.url, archive.checksum)
+
+
+def _doubt(url: str, checksum: str) -> str:
+    why = doubt(url, checksum) if url else ""
+    return f"  (unverified: {why}; fetched with --allow-unverified alone)" if why else ""
 
 
 def _source(card: SourceCard) -> str:
@@ -83,8 +90,8 @@ def _source(card: SourceCard) -> str:
         ("trained on", ", ".join(card.trained_on)),
         ("licence", card.license),
         ("reference", card.reference),
-        *(("weights", f"{w.url or f'{w.file_name}, yours'}  {w.checksum}  {w.size}") for w in card.weights),
-        *((f"with {option}", f"{w.url}  {w.checksum}  {w.size}") for option, w in card.extra_weights.items()),
+        *(("weights", _weights(w)) for w in card.weights),
+        *((f"with {option}", _weights(w)) for option, w in card.extra_weights.items()),
         *((("hub", f"Hugging Face {card.hub}"),) if card.hub else ()),
         *(
             ("option", f"{name} = {value} (--source-set {name}={'|'.join(map(str, card.choices.get(name, ('…',))))})")
@@ -94,6 +101,11 @@ def _source(card: SourceCard) -> str:
         ("missing", card.missing),
     ]
     return _aligned(lines)
+
+
+def _weights(file: WeightFile) -> str:
+    where = file.url or f"{file.file_name}, yours"
+    return f"{where}  {file.checksum}  {file.size}{_doubt(file.url, file.sha256)}"
 
 
 def _input(card: SourceCard) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import DataRoot, Plugins, TaskName, catalogue_of
+from mirbench.cli.options import AllowUnverified, DataRoot, Plugins, TaskName, allow_unverified, catalogue_of
 from mirbench.errors import BadInput
 from mirbench.plain_text import json_text, say
 
@@ -23,12 +23,18 @@ cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help
 
 
 @data_app.command("get")
-def data_get(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
+def data_get(
+    task: TaskName,
+    data: DataRoot = None,
+    plugin: Plugins = [],  # noqa: B006
+    unverified: AllowUnverified = False,
+) -> None:
     """Download a data set, check it, unpack it under the data root."""
     from mirbench.places import default_data_root
     from mirbench.progress import Progress
     from mirbench.tasks.archives import get_task
 
+    allow_unverified(unverified)
     catalogue = catalogue_of(plugin, data)
     root = data or default_data_root()
     fetch = catalogue.fetcher(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -44,6 +45,10 @@ Deform = Annotated[
     ),
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")]
+AllowUnverified = Annotated[
+    bool,
+    typer.Option("--allow-unverified", help="Fetch what has no checksum, or no https address, too."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
@@ -57,6 +62,7 @@ class Machine:
     workers: Workers = 2
     threads: Threads = 0
     plugin: Plugins = field(default_factory=list)
+    allow_unverified: AllowUnverified = False
     quiet: Quiet = False
 
     def catalogue(self) -> Catalogue:
@@ -119,6 +125,7 @@ def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[.
         @functools.wraps(function)
         def command(**given: Any) -> None:
             how = options(**{option.name: given.pop(option.name) for option in shared})
+            allow_unverified(how.allow_unverified)
             function(**given, how=how)
 
         del command.__wrapped__  # its signature is no longer that of the function
@@ -127,6 +134,14 @@ def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[.
         return command
 
     return command_of
+
+
+def allow_unverified(asked: bool) -> None:
+    """Let this process, and those that it starts, fetch what cannot be verified."""
+    if asked:
+        from mirbench.features.unverified import VARIABLE
+
+        os.environ[VARIABLE] = "1"
 
 
 def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | None = None) -> Catalogue:

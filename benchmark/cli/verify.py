@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,12 @@ def verify(
     allow_own: Annotated[
         bool, typer.Option("--allow-own", help="With --strict: own data and stand-ins for consistency alone.")
     ] = False,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", metavar="COMMIT", help="With --strict: refuse whatever the branch does but add records to RUNS."
+        ),
+    ] = "",
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Repeat runs, of each system the quickest, and compare scores.")
     ] = False,
@@ -43,22 +49,24 @@ def verify(
 ) -> None:
     """Compute again what records say: metrics from scores, hashes from labels, keys from what was asked."""
     from mirbench.tasks.audit.statistics import committed
+    from mirbench.trust.changes import unwelcome_since
     from mirbench.trust.loose_files import strange_files
     from mirbench.trust.submission import CLAIMED, Submission, lacking_members
     from mirbench.trust.untrusted import safe
     from mirbench.trust.verify import verify as check
 
-    _refuse_idle(rerun, strict, only, places, tolerance, allow_own)
+    _refuse_idle(rerun, strict, only, places, tolerance, {"--allow-own": allow_own, "--since": since})
+    changes = unwelcome_since(since, runs) if since else []
     catalogue, progress = how.catalogue(), how.progress()
     further = Submission(catalogue, committed, how.data, allow_own) if strict else None
     cases = check(runs, catalogue, progress, further)
     strange = list(strange_files(runs)) if strict else []
     if strict:
         lacking_members(cases)
-    for path, fault in strange:
-        say(safe(f"{path}: {fault}"))
+    for line in (*changes, *(f"{path}: {fault}" for path, fault in strange)):
+        say(safe(line))
     _print(cases)
-    failed = bool(strange) or any(not case.holds for case in cases)
+    failed = bool(strange or changes) or any(not case.holds for case in cases)
     if rerun:
         from mirbench.trust.rerun import choose, parse_places, repeat
 
@@ -78,14 +86,20 @@ def verify(
 
 
 def _refuse_idle(
-    rerun: bool, strict: bool, only: Sequence[str], places: Sequence[str], tolerance: float | None, allow_own: bool
+    rerun: bool,
+    strict: bool,
+    only: Sequence[str],
+    places: Sequence[str],
+    tolerance: float | None,
+    of_submissions: Mapping[str, object],
 ) -> None:
     """Refuse options that would do nothing."""
     for flag, given in {"--only": only, "--as": places, "--tolerance": tolerance is not None}.items():
         if given and not rerun:
             raise BadInput(f"{flag} is about runs that are repeated: add --rerun")
-    if allow_own and not strict:
-        raise BadInput("--allow-own is about submissions: add --strict")
+    for flag, given in of_submissions.items():
+        if given and not strict:
+            raise BadInput(f"{flag} is about submissions: add --strict")
 
 
 def _print(cases: Sequence[Case]) -> None:

@@ -16,6 +16,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.memo import file_sha256
+from mirbench.features.unverified import verified
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
@@ -158,6 +159,11 @@ def _of_file(
 
 def _fetched(card: SourceCard, file: WeightFile, cache: Path, progress: Progress, must_load: bool) -> Path:
     """A published file, downloaded unless it was before."""
+    if not (cache / "weights" / file.file_name).is_file():
+        try:
+            verified((file.url,), file.sha256)
+        except MissingData as error:
+            raise MissingData(f"{card.name}: {file.file_name} is not on this machine: {error}") from error
     progress.say(f"{card.name}: getting {file.file_name} ({file.size}) from {file.url}")
     folder = cache / "weights"
     if len(file.sha256) == _SHA256_DIGITS:

@@ -459,10 +459,12 @@ def test_get_task_leaves_no_download_of_a_plain_file(publish_file, root):
 # Without a published checksum
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_get_task_takes_a_file_without_a_checksum(publish_file, root):
     assert contents(get_task(task_of(publish_file("list.csv", b"a", checksum="")), root, QUIET)) == {"list.csv": b"a"}
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_get_task_unpacks_an_archive_without_a_checksum_safely(publish, root):
     archive = replace(publish("a.zip", {"../outside.txt": b"x"}), checksum="")
     with pytest.raises(BadInput, match="would write outside its folder"):
@@ -476,6 +478,7 @@ def test_get_task_without_a_checksum_or_an_answer_says_that_none_is_published(pu
         get_task(task_of(archive), root, QUIET)
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_get_task_without_a_checksum_recovers_from_an_error_page(publish, server, root):
     """Without a checksum anything is taken for the file; once it is known to be none, it must not be taken again."""
     archive = replace(publish("a.zip", FILES, strip=1), checksum="")
@@ -486,6 +489,7 @@ def test_get_task_without_a_checksum_recovers_from_an_error_page(publish, server
     assert "jazz/1.wav" in contents(get_task(task_of(archive), root, QUIET))
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_get_task_without_a_checksum_tries_the_mirror(publish, server, root):
     there = replace(publish("clips.zip", FILES, strip=1), checksum="")
     archive = replace(there, url=there.url.replace("clips.zip", "gone.zip"), mirrors=(there.url,))

@@ -246,6 +246,7 @@ def test_weights_without_a_checksum_are_not_looked_for_under_other_names(card, f
         find_weights(card(), folder, cache, QUIET)
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_getting_weights_of_unknown_size_is_said(cache, capsys):
     card = unchecked()
     with pytest.raises(MissingData):
@@ -253,6 +254,7 @@ def test_getting_weights_of_unknown_size_is_said(cache, capsys):
     assert f"ear: getting ear.pth (size unknown) from {card.weights[0].url}" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_weights_without_a_checksum_are_downloaded_once(folder, cache, monkeypatch):
     asked = []
 

@@ -734,15 +734,23 @@ def commands() -> list[list[str]]:
 
 def test_workflow_has_commands_that_can_be_typed() -> None:
     group: Any = typer.main.get_command(cli.app)
-    assert [words[0] for words in commands()] == ["verify", "leaderboard"]
+    assert [words[0] for words in commands()] == ["verify", "verify", "leaderboard"]
     for name, *words in commands():
         group.commands[name].make_context(name, list(words))  # raises for an option that there is not
 
 
 def test_workflow_pins_actions_and_may_only_read_what_is_sent() -> None:
     held = workflow()
-    uses = [step["uses"] for step in steps() if "uses" in step]
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in uses)
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        uses = re.findall(r"uses: (.*)", path.read_text())
+        assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", name) for name in uses), path
     assert held["permissions"] == {"contents": "read"}
     assert "permissions" not in held["jobs"]["verify"]
     assert "pull_request_target" not in held[True]  # YAML reads the word on so
+
+
+def test_workflow_lets_a_pull_request_change_nothing_but_its_records() -> None:
+    checks = [step for step in steps() if "verify --strict" in step.get("run", "")]
+    (of_requests,) = [step for step in checks if "== 'pull_request'" in step["if"]]
+    assert '--since "$BASE"' in of_requests["run"]
+    assert of_requests["env"]["BASE"] == "${{ github.event.pull_request.base.sha }}"
