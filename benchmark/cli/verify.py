@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import Machine, taking
+from mirbench.cli.options import Machine, finite, taking
 from mirbench.errors import BadInput
 from mirbench.plain_text import say
 
@@ -47,6 +47,7 @@ def verify(
     from mirbench.trust.untrusted import safe
     from mirbench.trust.verify import verify as check
 
+    finite("--tolerance", tolerance)
     _refuse_idle(rerun, strict, only, places, tolerance, allow_own)
     catalogue, progress = how.catalogue(), how.progress()
     further = Submission(catalogue, committed, how.data, allow_own) if strict else None

@@ -84,7 +84,8 @@ class _Resuming:
     def _receive(self, answer: Any, held: int) -> None:
         import requests
 
-        rest = int(answer.headers.get("Content-Length", 0))
+        said = str(answer.headers.get("Content-Length", ""))
+        rest = int(said) if said.isdecimal() and len(said) < 16 else 0
         came = 0
         with (
             self._part.open("ab" if held else "wb") as out,

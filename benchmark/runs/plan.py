@@ -19,7 +19,7 @@ from mirbench.places import default_cache, default_data_root
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import build, grid
+from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.measure import EnergyMeter
 from mirbench.source import SourceCard
 from mirbench.types import Clip, Excerpt, Split, Task, Windowing, excerpts
@@ -149,6 +149,7 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     method = build(kind, request.params)
     if both := sorted(set(request.params) & set(request.search)):
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
+    refuse_large(request.search, "--search")
     for point in grid(request.search):
         build(kind, {**request.params, **point})  # refuse bad values before any work
     card = _card(request, kind, catalogue)
