@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -305,9 +305,10 @@ class Split:
         return np.argmax(self.targets().value, axis=1).astype(np.int64)
 
     def blind(self) -> BlindSplit:
-        """The same clips without ids, labels or paths, to predict from."""
+        """The same clips to predict from: labels are left behind, and ids and paths are out of a method's way."""
         blind = BlindSplit(self.task.classes, self.task.kind, len(self))
-        _HIDDEN[blind] = self.clips
+        nothing = {"labels": (), "unknown": (), "strengths": (), "group": "", "split": "test"}
+        _HIDDEN[blind] = tuple(replace(clip, **nothing) for clip in self.clips)  # type: ignore[arg-type]
         return blind
 
 
@@ -333,12 +334,13 @@ class BlindSplit:
         return self.n_clips
 
 
-# Kept apart from BlindSplit so that a method cannot read labels from file names without going out of its way.
+# Kept apart from BlindSplit so that a method cannot read labels from file names without going out of its way; the
+# clips in it have no labels at all.
 _HIDDEN: weakref.WeakKeyDictionary[BlindSplit, tuple[Clip, ...]] = weakref.WeakKeyDictionary()
 
 
 def clips_of(split: Split | BlindSplit) -> tuple[Clip, ...]:
-    """The clips behind a split. For the context; a method has no business here."""
+    """The clips behind a split, those of a blind one without labels. For the context; no method's business."""
     return _HIDDEN[split] if isinstance(split, BlindSplit) else split.clips
 
 

@@ -7,6 +7,7 @@ import json
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -33,6 +34,7 @@ _FETCHED = ".fetched.json"
 # RuntimeError is zipfile's word for a password, an OSError without a number that of gzip and bz2 for broken data
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError,
+    ValueError, IndexError, struct.error,
 )  # fmt: skip
 
 
@@ -167,6 +169,8 @@ def unpack(packed: Path, folder: Path, archive: Archive) -> None:
                     if written > limit:
                         raise BadInput(f"{packed.name}: unpacks to more than {limit / 1e6:.0f} MB; not trusted")
                     out.write(block)
+    except BadInput:
+        raise
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the archive's
@@ -179,6 +183,8 @@ def _members(packed: Path) -> Iterator[tuple[str, IO[bytes]]]:
     if zipfile.is_zipfile(packed):
         with zipfile.ZipFile(packed) as zipped:
             for info in zipped.infolist():
+                if not info.filename:
+                    raise BadInput(f"{packed.name}: holds a file without a name; not trusted")
                 mode = info.external_attr >> 16
                 if stat.S_ISLNK(mode):
                     raise BadInput(f"{packed.name}: holds a link, {info.filename}; not trusted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
 
+_MOST_THREADS = 1024
+
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 TaskName = Annotated[str, typer.Argument(help="Name of a task; see `mirbench list tasks`.")]
@@ -31,9 +34,12 @@ WeightsFolder = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")]
 Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")]
-Workers = Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1)]
+Workers = Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1, max=_MOST_THREADS)]
 Threads = Annotated[
-    int, typer.Option("--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0)
+    int,
+    typer.Option(
+        "--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0, max=_MOST_THREADS
+    ),
 ]
 Energy = Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")]
 Deform = Annotated[
@@ -149,6 +155,13 @@ def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | 
     from mirbench.registry import Catalogue, load_plugin
 
     return Catalogue([load_plugin(path) for path in plugins], data, weights)
+
+
+def finite(flag: str, value: float | None) -> float | None:
+    """The value, if it is a number: typer's bounds let "nan" through."""
+    if value is not None and not math.isfinite(value):
+        raise BadInput(f"{flag} {value}: a number is needed")
+    return value
 
 
 def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.left_out import end
-from mirbench.cli.options import RunsFolder, one_of
+from mirbench.cli.options import RunsFolder, finite, one_of
 from mirbench.cli.results import Tasks, read_boards
 from mirbench.errors import BadInput
 from mirbench.plain_text import say
@@ -37,6 +37,7 @@ def plot(
 ) -> None:
     """Draw a figure for a paper from the records."""
     one_of("plot", kind, KINDS)
+    finite("--width", width)
     target = output or runs / f"{kind}.png"
     from mirbench.leaderboard.figures import save, suffix_of
     from mirbench.leaderboard.render import of_tasks

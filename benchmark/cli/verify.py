@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import Machine, taking
+from mirbench.cli.options import Machine, finite, taking
 from mirbench.errors import BadInput
 from mirbench.plain_text import say
 
@@ -55,6 +55,7 @@ def verify(
     from mirbench.trust.untrusted import safe
     from mirbench.trust.verify import verify as check
 
+    finite("--tolerance", tolerance)
     _refuse_idle(rerun, strict, only, places, tolerance, {"--allow-own": allow_own, "--since": since})
     changes = unwelcome_since(since, runs) if since else []
     catalogue, progress = how.catalogue(), how.progress()

@@ -124,7 +124,7 @@ class _Resuming:
 
         said = answer.headers.get("Content-Length", "")
         packed = answer.headers.get("Content-Encoding", "identity") != "identity"
-        rest = int(said) if said.isascii() and said.isdecimal() and not packed else None
+        rest = int(said) if said.isascii() and said.isdecimal() and len(said) < 16 and not packed else None
         came = 0
         with (
             self._part.open("ab" if held else "wb") as out,

@@ -27,9 +27,11 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
 from mirbench.runs.store import Scores
-from mirbench.types import FloatArray, Split
+from mirbench.types import Clip, FloatArray, Split
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mirbench.features.context import Context
 
 __all__ = ["attempt", "first_line", "splits", "unfinished"]
@@ -132,10 +134,14 @@ def _changed(plan: Plan) -> dict[str, Any]:
 
 
 def splits(plan: Plan, fold: int) -> tuple[Split, Split, Split]:
-    """Train, valid and test of a fold."""
-    clips = plan.folds[fold]
-    train, valid, test = (Split(plan.task, tuple(c for c in clips if c.split == s)) for s in ("train", "valid", "test"))
+    """Train, valid and test of a fold; their task reads no clips, for it would read those of test for a method, too."""
+    clips, task = plan.folds[fold], replace(plan.task, read_clips=_read_no_clips)
+    train, valid, test = (Split(task, tuple(c for c in clips if c.split == s)) for s in ("train", "valid", "test"))
     return train, valid, test
+
+
+def _read_no_clips(root: Path | None, fold: int) -> list[Clip]:
+    raise BadInput("a method is handed the clips that it may know; its task reads no others")
 
 
 def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attempt:

@@ -16,6 +16,7 @@ from mirbench.plain_text import printable
 from mirbench.source import SourceCard
 
 __all__ = [
+    "MOST_POINTS",
     "build",
     "grid",
     "parse_method",
@@ -23,15 +24,20 @@ __all__ = [
     "parse_search",
     "parse_seeds",
     "parse_source",
+    "refuse_large",
     "split_setting",
 ]
 
 _MAX_SEEDS = 10_000
+MOST_POINTS = 10_000  # of a grid, and combinations of a suite
 
 
 def parse_seeds(text: str, flag: str = "--seeds") -> tuple[int, ...]:
     """``"5"`` -> 0 … 4; ``"0-4"`` -> 0 … 4; ``"0,3"`` -> 0, 3."""
-    wrong = BadInput(f"{flag} {text}: a number (5), a range (0-4) or a list (0,3) is needed")
+    wrong = BadInput(
+        f"{flag} {text}: a number (5), a range (0-4) or a list (0,3) is needed, of fewer than {_MAX_SEEDS:,} different "
+        "seeds below 2**32"
+    )
     try:
         if "," in text:
             seeds = tuple(int(part) for part in text.split(","))
@@ -42,7 +48,7 @@ def parse_seeds(text: str, flag: str = "--seeds") -> tuple[int, ...]:
             seeds = tuple(range(min(int(text), _MAX_SEEDS)))
     except ValueError as error:
         raise wrong from error
-    if not 0 < len(seeds) < _MAX_SEEDS or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+    if not 0 < len(seeds) < _MAX_SEEDS or min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
         raise wrong
     return seeds
 
@@ -117,6 +123,12 @@ def build(method: type[Method], params: Mapping[str, Any]) -> Method:
         raise BadInput(f"{method.name} refuses {dict(params)}: {printable(error, 500)}") from error
 
 
+def refuse_large(search: Mapping[str, Sequence[Any]], flag: str) -> None:
+    """Refuse a grid of so many points that no machine would end it, before anything is made for each of them."""
+    if (count := math.prod(map(len, search.values()))) > MOST_POINTS:
+        raise BadInput(f"{flag}: {count:,} combinations of values; at most {MOST_POINTS:,} are accepted")
+
+
 def grid(search: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """Every combination of the values to try; one empty dict where there is nothing to search."""
     for values in itertools.product(*search.values()):
@@ -150,6 +162,8 @@ def _value(text: str, kind: Any, where: str) -> Any:
         return text.lower() == "true"
     if kind not in (int, float, str):
         raise BadInput(f"{where}: a value of type {kind} cannot be given as text")
+    if kind is str and text != printable(text):
+        raise BadInput(f"{where}: holds what cannot be printed")
     try:
         value = kind(text)
         if kind is float and not math.isfinite(value):

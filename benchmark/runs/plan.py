@@ -21,7 +21,7 @@ from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import build, grid
+from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.record_file import sound
 from mirbench.source import SourceCard
@@ -152,6 +152,7 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     method = build(kind, request.params)
     if both := sorted(set(request.params) & set(request.search)):
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
+    refuse_large(request.search, "--search")
     for point in grid(request.search):
         build(kind, {**request.params, **point})  # refuse bad values before any work
     card = _card(request, kind, catalogue)

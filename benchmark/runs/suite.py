@@ -50,11 +50,12 @@ What follows is for `mirbench reproduce`, and a sweep does not look at it::
 from __future__ import annotations
 
 import itertools
+import math
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -64,12 +65,15 @@ from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
 from mirbench.method import Method
 from mirbench.places import user_path
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import grid, parse_method, parse_seeds, parse_source
+from mirbench.runs.hyperparameters import MOST_POINTS, grid, parse_method, parse_seeds, parse_source, refuse_large
 from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.runs.toml_tables import Kinds, as_text, check_table, listed
 from mirbench.types import Windowing
 
 __all__ = ["DataEntry", "Entry", "Suite", "naming", "read_suite", "shipped", "titles"]
+
+_MAX_BYTES = 16 * 10**6
+_MOST_RUNS = 100_000  # of one suite, on one fold
 
 _TOP: Kinds = {
     "title": (str,),
@@ -179,25 +183,40 @@ def read_suite(
         In one line that names file and table, on whatever `mirbench run` would refuse before looking at data.
     """
     path = _file(name)
-    try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path.name}: not readable as TOML: {error}") from error
+    held = _toml(path)
     check_table(held, _TOP, path.name)
     defaults, tables, described = held.get("defaults", {}), held.get("run", []), held.get("data", [])
     check_table(defaults, _RUN, f"{path.name}: [defaults]")
     if not (tables or described) or not all(isinstance(table, dict) for table in [*tables, *described]):
         raise BadInput(f"{path.name}: at least one table [[run]] is needed")
     entries: list[Entry] = []
+    n_runs = 0
     for number, table in enumerate(tables, 1):
         where = f"[[run]] {number}"
         check_table(table, _RUN, f"{path.name}: {where}")
         with naming(f"{path.name}: {where}"):
-            entries += _entries({**_merged(defaults, table), **(instead or {})}, where, catalogue, circumstance)
+            asked = {**_merged(defaults, table), **(instead or {})}
+            n_runs += _count(asked) * len(_seeds(asked.get("seeds", 5)))
+            if n_runs > _MOST_RUNS:
+                raise BadInput(f"asks for more than {_MOST_RUNS:,} runs a fold, with those above; split the suite")
+            entries += _entries(asked, where, catalogue, circumstance)
     if instead:
-        entries = [entry for i, entry in enumerate(entries) if entry.request not in [e.request for e in entries[:i]]]
+        first: dict[str, Entry] = {}
+        for entry in entries:
+            first.setdefault(_identity(entry.request), entry)
+        entries = list(first.values())
     data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
     return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, _printed(held, path))
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    """What a file holds; it may begin with a byte order mark, as Windows writes it."""
+    if (size := path.stat().st_size) > _MAX_BYTES:
+        raise BadInput(f"{path.name}: has {size / 1e6:,.0f} MB; a suite has at most {_MAX_BYTES / 1e6:.0f}")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except (OSError, ValueError, RecursionError) as error:  # a ValueError for a number of thousands of digits, too
+        raise BadInput(f"{path.name}: not readable as TOML: {error}") from error
 
 
 def _printed(held: Mapping[str, Any], path: Path) -> tuple[str, ...]:
@@ -257,6 +276,23 @@ def naming(where: str) -> Iterator[None]:
 def _merged(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     inner = {key: defaults[key] | value for key, value in table.items() if type(value) is dict and key in defaults}
     return {**defaults, **table, **inner}
+
+
+def _count(table: Mapping[str, Any]) -> int:
+    """Combinations that a table asks for."""
+    names = (len(_several(table, key)) for key in ("task", "method", "source"))
+    each = listed("each", table.get("each", {}))
+    refuse_large(each, "each")
+    count = math.prod(max(1, n) for n in names) * math.prod(map(len, each.values()))
+    if count > MOST_POINTS:
+        raise BadInput(f"{count:,} combinations; at most {MOST_POINTS:,} of a table are accepted")
+    return count
+
+
+def _identity(request: Request) -> str:
+    """The same of requests that are equal."""
+    held = {f.name: getattr(request, f.name) for f in fields(request)}
+    return repr({name: sorted(of.items()) if isinstance(of, Mapping) else of for name, of in held.items()})
 
 
 def _entries(

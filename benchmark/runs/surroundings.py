@@ -82,6 +82,8 @@ def find_device(name: str, threads: int) -> Any:
     """The torch device called `name`; "auto" takes a GPU where there is one, and 0 threads leave that to torch."""
     import torch
 
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise BadInput(f"--device {name}: auto, cpu and cuda[:N] are accepted")
     if threads:
         torch.set_num_threads(threads)
     if name == "auto":

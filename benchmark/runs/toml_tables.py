@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Any
 
 from mirbench.errors import BadInput, UnknownName
@@ -49,7 +49,13 @@ def _range(where: str, table: Mapping[str, Any]) -> list[Decimal]:
     check_table(table, _RANGE, where)
     if lacking := [key for key in _RANGE if key not in table]:
         raise BadInput(f"{where}: {lacking[0]} is needed")
-    first, last, step = (Decimal(table[key]) for key in _RANGE)
+    try:
+        return _between(where, *(Decimal(table[key]) for key in _RANGE))
+    except DecimalException as error:  # more digits than a Decimal counts in
+        raise BadInput(f"{where}: numbers of so many digits make no range") from error
+
+
+def _between(where: str, first: Decimal, last: Decimal, step: Decimal) -> list[Decimal]:
     if not (first.is_finite() and last.is_finite() and step.is_finite() and step > 0 and first <= last):
         raise BadInput(f"{where}: from must not be above to, and step must be above 0")
     if (last - first) % step != 0 or (last - first) / step >= _MOST:

@@ -5,10 +5,7 @@ Plugin authors run them by ``mirbench check FILE``; our own tests run them on ev
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import tempfile
-import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,12 +21,23 @@ from mirbench.method import Fitted, Method, Restorable
 from mirbench.progress import Progress
 from mirbench.registry import Plugin
 from mirbench.source import SourceCard
+from mirbench.trust.blindness import check_blind, told
+from mirbench.trust.tiny_task import built, tiny_context, tiny_task
 from mirbench.types import Clip, Split, Task, excerpts
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["built", "check_data", "check_method", "check_network", "check_plugin", "check_task", "tiny_task"]
+__all__ = [
+    "built",
+    "check_blind",
+    "check_data",
+    "check_method",
+    "check_network",
+    "check_plugin",
+    "check_task",
+    "tiny_task",
+]
 
 _STAGES = {"frontend", "body", "layers", "pooled", "head"}
 
@@ -196,7 +204,7 @@ def check_method(
             apart = np.concatenate([fitted.predict(half.blind()) for half in halves])
             restored = _restored(method(**(params or {})), fitted, test, context)
         except Exception as error:  # a plugin may raise anything; the author wants to read it
-            return [_told(error, method)]
+            return [told(error, method)]
     together = np.concatenate([scores[-1][0::2], scores[-1][1::2]])
     if not np.allclose(together, apart, atol=1e-4):
         problems.append("the score of a clip depends on which other clips are predicted with it")
@@ -221,41 +229,6 @@ def _restored(method: Method, fitted: Fitted, test: Split, context: Context) -> 
     return method.restore(load(stored), test.blind(), context)(test.blind())
 
 
-def _told(error: Exception, method: type[Method]) -> str:
-    """What a plugin raised, with the last line of its own file on the way there."""
-    own = inspect.getfile(method)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
-    where = f" (line {lines[-1]} of {Path(own).name})" if lines else ""
-    return f"{type(error).__name__}: {error}{where}"
-
-
-def tiny_task(folder: Path) -> tuple[Split, Split, Split]:
-    """Three classes of tones, noise and clicks, two seconds a clip: train, valid and test of a task for checks."""
-    import soundfile
-
-    rate, classes = 16_000, ("clicks", "noise", "tone")
-    rng = np.random.default_rng(0)
-    time = np.arange(2 * rate) / rate
-    clips = []
-    for name in classes:
-        for number in range(8):
-            sound = {
-                "clicks": (np.arange(2 * rate) % int(rng.integers(2000, 4000)) == 0).astype(float),
-                "noise": rng.normal(size=2 * rate),
-                "tone": np.sin(2 * np.pi * rng.uniform(200, 2000) * time),
-            }[name]
-            path = folder / f"{name}{number}.wav"
-            soundfile.write(path, 0.5 * sound / np.abs(sound).max(), rate)
-            split = "train" if number < 4 else "valid" if number < 6 else "test"
-            clips.append(Clip(f"{name}{number}", path, split, (name,)))
-    names = tuple(name for name, metric in metrics.METRICS.items() if metric.kind == "value")
-    task = Task(
-        "tiny", "1", "for checks", "single-label", classes, names, lambda root, fold: clips, "tiny", len(clips), 2.0
-    )
-    train, valid, test = (Split(task, tuple(c for c in clips if c.split == s)) for s in ("train", "valid", "test"))
-    return train, valid, test
-
-
 def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
     """Problems of everything that a plugin brings, by kind and name; methods are tried with the source ``nano``."""
     from mirbench.registry import Catalogue
@@ -271,35 +244,8 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
             splits = tiny_task(Path(folder))
             for name, method in plugin.methods.items():
                 context = tiny_context(nano, splits, Path(folder), progress)
-                found[f"method {name}"] = check_method(method, context, splits)
+                found[f"method {name}"] = check_method(method, context, splits) or check_blind(method, nano, progress)
     return found
-
-
-def tiny_context(card: SourceCard, splits: tuple[Split, Split, Split], folder: Path, progress: Progress) -> Context:
-    """A context on the CPU for `tiny_task`, with a source that ships with mirbench."""
-    import torch
-
-    from mirbench.features.context import Context
-    from mirbench.features.weights import find_weights
-
-    cache = folder / "cache"
-    places = [place for split in splits for place in excerpts(split)]
-    facts = audio.survey(places, cache / "files.sqlite", Progress(quiet=True))
-    weights = find_weights(card, None, cache, progress)
-    return Context(
-        facts=facts,
-        cache=cache,
-        device=torch.device("cpu"),
-        card=card,
-        load=lambda: built(card, weights.path if weights else None),
-        source_identity=weights.sha256 if weights else "",
-    )
-
-
-def built(card: SourceCard, path: Path | None = None) -> Any:
-    """The network of a card, from its weights, at the options' defaults."""
-    module, _, builder = card.builder.partition(":")
-    return getattr(importlib.import_module(module), builder)(path, **card.options)
 
 
 def _tried(check: Callable[[], list[str]]) -> list[str]:
