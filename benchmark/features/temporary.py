@@ -71,7 +71,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def using(folder: Path) -> Iterator[None]:
     """Say within the block that this process uses what is in a folder, so that nobody clears it (see `clearing`).
 
-    Where nothing can be written nobody is told.
+    Where nothing can be written nobody is told. What dead processes left in it is removed first.
     """
     mark = folder / _own_name("using")
     keep(mark, lambda: _remove(mark))
@@ -79,6 +79,8 @@ def using(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             mark.touch()
+        for place in (folder, *folder.glob("*/"), *folder.glob("rows/*/")):
+            sweep(place)
         while holder_of(folder / _CLEARED):
             time.sleep(0.1)
         yield

@@ -304,6 +304,7 @@ def test_two_that_replace_a_folder_at_once_leave_one_whole(tmp_path: Path) -> No
 
 def test_file_that_fails_on_the_way_leaves_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("old")
+
     def fail() -> None:
         with written_whole(tmp_path / "list.csv") as work:
             work.write_text("half")
@@ -345,3 +346,14 @@ def test_use_begins_when_clearing_has_ended(tmp_path: Path) -> None:
         order.append("cleared")
     thread.join()
     assert order == ["cleared", "used"]
+
+
+def test_use_begins_with_what_dead_processes_left_removed(tmp_path: Path, ended: str) -> None:
+    store = tmp_path / "rows" / "pooled-1"
+    store.mkdir(parents=True)
+    (tmp_path / f".using-{ended}.0123abcd").touch()
+    (store / f".writing-{ended}.0123abcd").mkdir()
+    (store / ".rows-1.claim0").write_text(f"{ended} tokentoken\n")
+    with using(tmp_path):
+        assert names_in(store) == []
+    assert names_in(tmp_path) == ["rows"]
