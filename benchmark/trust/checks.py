@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from mirbench import metrics
 from mirbench.errors import BadAudio, MirbenchError, MissingData
 from mirbench.features import audio, pictures
 from mirbench.features.datasets import read_task
+from mirbench.features.temporary import temporary
 from mirbench.method import Fitted, Method, Restorable
 from mirbench.progress import Progress
 from mirbench.registry import Plugin
@@ -270,10 +270,10 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
         found[f"source {name}"] = _tried(lambda card=card: check_network(card, built(card)))  # type: ignore[misc]
     if plugin.methods:
         nano = Catalogue().source("nano")
-        with tempfile.TemporaryDirectory() as folder:
-            splits = tiny_task(Path(folder))
+        with temporary() as folder:
+            splits = tiny_task(folder)
             for name, method in plugin.methods.items():
-                context = tiny_context(nano, splits, Path(folder), progress)
+                context = tiny_context(nano, splits, folder, progress)
                 found[f"method {name}"] = check_method(method, context, splits)
     return found
 

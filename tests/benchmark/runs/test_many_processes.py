@@ -150,6 +150,8 @@ def test_command_killed_at_any_moment_ends_with_the_same_records_and_leaves_noth
     for trial in range(4):
         folder = tmp_path / str(trial)
         killed = start(folder)
+        while not (folder / "said").exists():  # it has not begun yet
+            time.sleep(0.01)
         time.sleep(moments.uniform(0, seconds))
         assert killed.pid is not None
         if killed.is_alive():
