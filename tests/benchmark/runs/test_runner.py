@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -91,7 +92,7 @@ class Neighbour:
         self.ends = self.claim.give_back
         self.fits_before_its_end: list[tuple[float, int]] = []
         assert self.claim.take()
-        monkeypatch.setattr("mirbench.runs.runner.time.sleep", self._end)
+        monkeypatch.setattr("mirbench.runs.runner.time", SimpleNamespace(sleep=self._end))
 
     def _end(self, seconds: float) -> None:
         self.fits_before_its_end = list(Oracle.fits)
