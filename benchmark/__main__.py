@@ -14,6 +14,8 @@ def main() -> None:
             raise
         print(f"mirbench: {said}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:  # nothing is begun yet
+        sys.exit(130)
     command()
 
 

@@ -129,8 +129,8 @@ def let_go(path: Path) -> None:
 
 
 def _touch() -> None:
-    while True:
-        time.sleep(_TOUCH_EVERY)
+    never = threading.Event()
+    while not never.wait(_TOUCH_EVERY):
         with _lock:
             kept = list(_kept)
         for path in kept:

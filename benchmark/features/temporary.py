@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,14 +34,15 @@ def _own_name(kind: str) -> str:
 
 
 @contextmanager
-def temporary(folder: Path) -> Iterator[Path]:
+def temporary(folder: Path | None = None) -> Iterator[Path]:
     """A folder in another, for what is then renamed to its place; removed at the end of the block.
 
     Parameters
     ----------
-    folder : Path
-        Made if it is not there; what dead processes left in it is removed.
+    folder : Path or None
+        Made if it is not there; what dead processes left in it is removed. None is the system's.
     """
+    folder = folder or Path(tempfile.gettempdir())
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     work = folder / _own_name("writing")
@@ -71,7 +73,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def using(folder: Path) -> Iterator[None]:
     """Say within the block that this process uses what is in a folder, so that nobody clears it (see `clearing`).
 
-    Where nothing can be written nobody is told.
+    Where nothing can be written nobody is told. What dead processes left in it is removed first.
     """
     mark = folder / _own_name("using")
     keep(mark, lambda: _remove(mark))
@@ -79,6 +81,8 @@ def using(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             mark.touch()
+        for place in (folder, *folder.glob("*/"), *folder.glob("rows/*/")):
+            sweep(place)
         while holder_of(folder / _CLEARED):
             time.sleep(0.1)
         yield

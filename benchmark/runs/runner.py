@@ -16,7 +16,7 @@ from mirbench.errors import BadInput, MirbenchError
 from mirbench.features.claims import Claim, clock
 from mirbench.features.deformation import Robustness
 from mirbench.features.effects import require_packages
-from mirbench.features.temporary import using
+from mirbench.features.temporary import sweep, using
 from mirbench.method import Fitted
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
@@ -102,6 +102,9 @@ class Job:
         if deform:
             robustness.require_heard(self._plan)
         self._store, self._deform, self._progress = RunStore(request.runs), deform, progress
+        place = self._store.folder(self._plan.specs[0]).parent
+        sweep(place)
+        sweep(place.parent)
         if self._plan.task.manifest:
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
         self._since = clock(request.runs) if since is None else since

@@ -7,7 +7,6 @@ them guards against mistakes, not against somebody who looks for them. Here a me
 from __future__ import annotations
 
 import inspect
-import tempfile
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mirbench.features.temporary import temporary
 from mirbench.method import Method
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
@@ -42,8 +42,8 @@ def check_blind(
     """
     said: dict[str, Any] = {}
     for lie in ("", "labels", "names"):
-        with tempfile.TemporaryDirectory() as folder:
-            train, valid, test = tiny_task(Path(folder), lie)  # type: ignore[arg-type]
+        with temporary() as folder:
+            train, valid, test = tiny_task(folder, lie)  # type: ignore[arg-type]
             context = tiny_context(card, (train, valid, test), Path(folder), progress)
             try:
                 fitted = method(**(params or {})).fit(train, valid, context, seed=0)

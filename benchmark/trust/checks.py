@@ -5,7 +5,6 @@ Plugin authors run them by ``mirbench check FILE``; our own tests run them on ev
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from mirbench import metrics
 from mirbench.errors import BadAudio, MirbenchError, MissingData
 from mirbench.features import audio, pictures
 from mirbench.features.datasets import read_task
+from mirbench.features.temporary import temporary
 from mirbench.method import Fitted, Method, Restorable
 from mirbench.progress import Progress
 from mirbench.registry import Plugin
@@ -240,10 +240,10 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
         found[f"source {name}"] = _tried(lambda card=card: check_network(card, built(card)))  # type: ignore[misc]
     if plugin.methods:
         nano = Catalogue().source("nano")
-        with tempfile.TemporaryDirectory() as folder:
-            splits = tiny_task(Path(folder))
+        with temporary() as folder:
+            splits = tiny_task(folder)
             for name, method in plugin.methods.items():
-                context = tiny_context(nano, splits, Path(folder), progress)
+                context = tiny_context(nano, splits, folder, progress)
                 found[f"method {name}"] = check_method(method, context, splits) or check_blind(method, nano, progress)
     return found
 

@@ -16,10 +16,10 @@ import os
 import queue
 import shutil
 import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.errors import BadInput, MirbenchError, MissingExtra
+from mirbench.features.temporary import temporary
 from mirbench.methods.sources.embedding_cards import OPENL3
 from mirbench.source import Activations
 from mirbench.types import FloatArray
@@ -89,7 +90,8 @@ class Worker:
 
     def __init__(self, python: str, options: Options) -> None:
         self._python, self._n_features = python, options.n_features
-        self._folder = Path(tempfile.mkdtemp(prefix="mirbench-openl3-"))
+        self._held = ExitStack()
+        self._folder = self._held.enter_context(temporary())
         self._lock = threading.Lock()
         self._answers: queue.Queue[str] = queue.Queue()
         text = (files("mirbench.methods.sources") / "openl3_worker.py").read_text(encoding="utf-8")
@@ -107,12 +109,12 @@ class Worker:
                     encoding="utf-8",
                 )
         except OSError as error:
-            shutil.rmtree(self._folder)
+            self._held.close()
             raise MissingOpenL3(f"{python} does not start: {error.strerror}") from error
         assert self._process.stdout is not None
         reader = threading.Thread(target=_read, args=(self._process.stdout, self._answers), daemon=True)
         reader.start()
-        self.stop = weakref.finalize(self, _stop, self._process, reader, self._folder)
+        self.stop = weakref.finalize(self, _stop, self._process, reader, self._held)
         self.facts: Mapping[str, Any] = self._answer(START_SECONDS)
 
     @property
@@ -177,7 +179,7 @@ def _read(stream: IO[str], answers: queue.Queue[str]) -> None:
     answers.put("")
 
 
-def _stop(process: subprocess.Popen[str], reader: threading.Thread, folder: Path) -> None:
+def _stop(process: subprocess.Popen[str], reader: threading.Thread, held: ExitStack) -> None:
     process.kill()
     process.wait()
     reader.join()
@@ -185,7 +187,7 @@ def _stop(process: subprocess.Popen[str], reader: threading.Thread, folder: Path
         with contextlib.suppress(OSError):  # what it was not told is lost
             if stream is not None:
                 stream.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    held.close()
 
 
 _workers: dict[tuple[str, Options], Worker] = {}

@@ -346,3 +346,14 @@ def test_use_begins_when_clearing_has_ended(tmp_path: Path) -> None:
         order.append("cleared")
     thread.join()
     assert order == ["cleared", "used"]
+
+
+def test_use_begins_with_what_dead_processes_left_removed(tmp_path: Path, ended: str) -> None:
+    store = tmp_path / "rows" / "pooled-1"
+    store.mkdir(parents=True)
+    (tmp_path / f".using-{ended}.0123abcd").touch()
+    (store / f".writing-{ended}.0123abcd").mkdir()
+    (store / ".rows-1.claim0").write_text(f"{ended} tokentoken\n")
+    with using(tmp_path):
+        assert names_in(store) == []
+    assert names_in(tmp_path) == ["rows"]

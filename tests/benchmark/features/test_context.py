@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +62,33 @@ def test_pooled_is_computed_once_for_two_contexts(splits, tmp_path: Path) -> Non
     again = make(splits, tmp_path / "cache", counted).source.pooled(splits[0])
     assert counted.windows == 12
     assert np.array_equal(np.asarray(first.values), np.asarray(again.values))
+
+
+def test_rows_that_another_process_computes_are_waited_for_and_read(
+    splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The neighbour begins when we have seen that rows lack, and has done them when we may begin."""
+    ours, theirs = Counted(), Counted()
+    neighbour = make(splits, tmp_path / "cache", theirs)
+    context = make(splits, tmp_path / "cache", ours)
+    said: list[str] = []
+
+    @contextmanager
+    def claimed(target: Path, what: str, progress: Progress) -> Iterator[None]:
+        said.append(what)
+        if len(said) == 1:
+            neighbour.source.pooled(splits[0])
+        yield
+
+    monkeypatch.setattr("mirbench.features.context.claimed", claimed)
+    rows = context.source.pooled(splits[0])
+    assert (ours.windows, theirs.windows, len(rows)) == (0, 12, 12)
+    assert said == ["computing pooled"] * 2
+
+
+def test_claims_of_rows_are_given_back(splits, tmp_path: Path) -> None:
+    make(splits, tmp_path / "cache", Counted()).source.pooled(splits[0])
+    assert not list((tmp_path / "cache").rglob(".*"))
 
 
 def test_rows_are_shared_by_splits_that_hold_the_same_clips(splits, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import gc
 import hashlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 class Handler(BaseHTTPRequestHandler):
     """``/good``, ``/truncated``, ``/flaky`` (answers from the second time on), ``/error``, and those below.
 
+    ``/slow-good`` takes its time; ``/other-part`` sends another part than it was asked for at first; ``/unmeasured``
+    says no length, and ``/mad`` one that is no number.
     ``/resumable`` breaks off at first and then sends what is asked for; ``/forgetful`` breaks off at first and then
     sends all from the beginning; ``/slow`` sends a little and then nothing.
     """
@@ -40,11 +43,24 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/resumable":
             rest = BODY[first:]
             return self.answer(206, rest, len(rest)) if rest else self.answer(416, b"", 0)
+        if self.path == "/slow-good":
+            self.answer(200, BODY[:500], len(BODY))
+            self.server.patience.wait(0.3)
+            self.wfile.write(BODY[500:])
+            return None
+        if self.path == "/other-part" and first:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 0-{len(BODY) - 1}/{len(BODY)}")
+            self.send_header("Content-Length", str(len(BODY)))
+            self.end_headers()
+            return self.wfile.write(BODY)
+        if self.path in ("/unmeasured", "/mad"):
+            return self.answer(200, BODY, {"/unmeasured": None, "/mad": "abc"}[self.path])
         if self.path == "/slow":
             self.answer(200, BODY[:500], len(BODY))
             self.server.patience.wait(5)
             return None
-        if self.path == "/good" or (self.path == "/flaky" and again):
+        if self.path in ("/good", "/other-part") or (self.path == "/flaky" and again):
             self.answer(200, BODY, len(BODY))
         elif self.path == "/truncated":
             self.answer(200, BODY[:500], len(BODY))
@@ -57,7 +73,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status, body, length):
         self.send_response(status)
-        self.send_header("Content-Length", str(length))
+        if length is not None:
+            self.send_header("Content-Length", str(length))
         self.end_headers()
         self.wfile.write(body)
 
@@ -211,3 +228,43 @@ def test_fetch_from_a_server_that_is_down_is_one_line(tmp_path):
 def test_fetch_says_nothing_when_quiet(server, tmp_path, capfd):
     fetch(f"{server.url}/good", "clips.zip", SHA256, tmp_path, QUIET)
     assert capfd.readouterr() == ("", "")
+
+
+def fetched_at_once(url, checksum, folder):
+    """What each of several threads gets; between them are files alone, as between processes."""
+    with ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(fetch, url, "clips.zip", checksum, folder, QUIET) for _ in range(6)]
+        return [answer.result().read_bytes() for answer in answers]
+
+
+@pytest.mark.parametrize("checksum", [SHA256, ""])
+def test_fetch_by_many_at_once_asks_the_server_once(server, tmp_path, checksum):
+    assert fetched_at_once(f"{server.url}/slow-good", checksum, tmp_path) == [BODY] * 6
+    assert (server.asked, names_in(tmp_path)) == (["/slow-good"], ["clips.zip"])
+
+
+@pytest.mark.parametrize("page", ["unmeasured", "mad"])
+def test_fetch_needs_no_length_from_the_server(server, tmp_path, page):
+    assert fetch(f"{server.url}/{page}", "clips.zip", SHA256, tmp_path, QUIET).read_bytes() == BODY
+
+
+def test_fetch_without_a_checksum_does_not_go_on_from_what_an_earlier_command_kept(server, tmp_path):
+    (tmp_path / "clips.zip.part").write_bytes(b"x" * 100)
+    server.asked.append("/resumable")
+    assert fetch(f"{server.url}/resumable", "clips.zip", "", tmp_path, QUIET).read_bytes() == BODY
+
+
+def test_fetch_begins_again_where_another_part_comes_than_was_asked_for(server, tmp_path):
+    (tmp_path / "clips.zip.part").write_bytes(BODY[:1000])
+    assert fetch(f"{server.url}/other-part", "clips.zip", SHA256, tmp_path, QUIET).read_bytes() == BODY
+    assert server.ranges == ["bytes=1000-", None]
+
+
+def test_fetch_that_is_stopped_leaves_nothing(server, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mirbench.features.download.os.replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(f"{server.url}/good", "clips.zip", SHA256, tmp_path, QUIET)
+    assert names_in(tmp_path) == []

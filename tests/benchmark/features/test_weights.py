@@ -5,6 +5,7 @@ import socket
 import sys
 
 import pytest
+import torch
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.weights import find_weights
@@ -267,6 +268,52 @@ def test_weights_without_a_checksum_are_downloaded_once(folder, cache, monkeypat
     monkeypatch.setattr("mirbench.features.weights.fetch", fetch)
     assert find_weights(unchecked(), None, cache, QUIET).sha256 == SHA256
     assert asked == [""]
+
+
+def fetched_in_turn(monkeypatch, *contents):
+    """What a publisher sends, one content after another; returns what was asked."""
+    asked = []
+
+    def fetch(url, name, checksum, target, progress):
+        target.mkdir(parents=True, exist_ok=True)
+        if not (target / name).is_file():
+            (target / name).write_bytes(contents[len(asked)])
+            asked.append(name)
+        return target / name
+
+    monkeypatch.setattr("mirbench.features.weights.fetch", fetch)
+    return asked
+
+
+def saved(folder):
+    torch.save({"weight": torch.ones(3)}, folder / "saved.pth")
+    return (folder / "saved.pth").read_bytes()
+
+
+@pytest.mark.parametrize("broken", [b"", b"<html>Too many requests</html>", "cut"])
+def test_weights_that_do_not_load_are_fetched_once_more(folder, cache, monkeypatch, capsys, broken):
+    whole = saved(folder)
+    asked = fetched_in_turn(monkeypatch, whole[:-100] if broken == "cut" else broken, whole)
+    found = find_weights(unchecked(), None, cache, Progress(), must_load=True)
+    assert (found.path.read_bytes(), asked) == (whole, ["ear.pth", "ear.pth"])
+    assert "ear: ear.pth does not load; fetching it once more" in capsys.readouterr().err
+
+
+def test_weights_that_an_earlier_command_left_broken_are_fetched_again(folder, cache, monkeypatch):
+    whole = saved(folder)
+    fetched_in_turn(monkeypatch, whole)
+    (cache / "weights").mkdir(parents=True)
+    (cache / "weights" / "ear.pth").write_bytes(b"<html>")
+    assert find_weights(unchecked(), None, cache, QUIET, must_load=True).path.read_bytes() == whole
+
+
+def test_weights_that_never_load_are_one_line_and_not_kept(cache, monkeypatch):
+    asked = fetched_in_turn(monkeypatch, b"<html>", b"<html>")
+    with pytest.raises(
+        BadInput, match=r"what came is not the published file \(it does not load\); not kept; put ear.pth"
+    ):
+        find_weights(unchecked(), None, cache, QUIET, must_load=True)
+    assert (len(asked), list((cache / "weights").iterdir())) == (2, [])
 
 
 def test_words_about_a_file_without_checksum_and_size():

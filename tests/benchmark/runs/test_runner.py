@@ -3,8 +3,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -13,11 +15,13 @@ import soundfile
 import torch
 
 from mirbench.errors import BadAudio, BadInput, MissingExtra, NotApplicable
+from mirbench.features.claims import Claim
 from mirbench.method import Fitted
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin, load_plugin
-from mirbench.runs.plan import Request
+from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import Outcome, run
+from mirbench.runs.store import RunStore
 from mirbench.source import Activations, SourceCard
 from mirbench.trust import checks
 
@@ -77,6 +81,58 @@ def test_second_run_is_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
     assert [o.read_back for o in second] == [True, True]
     assert len(Oracle.fits) == 2
     assert [o.record.metrics for o in first] == [o.record.metrics for o in second]
+
+
+class Neighbour:
+    """Another process that has claimed the run of a seed, and ends it, in some way, while this one waits for it."""
+
+    def __init__(self, request: Request, catalogue: Catalogue, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        (spec,) = make_plan(replace(request, seeds=(seed,)), catalogue, QUIET).specs
+        self.claim = Claim(RunStore(request.runs).folder(spec), QUIET)
+        self.ends = self.claim.give_back
+        self.fits_before_its_end: list[tuple[float, int]] = []
+        assert self.claim.take()
+        monkeypatch.setattr("mirbench.runs.runner.time", SimpleNamespace(sleep=self._end))
+
+    def _end(self, seconds: float) -> None:
+        self.fits_before_its_end = list(Oracle.fits)
+        self.ends()
+        self.claim.give_back()
+
+
+def test_run_that_another_process_is_at_is_waited_for_last_and_done_where_that_gave_up(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    neighbour = Neighbour(ask(tmp_path), catalogue, 0, monkeypatch)
+    outcomes = run(ask(tmp_path), catalogue, Progress())
+    assert neighbour.fits_before_its_end == [(0.5, 1)]
+    assert Oracle.fits == [(0.5, 1), (0.5, 0)]
+    assert [(o.record.spec.seed, o.record.status, o.read_back) for o in outcomes] == [
+        (0, "done", False), (1, "done", False),
+    ]  # fmt: skip
+    assert f"a run is being done by process {os.getpid()} on " in capsys.readouterr().err
+    assert not list((tmp_path / "runs").rglob(".*"))
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_run_that_another_process_does_meanwhile_is_read_back(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    request = ask(tmp_path, params={"fail_on": 0} if status == "failed" else {})
+    elsewhere = replace(request, runs=tmp_path / "elsewhere", seeds=(0,))
+    (there,) = run(elsewhere, catalogue, QUIET)
+    neighbour = Neighbour(request, catalogue, 0, monkeypatch)
+    Oracle.fits.clear()
+
+    def finish() -> None:
+        place = tmp_path / "runs" / there.folder.relative_to(elsewhere.runs)
+        shutil.copytree(there.folder, place)
+        os.utime(place / "record.json")
+
+    neighbour.ends = finish
+    outcomes = run(request, catalogue, QUIET)
+    assert [(o.record.status, o.read_back) for o in outcomes] == [(status, True), ("done", False)]
+    assert Oracle.fits == [(0.5, 1)]
 
 
 def test_only_missing_seeds_are_run(tmp_path: Path, catalogue: Catalogue) -> None:
