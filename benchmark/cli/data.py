@@ -123,7 +123,7 @@ def cache_clear() -> None:
     from mirbench.places import default_cache
 
     memos = [path.name for path in default_cache().glob("*.sqlite*")]  # and those that were put aside
-    for name in ("rows", "synthesised", *memos):
+    for name in ("rows", "scratch", "synthesised", *memos):
         path = default_cache() / name
         if path.is_dir():
             shutil.rmtree(path)

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.features.shard import DamagedShard, Shard, sync, write_shard
 
-__all__ = ["RowStore", "Rows", "replace_folder", "unwritable", "writing_to"]
+__all__ = ["RowStore", "Rows", "replace_folder", "throwaway", "unwritable", "writing_to"]
 
 
 class Rows:
@@ -124,7 +124,7 @@ class RowStore:
                     sync(work)
                 os.replace(work, folder / work.name.removeprefix(".writing-"))
                 if self._scratch is None:
-                    sync(folder)
+                    sync(folder, files=False)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         self._look()
@@ -217,6 +217,16 @@ def unwritable(folder: Path) -> str:
             return ""
     except OSError as error:
         return str(error.strerror or error)
+
+
+@contextmanager
+def throwaway(cache: Path) -> Iterator[Path]:
+    """A folder for what is not kept, on the disk of the cache, where large things have room; removed at the end."""
+    place = None if unwritable(cache) else cache / "scratch"
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=place, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def replace_folder(work: Path, target: Path) -> None:

@@ -65,10 +65,14 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
         If what is to be deformed cannot be; nothing was run then.
     """
     require_packages(deform)
+    store = RunStore(request.runs)
+    if not any(store.root.glob("*/*/*/record.json")):  # else all may be on record, and only be read back
+        store.require_writable()
     plan = make_plan(request, catalogue, progress)
     if deform:
         robustness.require_heard(plan)
-    store = RunStore(request.runs)
+    if any(store.read(spec) is None for spec in plan.specs):
+        store.require_writable()
     if plan.task.manifest:
         store.write_clips(plan.specs[0], plan.folds, plan.data)
     outcomes: list[Outcome] = []
