@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -362,8 +364,8 @@ class Context:
         """The same stores, with another place for what is new where nothing can be written to the cache."""
         if self._scratch is not None or not (why := unwritable(self._cache)):
             return stores
-        self._temporary = tempfile.TemporaryDirectory(prefix="mirbench-rows-")
-        self._scratch = Path(self._temporary.name)
+        self._scratch = Path(tempfile.mkdtemp(prefix="mirbench-rows-"))
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self.progress.say(f"{self._cache}: no rows can be kept there ({why}); they are kept for this command alone")
         self._stores.clear()
         return {stage: self._opened(store.folder) for stage, store in stores.items()}
