@@ -169,6 +169,9 @@ class RunRecord:
         Data sets of the task that the source was trained on.
     environment : mapping
         Versions, device, threads, processor and time: the circumstance of the run.
+    files : mapping of str to str
+        SHA-256 of ``scores.npz`` and, where something was learnt, ``model.safetensors`` beside it; empty in records of
+        earlier versions.
     schema_version : int
         Of the form of the record.
     """
@@ -195,4 +198,5 @@ class RunRecord:
     n_folds: Folds = 1
     contaminated: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION

@@ -24,7 +24,7 @@ from mirbench.errors import BadInput
 from mirbench.features.shard import DamagedShard, Shard, sync, write_shard
 from mirbench.features.temporary import temporary
 
-__all__ = ["RowStore", "Rows", "unwritable", "writing_to"]
+__all__ = ["RowStore", "Rows", "throwaway", "unwritable", "writing_to"]
 
 
 class Rows:
@@ -121,7 +121,7 @@ class RowStore:
                 sync(work)
             os.replace(work, folder / work.name.removeprefix(".writing-"))
             if self._scratch is None:
-                sync(folder)
+                sync(folder, files=False)
         self._look()
 
     def _places(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -212,3 +212,10 @@ def unwritable(folder: Path) -> str:
             return ""
     except OSError as error:
         return str(error.strerror or error)
+
+
+@contextmanager
+def throwaway(cache: Path) -> Iterator[Path]:
+    """A folder for what is not kept, on the disk of the cache, where large things have room; removed at the end."""
+    with temporary(None if unwritable(cache) else cache / "scratch") as folder:
+        yield folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -23,10 +24,11 @@ import torch
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures
 from mirbench.features.bound import BoundSource
-from mirbench.features.cache import RowStore
+from mirbench.features.cache import RowStore, unwritable
 from mirbench.features.claims import claimed
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key
+from mirbench.features.temporary import temporary
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
@@ -46,6 +48,9 @@ class Context:
         From `mirbench.features.audio.survey`, for every clip of the task.
     cache : Path
         Root of the cache.
+    scratch : Path or None
+        Where rows that are new go instead: what is not worth keeping; None where they are kept, or, if nothing can be
+        written there, in a folder that goes with this context.
     device : torch.device
         Where networks run.
     precision : {"float32", "bfloat16", "float16"}
@@ -80,6 +85,7 @@ class Context:
         card: SourceCard | None = None,
         load: Callable[[], Any] | None = None,
         source_identity: str = "",
+        scratch: Path | None = None,
     ) -> None:
         self.device, self.precision, self.workers = device, precision, workers
         self.windowing = windowing or Windowing()
@@ -87,7 +93,7 @@ class Context:
         self.progress = progress or Progress(quiet=True)
         self.feature_seconds = 0.0
         """What the rows that were handed out cost when they were computed."""
-        self._facts, self._cache = facts, cache
+        self._facts, self._cache, self._scratch = facts, cache, scratch
         self._stores: dict[Path, RowStore] = {}
         self._bypass = self._claiming = False
         self._deformation: Deformation | None = None
@@ -327,6 +333,7 @@ class Context:
         flat = [key for group in keys for key in group]
         stores = {stage: self._store(stage, about) for stage in stages}
         if any(store.missing(flat) for store in stores.values()):
+            stores = self._writable(stores)
             began = time.perf_counter()
             with self._alone_at(stores):
                 todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
@@ -344,7 +351,8 @@ class Context:
     @contextmanager
     def _alone_at(self, stores: Mapping[str, RowStore]) -> Iterator[None]:
         """Wait until no other process computes rows of this task for a store, and keep others waiting in the block."""
-        if self._claiming:  # a computation that needs rows itself: who waits while others wait for it waits for ever
+        # a computation that needs rows itself must not wait: others may wait for it
+        if self._claiming or self._scratch is not None:
             yield
             return
         self._claiming = True
@@ -374,14 +382,29 @@ class Context:
         compute: Compute,
         batch: int,
     ) -> Extraction:
-        return Extraction(work, stages, decode, compute, batch, self.workers, self._cache, self.progress)
+        root = self._scratch or self._cache
+        return Extraction(work, stages, decode, compute, batch, self.workers, root, self.progress)
+
+    def _writable(self, stores: dict[str, RowStore]) -> dict[str, RowStore]:
+        """The same stores, with another place for what is new where nothing can be written to the cache."""
+        if self._scratch is not None or not (why := unwritable(self._cache)):
+            return stores
+        held = ExitStack()
+        self._scratch = held.enter_context(temporary())
+        weakref.finalize(self, held.close)
+        self.progress.say(f"{self._cache}: no rows can be kept there ({why}); they are kept for this command alone")
+        self._stores.clear()
+        return {stage: self._opened(store.folder) for stage, store in stores.items()}
 
     def _store(self, stage: str, about: Mapping[str, Any]) -> RowStore:
         import soxr
 
         depends = {**about, "stage": stage, "soxr": soxr.__version__}
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
-        folder = self._cache / "rows" / f"{stage}-{digest}"
+        return self._opened(self._cache / "rows" / f"{stage}-{digest}")
+
+    def _opened(self, folder: Path) -> RowStore:
         if folder not in self._stores:
-            self._stores[folder] = RowStore(folder)
+            scratch = self._scratch and self._scratch / folder.name
+            self._stores[folder] = RowStore(folder, scratch, self.progress.say)
         return self._stores[folder]

@@ -205,9 +205,11 @@ def _explained() -> Iterator[None]:
         raise DamagedShard(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
 
-def sync(folder: Path) -> None:
-    """Bring the files of a folder onto the disk: a name must not outlive what it names when the power goes."""
-    for path in [*folder.iterdir(), folder] if os.name != "nt" else []:
+def sync(folder: Path, *, files: bool = True) -> None:
+    """Bring a folder, and its files, onto the disk: a name must not outlive what it names when the power goes."""
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    for path in [*(folder.iterdir() if files else ()), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.errors import BadInput, ChangedSource, MirbenchError, UnknownName
 from mirbench.features.weights import Weights, find_weights
 from mirbench.installation import refuse_broken
 from mirbench.method import Method, Restorable
@@ -80,19 +80,33 @@ def _parts(store: RunStore, leaf: Leaf) -> Iterable[Leaf]:
 
 @dataclass(frozen=True)
 class Models:
-    """What loads the models of runs; those of one source share it."""
+    """What loads the models of runs; those of one source share it. Rows of the files go to `scratch`."""
 
     store: RunStore
     heard: Heard
     plugins: Sequence[Plugin]
     places: Places
     progress: Progress
+    scratch: Path | None = None
     contexts: dict[str, Context] = field(default_factory=dict)
 
     def load(self, leaf: Leaf) -> Predict:
         """The model of a run; refused where what it needs is not here as it was."""
+        self.require_untouched()
         plan = self._plan(leaf.record)
         return _restored(leaf, plan.method, self.store, self.heard.split(range(1)), self._context(leaf.record, plan))
+
+    def require_untouched(self) -> None:
+        """Refuse to go on with a source that one of the models changed.
+
+        Raises
+        ------
+        ChangedSource
+            If that is so.
+        """
+        for context in self.contexts.values():
+            if changed := context.source_changed():
+                raise ChangedSource(changed)
 
     def _plan(self, record: RunRecord) -> Plan:
         """The run's question about these files."""
@@ -142,7 +156,7 @@ class Models:
         key = json.dumps(asked, sort_keys=True)
         if key not in self.contexts:
             weights = self._weights(plan.card, spec) if plan.card else None
-            self.contexts[key] = context_of(replace(plan, weights=weights), self.progress)
+            self.contexts[key] = context_of(replace(plan, weights=weights), self.progress, self.scratch)
         return self.contexts[key]
 
     def _weights(self, card: SourceCard, spec: RunSpec) -> Weights | None:
@@ -162,7 +176,7 @@ def _restored(leaf: Leaf, method: Method, store: RunStore, split: Split, context
             f"{method.name} cannot be loaded again; give its class `restore`, and what it needs as `state` of what fit "
             "returns (`mirbench check` tries both), and run it again"
         )
-    state = store.state(leaf.folder)
+    state = store.state(leaf.folder, leaf.record.files)
     if state is None and leaf.record.n_trainable != 0:
         raise BadInput(f"{leaf.folder}: no model is stored in it; remove it to run it again")
     try:

@@ -47,6 +47,8 @@ class Request:
         Values to try of each hyperparameter; chosen on valid.
     data, weights : Path or None
         None is the default place.
+    rows : Path or None
+        Root of the cache of rows alone, apart from the cache; None is the cache.
     energy : bool
         Measure the energy of training, with codecarbon.
     workers, threads : int
@@ -66,6 +68,7 @@ class Request:
     weights: Path | None = None
     runs: Path = Path("runs")
     cache: Path = field(default_factory=default_cache)
+    rows: Path | None = None
     device: str = "auto"
     precision: str = "float32"
     energy: bool = False

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.features.cache import throwaway
 from mirbench.features.temporary import using
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue, Plugin
 from mirbench.runs.members import Member, find_member
-from mirbench.runs.models import Models, Places, answers, leaves_of
-from mirbench.runs.own_files import hear, require_some
+from mirbench.runs.models import Leaf, Models, Places, answers, leaves_of
+from mirbench.runs.own_files import Heard, hear, require_some
 from mirbench.runs.store import RunStore
 from mirbench.types import FloatArray
 
@@ -107,17 +109,9 @@ def predict(
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
     leaves = leaves_of(store, member)
     heard = hear(record, files, Catalogue(plugins, places.data, places.weights), places.cache, progress, places.workers)
-    models = Models(store, heard, plugins, places, progress)
-    scores = np.zeros((len(heard.clips), len(record.classes)))
-    faults: dict[int, str] = {}
-    n_files = len(leaves) * len(heard.clips)
-    with using(places.cache), progress.bar(f"{member.name} predicts", n_files, "files") as step:
-        for leaf in leaves:
-            for n, answer in answers(models.load(leaf), heard, step):
-                if isinstance(answer, str):
-                    faults[n] = answer
-                else:
-                    scores[n] += leaf.weight * answer
+    with using(places.cache), throwaway(places.cache) as scratch:  # nobody asks for the rows of these files again
+        models = Models(store, heard, plugins, places, progress, scratch)
+        scores, faults = _scored(models, leaves, heard, len(record.classes), f"{member.name} predicts")
     good = [n for n in range(len(heard.clips)) if n not in faults]
     lines = (*heard.faults, *(f"{heard.clips[n].path}: {line}" for n, line in sorted(faults.items())))
     require_some(good, lines)
@@ -129,6 +123,23 @@ def predict(
         probabilities=np.clip(scores[good], 0, 1).astype(np.float32),
         faults=lines,
     )
+
+
+def _scored(
+    models: Models, leaves: Sequence[Leaf], heard: Heard, n_classes: int, what: str
+) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    """Mean of the scores of all models, and what is wrong with files that one cannot predict."""
+    scores = np.zeros((len(heard.clips), n_classes))
+    faults: dict[int, str] = {}
+    with models.progress.bar(what, len(leaves) * len(heard.clips), "files") as step:
+        for leaf in leaves:
+            for n, answer in answers(models.load(leaf), heard, step):
+                if isinstance(answer, str):
+                    faults[n] = answer
+                else:
+                    scores[n] += leaf.weight * answer
+    models.require_untouched()
+    return scores, faults
 
 
 def _said(member: Member) -> str:

@@ -109,7 +109,7 @@ def _current(curve: Curve | None, effect: Effect) -> bool:
 def _model(trained: Trained, context: Context, store: RunStore) -> Predict:
     if trained.fitted is not None:
         return trained.fitted.predict
-    state = store.state(trained.folder)
+    state = store.state(trained.folder, trained.record.files)
     if state is not None and isinstance(trained.method, Restorable):
         return trained.method.restore(state, trained.test.blind(), context)
     fitted = trained.method.fit(trained.train, trained.valid, context, seed=trained.record.spec.seed)

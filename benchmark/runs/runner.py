@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirbench.errors import BadInput, MirbenchError
+from mirbench.features.cache import unwritable
 from mirbench.features.claims import Claim, clock
 from mirbench.features.deformation import Robustness
 from mirbench.features.effects import require_packages
@@ -98,14 +99,19 @@ class Job:
         since: float | None = None,
     ) -> None:
         require_packages(deform)
+        self._store, self._deform, self._progress = RunStore(request.runs), deform, progress
+        if not any(request.runs.glob("*/*/*/record.json")):  # else all may be on record, and only be read back
+            self._store.require_writable()
         self._plan = make_plan(request, catalogue, progress)
         if deform:
             robustness.require_heard(self._plan)
-        self._store, self._deform, self._progress = RunStore(request.runs), deform, progress
+        lacking = not all((self._store.folder(spec) / "record.json").is_file() for spec in self._plan.specs)
+        if lacking:
+            self._store.require_writable()
         place = self._store.folder(self._plan.specs[0]).parent
         sweep(place)
         sweep(place.parent)
-        if self._plan.task.manifest:
+        if self._plan.task.manifest and (lacking or not unwritable(request.runs)):
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
         self._since = clock(request.runs) if since is None else since
         self._found: dict[str, Outcome] = {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
 import os
 import re
 import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,24 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
+from mirbench.features.cache import unwritable, writing_to
 from mirbench.features.clip_list import write_clip_list
 from mirbench.features.deformation import Robustness
+from mirbench.features.shard import sync
 from mirbench.features.temporary import replace_folder, sweep, temporary, written_whole
 from mirbench.places import user_path
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.record_file import as_text, read_curves, read_record
 from mirbench.types import Clip, FloatArray, Split, Targets
 
-__all__ = ["RunStore", "Scores", "clip_list_name", "target_hashes"]
+__all__ = ["RunStore", "Scores", "changed_files", "clip_list_name", "target_hashes"]
 
 
 _UNKNOWN = {"source_sha256", "source_params"}
 """What is not known of a source that is not here."""
+
+_HASHED = ("scores.npz", "model.safetensors")
+"""Files of a record whose hashes it holds."""
 
 
 @dataclass(frozen=True)
@@ -129,30 +135,30 @@ class RunStore:
     ) -> Path:
         """Write a record with its scores and model; replaces an earlier attempt. Returns the folder."""
         target = self.folder(record.spec)
-        with temporary(target.parent) as work:
-            if scores is not None:
-                np.savez_compressed(
-                    work / "scores.npz",
-                    clip_ids=scores.clip_ids,
-                    groups=scores.groups,
-                    scores=scores.scores,
-                    target_value=scores.targets.value,
-                    target_known=scores.targets.known,
-                    target_kind=np.array(scores.targets.kind),
-                    target_hashes=scores.hashes,
-                )
-            if state:
-                from safetensors.numpy import save_file
-
-                arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
-                save_file(arrays, work / "model.safetensors")
-                (work / "model.safetensors").chmod(0o644)  # as the other files; records are shared
-            if traceback:
-                (work / "traceback.txt").write_text(traceback, encoding="utf-8")
-            (work / "record.json").write_text(as_text(record), encoding="utf-8")
+        contents = _contents(scores, state)
+        record = replace(record, files={name: hashlib.sha256(held).hexdigest() for name, held in contents.items()})
+        contents["record.json"] = as_text(record).encode()
+        if traceback:
+            contents["traceback.txt"] = traceback.encode("utf-8", "backslashreplace")
+        with writing_to(self.root, "free some, or give --runs FOLDER elsewhere"), temporary(target.parent) as work:
+            for name, held in contents.items():
+                (work / name).write_bytes(held)
             work.chmod(0o755)
+            sync(work)
             replace_folder(work, target)
+            sync(target.parent, files=False)
         return target
+
+    def require_writable(self) -> None:
+        """Refuse a folder of records that nothing can be written to, before work is done for nothing.
+
+        Raises
+        ------
+        BadInput
+            If that is so.
+        """
+        if why := unwritable(self.root):
+            raise BadInput(f"{self.root}: no record can be written there ({why}); give --runs FOLDER elsewhere")
 
     def forget_skipped(self, spec: RunSpec) -> None:
         """Remove records of the same run that was skipped for want of weights, once it is done with them."""
@@ -261,12 +267,25 @@ class RunStore:
             why = "it is damaged, or a pickle" if "pickle" in str(error) else error
             raise BadInput(f"{path}: not readable as scores ({why}); run it again, or remove its folder") from error
 
-    def state(self, folder: Path) -> dict[str, npt.NDArray[Any]] | None:
-        """What was learnt, beside a record; None where nothing is stored."""
+    def state(self, folder: Path, files: Mapping[str, str] | None = None) -> dict[str, npt.NDArray[Any]] | None:
+        """What was learnt, beside a record; None where nothing is stored.
+
+        Parameters
+        ----------
+        files : mapping of str to str, optional
+            Of the record: the hash that the model must have.
+
+        Raises
+        ------
+        BadInput
+            If it is not the model of the record, or no model at all.
+        """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         path = folder / "model.safetensors"
+        if fault := next((line for line in changed_files(folder, files or {}) if line.startswith(path.name)), ""):
+            raise BadInput(f"{folder}: {fault}; remove the folder to run it again")
         if not path.is_file():
             return None
         try:
@@ -318,6 +337,52 @@ def _is_there(path: Path) -> bool:
         return os.path.lexists(path) or not os.access(path.parent, os.X_OK)
     except (OSError, ValueError):
         return True
+
+
+def changed_files(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """What of the files of a record is not as it was written; nothing is said of those that have no hash there.
+
+    Parameters
+    ----------
+    files : mapping of str to str
+        Of the record.
+    """
+    for name in _HASHED:
+        path = folder / name
+        if not files or (name not in files and not path.exists()):
+            continue
+        if name not in files:
+            yield f"{name}: is beside a record that has none"
+        elif not path.is_file():
+            yield f"{name}: is no longer there"
+        else:
+            with path.open("rb") as stream:
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            if sha256 != files[name]:
+                yield f"{name}: is damaged or another one (sha256 {sha256[:12]}…, on record {files[name][:12]}…)"
+
+
+def _contents(scores: Scores | None, state: Mapping[str, Any] | None) -> dict[str, bytes]:
+    """The files of a record but itself."""
+    contents = {}
+    if scores is not None:
+        packed = io.BytesIO()
+        np.savez_compressed(
+            packed,
+            clip_ids=scores.clip_ids,
+            groups=scores.groups,
+            scores=scores.scores,
+            target_value=scores.targets.value,
+            target_known=scores.targets.known,
+            target_kind=np.array(scores.targets.kind),
+            target_hashes=scores.hashes,
+        )
+        contents["scores.npz"] = packed.getvalue()
+    if state:
+        from safetensors.numpy import save
+
+        contents["model.safetensors"] = save({name: np.asarray(value, order="C") for name, value in state.items()})
+    return contents
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -22,8 +22,13 @@ __all__ = ["context_of", "find_device"]
 _EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "scipy.stats", "sklearn.metrics", "pandas", "rich.table")
 
 
-def context_of(plan: Plan, progress: Progress) -> Context:
+def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> Context:
     """What the runs of a plan are handed.
+
+    Parameters
+    ----------
+    scratch : Path or None
+        Where rows that are new go instead of the cache.
 
     Raises
     ------
@@ -51,7 +56,8 @@ def context_of(plan: Plan, progress: Progress) -> Context:
         identity = f"{card.name}:{spec.source_version}:{code}:{sha256}:{sorted(request.source_params.items())}"
     return Context(
         facts=plan.facts,
-        cache=request.cache,
+        cache=request.rows or request.cache,
+        scratch=scratch,
         device=find_device(request.device, request.threads),
         precision=request.precision,
         windowing=request.windowing,

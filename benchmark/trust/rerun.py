@@ -16,7 +16,8 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.errors import BadInput, MirbenchError
-from mirbench.features.temporary import temporary
+from mirbench.features.cache import throwaway
+from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
@@ -163,15 +164,17 @@ def _tuples(value: Any) -> Any:
 def repeat(
     run_on_record: _Run, catalogue: Catalogue, places: Mapping[str, str], progress: Progress, **circumstance: Any
 ) -> Repeat:
-    """Do a run again, in a folder that is thrown away, and compare; see `request_of`."""
+    """Do a run again, in a folder that is thrown away, from no row of the cache, and compare; see `request_of`."""
     folder, record = run_on_record
     hint = ""
     if ":" in record.spec.task and not places:
         base = record.spec.task.partition("+")[0]
         hint = f" (say where it is: --as {base}={base.partition(':')[0]}:PATH)"
-    with temporary() as work:
+    with throwaway(default_cache()) as work:
         try:
-            request = request_of(record.spec, places, runs=work, **circumstance)
+            # what is kept of frozen computations may be what made the record wrong
+            elsewhere = {"runs": work / "runs", "rows": work / "cache"}
+            request = request_of(record.spec, places, **elsewhere, **circumstance)
             plan = make_plan(request, catalogue, progress)
             if plan.unable:
                 return Repeat(folder, f"cannot be repeated here: {plan.unable}")

@@ -26,7 +26,7 @@ from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import grid
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.store import RunStore, Scores, changed_files
 from mirbench.trust.ensembles import wrong_ensemble
 from mirbench.trust.recompute import misshapen, wrong_curves, wrong_metrics, wrong_targets
 from mirbench.trust.untrusted import read_record_of, unreadable_scores
@@ -131,6 +131,8 @@ def _examined(folder: Path, facts: _Facts, further: Further | None) -> Case:
         scores = _examine(case, facts)
         if further is not None:
             further(case, scores)
+        if case.record is not None and case.holds:  # else what is wrong was said, and in better words
+            case.problems += changed_files(case.folder, case.record.files)
     except Exception as error:  # somebody else's file: whatever it brings about, say so and go on
         what = str(error) if isinstance(error, MirbenchError) else f"not to be checked: {type(error).__name__}: {error}"
         case.problems.append(what.removeprefix(f"{folder}/"))
@@ -142,6 +144,10 @@ def _examine(case: Case, facts: _Facts) -> Scores | None:
     case.record = record = read_record_of(case.folder)
     case.problems += _identity(case.folder, record)
     case.problems += _search(record)
+    if record.status == "done" and not record.files:
+        case.notes.append(
+            "an earlier mirbench recorded it, without hashes of its files: damage to its model is not seen"
+        )
     scores = _scores(case, record)
     if record.status == "done" and scores is None:
         return None

@@ -378,10 +378,10 @@ def test_run_without_its_model_is_refused(made: Made, copied: Path) -> None:
     path = copied / "model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-8])
-    with pytest.raises(BadInput, match="not readable as a model"):
+    with pytest.raises(BadInput, match="damaged or another one"):
         made.predict(copied)
     path.unlink()
-    with pytest.raises(BadInput, match="no model is stored in it; remove it to run it again"):
+    with pytest.raises(BadInput, match="no longer there; remove the folder to run it again"):
         made.predict(copied)
 
 

@@ -1,8 +1,11 @@
 """Records on disk."""
 
 import dataclasses
+import errno
 import gc
+import hashlib
 import json
+import os
 import random
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from mirbench.errors import BadInput
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs import store as store_module
-from mirbench.runs.store import RunStore, Scores, target_hashes
+from mirbench.runs.store import RunStore, Scores, changed_files, target_hashes
 from mirbench.types import Clip, Split, Targets, Task, Windowing
 
 SPEC = RunSpec(
@@ -186,7 +189,7 @@ def test_write_that_is_stopped_leaves_no_folder(store, monkeypatch, error):
     def stop(*_, **__):
         raise error
 
-    monkeypatch.setattr(store_module.np, "savez_compressed", stop)
+    monkeypatch.setattr(store_module, "sync", stop)
     with pytest.raises(type(error)):
         store.write(RECORD, scores_of())
     assert list((store.root / "tiny" / "probe-linear+nano").iterdir()) == []
@@ -198,7 +201,7 @@ def test_write_that_is_stopped_keeps_the_earlier_record(store, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_module.np, "savez_compressed", stop)
+    monkeypatch.setattr(store_module, "sync", stop)
     with pytest.raises(KeyboardInterrupt):
         store.write(RECORD, scores_of())
     assert store.read(SPEC).reason == "out of memory"
@@ -342,3 +345,86 @@ def test_names_of_other_runs_are_no_way_out(store):
     (store.root.parent / "other" / ("0" * 16)).mkdir(parents=True)
     with pytest.raises(BadInput, match="No run below"):
         store.find("../other/x")
+
+
+STATE = {"gain": np.arange(6, dtype=np.float32).reshape(2, 3)}
+
+
+def test_record_holds_the_hashes_of_its_files(store):
+    folder = store.write(RECORD, scores_of(), STATE)
+    files = store.read(SPEC).files
+    held = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
+    assert files == held
+    assert set(files) == {"scores.npz", "model.safetensors"}
+
+
+def test_record_without_hashes_of_files_is_read(store):
+    folder = store.write(RECORD, scores_of(), STATE)
+    path = folder / "record.json"
+    held = json.loads(path.read_text())
+    del held["files"]
+    path.write_text(json.dumps(held))
+    assert store.read(SPEC).files == {}
+    assert list(changed_files(folder, store.read(SPEC).files)) == []
+    np.testing.assert_array_equal(store.state(folder, store.read(SPEC).files)["gain"], STATE["gain"])
+
+
+def test_no_flipped_bit_of_a_model_is_believed(store):
+    folder = store.write(RECORD, scores_of(), STATE)
+    path, files = folder / "model.safetensors", store.read(SPEC).files
+    whole = path.read_bytes()
+    for byte in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[byte] ^= 1 << byte % 8
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"model.safetensors: is damaged or another one .*run it again"):
+            store.state(folder, files)
+
+
+@pytest.mark.parametrize("length", [0, 1, 8, 50])
+def test_cut_model_is_one_line(store, length):
+    folder = store.write(RECORD, scores_of(), STATE)
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:length])
+    for files in (store.read(SPEC).files, {}):
+        with pytest.raises(BadInput, match=r"model.safetensors: .*again"):
+            store.state(folder, files)
+
+
+def test_model_that_is_gone_is_no_longer_there(store):
+    folder = store.write(RECORD, scores_of(), STATE)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BadInput, match="no longer there"):
+        store.state(folder, store.read(SPEC).files)
+
+
+def test_model_beside_a_record_that_has_none_is_refused(store):
+    folder = store.write(RECORD, scores_of())
+    (folder / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(BadInput, match="beside a record that has none"):
+        store.state(folder, store.read(SPEC).files)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(errno.ENOSPC, "no space is left"), (errno.EDQUOT, "no space"), (errno.EROFS, "cannot be written")],
+)
+def test_write_that_the_disk_refuses_names_the_folder_and_leaves_nothing(store, monkeypatch, error, said):
+    def stop(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(store_module, "sync", stop)
+    with pytest.raises(BadInput, match=rf"runs: {said}.*--runs FOLDER"):
+        store.write(RECORD, scores_of(), STATE)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_folder_of_runs_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(BadInput, match=r"runs: no record can be written there .*is no folder.*--runs FOLDER"):
+        RunStore(tmp_path / "runs").require_writable()
+
+
+def test_folder_of_runs_is_not_made_to_see_whether_it_can_be(tmp_path):
+    RunStore(tmp_path / "deep" / "runs").require_writable()
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -108,11 +109,12 @@ def relabelled(held: dict[str, Any]) -> None:
 
 
 def forged_labels(folder: Path) -> None:
-    """Another label, with its hash and the metrics that it gives."""
+    """Another label, with its hash, the metrics that it gives, and the hash of the file."""
     edit_scores(folder, lambda held: (relabelled(held), rehashed(held)))
     with np.load(folder / "scores.npz") as held:
         targets = Targets(held["target_value"], held["target_known"], "single-label")
-        edit(folder, lambda record: record.update(metrics=metrics.evaluate(
+        sha256 = hashlib.sha256((folder / "scores.npz").read_bytes()).hexdigest()
+        edit(folder, lambda record: record.update(files={"scores.npz": sha256}, metrics=metrics.evaluate(
             tuple(record["metrics"]), held["scores"], targets)))  # fmt: skip
 
 
@@ -270,6 +272,19 @@ def test_tampering_is_caught_in_one_line_and_the_other_record_holds(what: str, r
     (line,) = found[folder.name]
     assert re.search(said, line), line
     assert "\n" not in line
+
+
+def test_record_whose_scores_were_packed_anew_is_not_as_it_was_written(runs: Path) -> None:
+    edit_scores(first(runs), lambda held: held.update(groups=np.array(["x"] * len(held["groups"]))))
+    (line,) = problems(of(runs))[first(runs).name]
+    assert line.startswith("scores.npz: is damaged or another one (sha256 ")
+
+
+def test_record_of_an_earlier_version_holds_with_a_note(runs: Path) -> None:
+    edit(first(runs), lambda record: record.pop("files"))
+    (case,) = (case for case in of(runs) if case.folder == first(runs))
+    assert case.holds
+    assert any("without hashes of its files" in note for note in case.notes)
 
 
 def test_label_forged_with_hash_and_metrics_is_seen_beside_another_record(runs: Path, plan: Plan) -> None:
