@@ -114,12 +114,11 @@ class Found:
 
     def faults(self) -> list[str]:
         """A line for each file that is not on this machine and each folder that cannot be read."""
-        lines = [f"{written(path)}: {_ABSENT}; {_FETCH}" for path in sorted(self.absent)]
+        lines = [f"{written(path)}: not on this machine ({_ABSENT})" for path in sorted(self.absent)]
         return lines + [f"{written(path)}: cannot be read ({why})" for path, why in sorted(self.closed)]
 
 
-_ABSENT = "a link to nothing, or a pointer to a file that is not on this machine"
-_FETCH = "fetch it (`git annex get .`, `git lfs pull`), or remove it"
+_ABSENT = "links to nothing, or pointers of git-annex or git-LFS"
 
 
 def require_whole(found: Found, name: str) -> None:
@@ -140,7 +139,8 @@ def require_whole(found: Found, name: str) -> None:
         )
     if found.absent:
         raise MissingData(
-            f"{name}: {_count(found.absent, 'path')} in it ({few(found, found.absent)}), each {_ABSENT}; {_FETCH}"
+            f"{name}: {_count(found.absent, 'file')} not on this machine ({few(found, found.absent)}): {_ABSENT}; "
+            "fetch what they stand for (`git annex get .`, `git lfs pull`), or remove them"
         )
 
 

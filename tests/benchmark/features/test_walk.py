@@ -238,14 +238,14 @@ def test_copies_by_hard_links_are_files_of_their_own(tmp_path: Path) -> None:
 def test_link_to_nothing_is_refused_by_name(tmp_path: Path, name: str) -> None:
     plant(tmp_path, "low/0.wav")
     (tmp_path / "low" / name).symlink_to("../../.git/annex/objects/aa/bb/key")
-    with pytest.raises(MissingData, match=rf"folder:x: 1 path in it \(low/{name}\).*git annex get"):
+    with pytest.raises(MissingData, match=rf"folder:x: 1 file not on this machine \(low/{name}\).*git annex get"):
         require_whole(walk(tmp_path), "folder:x")
 
 
 def test_link_to_itself_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "1.wav").symlink_to("2.wav")
     (tmp_path / "2.wav").symlink_to("1.wav")
-    with pytest.raises(MissingData, match=r"2 paths in it \(1.wav, 2.wav\)"):
+    with pytest.raises(MissingData, match=r"2 files not on this machine \(1.wav, 2.wav\)"):
         require_whole(walk(tmp_path), "folder:x")
 
 
@@ -257,7 +257,7 @@ def test_link_to_nothing_that_is_called_as_a_document_is_passed_by(tmp_path: Pat
 @pytest.mark.parametrize("content", [LFS, LFS.replace(b"\n", b"\r\n"), ANNEX, b"../../.git/annex/objects/Qk/9x/k.wav"])
 def test_pointer_in_place_of_a_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     plant(tmp_path, "low/1.wav", "low/2.m4a", content=content)
-    with pytest.raises(MissingData, match=r"2 paths in it \(low/1.wav, low/2.m4a\).*git lfs pull"):
+    with pytest.raises(MissingData, match=r"2 files not on this machine \(low/1.wav, low/2.m4a\).*git lfs pull"):
         require_whole(walk(tmp_path), "folder:x")
 
 
