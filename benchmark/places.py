@@ -41,11 +41,15 @@ def path_text(path: str | Path) -> str:
     True
     """
     text = str(path)
-    return text if text.isprintable() else "".join(map(_escaped, text))
+    return "".join(map(_escaped, text)) if any(map(_is_unwritable, text)) else text
+
+
+def _is_unwritable(letter: str) -> bool:
+    return not letter.isprintable() and unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _escaped(letter: str) -> str:
-    if unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp"):
+    if letter != "\\" and not _is_unwritable(letter):
         return letter
     code = ord(letter)
     is_byte = 0xDC80 <= code <= 0xDCFF  # how Python holds a byte of a name that it cannot read

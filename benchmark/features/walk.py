@@ -12,7 +12,7 @@ import functools
 import os
 import stat
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +57,8 @@ class Found:
         What cannot be read, and why.
     again : list of Again
         Links to what is in the folder anyway.
+    above : list of Path
+        Links to a folder in which they lie themselves, and which is not in this one: they are not followed.
     """
 
     root: Path
@@ -69,6 +71,7 @@ class Found:
     absent: list[Path] = field(default_factory=list)
     closed: list[tuple[Path, str]] = field(default_factory=list)
     again: list[Again] = field(default_factory=list)
+    above: list[Path] = field(default_factory=list)
     places: dict[str, Path] = field(default_factory=dict)  # where each of `files` really lies; sorted by the walk
 
     def inside(self, path: Path) -> tuple[str, ...]:
@@ -97,6 +100,11 @@ class Found:
             if self.unopened:
                 todo.append("pipes and devices are not opened")
             lines.append(f"left out: {_count(unheard, 'file')} of sound ({few(self, unheard)}); {'; '.join(todo)}")
+        if self.above:
+            lines.append(
+                f"not followed: {_count(self.above, 'link')} to a folder above ({few(self, self.above)}); link to what "
+                "is wanted of it"
+            )
         leading = [again.path for again in self.again if self.at(again.real)]
         if leading:
             lines.append(
@@ -106,12 +114,11 @@ class Found:
 
     def faults(self) -> list[str]:
         """A line for each file that is not on this machine and each folder that cannot be read."""
-        lines = [f"{path_text(path)}: {_ABSENT}; {_FETCH}" for path in sorted(self.absent)]
+        lines = [f"{path_text(path)}: not on this machine ({_ABSENT})" for path in sorted(self.absent)]
         return lines + [f"{path_text(path)}: cannot be read ({why})" for path, why in sorted(self.closed)]
 
 
-_ABSENT = "a link to nothing, or a pointer to a file that is not on this machine"
-_FETCH = "fetch it (`git annex get .`, `git lfs pull`), or remove it"
+_ABSENT = "links to nothing, or pointers of git-annex or git-LFS"
 
 
 def require_whole(found: Found, name: str) -> None:
@@ -132,7 +139,8 @@ def require_whole(found: Found, name: str) -> None:
         )
     if found.absent:
         raise MissingData(
-            f"{name}: {_count(found.absent, 'path')} in it ({few(found, found.absent)}), each {_ABSENT}; {_FETCH}"
+            f"{name}: {_count(found.absent, 'file')} not on this machine ({few(found, found.absent)}): {_ABSENT}; "
+            "fetch what they stand for (`git annex get .`, `git lfs pull`), or remove them"
         )
 
 
@@ -159,7 +167,7 @@ def walk(root: Path, medium: str = "audio") -> Found:
     links: deque[tuple[Path, str]] = deque()  # followed after all that is reached without them
     entered: dict[str, Path] = {}
     while todo or links:
-        folder, real = todo.popleft() if todo else _followed(found, medium, *links.popleft())
+        folder, real = todo.popleft() if todo else _followed(found, medium, entered, *links.popleft())
         if not real:
             continue
         if real in entered:
@@ -193,7 +201,7 @@ def _entries(found: Found, folder: Path) -> list[os.DirEntry[str]]:
     return [e for e in every if not e.name.startswith(".") and e.name.lower() not in _LEFT_BY_SYSTEMS]
 
 
-def _followed(found: Found, medium: str, link: Path, real: str) -> tuple[Path, str]:
+def _followed(found: Found, medium: str, entered: Container[str], link: Path, real: str) -> tuple[Path, str]:
     """Where a link to a folder leads, "" where that is above the link itself; one to a file is sorted in."""
     try:
         is_folder = stat.S_ISDIR(link.stat().st_mode)
@@ -204,9 +212,13 @@ def _followed(found: Found, medium: str, link: Path, real: str) -> tuple[Path, s
         found.absent += [link] if _may_be_missed(link.name, medium) else []
         return link, ""
     target = os.path.realpath(link)
-    if is_folder:
-        return link, "" if os.path.commonpath([target, real]) == target else target
-    _sort_in(found, medium, link, target)
+    if not is_folder:
+        _sort_in(found, medium, link, target)
+        return link, ""
+    if os.path.commonpath([target, real]) != target:
+        return link, target
+    if target not in entered:  # what is above all that is looked at
+        found.above.append(link)
     return link, ""
 
 

@@ -12,6 +12,7 @@ from mirbench.places import path_of_text, path_text
 NAMES = [
     b"caf\xe9.wav", b"\xff\xfe", b"lo\nw.wav", b"\x1b[31mred.wav", b"tab\t.wav", b"both \xc3\xa9 and \xe9.wav",
     b"\xe2\x80\xa8line.wav", b"\xc2\x85next.wav", b"\xed\xa0\x80half.wav",
+    b"\\x77\xe9.wav", b"a\\b\n.wav",
 ]  # fmt: skip
 """Latin-1, line ends, escape codes, and half of a letter, as Linux takes them for names."""
 

@@ -122,3 +122,10 @@ def test_bar_on_a_terminal_may_hold_another(terminal):
                 inner(5)
             outer(1)
     assert "epochs" in terminal.getvalue()
+
+
+def test_warning_is_printed_though_quiet_and_only_once(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(quiet=True)
+    for line in ("files are left out", "files are left out", "others too"):
+        progress.warn(line)
+    assert capsys.readouterr().err == "files are left out\nothers too\n"

@@ -265,5 +265,5 @@ def test_shtern_follows_links_and_says_what_it_leaves_out(tmp_path: Path, capsys
 def test_shtern_refuses_links_to_nothing(tmp_path: Path) -> None:
     plant(tmp_path, GENRE_3.classes)
     (tmp_path / "rock" / "gone.wav").symlink_to("nowhere")
-    with pytest.raises(MissingData, match=r"genre-3, rock: 1 path in it \(gone.wav\)"):
+    with pytest.raises(MissingData, match=r"genre-3, rock: 1 file not on this machine \(gone.wav\)"):
         GENRE_3.read_clips(tmp_path, 0)

@@ -107,7 +107,7 @@ def test_folder_of_an_annex_without_its_content_is_refused(tmp_path: Path) -> No
         (tmp_path / "low" / f"{n:02}.wav").unlink()
         (tmp_path / "low" / f"{n:02}.wav").symlink_to(f"../.git/annex/objects/{n}.wav")
     line = refusal(tmp_path, MissingData)
-    assert "5 paths in it (low/00.wav, low/01.wav, low/02.wav …)" in line
+    assert "5 files not on this machine (low/00.wav, low/01.wav, low/02.wav …)" in line
     assert "git annex get" in line
 
 
@@ -438,7 +438,7 @@ def test_predict_takes_a_folder_as_a_task_does(tmp_path: Path, typed: Typed) -> 
         "file", "again/x.wav ", "again/y", "link/z low.wave",
     ]  # fmt: skip
     assert code == 1  # one file is not here
-    assert f"{given}/gone.wav: a link to nothing" in err
+    assert f"{given}/gone.wav: not on this machine" in err
     assert err.count(f"{given}: left out: 2 files of sound (a.m4a, b.wma)") == 1
 
 
