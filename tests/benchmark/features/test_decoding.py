@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from mirbench.errors import BadAudio
 from mirbench.features import audio, decoding
+from mirbench.features.extraction import row_key
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
 
@@ -148,6 +150,26 @@ def test_stretch_over_a_joint_is_a_slice_of_the_whole(kind, whole, tmp_path):
     all_of_it, rate = decoding.decode(Excerpt(path))
     piece, _ = decoding.decode(Excerpt(path, 2.5, 4.0))
     np.testing.assert_array_equal(piece, all_of_it[round(2.5 * rate) : round(6.5 * rate)])
+
+
+def ape_tag():
+    head, foot = (b"APETAGEX" + struct.pack("<IIII8x", 2000, 2000, 1, flags) for flags in (0xA0000000, 0x80000000))
+    return head + b"x" * 1968 + foot
+
+
+@pytest.mark.skipif("mp3" not in KINDS, reason="this libsndfile writes no MP3")
+@pytest.mark.parametrize(
+    "tag", [b"TAG" + b"a" * 125, ape_tag(), b"ID3\x04\0\0\0\0\x10\0" + bytes(2048)], ids=["ID3v1", "APE", "ID3v2"]
+)
+def test_tags_between_joined_mp3s_are_no_damage(tag, whole, heard, tmp_path):
+    assert seconds(put(tmp_path, "mp3", whole["mp3"] + tag + whole["mp3"] + tag)) == pytest.approx(2 * heard["mp3"])
+
+
+def test_rows_of_a_joined_file_are_others_than_when_only_its_beginning_was_heard(whole, tmp_path):
+    place = Excerpt(put(tmp_path, "ogg", 2 * whole["ogg"]))
+    facts = audio.survey([place], tmp_path / "memo.sqlite", Progress(quiet=True))[place]
+    assert facts.n_parts == 2
+    assert row_key(facts, place, 0) != row_key(replace(facts, n_parts=0), place, 0)
 
 
 # lengths that are none
