@@ -18,9 +18,9 @@ from typing import IO
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.cache import replace_folder
 from mirbench.features.download import fetch
-from mirbench.features.unverified import verified
 from mirbench.progress import Progress
 from mirbench.types import Archive, Task
+from mirbench.unverified import verified
 
 __all__ = ["get_task", "unpack"]
 

@@ -13,10 +13,10 @@ from typing import Any
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.cache import file_sha256
 from mirbench.features.download import fetch
-from mirbench.features.unverified import verified
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
+from mirbench.unverified import verified
 
 __all__ = ["Weights", "find_weights", "on_disk"]
 
