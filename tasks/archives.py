@@ -19,9 +19,9 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.temporary import replace_folder, sweep, temporary
-from mirbench.features.unverified import verified
 from mirbench.progress import Progress
 from mirbench.types import Archive, Task
+from mirbench.unverified import verified
 
 __all__ = ["get_task", "unpack"]
 

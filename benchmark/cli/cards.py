@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.errors import UnknownName
-from mirbench.features.unverified import doubt
 from mirbench.method import Method
 from mirbench.plain_text import printable
 from mirbench.registry import Catalogue
 from mirbench.source import SourceCard, WeightFile
 from mirbench.types import Archive, Task
+from mirbench.unverified import doubt
 
 __all__ = ["describe"]
 

@@ -145,7 +145,7 @@ def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[.
 def allow_unverified(asked: bool) -> None:
     """Let this process, and those that it starts, fetch what cannot be verified."""
     if asked:
-        from mirbench.features.unverified import VARIABLE
+        from mirbench.unverified import VARIABLE
 
         os.environ[VARIABLE] = "1"
 

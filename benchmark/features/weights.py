@@ -16,10 +16,10 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.memo import file_sha256
-from mirbench.features.unverified import verified
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
+from mirbench.unverified import verified
 
 __all__ = ["Weights", "find_weights", "on_disk"]
 

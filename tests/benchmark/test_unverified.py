@@ -10,11 +10,11 @@ import pytest
 
 from mirbench.errors import MissingData
 from mirbench.features import weights
-from mirbench.features.unverified import VARIABLE, doubt, verified
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.tasks import archives
 from mirbench.types import Archive
+from mirbench.unverified import VARIABLE, doubt, verified
 
 if TYPE_CHECKING:
     from tests.conftest import Answer
