@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.metadata
@@ -96,6 +97,11 @@ class Catalogue:
         for plugin in self._plugins:
             found |= {name: f"from {plugin.origin}" for name in getattr(plugin, kind + "s")}
         return found
+
+    @functools.cached_property
+    def _tasks(self) -> frozenset[str]:
+        """Names of tasks: a suite asks for thousands, and entry points are read from many files."""
+        return frozenset(self.names("task"))
 
     def families(self, kind: str) -> dict[str, str]:
         """Families of one kind, as "prefix:ARGUMENT", with one line each."""
@@ -186,7 +192,7 @@ class Catalogue:
         words = name.split("+")
         prefix, colon, _ = name.partition(":")
         if not colon or prefix not in _families("task"):
-            known = any(name == own for own in self.names("task")) or _looks_like("task", name)
+            known = name in self._tasks or _looks_like("task", name)
             return (name, []) if known else (words[0], words[1:])
         bases = ["+".join(words[:n_words]) for n_words in range(len(words), 0, -1)]
         there = next((base for base in bases if user_path(base.partition(":")[2]).exists()), "")
@@ -302,7 +308,7 @@ def _looks_like_method(thing: Any) -> bool:
 
 
 def _import_file(path: Path, flag: str) -> ModuleType:
-    name = f"mirbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    name = f"mirbench_plugin_{path.stem}_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or path.suffix != ".py":
         raise BadInput(f"{flag}{path}: not a Python file")
