@@ -97,6 +97,7 @@ class Job:
         since: float | None = None,
     ) -> None:
         require_packages(deform)
+        self._since = clock(request.runs) if since is None else since
         self._plan = make_plan(request, catalogue, progress)
         if deform:
             robustness.require_heard(self._plan)
@@ -106,7 +107,6 @@ class Job:
         sweep(place.parent)
         if self._plan.task.manifest:
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
-        self._since = clock(request.runs) if since is None else since
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
 
