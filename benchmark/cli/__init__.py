@@ -89,7 +89,7 @@ def main() -> None:
         print(f"mirbench: {said}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:  # typer has turned Ctrl-C into this
-        if end.code in STOPPED:
+        if isinstance(end.code, int) and end.code in STOPPED:
             give_back_everything()
             print(last_words(end.code - 128), file=sys.stderr)
         raise
