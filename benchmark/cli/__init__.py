@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -19,7 +20,7 @@ from mirbench.cli.predict import predict
 from mirbench.cli.reproduce import reproduce
 from mirbench.cli.results import leaderboard
 from mirbench.cli.running import ensemble, run, sweep
-from mirbench.cli.stopping import STOPPED, last_words, stoppable
+from mirbench.cli.stopping import last_words, stoppable
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
 from mirbench.features.claims import give_back_everything
@@ -85,8 +86,9 @@ def main() -> None:
 
 def _exit_code() -> int:
     """Do what was typed; its exit code."""
+    signals: list[int] = []
     try:
-        with stoppable():
+        with stoppable(signals):
             code = int(app(standalone_mode=False) or 0)
     except MirbenchError as error:
         return _refused(error)
@@ -94,14 +96,15 @@ def _exit_code() -> int:
         if said := _of_usage(error) or _in_a_line(error):
             return _refused(said)
         raise
-    except SystemExit as end:
-        if end.code not in STOPPED:
-            raise
-        code = int(end.code)  # type: ignore[arg-type]
-    if code in STOPPED:  # typer has turned Ctrl-C into such a code
-        give_back_everything()
-        say(last_words(code - 128), error=True)
-    return code
+    except KeyboardInterrupt:  # most are turned into an exit code by typer
+        code = 130
+    if code == 130 and not signals:
+        signals = [signal.SIGINT]
+    if not signals:
+        return code
+    give_back_everything()
+    say(last_words(signals[0]), error=True)
+    return 128 + signals[0]
 
 
 def _refused(said: object) -> int:

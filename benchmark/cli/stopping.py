@@ -10,24 +10,29 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 from mirbench.features.claims import give_back_everything
 from mirbench.plain_text import say
 
-__all__ = ["STOPPED", "last_words", "stoppable"]
+__all__ = ["last_words", "stoppable"]
 
 _PATIENCE = 10.0  # seconds; Slurm kills 30 s after SIGTERM
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-STOPPED = frozenset(128 + number for number in _SIGNALS)
-"""Exit codes that tell of a signal."""
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Within the block a signal to stop ends the command tidily, with exit code 128 and its number."""
+def stoppable(signals: list[int]) -> Iterator[None]:
+    """Within the block a signal to stop ends the command tidily.
+
+    Parameters
+    ----------
+    signals : list of int
+        Takes the number of the signal that came, as its first.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -38,9 +43,9 @@ def stoppable() -> Iterator[None]:
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(heard, done), name="mirbench-stop", daemon=True)
     try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # as under nohup
-                signal.signal(number, _stop)
+        watched = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # as under nohup
+        for number in watched:
+            signal.signal(number, partial(_stop, signals, watched))
         watcher.start()
         yield
     finally:
@@ -55,13 +60,12 @@ def stoppable() -> Iterator[None]:
         told.close()
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    for other in _SIGNALS:  # a second one must not interrupt the tidying
-        if signal.getsignal(other) is _stop:
-            signal.signal(other, _wait)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+def _stop(signals: list[int], watched: Sequence[int], number: int, frame: FrameType | None) -> None:
+    """End the command by the one exception that nobody on the way takes for a failure of a run."""
+    for other in watched:  # a second one must not interrupt the tidying
+        signal.signal(other, _wait)
+    signals.append(number)
+    raise KeyboardInterrupt
 
 
 def _wait(number: int, frame: FrameType | None) -> None:

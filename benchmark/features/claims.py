@@ -256,7 +256,9 @@ def holder_of(target: Path) -> str:
 
 
 def clock(folder: Path) -> float:
-    """The time of the file system of a folder, which that of this host may differ from."""
+    """The time of the file system of a folder, that there is or that will be; this host's may differ."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
     with suppress(OSError), tempfile.TemporaryFile(dir=folder) as probe:
         return os.fstat(probe.fileno()).st_mtime
     return time.time()

@@ -93,11 +93,11 @@ def find_weights(
         return Weights(path, file_sha256(path, memo), True)
     folder = weights_folder(folder)
     if card.hub:
-        path = _local_model(card, folder)
-        if path is None:
+        model = _local_model(card, folder)
+        if model is None:
             with claimed(cache / "weights" / card.hub.replace("/", "--"), f"fetching {card.hub}", progress):
-                path = _from_hub(card)
-        return Weights(path, _folder_sha256(path, memo), True)
+                model = _from_hub(card)
+        return Weights(model, _folder_sha256(model, memo), True)
     if len(card.weights) != 1:
         raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
     needed = (f"{name}={value}" for name, value in (options or {}).items())

@@ -102,6 +102,7 @@ class Job:
         self._store, self._deform, self._progress = RunStore(request.runs), deform, progress
         if not any(request.runs.glob("*/*/*/record.json")):  # else all may be on record, and only be read back
             self._store.require_writable()
+        self._since = clock(request.runs) if since is None else since
         self._plan = make_plan(request, catalogue, progress)
         if deform:
             robustness.require_heard(self._plan)
@@ -113,7 +114,6 @@ class Job:
         sweep(place.parent)
         if self._plan.task.manifest and (lacking or not unwritable(request.runs)):
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
-        self._since = clock(request.runs) if since is None else since
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
 

@@ -21,14 +21,14 @@ from mirbench.progress import Progress
 folder = Path(sys.argv[1])
 stopping._PATIENCE = 0.3
 
-def app():
+def app(standalone_mode):
     with claimed(folder / "run", "working", Progress()), temporary(folder) as work:
         (work / "half").touch()
         print("ready", flush=True)
         try:
             time.sleep(60)
         except KeyboardInterrupt:  # as typer does
-            sys.exit(130)
+            return 130
         finally:
             time.sleep(float(sys.argv[2]))
 
