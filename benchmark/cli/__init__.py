@@ -88,11 +88,13 @@ def main() -> None:
             raise
         print(f"mirbench: {said}", file=sys.stderr)
         sys.exit(2)
-    except SystemExit as end:  # typer has turned Ctrl-C into this
-        if isinstance(end.code, int) and end.code in STOPPED:
-            give_back_everything()
-            print(last_words(end.code - 128), file=sys.stderr)
-        raise
+    except (SystemExit, KeyboardInterrupt) as end:  # typer turns most of Ctrl-C into the first
+        code = 130 if isinstance(end, KeyboardInterrupt) else end.code
+        if not (isinstance(code, int) and code in STOPPED):
+            raise
+        give_back_everything()
+        print(last_words(code - 128), file=sys.stderr)
+        sys.exit(code)
 
 
 def _in_a_line(error: Exception) -> str:
