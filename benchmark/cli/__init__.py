@@ -120,7 +120,8 @@ def _of_usage(error: Exception) -> str:
     if said.startswith("Usage: "):  # nothing was typed
         say(said, error=True)
         sys.exit(2)
-    path = error.ctx.command_path if getattr(error, "ctx", None) else "mirbench"
+    where = getattr(error, "ctx", None)
+    path = where.command_path if where else "mirbench"
     return f"{said.rstrip('.')}{'' if said.endswith('?') else ';'} `{path} --help` says what there is"
 
 

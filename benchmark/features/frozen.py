@@ -51,4 +51,5 @@ def _foreign(functions: list[Any], own: set[str]) -> list[str]:
 
 
 def _sum(tensor: torch.Tensor) -> int:
-    return zlib.crc32(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    held: Any = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return zlib.crc32(held)

@@ -43,7 +43,7 @@ def check_blind(
     said: dict[str, Any] = {}
     for lie in ("", "labels", "names"):
         with temporary() as folder:
-            train, valid, test = tiny_task(folder, lie)  # type: ignore[arg-type]
+            train, valid, test = tiny_task(folder, lie)
             context = tiny_context(card, (train, valid, test), Path(folder), progress)
             try:
                 fitted = method(**(params or {})).fit(train, valid, context, seed=0)

@@ -193,7 +193,7 @@ def test_rows_that_were_removed_while_in_use_are_one_line(folder: Path) -> None:
     store = RowStore(folder)
     store.missing(KEYS)
     rows = store.get(KEYS)
-    cache.shutil.rmtree(folder)
+    shutil.rmtree(folder)
     shard._read.cache_clear()
     with pytest.raises(BadInput, match="removed"):
         rows[:]

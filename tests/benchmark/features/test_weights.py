@@ -290,6 +290,7 @@ def saved(folder):
     return (folder / "saved.pth").read_bytes()
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 @pytest.mark.parametrize("broken", [b"", b"<html>Too many requests</html>", "cut"])
 def test_weights_that_do_not_load_are_fetched_once_more(folder, cache, monkeypatch, capsys, broken):
     whole = saved(folder)
@@ -307,6 +308,7 @@ def test_weights_that_an_earlier_command_left_broken_are_fetched_again(folder, c
     assert find_weights(unchecked(), None, cache, QUIET, must_load=True).path.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("_unverified_allowed")
 def test_weights_that_never_load_are_one_line_and_not_kept(cache, monkeypatch):
     asked = fetched_in_turn(monkeypatch, b"<html>", b"<html>")
     with pytest.raises(

@@ -477,7 +477,7 @@ def test_result_alone_is_on_standard_output(typed: Typed, made: Made, probe: lis
     assert answer.code == 1
     assert len(list(csv.reader(io.StringIO(answer.out)))) == 2
     assert "tiny: probe-mlp + nano, mean of 2 seeds" in answer.err
-    assert f"{tmp_path / 'bad.wav'}: broken" in answer.err
+    assert f"{tmp_path / 'bad.wav'}: text" in answer.err
     quiet = say(typed, made, name, made.files[0], tmp_path / "bad.wav", "--format", "csv", "--quiet")
     assert quiet.out == answer.out
     assert quiet.err.splitlines() == [line for line in answer.err.splitlines() if "bad.wav" in line]
