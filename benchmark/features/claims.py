@@ -244,7 +244,7 @@ def _text_of(path: Path) -> str | None:
     """What a claim says; None where there is none."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -36,7 +36,9 @@ def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
     """What a window holds: bytes of the file, stretch of the clip (its end decides the padding), start, levels."""
     levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
     parts = f"|{facts.n_parts} parts" if facts.n_parts else ""  # of which only the first was heard once
-    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}{parts}"
+    # of which some stretches were once read from the wrong place
+    vorbis = "|vorbis" if excerpt.start and excerpt.path.suffix.lower() in (".ogg", ".oga") else ""
+    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}{parts}{vorbis}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

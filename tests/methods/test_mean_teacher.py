@@ -34,14 +34,15 @@ def pair(dropout: float = 0.0, judged_by: str = "student", width: int = WIDTH) -
 
 
 class Frames:
-    """Features of clips with as many frames each as their ids say ("c3-7" has 7)."""
+    """Features of clips with as many frames each as their ids say ("c3-7" has 7); those of odd numbers are up."""
 
     def pooled(self, clips: Sequence[Clip]) -> Windows:
         counts = [int(clip.id.split("-")[1]) for clip in clips]
         rows = []
         for clip, n in zip(clips, counts, strict=True):
-            level = 1.0 if "up" in clip.labels else -1.0
-            rows.append(np.random.default_rng(int(clip.id[1:].split("-")[0])).normal(0.7 * level, 1.0, (n, WIDTH)))
+            number = int(clip.id[1:].split("-")[0])
+            level = 1.0 if number % 2 else -1.0
+            rows.append(np.random.default_rng(number).normal(0.7 * level, 1.0, (n, WIDTH)))
         return Windows(np.concatenate(rows).astype(np.float32), np.repeat(np.arange(len(clips)), counts), len(clips))
 
 
