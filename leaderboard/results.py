@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.record import OF_ONE_RUN, RunRecord
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import FloatArray, IntArray, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions", "with_scores"]
