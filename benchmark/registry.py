@@ -9,32 +9,26 @@ task ("gtzan+shots10+normalized", applied from left to right). Plugins add to th
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import functools
-import hashlib
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
-from mirbench.names import MOST_LETTERS, confusable, unseen, wrong_name
 from mirbench.places import user_path
 from mirbench.plain_text import printable
+from mirbench.plugin_file import Plugin, check_identity, file_sha256
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["Catalogue", "Entry", "Plugin", "load_plugin"]
+__all__ = ["Catalogue", "Entry"]
 
 _KINDS = {"task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources"}
 
@@ -54,32 +48,13 @@ class Entry:
     fetch: str = ""
 
 
-@dataclass(frozen=True)
-class Plugin:
-    """What a plugin file or entry point brings.
-
-    Parameters
-    ----------
-    origin : str
-        The file or entry point, for messages.
-    sha256 : str
-        Hash of its source, a part of the identity of every run that uses it.
-    """
-
-    origin: str
-    sha256: str
-    tasks: Mapping[str, Task]
-    methods: Mapping[str, type[Method]]
-    sources: Mapping[str, SourceCard]
-
-
 class Catalogue:
     """Every task, method and source that can be named here.
 
     Parameters
     ----------
     plugins : sequence of Plugin
-        Local plugin files, from `load_plugin`.
+        Local plugin files, from `mirbench.plugin_file.load_plugin`.
     data, weights : Path or None
         Where families of tasks look for data that was fetched, and those of sources for weights; None is the default
         place.
@@ -153,7 +128,7 @@ class Catalogue:
             return f"{found.version}+{plugin.sha256[:12]}"
         if name not in _table(kind) and any(point.name == name for point in _entry_points(kind)):
             module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
-            return f"{found.version}+{_file_sha256(Path(inspect.getfile(module)))[:12]}"
+            return f"{found.version}+{file_sha256(Path(inspect.getfile(module)))[:12]}"
         return str(found.version)
 
     def _find(self, kind: str, name: str) -> Any:
@@ -176,7 +151,7 @@ class Catalogue:
                     raise MirbenchError(
                         f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
                     ) from error
-                _check_identity(f"The plugin {point.value}", kind, found)
+                check_identity(f"The plugin {point.value}", kind, found)
                 return found
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
@@ -237,91 +212,6 @@ def _modified(task: Task, word: str) -> Task:
     return replace(modified, name=f"{task.name}+{word}", demo=demo)
 
 
-def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
-    """Read a local plugin file: its tasks, source cards and method classes, by the names that they give themselves.
-
-    Parameters
-    ----------
-    flag : str
-        What stands before the file in errors.
-
-    Raises
-    ------
-    BadInput
-        If the file is missing, does not run, or holds nothing that is a task, method or source.
-    """
-    if not path.is_file():
-        raise BadInput(f"{flag}{path}: no such file")
-    module = _import_file(path, flag)
-    imported = _imported_names(path)
-    own = [thing for name, thing in vars(module).items() if name not in imported]
-    methods: list[Any] = [
-        m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)
-    ]
-    for method in methods:
-        if not hasattr(method, "__dataclass_fields__"):
-            raise BadInput(f"{flag}{path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
-        if not isinstance(method.needs, tuple):
-            raise BadInput(f'{flag}{path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
-    things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
-    for thing in things:
-        kind = "task" if isinstance(thing, Task) else "source" if isinstance(thing, SourceCard) else "method"
-        _check_identity(f"{flag}{path}", kind, thing)
-    plugin = Plugin(
-        origin=path.name,
-        sha256=_file_sha256(path),
-        tasks={thing.name: thing for thing in own if isinstance(thing, Task)},
-        methods={method.name: method for method in methods},
-        sources={thing.name: thing for thing in own if isinstance(thing, SourceCard)},
-    )
-    if not (plugin.tasks or plugin.methods or plugin.sources):
-        raise BadInput(f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task or SourceCard")
-    return plugin
-
-
-def _check_identity(origin: str, kind: str, thing: Any) -> None:
-    """Refuse a name or version that commands, tables and folders cannot have.
-
-    Raises
-    ------
-    BadInput
-        If it is one.
-    """
-    name, version = thing.name, thing.version
-    fault = wrong_name(name, kind) or confusable(name)  # type: ignore[arg-type]
-    if fault:
-        raise BadInput(f"{origin}: the name of its {kind} {printable(ascii(name), 80)} {fault}; give it another")
-    if not isinstance(version, str) or not 1 <= len(version) <= MOST_LETTERS or unseen(version):
-        said = printable(ascii(version), 80)
-        raise BadInput(f'{origin}: the version of its {kind} {name} is {said}; text is needed, as in "1"')
-
-
-def _imported_names(path: Path) -> set[str]:
-    """Names that a file's import statements bind: they are not its own."""
-    tree = ast.parse(path.read_bytes())
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
-
-
-def _looks_like_method(thing: Any) -> bool:
-    return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
-
-
-def _import_file(path: Path, flag: str) -> ModuleType:
-    name = f"mirbench_plugin_{path.stem}_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or path.suffix != ".py":
-        raise BadInput(f"{flag}{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what is printed on import is none of the command's results
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise BadInput(f"{flag}{path}: does not run: {type(error).__name__}: {error}") from error
-    return module
-
-
 def _table(kind: str) -> Mapping[str, Entry]:
     table: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), kind.upper() + "S")
     return table
@@ -347,7 +237,3 @@ def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:
 
 def _entry_module(kind: str, name: str) -> str:
     return next(point.module for point in _entry_points(kind) if point.name == name)
-
-
-def _file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

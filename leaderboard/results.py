@@ -12,19 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
-from mirbench.record import OF_ONE_RUN, RunRecord
-from mirbench.runs.store import RunStore, Scores
+from mirbench.leaderboard.system_names import names_of
+from mirbench.record import RunRecord
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import FloatArray, IntArray, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions", "with_scores"]
 
-_MOST_VALUES = 6  # of a search, in a name
 _UNREADABLE = (BadInput, ValueError, TypeError, IndexError, KeyError, AttributeError, MemoryError)
 """What arrays of a stranger bring about."""
 
@@ -234,7 +234,7 @@ def _question(runs: Sequence[Run]) -> Question:
     for run in runs:
         if run.record.status == "done":
             asked[run.record.spec.system].append(run)
-    names = _names([alike[0].record for alike in asked.values()])
+    names = names_of([alike[0].record for alike in asked.values()])
     systems = tuple(_system(names[key], key, alike) for key, alike in asked.items())
     return Question(title, record, systems, _problems(run.record for run in runs))
 
@@ -300,50 +300,3 @@ def _asked(record: RunRecord) -> str:
     """The question, whatever system answered it."""
     spec = record.spec
     return json.dumps([spec.task, spec.task_version, asdict(spec.windowing)], sort_keys=True)
-
-
-def _names(records: Sequence[RunRecord]) -> dict[str, str]:
-    """A name for each system, with the settings that differ from their defaults, or from another's."""
-    plain: dict[str, list[RunRecord]] = defaultdict(list)
-    for record in records:
-        plain[_plain_name(record)].append(record)
-    names = {}
-    for name, alike in plain.items():
-        settings = [_settings(record) for record in alike]
-        differ = sorted({key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)})
-        for record, setting in zip(alike, settings, strict=True):
-            shown = sorted({*differ, *record.changed, *record.spec.search})
-            said = ", ".join(f"{key}={setting.get(key)}" for key in shown)
-            names[record.spec.system] = f"{name} ({said})" if said else name
-    return names
-
-
-def _of_ensemble(record: RunRecord) -> bool:
-    return record.spec.method == "ensemble" and "systems" in record.spec.params
-
-
-def _plain_name(record: RunRecord) -> str:
-    """Method and source; of an ensemble, those of its members."""
-    spec = record.spec
-    if not _of_ensemble(record):
-        return f"{spec.method} + {spec.source}" if spec.source else spec.method
-    count = Counter(spec.params["systems"])
-    return f"ensemble ({', '.join(name if n == 1 else f'{n} × {name}' for name, n in count.items())})"
-
-
-def _best_of(values: Sequence[Any]) -> str:
-    """The values of a search, or how many there are."""
-    if len(values) > _MOST_VALUES:
-        return f"best of {len(values)} values"
-    return f"best of {'/'.join(map(str, values))}"
-
-
-def _settings(record: RunRecord) -> dict[str, Any]:
-    spec = record.spec
-    settings = {name: value for name, value in spec.params.items() if not (_of_ensemble(record) and name in OF_ONE_RUN)}
-    settings |= {name: _best_of(values) for name, values in spec.search.items()}
-    settings |= {f"source {name}": value for name, value in spec.source_params.items()}
-    settings |= {"precision": spec.precision, "method version": spec.method_version}
-    settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
-    settings["audio"] = spec.audio_sha256[:8]
-    return settings

@@ -36,7 +36,7 @@ FLOORS = (
 
 DOORS = {
     "mirbench.features": ("audio", "claims", "clip_list", "download", "memo", "pictures", "temporary", "walk"),
-    "mirbench.runs": ("measure", "store"),
+    "mirbench.runs": ("measure", "scores", "store"),
     "mirbench.trust": ("verify",),
 }
 """Modules of the wings that tasks, methods and leaderboard may enter by; what they need besides is in `mirbench`."""

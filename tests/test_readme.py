@@ -11,9 +11,10 @@ import pytest
 import soundfile
 import torch
 
+from mirbench.plugin_file import Plugin, load_plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin, load_plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.trust import checks

@@ -54,8 +54,8 @@ def check(
     file: Annotated[Path, typer.Argument(help="A plugin file.")],
 ) -> None:
     """Run the conformance checks on a plugin's methods, tasks and sources."""
+    from mirbench.plugin_file import load_plugin
     from mirbench.progress import Progress
-    from mirbench.registry import load_plugin
     from mirbench.trust.checks import check_plugin
 
     if not file.is_file():

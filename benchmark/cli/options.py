@@ -152,7 +152,8 @@ def allow_unverified(asked: bool) -> None:
 
 def catalogue_of(plugins: list[Path], data: Path | None = None, weights: Path | None = None) -> Catalogue:
     """All that can be named, with plugins."""
-    from mirbench.registry import Catalogue, load_plugin
+    from mirbench.plugin_file import load_plugin
+    from mirbench.registry import Catalogue
 
     return Catalogue([load_plugin(path) for path in plugins], data, weights)
 

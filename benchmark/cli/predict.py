@@ -37,7 +37,7 @@ def predict(
     how: Machine,
 ) -> None:
     """Probabilities of the classes of a run for files of your own, by its trained model."""
-    from mirbench.registry import load_plugin
+    from mirbench.plugin_file import load_plugin
     from mirbench.runs.models import Places
     from mirbench.runs.predict import predict as do
 

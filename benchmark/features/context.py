@@ -6,14 +6,10 @@ a window; see `mirbench.features.cache`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +20,9 @@ import torch
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures
 from mirbench.features.bound import BoundSource
-from mirbench.features.cache import RowStore, unwritable
-from mirbench.features.claims import claimed
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key
-from mirbench.features.temporary import temporary
+from mirbench.features.row_stores import RowStores
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
@@ -93,11 +87,10 @@ class Context:
         self.progress = progress or Progress(quiet=True)
         self.feature_seconds = 0.0
         """What the rows that were handed out cost when they were computed."""
-        self._facts, self._cache, self._scratch = facts, cache, scratch
-        self._stores: dict[Path, RowStore] = {}
-        self._bypass = self._claiming = False
+        self._facts = facts
+        self._stores = RowStores(cache, scratch, (known.sha256 for known in facts.values()), self.progress)
+        self._bypass = False
         self._deformation: Deformation | None = None
-        self._counted: set[tuple[Path, str]] = set()
         self.spent_seconds = 0.0
         """Wall time spent on computing rows, or on waiting for another process that does, since `begin_run`."""
         self._source = BoundSource(card, load, source_identity, self) if card and load else None
@@ -105,7 +98,7 @@ class Context:
     def begin_run(self) -> None:
         """Start to count costs afresh."""
         self.feature_seconds = self.spent_seconds = 0.0
-        self._counted.clear()
+        self._stores.begin_run()
 
     def source_changed(self) -> str:
         """What of the shared source was changed since this was asked last; see `BoundSource.changed`."""
@@ -331,11 +324,11 @@ class Context:
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
         keys = [[row_key(self._facts[p], p, s) for s in begin] for p, begin in zip(places, starts, strict=True)]
         flat = [key for group in keys for key in group]
-        stores = {stage: self._store(stage, about) for stage in stages}
+        stores = {stage: self._stores.store(stage, about) for stage in stages}
         if any(store.missing(flat) for store in stores.values()):
-            stores = self._writable(stores)
+            stores = self._stores.writable(stores)
             began = time.perf_counter()
-            with self._alone_at(stores):
+            with self._stores.alone_at(stores):
                 todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
                 self.spent_seconds += time.perf_counter() - began
                 if todo:
@@ -345,34 +338,8 @@ class Context:
                     job.fill(stores, [key for i in todo for key in keys[i]], about, prepare)
                     self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
-        self.feature_seconds += max(self._uncounted_seconds(store, flat) for store in stores.values())
+        self.feature_seconds += max(self._stores.uncounted_seconds(store, flat) for store in stores.values())
         return {stage: Windows(store.get(flat), clip_index, len(places)) for stage, store in stores.items()}
-
-    @contextmanager
-    def _alone_at(self, stores: Mapping[str, RowStore]) -> Iterator[None]:
-        """Wait until no other process computes rows of this task for a store, and keep others waiting in the block."""
-        # a computation that needs rows itself must not wait: others may wait for it
-        if self._claiming or self._scratch is not None:
-            yield
-            return
-        self._claiming = True
-        try:
-            with ExitStack() as held:
-                for stage, store in sorted(stores.items(), key=lambda item: item[1].folder):  # for all in one order
-                    claim = store.folder / f"rows-{self._task_digest}"
-                    held.enter_context(claimed(claim, f"computing {stage}", self.progress))
-                yield
-        finally:
-            self._claiming = False
-
-    @cached_property
-    def _task_digest(self) -> str:
-        return hashlib.sha256("".join(sorted(f.sha256 for f in self._facts.values())).encode()).hexdigest()[:12]
-
-    def _uncounted_seconds(self, store: RowStore, keys: Sequence[str]) -> float:
-        fresh = [key for key in keys if (store.folder, key) not in self._counted]
-        self._counted.update((store.folder, key) for key in fresh)
-        return store.seconds(fresh)
 
     def _extraction(
         self,
@@ -382,29 +349,4 @@ class Context:
         compute: Compute,
         batch: int,
     ) -> Extraction:
-        root = self._scratch or self._cache
-        return Extraction(work, stages, decode, compute, batch, self.workers, root, self.progress)
-
-    def _writable(self, stores: dict[str, RowStore]) -> dict[str, RowStore]:
-        """The same stores, with another place for what is new where nothing can be written to the cache."""
-        if self._scratch is not None or not (why := unwritable(self._cache)):
-            return stores
-        held = ExitStack()
-        self._scratch = held.enter_context(temporary())
-        weakref.finalize(self, held.close)
-        self.progress.say(f"{self._cache}: no rows can be kept there ({why}); they are kept for this command alone")
-        self._stores.clear()
-        return {stage: self._opened(store.folder) for stage, store in stores.items()}
-
-    def _store(self, stage: str, about: Mapping[str, Any]) -> RowStore:
-        import soxr
-
-        depends = {**about, "stage": stage, "soxr": soxr.__version__}
-        digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
-        return self._opened(self._cache / "rows" / f"{stage}-{digest}")
-
-    def _opened(self, folder: Path) -> RowStore:
-        if folder not in self._stores:
-            scratch = self._scratch and self._scratch / folder.name
-            self._stores[folder] = RowStore(folder, scratch, self.progress.say)
-        return self._stores[folder]
+        return Extraction(work, stages, decode, compute, batch, self.workers, self._stores.root, self.progress)

@@ -26,7 +26,7 @@ from mirbench.record import RunRecord, RunSpec, Trial
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
-from mirbench.runs.store import Scores
+from mirbench.runs.scores import Scores
 from mirbench.types import Clip, FloatArray, Split
 
 if TYPE_CHECKING:

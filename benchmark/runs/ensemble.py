@@ -24,7 +24,8 @@ from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.members import Member, find_member
 from mirbench.runs.report import over_seeds, print_rows, shown_metrics
 from mirbench.runs.runner import Outcome
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import FloatArray
 
 __all__ = ["AVERAGES", "Ensemble", "averaged", "by_clip", "combine", "identity", "parse_weights", "report"]

@@ -13,9 +13,10 @@ from mirbench.features.weights import Weights, find_weights
 from mirbench.installation import refuse_broken
 from mirbench.method import Method, Restorable
 from mirbench.places import default_cache
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.members import Member
 from mirbench.runs.own_files import Heard, as_plugin
 from mirbench.runs.plan import Plan, Request, draft_plan

@@ -15,9 +15,10 @@ from mirbench.errors import BadAudio, BadInput, MirbenchError
 from mirbench.features import audio, pictures
 from mirbench.features.walk import walk
 from mirbench.places import path_text, user_path
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 
 __all__ = ["Heard", "as_plugin", "hear", "require_some"]

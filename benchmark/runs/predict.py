@@ -15,9 +15,10 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.features.cache import throwaway
 from mirbench.features.temporary import using
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.members import Member, find_member
 from mirbench.runs.models import Leaf, Models, Places, answers, leaves_of
 from mirbench.runs.own_files import Heard, hear, require_some

@@ -49,28 +49,22 @@ What follows is for `mirbench reproduce`, and a sweep does not look at it::
 
 from __future__ import annotations
 
-import itertools
-import math
 import tomllib
-import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
-from mirbench.method import Method
+from mirbench.errors import BadInput, UnknownName
 from mirbench.places import user_path
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import MOST_POINTS, grid, parse_method, parse_seeds, parse_source, refuse_large
-from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
-from mirbench.runs.toml_tables import Kinds, as_text, check_table, listed
-from mirbench.types import Windowing
+from mirbench.runs.suite_runs import RUN_KEYS, Entry, count_runs, entries_of, identity, merged, names_in
+from mirbench.runs.toml_tables import Kinds, check_table
 
-__all__ = ["DataEntry", "Entry", "Suite", "naming", "read_suite", "shipped", "titles"]
+__all__ = ["DataEntry", "Suite", "naming", "read_suite", "shipped", "titles"]
 
 _MAX_BYTES = 16 * 10**6
 _MOST_RUNS = 100_000  # of one suite, on one fold
@@ -83,22 +77,6 @@ _TOP: Kinds = {
     "run": (list,),
     "data": (list,),
 }
-_RUN: Kinds = {
-    "task": (str, list),
-    "method": (str, list),
-    "source": (str, list),
-    "seeds": (int, str, list),
-    "fold": (int,),
-    "windows": (str,),
-    "average": (str,),
-    "set": (dict,),
-    "search": (dict,),
-    "each": (dict,),
-    "source-set": (dict,),
-    "row": (str,),
-    "other": (str,),
-    "demo-task": (str,),
-}
 _DATA: Kinds = {
     "task": (str,),
     "row": (str,),
@@ -106,37 +84,6 @@ _DATA: Kinds = {
     "splits": (list,),
     "other": (str,),
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One combination of a suite.
-
-    Parameters
-    ----------
-    where : str
-        Its table, as "[[run]] 2".
-    unable : str
-        Why it cannot be done; "" where nothing is known against it.
-    row, other, demo_task : str
-        What `mirbench reproduce` asks for; see the module.
-    """
-
-    where: str
-    request: Request
-    settings: str
-    unable: str = ""
-    row: str = ""
-    other: str = ""
-    demo_task: str = ""
-
-    @property
-    def name(self) -> str:
-        """Task, method, source and settings."""
-        request = self.request
-        source = f" + {request.source}" if request.source else ""
-        settings = f" ({self.settings})" if self.settings else ""
-        return f"{request.task}: {request.method}{source}{settings}"
 
 
 @dataclass(frozen=True)
@@ -186,24 +133,24 @@ def read_suite(
     held = _toml(path)
     check_table(held, _TOP, path.name)
     defaults, tables, described = held.get("defaults", {}), held.get("run", []), held.get("data", [])
-    check_table(defaults, _RUN, f"{path.name}: [defaults]")
+    check_table(defaults, RUN_KEYS, f"{path.name}: [defaults]")
     if not (tables or described) or not all(isinstance(table, dict) for table in [*tables, *described]):
         raise BadInput(f"{path.name}: at least one table [[run]] is needed")
     entries: list[Entry] = []
     n_runs = 0
     for number, table in enumerate(tables, 1):
         where = f"[[run]] {number}"
-        check_table(table, _RUN, f"{path.name}: {where}")
+        check_table(table, RUN_KEYS, f"{path.name}: {where}")
         with naming(f"{path.name}: {where}"):
-            asked = {**_merged(defaults, table), **(instead or {})}
-            n_runs += _count(asked) * len(_seeds(asked.get("seeds", 5)))
+            asked = {**merged(defaults, table), **(instead or {})}
+            n_runs += count_runs(asked)
             if n_runs > _MOST_RUNS:
                 raise BadInput(f"asks for more than {_MOST_RUNS:,} runs a fold, with those above; split the suite")
-            entries += _entries(asked, where, catalogue, circumstance)
+            entries += entries_of(asked, where, catalogue, circumstance)
     if instead:
         first: dict[str, Entry] = {}
         for entry in entries:
-            first.setdefault(_identity(entry.request), entry)
+            first.setdefault(identity(entry.request), entry)
         entries = list(first.values())
     data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
     return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, _printed(held, path))
@@ -221,7 +168,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _printed(held: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     own = (path.stem,) if path in shipped().values() else ()
-    return tuple(_several(held, "printed")) if "printed" in held else own
+    return tuple(names_in(held, "printed")) if "printed" in held else own
 
 
 def _data_entry(table: Mapping[str, Any], where: str, name: str, catalogue: Catalogue) -> DataEntry:
@@ -233,7 +180,7 @@ def _data_entry(table: Mapping[str, Any], where: str, name: str, catalogue: Cata
         for known in table.get("rows", {}).values():
             if known not in classes:
                 raise UnknownName(f"class of {table['task']}", str(known), classes)
-        splits = tuple(_several(table, "splits"))
+        splits = tuple(names_in(table, "splits"))
         if wrong := sorted({*splits} - {"train", "valid", "test"}):
             raise UnknownName("split", wrong[0], ("train", "valid", "test"))
         rows = table.get("rows", {})
@@ -271,112 +218,3 @@ def naming(where: str) -> Iterator[None]:
         yield
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from error
-
-
-def _merged(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    inner = {key: defaults[key] | value for key, value in table.items() if type(value) is dict and key in defaults}
-    return {**defaults, **table, **inner}
-
-
-def _count(table: Mapping[str, Any]) -> int:
-    """Combinations that a table asks for."""
-    names = (len(_several(table, key)) for key in ("task", "method", "source"))
-    each = listed("each", table.get("each", {}))
-    refuse_large(each, "each")
-    count = math.prod(max(1, n) for n in names) * math.prod(map(len, each.values()))
-    if count > MOST_POINTS:
-        raise BadInput(f"{count:,} combinations; at most {MOST_POINTS:,} of a table are accepted")
-    return count
-
-
-def _identity(request: Request) -> str:
-    """The same of requests that are equal."""
-    held = {f.name: getattr(request, f.name) for f in fields(request)}
-    return repr({name: sorted(of.items()) if isinstance(of, Mapping) else of for name, of in held.items()})
-
-
-def _entries(
-    table: Mapping[str, Any], where: str, catalogue: Catalogue, circumstance: Mapping[str, Any]
-) -> Iterator[Entry]:
-    for key in ("task", "method"):
-        if not table.get(key):
-            raise BadInput(f"{key} is needed")
-    windowing = Windowing(_choice(table, "windows"), _choice(table, "average"))
-    sources = _several(table, "source") or [""]
-    for task, method in itertools.product(_several(table, "task"), _several(table, "method")):
-        kind = catalogue.method(method)
-        for source, point in itertools.product(sources if kind.needs else [""], _points(table.get("each", {}))):
-            own = {**table, "set": table.get("set", {}) | point}
-            request = Request(
-                task=task,
-                method=method,
-                source=source or (DEFAULT_SOURCE if kind.needs else ""),
-                seeds=_seeds(table.get("seeds", 5)),
-                folds=(table["fold"],) if "fold" in table else None,
-                params=_params(kind, own["set"]),
-                search=_search(kind, table.get("search", {})),
-                windowing=windowing,
-                **circumstance,
-            )
-            if request.source:
-                options = [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items()]
-                request = replace(request, source_params=parse_source(catalogue.source(request.source), options))
-            words = {"task": task, "method": method, "source": request.source, **point}
-            yield replace(_entry(where, request, own, catalogue), row=_filled(table.get("row", ""), words))
-
-
-def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Catalogue) -> Entry:
-    """An entry, after a look at whether it can be done at all."""
-    said = [f"{name}={as_text(value)}" for name, value in table.get("set", {}).items()]
-    said += [f"{name}: {len(values)} values" for name, values in request.search.items()]
-    said += [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
-    entry = Entry(where, request, ", ".join(said), other=table.get("other", ""), demo_task=table.get("demo-task", ""))
-    try:
-        draft_plan(request, catalogue)
-    except (MissingExtra, NotApplicable) as error:
-        return replace(entry, unable=str(error))
-    return entry
-
-
-def _several(table: Mapping[str, Any], key: str) -> list[str]:
-    given = table.get(key, [])
-    names = given if isinstance(given, list) else [given]
-    if not all(isinstance(name, str) for name in names):
-        raise BadInput(f"{key} must be text or a list of texts, not {as_text(given)}")
-    return names
-
-
-def _choice(table: Mapping[str, Any], key: str) -> Any:
-    known = typing.get_args(typing.get_type_hints(Windowing)[key])
-    value = table.get(key, known[0])
-    if value not in known:
-        raise UnknownName(key, value, known)
-    return value
-
-
-def _seeds(given: int | str | list[Any]) -> tuple[int, ...]:
-    if isinstance(given, list):  # of one number: "3," is that seed, "3" is how many
-        return parse_seeds(",".join(map(as_text, given)) if len(given) != 1 else f"{given[0]}-{given[0]}", "seeds")
-    return parse_seeds(str(given), "seeds")
-
-
-def _params(method: type[Method], table: Mapping[str, Any]) -> dict[str, Any]:
-    return parse_method(method, [f"{name}={as_text(value)}" for name, value in table.items()], "set")
-
-
-def _search(method: type[Method], table: Mapping[str, Any]) -> dict[str, list[Any]]:
-    return {
-        name: [parse_method(method, [f"{name}={as_text(value)}"], "search")[name] for value in values]
-        for name, values in listed("search", table).items()
-    }
-
-
-def _points(table: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every combination of the values of ``each``; a single empty one without."""
-    return list(grid(listed("each", table)))
-
-
-def _filled(row: str, words: Mapping[str, Any]) -> str:
-    for name, value in words.items():
-        row = row.replace(f"{{{name}}}", as_text(value))
-    return row

@@ -28,7 +28,8 @@ from mirbench.runs.plan import DEMO_SOURCE, Request, draft_plan, make_plan
 from mirbench.runs.report import over_seeds, print_rows
 from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.store import RunStore
-from mirbench.runs.suite import Entry, Suite, naming
+from mirbench.runs.suite import Suite, naming
+from mirbench.runs.suite_runs import Entry
 from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard
 from mirbench.types import Task

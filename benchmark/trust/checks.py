@@ -18,8 +18,8 @@ from mirbench.features import audio, pictures
 from mirbench.features.datasets import read_task
 from mirbench.features.temporary import temporary
 from mirbench.method import Fitted, Method, Restorable
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Plugin
 from mirbench.source import SourceCard
 from mirbench.trust.blindness import check_blind, told
 from mirbench.trust.tiny_task import built, tiny_context, tiny_task

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mirbench.errors import BadInput
 from mirbench.runs.record_file import read_record
-from mirbench.runs.store import clip_list_name
+from mirbench.runs.run_folders import clip_list_name
 
 __all__ = ["strange_files"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from mirbench import metrics
 from mirbench.features.deformation import Robustness, area_under
 from mirbench.record import RunRecord
-from mirbench.runs.store import Scores, target_hashes
+from mirbench.runs.scores import Scores, target_hashes
 from mirbench.types import FloatArray, Targets
 
 __all__ = ["RTOL", "misshapen", "recomputed", "wrong_curves", "wrong_metrics", "wrong_targets"]

@@ -23,7 +23,8 @@ from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 
 __all__ = ["TOLERANCE", "Repeat", "choose", "parse_places", "repeat", "request_of"]
 

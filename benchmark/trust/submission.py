@@ -30,7 +30,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.attempt import unfinished
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
-from mirbench.runs.store import Scores
+from mirbench.runs.scores import Scores
 from mirbench.trust.rerun import differences, request_of
 from mirbench.trust.untrusted import safe
 from mirbench.trust.verify import Case, digest, is_place

@@ -26,7 +26,9 @@ from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import grid
-from mirbench.runs.store import RunStore, Scores, changed_files
+from mirbench.runs.run_files import changed_files
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.trust.ensembles import wrong_ensemble
 from mirbench.trust.recompute import misshapen, wrong_curves, wrong_metrics, wrong_targets
 from mirbench.trust.untrusted import read_record_of, unreadable_scores

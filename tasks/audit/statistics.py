@@ -19,7 +19,7 @@ from tabulate import tabulate
 
 from mirbench.features.audio import Facts, heard_rms, heard_seconds
 from mirbench.plain_text import printable
-from mirbench.runs.store import Scores
+from mirbench.runs.scores import Scores
 from mirbench.trust.verify import digest
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 

@@ -11,7 +11,8 @@ import pytest
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.methods import METHODS
 from mirbench.methods.sources import SOURCES
-from mirbench.registry import Catalogue, load_plugin
+from mirbench.plugin_file import load_plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import parse_method
 from mirbench.source import SourceCard
 from mirbench.tasks import FAMILIES, MODIFIERS, TASKS

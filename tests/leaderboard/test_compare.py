@@ -19,7 +19,8 @@ from mirbench.leaderboard.compare import Comparison, compare, find_pair
 from mirbench.leaderboard.compare_text import as_json, as_text
 from mirbench.leaderboard.results import questions
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import Targets, Windowing
 
 CLASSES = ("high", "low", "middle")

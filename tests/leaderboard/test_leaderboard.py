@@ -17,7 +17,8 @@ from mirbench import cli, metrics
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Row, boards
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import Clip, Split, Targets, Task, Windowing
 
 CLASSES = ("high", "low", "middle")

@@ -192,9 +192,9 @@ def test_rows_of_the_same_fold_alone_are_ranked_among_themselves(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("n_trainable", "x", 'n_trainable is "x", which is not a whole number from 0 to'),
-        ("flops", "a", 'flops is "a", which is not a whole number from 0 to'),
-        ("seconds", {"train": "y"}, 'seconds.train is "y", which is not a number from 0 to'),
+        ("n_trainable", "x", 'n_trainable is "x", which is not a whole number from 0 to 9007199254740991 or null'),
+        ("flops", "a", 'flops is "a", which is not a whole number from 0 to 9007199254740991 or null'),
+        ("seconds", {"train": "y"}, 'seconds.train is "y", which is not a number from 0 to 1000000000000000.0 or null'),
         ("contaminated", 4, "contaminated is 4, which is not a list"),
         ("status", "finished", "status is \"finished\", which is not 'done' or 'failed' or 'skipped'"),
     ],

@@ -19,8 +19,9 @@ from mirbench.errors import BadInput, MissingExtra, NotApplicable
 from mirbench.methods.finetune import FineTune, TunedSource, blocks_of
 from mirbench.methods.sources.cards import AST, EFFICIENTAT_MN04, SPEECHATT
 from mirbench.methods.training import Batch, cross_entropy, masked_bce
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.source import Activations, SourceCard

@@ -17,8 +17,9 @@ from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.picture_mlp import PictureMlp
 from mirbench.methods.training import seeded
 from mirbench.metrics import METRICS
+from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Outcome, run
 from tests.toys import QUIET, Splits, gaussian, hand_trained, recorded, splits_of, table_context

@@ -18,8 +18,9 @@ from mirbench import Context
 from mirbench.errors import BadInput, UnknownName
 from mirbench.features import audio
 from mirbench.features.datasets import read_task
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
 from mirbench.tasks.gtzan import GTZAN

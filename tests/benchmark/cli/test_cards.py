@@ -13,7 +13,8 @@ from mirbench.cli.cards import describe
 from mirbench.errors import UnknownName
 from mirbench.methods import METHODS
 from mirbench.methods.sources import SOURCES
-from mirbench.registry import Catalogue, load_plugin
+from mirbench.plugin_file import load_plugin
+from mirbench.registry import Catalogue
 from mirbench.source import WeightFile
 from mirbench.tasks import TASKS
 

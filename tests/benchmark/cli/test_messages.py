@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirbench.errors import BadInput
-from mirbench.registry import load_plugin
+from mirbench.plugin_file import load_plugin
 from tests.benchmark.cli.test_cli import one_line
 
 if TYPE_CHECKING:

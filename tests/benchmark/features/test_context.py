@@ -80,7 +80,7 @@ def test_rows_that_another_process_computes_are_waited_for_and_read(
             neighbour.source.pooled(splits[0])
         yield
 
-    monkeypatch.setattr("mirbench.features.context.claimed", claimed)
+    monkeypatch.setattr("mirbench.features.row_stores.claimed", claimed)
     rows = context.source.pooled(splits[0])
     assert (ours.windows, theirs.windows, len(rows)) == (0, 12, 12)
     assert said == ["computing pooled"] * 2

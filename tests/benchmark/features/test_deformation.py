@@ -21,8 +21,9 @@ from mirbench.features.deformation import area_under
 from mirbench.features.effects import EFFECTS, parse_deform, require_packages
 from mirbench.method import Fitted
 from mirbench.methods.probes import ForestProbe, MlpProbe
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.report import report
 from mirbench.runs.robustness import require_heard

@@ -13,8 +13,9 @@ from PIL import Image
 from mirbench import Context
 from mirbench.errors import BadAudio, BadInput, NotApplicable
 from mirbench.features import pictures
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
 from mirbench.trust.checks import check_data

@@ -16,8 +16,9 @@ from mirbench.errors import BadInput, MirbenchError
 from mirbench.features import memo
 from mirbench.features.cache import RowStore
 from mirbench.method import Fitted
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.models import Places
 from mirbench.runs.plan import Request
 from mirbench.runs.predict import predict

@@ -23,7 +23,8 @@ from mirbench.runs.ensemble import Ensemble, combine, parse_weights
 from mirbench.runs.members import find_member
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import Clip, Split, Task, Windowing
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from tests.toys import CARD, QUIET, RATE, splits_of, write_levels

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mirbench.errors import BadInput
+from mirbench.plugin_file import load_plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, load_plugin
+from mirbench.registry import Catalogue
 from mirbench.runs import runner
 from mirbench.runs.plan import Request
 from mirbench.runs.store import RunStore

@@ -17,8 +17,9 @@ import soundfile
 from PIL import Image
 
 from mirbench.errors import BadInput
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.ensemble import combine
 from mirbench.runs.models import Places
 from mirbench.runs.plan import Request
@@ -397,7 +398,7 @@ def test_model_that_does_not_fit_is_refused_in_one_line(made: Made, tmp_path: Pa
 
 
 def plugin_of(text: str, folder: Path) -> Plugin:
-    from mirbench.registry import load_plugin
+    from mirbench.plugin_file import load_plugin
 
     (folder / "mine.py").write_text(text)
     return load_plugin(folder / "mine.py")

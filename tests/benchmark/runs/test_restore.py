@@ -29,8 +29,9 @@ from mirbench.methods.prior import Prior
 from mirbench.methods.probes import ForestProbe, LinearProbe, NeighboursProbe, SvmProbe
 from mirbench.methods.stored import KernelMachine, Trees, keep_kernel, keep_linear, keep_trees, linear, small
 from mirbench.methods.zero_shot import ZeroShot
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore

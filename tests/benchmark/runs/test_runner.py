@@ -17,8 +17,9 @@ import torch
 from mirbench.errors import BadAudio, BadInput, MissingExtra, NotApplicable
 from mirbench.features.claims import Claim
 from mirbench.method import Fitted
+from mirbench.plugin_file import Plugin, load_plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin, load_plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mirbench.errors import BadInput
+from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore

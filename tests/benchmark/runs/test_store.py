@@ -15,7 +15,9 @@ import pytest
 from mirbench.errors import BadInput
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs import store as store_module
-from mirbench.runs.store import RunStore, Scores, changed_files, target_hashes
+from mirbench.runs.run_files import changed_files
+from mirbench.runs.scores import Scores, target_hashes
+from mirbench.runs.store import RunStore
 from mirbench.types import Clip, Split, Targets, Task, Windowing
 
 SPEC = RunSpec(

@@ -15,8 +15,9 @@ import pytest
 
 from mirbench.errors import BadInput, BrokenInstallation, MissingExtra
 from mirbench.method import Fitted
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs import sweep
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run

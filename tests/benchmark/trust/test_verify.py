@@ -29,7 +29,8 @@ from mirbench.runs import runner
 from mirbench.runs.attempt import unfinished
 from mirbench.runs.ensemble import combine
 from mirbench.runs.plan import Plan, Request, make_plan
-from mirbench.runs.store import RunStore, Scores, target_hashes
+from mirbench.runs.scores import Scores, target_hashes
+from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
 from mirbench.trust import loose_files, recompute, rerun, submission, untrusted, verify
 from mirbench.trust.verify import Case

@@ -25,7 +25,8 @@ from mirbench.leaderboard.page import page
 from mirbench.leaderboard.page.facts import described
 from mirbench.leaderboard.table import boards
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.types import Clip, Split, Task, Windowing
 
 CLASSES = ("high", "low", "middle")

@@ -25,7 +25,8 @@ from mirbench.leaderboard.results import System, questions
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import draft_plan
-from mirbench.runs.store import RunStore, Scores
+from mirbench.runs.scores import Scores
+from mirbench.runs.store import RunStore
 from mirbench.runs.suite import read_suite, shipped, titles
 from mirbench.runs.sweep import as_demo, shortened
 from mirbench.types import Clip, Split, Task, Windowing

@@ -27,8 +27,9 @@ from mirbench.methods.reprogramming.picture_rp import AstBs, CnnRp, NoiseRp, Pad
 from mirbench.methods.sources.cards import AST, SPEECHATT
 from mirbench.methods.sources.precomputed import FileFeatures, features_card
 from mirbench.methods.training import Batch, Phase, Recipe, masked_bce, seeded, train
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.trust import checks

@@ -19,7 +19,8 @@ from mirbench.errors import BadInput, MirbenchError, MissingExtra
 from mirbench.features.bound import fold_batch_norm
 from mirbench.methods.sources import openl3
 from mirbench.methods.sources.embedding_cards import OPENL3
-from mirbench.registry import Catalogue, Plugin
+from mirbench.plugin_file import Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.trust.checks import check_network

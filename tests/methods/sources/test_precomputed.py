@@ -17,8 +17,9 @@ from sklearn.svm import SVC
 
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.methods.sources.precomputed import FileFeatures, ShippedFeatures, features_card
+from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, demo_needed
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore

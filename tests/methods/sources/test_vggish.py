@@ -15,8 +15,9 @@ from mirbench.errors import BadInput, NotApplicable
 from mirbench.features.weights import find_weights
 from mirbench.methods.sources import vggish
 from mirbench.methods.sources.embedding_cards import VGGISH
+from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.source import Activations

@@ -1,0 +1,107 @@
+"""The stores of rows that a context reads and fills: opened once, claimed while rows are computed, counted once a run.
+
+Where nothing can be written to the cache, new rows go to a folder that goes with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mirbench.features.cache import RowStore, unwritable
+from mirbench.features.claims import claimed
+from mirbench.features.temporary import temporary
+from mirbench.progress import Progress
+
+__all__ = ["RowStores"]
+
+
+class RowStores:
+    """The stores of rows of one task.
+
+    Parameters
+    ----------
+    cache : Path
+        Root of the cache.
+    scratch : Path or None
+        Where rows that are new go instead; see `mirbench.features.context.Context`.
+    hashes : iterable of str
+        Of the files of the task: whose rows a process claims while it computes them.
+    progress : Progress
+        What says that others are waited for, or that nothing can be kept.
+    """
+
+    def __init__(self, cache: Path, scratch: Path | None, hashes: Iterable[str], progress: Progress) -> None:
+        self._cache, self._scratch, self._progress = cache, scratch, progress
+        self._task_digest = hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()[:12]
+        self._stores: dict[Path, RowStore] = {}
+        self._counted: set[tuple[Path, str]] = set()
+        self._claiming = False
+
+    @property
+    def root(self) -> Path:
+        """Where new rows go."""
+        return self._scratch or self._cache
+
+    def begin_run(self) -> None:
+        """Start to count afresh; see `uncounted_seconds`."""
+        self._counted.clear()
+
+    def uncounted_seconds(self, store: RowStore, keys: Sequence[str]) -> float:
+        """What these rows cost when they were computed, less those that were counted before in this run."""
+        fresh = [key for key in keys if (store.folder, key) not in self._counted]
+        self._counted.update((store.folder, key) for key in fresh)
+        return store.seconds(fresh)
+
+    @contextmanager
+    def alone_at(self, stores: Mapping[str, RowStore]) -> Iterator[None]:
+        """Wait until no other process computes rows of this task for a store, and keep others waiting in the block."""
+        # a computation that needs rows itself must not wait: others may wait for it
+        if self._claiming or self._scratch is not None:
+            yield
+            return
+        self._claiming = True
+        try:
+            with ExitStack() as held:
+                for stage, store in sorted(stores.items(), key=lambda item: item[1].folder):  # for all in one order
+                    claim = store.folder / f"rows-{self._task_digest}"
+                    held.enter_context(claimed(claim, f"computing {stage}", self._progress))
+                yield
+        finally:
+            self._claiming = False
+
+    def writable(self, stores: dict[str, RowStore]) -> dict[str, RowStore]:
+        """The same stores, with another place for what is new where nothing can be written to the cache."""
+        if self._scratch is not None or not (why := unwritable(self._cache)):
+            return stores
+        held = ExitStack()
+        self._scratch = held.enter_context(temporary())
+        weakref.finalize(self, held.close)
+        self._progress.say(f"{self._cache}: no rows can be kept there ({why}); they are kept for this command alone")
+        self._stores.clear()
+        return {stage: self._opened(store.folder) for stage, store in stores.items()}
+
+    def store(self, stage: str, about: Mapping[str, Any]) -> RowStore:
+        """Where rows of a stage lie.
+
+        Parameters
+        ----------
+        about : mapping
+            What they depend on besides the audio.
+        """
+        import soxr
+
+        depends = {**about, "stage": stage, "soxr": soxr.__version__}
+        digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
+        return self._opened(self._cache / "rows" / f"{stage}-{digest}")
+
+    def _opened(self, folder: Path) -> RowStore:
+        if folder not in self._stores:
+            scratch = self._scratch and self._scratch / folder.name
+            self._stores[folder] = RowStore(folder, scratch, self._progress.say)
+        return self._stores[folder]

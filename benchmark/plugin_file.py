@@ -1,0 +1,134 @@
+"""Local plugin files: the tasks, source cards and methods that a Python file of the user's defines."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mirbench.errors import BadInput
+from mirbench.method import Method
+from mirbench.names import MOST_LETTERS, confusable, unseen, wrong_name
+from mirbench.plain_text import printable
+from mirbench.source import SourceCard
+from mirbench.types import Task
+
+__all__ = ["Plugin", "check_identity", "file_sha256", "load_plugin"]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What a plugin file or entry point brings.
+
+    Parameters
+    ----------
+    origin : str
+        The file or entry point, for messages.
+    sha256 : str
+        Hash of its source, a part of the identity of every run that uses it.
+    """
+
+    origin: str
+    sha256: str
+    tasks: Mapping[str, Task]
+    methods: Mapping[str, type[Method]]
+    sources: Mapping[str, SourceCard]
+
+
+def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
+    """Read a local plugin file: its tasks, source cards and method classes, by the names that they give themselves.
+
+    Parameters
+    ----------
+    flag : str
+        What stands before the file in errors.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing, does not run, or holds nothing that is a task, method or source.
+    """
+    if not path.is_file():
+        raise BadInput(f"{flag}{path}: no such file")
+    module = _import_file(path, flag)
+    imported = _imported_names(path)
+    own = [thing for name, thing in vars(module).items() if name not in imported]
+    methods: list[Any] = [
+        m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)
+    ]
+    for method in methods:
+        if not hasattr(method, "__dataclass_fields__"):
+            raise BadInput(f"{flag}{path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
+        if not isinstance(method.needs, tuple):
+            raise BadInput(f'{flag}{path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
+    things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
+    for thing in things:
+        kind = "task" if isinstance(thing, Task) else "source" if isinstance(thing, SourceCard) else "method"
+        check_identity(f"{flag}{path}", kind, thing)
+    plugin = Plugin(
+        origin=path.name,
+        sha256=file_sha256(path),
+        tasks={thing.name: thing for thing in own if isinstance(thing, Task)},
+        methods={method.name: method for method in methods},
+        sources={thing.name: thing for thing in own if isinstance(thing, SourceCard)},
+    )
+    if not (plugin.tasks or plugin.methods or plugin.sources):
+        raise BadInput(f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task or SourceCard")
+    return plugin
+
+
+def check_identity(origin: str, kind: str, thing: Any) -> None:
+    """Refuse a name or version that commands, tables and folders cannot have.
+
+    Raises
+    ------
+    BadInput
+        If it is one.
+    """
+    name, version = thing.name, thing.version
+    fault = wrong_name(name, kind) or confusable(name)  # type: ignore[arg-type]
+    if fault:
+        raise BadInput(f"{origin}: the name of its {kind} {printable(ascii(name), 80)} {fault}; give it another")
+    if not isinstance(version, str) or not 1 <= len(version) <= MOST_LETTERS or unseen(version):
+        said = printable(ascii(version), 80)
+        raise BadInput(f'{origin}: the version of its {kind} {name} is {said}; text is needed, as in "1"')
+
+
+def _imported_names(path: Path) -> set[str]:
+    """Names that a file's import statements bind: they are not its own."""
+    tree = ast.parse(path.read_bytes())
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
+
+
+def _looks_like_method(thing: Any) -> bool:
+    return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
+
+
+def _import_file(path: Path, flag: str) -> ModuleType:
+    name = f"mirbench_plugin_{path.stem}_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or path.suffix != ".py":
+        raise BadInput(f"{flag}{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what is printed on import is none of the command's results
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise BadInput(f"{flag}{path}: does not run: {type(error).__name__}: {error}") from error
+    return module
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, a part of the version of what it defines."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
