@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.audio import SUFFIXES
+from mirbench.features.sound_files import SUFFIXES
 from mirbench.features.walk import Found, few, require_whole, walk
 from mirbench.places import path_text
 from mirbench.tasks.own.own_task import named_path, own_task
