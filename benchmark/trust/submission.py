@@ -32,8 +32,9 @@ from mirbench.runs.attempt import unfinished
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.scores import Scores
+from mirbench.trust.known_facts import is_place
 from mirbench.trust.rerun import differences, request_of
-from mirbench.trust.verify import Case, digest, is_place
+from mirbench.trust.verify import Case, digest
 from mirbench.types import Clip, Split, Task
 
 __all__ = ["CLAIMED", "Submission", "lacking_members", "schema"]
