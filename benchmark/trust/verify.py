@@ -10,9 +10,8 @@ whatever goes wrong with one is said in a line, before the next.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from mirbench.errors import BadInput, MirbenchError
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import grid
+from mirbench.runs.hyperparameters import grid, n_points
 from mirbench.runs.run_files import changed_files
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
@@ -196,8 +195,8 @@ def _search(record: RunRecord) -> Iterator[str]:
         yield from (f"has {name} and no search" for name in ("trials", "chosen") if getattr(record, name))
     if record.status != "done" or not record.spec.search:
         return
-    if _n_points(record.spec.search) != len(record.trials):
-        yield f"its trials are not the {_n_points(record.spec.search)} points of its search"
+    if n_points(record.spec.search) != len(record.trials):
+        yield f"its trials are not the {n_points(record.spec.search)} points of its search"
         return
     points = list(grid(record.spec.search))
     if [trial.get("params") for trial in record.trials] != points:
@@ -207,10 +206,6 @@ def _search(record: RunRecord) -> Iterator[str]:
     scored = [-np.inf if trial["valid_score"] is None else trial["valid_score"] for trial in record.trials]
     if record.chosen != points[int(np.argmax(scored))]:
         yield f"chosen is {dict(record.chosen)}; {points[int(np.argmax(scored))]} was best on valid"
-
-
-def _n_points(search: Mapping[str, Sequence[Any]]) -> int:
-    return math.prod(len(values) for values in search.values())
 
 
 def _compare_copies(cases: Sequence[Case]) -> None:
