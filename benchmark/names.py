@@ -11,14 +11,13 @@ import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["MOST_LETTERS", "confusable", "unseen", "wrong_name"]
+__all__ = ["MOST_LETTERS", "confusable", "is_device", "unseen", "wrong_name"]
 
 MOST_LETTERS = 200
 """Of a name or a version."""
 
 _REGISTERED = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9_])?")
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])([.+].*)?", re.IGNORECASE)
-"""What a file must not be called on Windows."""
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Categories of Unicode: control, format (directions, no width), surrogate, separator of lines and of paragraphs."""
@@ -36,6 +35,11 @@ def unseen(text: str) -> str:
     return next((f"U+{ord(letter):04X}" for letter in found), "")
 
 
+def is_device(name: str) -> bool:
+    """Whether Windows takes a file of this name for a device, whatever its suffix."""
+    return _DEVICES.fullmatch(name) is not None
+
+
 def wrong_name(name: object, kind: Literal["task", "method", "source"]) -> str:
     """Why nothing of this kind may be called so, as "is …" or "holds …"; "" where it may."""
     if not isinstance(name, str):
@@ -45,7 +49,7 @@ def wrong_name(name: object, kind: Literal["task", "method", "source"]) -> str:
     if strange := unseen(name):
         return f"holds {strange}, which nobody sees"
     base, colon, argument = name.partition(":")
-    if ".." in name.replace("\\", "/").split("/") or _DEVICES.fullmatch(base):
+    if ".." in name.replace("\\", "/").split("/") or is_device(base.partition("+")[0]):
         return "is a name that file systems keep for themselves"
     if colon and argument:
         return "" if _REGISTERED.fullmatch(base) else "begins with what is not of ASCII letters, digits and -_."

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from mirbench.types import Windowing
 
 __all__ = [
-    "MOST", "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "RunRecord", "RunSpec", "Trial", "Value",
+    "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "RunRecord", "RunSpec", "Trial", "Value",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 OF_ONE_RUN = ("members", "member_seeds")
 """Of the parameters of an ensemble, those that another fold or seed changes."""
 
-MOST = 2**53 - 1
+_MOST = 2**53 - 1
 """The largest whole number that every reader of JSON takes for what it is."""
 
 
@@ -31,7 +31,7 @@ class Between:
     high: float
 
 
-Count = Annotated[int, Between(0, MOST)]
+Count = Annotated[int, Between(0, _MOST)]
 Amount = Annotated[float, Between(0, 1e15)]
 Value = Annotated[float, Between(-1e300, 1e300)]
 Fold = Annotated[int, Between(0, 9_999)]

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.audio import SUFFIXES
+from mirbench.features.sound_files import SUFFIXES
 from mirbench.metrics import TAGGING
 from mirbench.tasks.stand_in_music.stand_ins import Step, dealt, stand_in, write_scene
 from mirbench.types import BoolArray, Clip, Task

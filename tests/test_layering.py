@@ -35,10 +35,12 @@ FLOORS = (
 """From the ground up. A module imports from its own part and from the floors below, never from a neighbour's."""
 
 DOORS = {
-    "mirbench.features": ("audio", "claims", "clip_list", "download", "memo", "pictures", "temporary", "walk"),
+    "mirbench.features": (
+        "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
+    ),
     "mirbench.runs": ("measure", "scores", "store"),
     "mirbench.trust": ("verify",),
-}
+}  # fmt: skip
 """Modules of the wings that tasks, methods and leaderboard may enter by; what they need besides is in `mirbench`."""
 
 LIGHT = (

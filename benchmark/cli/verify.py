@@ -11,11 +11,13 @@ import typer
 
 from mirbench.cli.options import Machine, finite, taking
 from mirbench.errors import BadInput
-from mirbench.plain_text import say
+from mirbench.plain_text import printable, say
 
 if TYPE_CHECKING:
     from mirbench.trust.rerun import Repeat
     from mirbench.trust.verify import Case
+
+_LETTERS = 400  # of a line, most of which somebody else may have written
 
 
 @taking(Machine)
@@ -52,7 +54,6 @@ def verify(
     from mirbench.trust.changes import unwelcome_since
     from mirbench.trust.loose_files import strange_files
     from mirbench.trust.submission import CLAIMED, Submission, lacking_members
-    from mirbench.trust.untrusted import safe
     from mirbench.trust.verify import verify as check
 
     finite("--tolerance", tolerance)
@@ -65,7 +66,7 @@ def verify(
     if strict:
         lacking_members(cases)
     for line in (*changes, *(f"{path}: {fault}" for path, fault in strange)):
-        say(safe(line))
+        say(printable(line, _LETTERS))
     _print(cases)
     failed = bool(strange or changes) or any(not case.holds for case in cases)
     if rerun:
@@ -104,16 +105,16 @@ def _refuse_idle(
 
 
 def _print(cases: Sequence[Case]) -> None:
-    from mirbench.trust.untrusted import safe
 
     notes: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
         for problem in case.problems:
-            say(safe(f"{case.folder}: {problem}"))
+            say(printable(f"{case.folder}: {problem}", _LETTERS))
         for note in case.notes:
             notes[note].append(case.folder)
     for note, folders in notes.items():
-        say(safe(f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"))
+        line = f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"
+        say(printable(line, _LETTERS))
     n_hold = sum(case.holds for case in cases)
     idle = sum(case.holds and case.record is not None and case.record.status != "done" for case in cases)
     counted = f"{len(cases)} records" if len(cases) > 1 else "1 record"
@@ -124,11 +125,10 @@ def _print(cases: Sequence[Case]) -> None:
 def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
     """Print what came of runs that were repeated; whether every one came out the same."""
     from mirbench.trust.rerun import TOLERANCE
-    from mirbench.trust.untrusted import safe
 
     limit = TOLERANCE if tolerance is None else tolerance
     for found in repeats:
-        say(safe(f"{found.folder}: {found}"))
+        say(printable(f"{found.folder}: {found}", _LETTERS))
     within = sum(found.within(limit) for found in repeats)
     unable = sum(bool(found.unable) for found in repeats)
     counted = f"{len(repeats)} runs" if len(repeats) != 1 else "1 run"

@@ -22,12 +22,9 @@ from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "SUFFIXES", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_key",
+    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_key",
     "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
 ]  # fmt: skip
-
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".caf")
-"""What libsndfile decodes."""
 
 MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""

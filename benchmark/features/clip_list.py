@@ -64,7 +64,7 @@ def read_clip_list(path: Path, *bases: Path, literal: bool = False) -> tuple[lis
     if not rows:
         raise BadInput(f"{path}: holds no clip, only a header")
     if not literal:
-        _check_labels(path, rows)
+        _check_labels(rows)
     clips = [_clip(row, bases or (path.parent,)) for row in rows]
     _check_stretches(path, clips)
     if "fold" not in rows[0].cells:
@@ -132,7 +132,7 @@ def _relative(path: Path | None, base: Path | None) -> str:
     return f"./{text}" if text.startswith("~") else text
 
 
-def _check_labels(path: Path, rows: Sequence[Row]) -> None:
+def _check_labels(rows: Sequence[Row]) -> None:
     """Refuse labels that hold several: a list as Python writes it, or names of other labels with something between."""
     where: dict[str, str] = {}
     for row in rows:

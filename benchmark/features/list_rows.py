@@ -58,7 +58,10 @@ def is_plain(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """A name for a message: as it is, or with what would break the line escaped."""
+    """A name for a message: as it is, or with what does not print escaped, so that two names that look alike differ.
+
+    Unlike `mirbench.plain_text.printable` it shows which space is none of the usual ones.
+    """
     return text if text.isprintable() else repr(text)
 
 

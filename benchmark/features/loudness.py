@@ -7,32 +7,32 @@ import numpy as np
 from mirbench.features.decoding import mono
 from mirbench.types import FloatArray
 
-__all__ = ["CANCELLED", "LOUD_PEAK", "ONE_CHANNEL", "Tally", "cancel", "out_of_scale"]
+__all__ = ["Tally", "cancel", "out_of_scale"]
 
-CANCELLED = 0.2
+_CANCELLED = 0.2
 """Channels cancel where their mean is 14 dB below what it would be if they had nothing in common: of two, where their
 correlation is under -0.96. What sounds from one side alone is not below it; codecs leave about -19 dB of inverted
 channels."""
 
-LOUD_PEAK = 4.0
+_LOUD_PEAK = 4.0
 """12 dB over full scale: decoders of compressed music go over it by some dB, samples in other units by far more."""
 
-ONE_CHANNEL = "keep one: `ffmpeg -i IN -af 'pan=mono|c0=c0' OUT.wav`"
+_ONE_CHANNEL = "keep one: `ffmpeg -i IN -af 'pan=mono|c0=c0' OUT.wav`"
 
 _HELD = 1 << 25
 
 
 def cancel(rms: float, rms_unrelated: float) -> str:
     """What to say of channels that cancel in their mean, or ""."""
-    if rms >= CANCELLED * rms_unrelated:
+    if rms >= _CANCELLED * rms_unrelated:
         return ""
     far = f"{20 * np.log10(rms_unrelated / rms):.0f} dB below what unrelated ones leave" if rms else "silence"
-    return f"its channels cancel (their mean, which is heard, is {far}): one of them is inverted; {ONE_CHANNEL}"
+    return f"its channels cancel (their mean, which is heard, is {far}): one of them is inverted; {_ONE_CHANNEL}"
 
 
 def out_of_scale(peak: float) -> str:
     """What to say of samples that are not in ±1, or ""."""
-    if peak <= LOUD_PEAK:
+    if peak <= _LOUD_PEAK:
         return ""
     return f"samples reach {peak:.3g} times full scale: they are in another unit; divide them, or write integers"
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from mirbench.features import pictures
-from mirbench.features.audio import SUFFIXES
+from mirbench.features.containers.formats import undecoded
 
-__all__ = ["Kind", "is_called_sound", "is_document", "is_pointer", "kind_of", "suffix_of"]
+__all__ = ["SUFFIXES", "Kind", "is_called_sound", "is_document", "is_pointer", "kind_of", "suffix_of"]
 
 Kind = Literal["sound", "misnamed", "undecoded", "document", "unknown"]
 """Decoded here; decoded too, but not called as sound is; sound that is not decoded here; a text, table or picture."""
+
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".caf")
+"""What files of sound are usually called that are decoded here."""
 
 _ALSO_DECODED = (".wave", ".bwf", ".rf64", ".sph", ".mp1", ".mp2", ".mpa", ".mpga")
 
@@ -33,10 +36,6 @@ _DOCUMENTS = (
 """Texts, tables and pictures, which lie beside sound everywhere and are passed by."""
 
 _DECODED_STARTS = (b"RF64", b"fLaC", b"OggS", b"caff", b".snd", b"riff\x2e\x91\xcf\x11", b"NIST_1A", b"ID3")
-_UNDECODED_STARTS = (
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x1a\x45\xdf\xa3", b"MAC ", b"MP+", b"MPCK", b"wvpk", b"TTA1", b"TTA2",
-    b"tBaK", b"#!AMR", b"DSD ", b"FRM8", b"ajkg", b".RMF", b"\x0b\x77",
-)  # fmt: skip
 
 _POINTERS = (b"version https://git-lfs.", b"/annex/objects/", b".git/annex/objects/")
 _HEAD_BYTES = 512
@@ -83,7 +82,7 @@ def kind_of(path: Path) -> Kind:
         head = stream.read(_HEAD_BYTES)
     if _is_decoded(head):
         return "misnamed" if suffix else "sound"  # song.wav.bak is a copy, most likely
-    if _is_undecoded(head):
+    if undecoded(head):
         return "undecoded"
     return "document" if _is_text(head) else "unknown"
 
@@ -93,11 +92,6 @@ def _is_decoded(head: bytes) -> bool:
     # the two bytes by which a frame of MPEG layer II or III begins; those of layer I begin texts in UTF-16, too
     frame = head[:1] == b"\xff" and head[1:2] in b"\xe2\xe3\xf2\xf3\xf4\xf5\xfa\xfb\xfc\xfd" and len(head) > 1
     return container or frame or head.startswith(_DECODED_STARTS)
-
-
-def _is_undecoded(head: bytes) -> bool:
-    adts = head[:2] in (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")
-    return adts or head[4:8] == b"ftyp" or head.startswith(_UNDECODED_STARTS)
 
 
 def _is_text(head: bytes) -> bool:

@@ -19,6 +19,7 @@ __all__ = [
     "MOST_POINTS",
     "build",
     "grid",
+    "n_points",
     "parse_method",
     "parse_options",
     "parse_search",
@@ -123,9 +124,14 @@ def build(method: type[Method], params: Mapping[str, Any]) -> Method:
         raise BadInput(f"{method.name} refuses {dict(params)}: {printable(error, 500)}") from error
 
 
+def n_points(search: Mapping[str, Sequence[Any]]) -> int:
+    """How many combinations of the values there are."""
+    return math.prod(map(len, search.values()))
+
+
 def refuse_large(search: Mapping[str, Sequence[Any]], flag: str) -> None:
     """Refuse a grid of so many points that no machine would end it, before anything is made for each of them."""
-    if (count := math.prod(map(len, search.values()))) > MOST_POINTS:
+    if (count := n_points(search)) > MOST_POINTS:
         raise BadInput(f"{flag}: {count:,} combinations of values; at most {MOST_POINTS:,} are accepted")
 
 

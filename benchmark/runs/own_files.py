@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mirbench.errors import BadAudio, BadInput, MirbenchError
-from mirbench.features import audio, pictures
+from mirbench.features import audio, pictures, sound_files
 from mirbench.features.walk import walk
 from mirbench.places import path_text, user_path
 from mirbench.plugin_file import Plugin
@@ -95,7 +95,7 @@ def _listed(names: Sequence[str], medium: str, progress: Progress) -> tuple[list
             found[given] = None
             continue
         inside = walk(given, medium)
-        suffixes = pictures.SUFFIXES if medium == "picture" else audio.SUFFIXES
+        suffixes = pictures.SUFFIXES if medium == "picture" else sound_files.SUFFIXES
         if not inside.files and not inside.faults():
             lost = "".join(f"; {line}" for line in inside.left_out())
             raise BadInput(f"{path_text(given)}: holds no file that ends in {', '.join(suffixes)}{lost}")

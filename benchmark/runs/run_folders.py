@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirbench.errors import BadInput
+from mirbench.names import is_device
 
 __all__ = ["clip_list_name", "file_name", "records_below", "runs_in"]
 
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 _MOST_BYTES = 255  # of a file's name
 
 
@@ -73,7 +73,7 @@ def clip_list_name(task_version: str) -> str:
 def file_name(name: str) -> str:
     """A name as one part of a path, on any system; never a way out of the folder that it is in."""
     part = re.sub(r"[^\w.+-]", "_", name) or "_"
-    if part[0] == "." or _RESERVED.fullmatch(part):
+    if part[0] == "." or is_device(part):
         part = f"_{part}"
     if len(part.encode()) > _MOST_BYTES:
         digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -12,7 +12,15 @@ from typing import Any
 from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
 from mirbench.method import Method
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import MOST_POINTS, grid, parse_method, parse_seeds, parse_source, refuse_large
+from mirbench.runs.hyperparameters import (
+    MOST_POINTS,
+    grid,
+    n_points,
+    parse_method,
+    parse_seeds,
+    parse_source,
+    refuse_large,
+)
 from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.runs.toml_tables import Kinds, as_text, listed
 from mirbench.types import Windowing
@@ -91,7 +99,7 @@ def _count(table: Mapping[str, Any]) -> int:
     names = (len(names_in(table, key)) for key in ("task", "method", "source"))
     each = listed("each", table.get("each", {}))
     refuse_large(each, "each")
-    count = math.prod(max(1, n) for n in names) * math.prod(map(len, each.values()))
+    count = math.prod(max(1, n) for n in names) * n_points(each)
     if count > MOST_POINTS:
         raise BadInput(f"{count:,} combinations; at most {MOST_POINTS:,} of a table are accepted")
     return count

@@ -24,6 +24,7 @@ from mirbench.features.datasets import read_labels
 from mirbench.installation import extra_module
 from mirbench.names import confusable, unseen, wrong_name
 from mirbench.places import default_cache
+from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
@@ -31,9 +32,9 @@ from mirbench.runs.attempt import unfinished
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.scores import Scores
+from mirbench.trust.known_facts import is_place
 from mirbench.trust.rerun import differences, request_of
-from mirbench.trust.untrusted import safe
-from mirbench.trust.verify import Case, digest, is_place
+from mirbench.trust.verify import Case, digest
 from mirbench.types import Clip, Split, Task
 
 __all__ = ["CLAIMED", "Submission", "lacking_members", "schema"]
@@ -108,7 +109,9 @@ class Submission:
         if own := task is None or task.standing in ("own", "synthesised"):
             what = "a synthesised stand-in" if task and task.standing == "synthesised" else "own data"
             if not self.allow_own:
-                case.problems.append(f"refused: {safe(record.spec.task)} is {what}, which nobody else can check")
+                case.problems.append(
+                    f"refused: {printable(record.spec.task, 400)} is {what}, which nobody else can check"
+                )
         if scores is None or case.problems:  # what follows needs a record that holds
             return
         case.problems += _unreadable_parts(case.folder)
@@ -147,7 +150,7 @@ class Submission:
         held = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         errors = list(self._validator.iter_errors(held))
         for error in errors[:_MOST_ERRORS]:
-            yield f"record.json: {error.json_path}: {safe(error.message, 160)}"
+            yield f"record.json: {error.json_path}: {printable(error.message, 160)}"
         if len(errors) > _MOST_ERRORS:
             yield f"record.json: {len(errors) - _MOST_ERRORS} more places are not as the schema says"
 
@@ -176,10 +179,10 @@ class Submission:
         """Methods and sources that are not known here in the version on record: nothing is known of their settings."""
         if spec.method == "ensemble":
             if spec.method_version != "1":
-                yield f"cannot be verified: ensembles have version 1, this one {safe(spec.method_version)}"
+                yield f"cannot be verified: ensembles have version 1, this one {printable(spec.method_version, 400)}"
             return
         for kind, name, version in self._versions(spec):
-            said = f"cannot be verified: {kind} {safe(name, 80)}"
+            said = f"cannot be verified: {kind} {printable(name, 80)}"
             if is_place(name):
                 if not self.allow_own:
                     yield f"{said} is a path or address, and not looked up"
@@ -188,7 +191,7 @@ class Submission:
             if isinstance(now, MirbenchError):
                 yield f"{said} is unknown to this mirbench (--plugin FILE adds some)"
             elif now != version:
-                yield f"{said} has version {safe(version, 80)} on record; this mirbench has {now}"
+                yield f"{said} has version {printable(version, 80)} on record; this mirbench has {now}"
 
     def _versions(self, spec: RunSpec) -> Iterator[tuple[str, str, str]]:
         yield "method", spec.method, spec.method_version
@@ -240,7 +243,7 @@ class Submission:
             if set(spec.source_params) != set(card.options):
                 yield f"source_params are not the options of {spec.source}"
             if strange := set(record.contaminated) - set(card.trained_on):
-                yield f"{spec.source} was not trained on {safe(min(strange))}"
+                yield f"{spec.source} was not trained on {printable(min(strange), 400)}"
         elif not spec.source and record.contaminated:
             yield "is contaminated, and has no source"
 
@@ -252,11 +255,11 @@ def _doubtful(record: RunRecord) -> Iterator[str]:
         if name and (fault := wrong_name(name, kind) or confusable(name)):  # type: ignore[arg-type]
             yield f"the name of its {kind} {fault}"
     if strange := next((text for text in _texts(asdict(record)) if unseen(text)), None):
-        yield f"holds a text with {unseen(strange)}, which nobody sees: {safe(strange, 80)}"
+        yield f"holds a text with {unseen(strange)}, which nobody sees: {printable(strange, 80)}"
     if " and " in spec.precision:
         kinds = spec.precision.split(" and ")
         if spec.method != "ensemble" or kinds != sorted(set(kinds)):
-            yield f"has a precision of {safe(spec.precision)}"
+            yield f"has a precision of {printable(spec.precision, 400)}"
     if not spec.source and (spec.source_version or spec.source_params or spec.source_sha256):
         yield "has no source, and a version, options or weights of one"
 
@@ -304,7 +307,7 @@ def _unlike_clips(record: RunRecord, split: Split, scores: Scores) -> Iterator[s
     if ours.keys() != theirs.keys():
         lost, strange = sorted(ours.keys() - theirs.keys()), sorted(theirs.keys() - ours.keys())
         said = [f"lacks {len(lost)} (first: {lost[0]})"] if lost else []
-        said += [f"has {len(strange)} that are none of it (first: {safe(strange[0], 80)})"] if strange else []
+        said += [f"has {len(strange)} that are none of it (first: {printable(strange[0], 80)})"] if strange else []
         yield f"of the test clips of {split.task.name} it {' and '.join(said)}"
         return
     for position, what in enumerate(("labels", "a group")):

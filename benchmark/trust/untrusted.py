@@ -14,10 +14,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from mirbench.errors import BadInput
+from mirbench.plain_text import printable
 from mirbench.record import RunRecord
 from mirbench.runs.record_file import read_record
 
-__all__ = ["read_record_of", "safe", "unreadable_scores"]
+__all__ = ["read_record_of", "unreadable_scores"]
 
 _MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
 
@@ -28,12 +29,6 @@ _ARRAYS = {
     "target_known": ("b1", 2), "target_kind": ("U", 0), "target_hashes": ("S16", 1),
 }  # fmt: skip
 """Of scores.npz: how the dtype of each array begins, and its number of axes."""
-
-
-def safe(text: object, length: int = 400) -> str:
-    """A text of somebody else's as one printable line."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in str(text))
-    return line if len(line) <= length else line[:length] + " …"
 
 
 def read_record_of(folder: Path) -> RunRecord:
@@ -68,7 +63,7 @@ def _strange_members(held: zipfile.ZipFile) -> Iterator[str]:
     members = held.infolist()
     names = [member.filename.removesuffix(".npy") for member in members]
     if strange := [name for name in names if name not in _ARRAYS or names.count(name) > 1]:
-        yield f"scores.npz: holds {safe(strange[0], 80)!r}, which scores do not have, or have once"
+        yield f"scores.npz: holds {printable(strange[0], 80)!r}, which scores do not have, or have once"
     elif sum(member.file_size for member in members) > _MAX_SCORES:
         yield f"scores.npz: unpacks to more than {_MAX_SCORES // 2**20} MB"
     elif any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):

@@ -10,31 +10,28 @@ whatever goes wrong with one is said in a line, before the next.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mirbench import metrics
 from mirbench.errors import BadInput, MirbenchError
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import grid
+from mirbench.runs.hyperparameters import grid, n_points
 from mirbench.runs.run_files import changed_files
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.trust.ensembles import wrong_ensemble
+from mirbench.trust.known_facts import KnownFacts
 from mirbench.trust.recompute import misshapen, wrong_curves, wrong_metrics, wrong_targets
 from mirbench.trust.untrusted import read_record_of, unreadable_scores
-from mirbench.types import Task
 
-__all__ = ["Case", "digest", "is_place", "record_folders", "verify"]
+__all__ = ["Case", "digest", "verify"]
 
 
 @dataclass
@@ -87,8 +84,8 @@ def verify(
     BadInput
         If there is no such folder, or no record in it.
     """
-    folders = record_folders(root)
-    facts = _Facts(catalogue)
+    folders = _record_folders(root)
+    facts = KnownFacts(catalogue)
     cases = []
     with (progress or Progress(quiet=True)).bar("verifying", len(folders), "records") as step:
         for folder in folders:
@@ -100,7 +97,7 @@ def verify(
     return cases
 
 
-def record_folders(root: Path) -> list[Path]:
+def _record_folders(root: Path) -> list[Path]:
     """Every folder below `root` that holds a record.json, in the order of their names.
 
     Raises
@@ -127,7 +124,7 @@ def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _examined(folder: Path, facts: _Facts, further: Further | None) -> Case:
+def _examined(folder: Path, facts: KnownFacts, further: Further | None) -> Case:
     case = Case(folder)
     try:
         scores = _examine(case, facts)
@@ -141,7 +138,7 @@ def _examined(folder: Path, facts: _Facts, further: Further | None) -> Case:
     return case
 
 
-def _examine(case: Case, facts: _Facts) -> Scores | None:
+def _examine(case: Case, facts: KnownFacts) -> Scores | None:
     """The checks of one record by itself; returns its scores where they can be read."""
     case.record = record = read_record_of(case.folder)
     case.problems += _identity(case.folder, record)
@@ -198,8 +195,8 @@ def _search(record: RunRecord) -> Iterator[str]:
         yield from (f"has {name} and no search" for name in ("trials", "chosen") if getattr(record, name))
     if record.status != "done" or not record.spec.search:
         return
-    if _n_points(record.spec.search) != len(record.trials):
-        yield f"its trials are not the {_n_points(record.spec.search)} points of its search"
+    if n_points(record.spec.search) != len(record.trials):
+        yield f"its trials are not the {n_points(record.spec.search)} points of its search"
         return
     points = list(grid(record.spec.search))
     if [trial.get("params") for trial in record.trials] != points:
@@ -209,82 +206,6 @@ def _search(record: RunRecord) -> Iterator[str]:
     scored = [-np.inf if trial["valid_score"] is None else trial["valid_score"] for trial in record.trials]
     if record.chosen != points[int(np.argmax(scored))]:
         yield f"chosen is {dict(record.chosen)}; {points[int(np.argmax(scored))]} was best on valid"
-
-
-def _n_points(search: Mapping[str, Sequence[Any]]) -> int:
-    return math.prod(len(values) for values in search.values())
-
-
-class _Facts:
-    """What this mirbench knows of tasks, methods and sources that records name."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self.task = cache(self._task)
-        self.version = cache(self._version)
-
-    def of(self, record: RunRecord) -> tuple[list[str], list[str]]:
-        """Problems and notes of a record: facts of its task that it gets wrong; versions that are other ones now."""
-        spec, task = record.spec, self.task(record.spec.task)
-        notes = [*self._other("method", spec.method, spec.method_version)]
-        notes += self._other("source", spec.source, spec.source_version) if spec.source else []
-        if task is None:
-            return [], [_unknown("task", spec.task), *notes]
-        if task.version != spec.task_version:
-            said = f"task {spec.task} has version {spec.task_version} on record; this mirbench has {task.version}"
-            return [], [said, *notes]
-        return list(_unlike(record, task)), notes
-
-    def _other(self, kind: str, name: str, version: str) -> Iterator[str]:
-        now = self.version(kind, name)
-        if now is None:
-            yield _unknown(kind, name)
-        elif now != version:
-            yield f"{kind} {name} has version {version} on record; this mirbench has {now}"
-
-    def _task(self, name: str) -> Task | None:
-        if ":" in name:  # a record from elsewhere does not tell this machine which folder or address to look into
-            return None
-        try:
-            return self._catalogue.task(name)
-        except MirbenchError:
-            return None
-
-    def _version(self, kind: str, name: str) -> str | None:
-        if (kind, name) == ("method", "ensemble"):
-            return "1"
-        if is_place(name):
-            return None
-        try:
-            return self._catalogue.version(kind, name)
-        except MirbenchError:
-            return None
-
-
-def is_place(name: str) -> bool:
-    """Whether looking a name up would look into a folder or at an address that a record from elsewhere names."""
-    return ":" in name and not name.startswith(("shipped:", "timm:"))
-
-
-def _unknown(kind: str, name: str) -> str:
-    place = is_place(name)
-    why = "is a path or address of whoever ran it, and not looked up" if place else "is unknown to this mirbench"
-    return f"{kind} {name} {why}"
-
-
-def _unlike(record: RunRecord, task: Task) -> Iterator[str]:
-    """Facts of a task that its record gets wrong."""
-    if not 0 <= record.spec.fold < task.n_folds:
-        yield f"is of fold {record.spec.fold}; {task.name} has {task.n_folds}"
-    if record.classes and tuple(record.classes) != task.classes:
-        yield f"its classes are not those of {task.name}"
-    facts = {"standing": task.standing, "n_folds": task.n_folds, "kind": task.kind if record.kind else ""}
-    for name, fact in facts.items():
-        if getattr(record, name) != fact:
-            yield f"{name} is {getattr(record, name)} on record; {task.name} has {fact}"
-    differing = set(record.metrics) & set(metrics.METRICS) ^ set(task.metrics)
-    if record.status == "done" and differing:
-        yield f"its metrics are not those of {task.name} ({', '.join(sorted(differing))})"
 
 
 def _compare_copies(cases: Sequence[Case]) -> None:

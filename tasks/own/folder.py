@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.audio import SUFFIXES
+from mirbench.features.sound_files import SUFFIXES
 from mirbench.features.walk import Found, few, require_whole, walk
 from mirbench.places import path_text
 from mirbench.tasks.own.own_task import named_path, own_task
@@ -68,7 +68,7 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
         _refuse_shared(name, found, 2)
     same = [] if depth == 2 or groups else _same_folders(name, found, inside)
     clips = list(_clips(found, depth, splits))
-    _check_classes(name, found, clips)
+    _check_classes(name, clips)
     task = own_task(
         f"folder:{path_text(root.name)}", f"the folder {path_text(root.name)}", root, clips,
         {clip.id: folds[found.inside(clip.path)[0]] for clip in clips if clip.path} if folds else {},
@@ -143,7 +143,7 @@ def _same_folders(name: str, found: Found, inside: Mapping[str, set[str]]) -> li
     return [f"{said}, which are taken for groups (artists, albums) of each class; if they are the classes, {todo}"]
 
 
-def _check_classes(name: str, found: Found, clips: Sequence[Clip]) -> None:
+def _check_classes(name: str, clips: Sequence[Clip]) -> None:
     classes = {clip.labels[0]: clip for clip in clips}
     if strange := next((label for label in sorted(classes) if ";" in label), ""):
         raise BadInput(f"{name}: the class '{strange}' has a semicolon in its name; rename that folder")

@@ -12,6 +12,8 @@ __all__ = ["aiff", "au", "caf", "wave", "wave64"]
 
 Order = Literal["little", "big"]
 
+_AU_HEAD = 24  # bytes
+
 
 @dataclass(frozen=True)
 class _Length:
@@ -138,6 +140,8 @@ def au(data: FileBytes) -> Layout:
         order: Order = "big" if data(first, 4) == b".snd" else "little"
         length = _Length(first + 8, 4, order)
         begin = first + data.number(first + 4, 4, order)
+        if begin < first + _AU_HEAD:  # else this file would be taken for the one after it, for ever
+            return None
         told = _told(data, begin, length.read(data))
         return _Audio(begin, told, length, lambda: iter((begin + told,)))
 

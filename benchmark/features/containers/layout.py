@@ -65,8 +65,8 @@ class FileBytes:
         self._first, self._held = 0, b""
 
     def __call__(self, first: int, count: int) -> bytes:
-        """`count` bytes from `first` on, fewer where the file ends."""
-        if (count := min(count, self.size - first)) <= 0:
+        """`count` bytes from `first` on, fewer where the file ends; none before its beginning."""
+        if (count := min(count, self.size - first)) <= 0 or first < 0:
             return b""
         begin = first - self._first
         if begin < 0 or begin + count > len(self._held):

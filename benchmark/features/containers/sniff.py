@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mirbench.features.containers import chunks, frames
+from mirbench.features.containers.formats import MAGIC_BYTES, OTHERS, undecoded
 from mirbench.features.containers.layout import FileBytes, Layout
 from mirbench.features.containers.mp3 import after_id3, begins_mp3, mp3
 
@@ -16,41 +17,6 @@ _READERS = {
 }  # fmt: skip
 
 _PIECE = 1 << 20
-_AUDIO = "convert it: `ffmpeg -i IN OUT.wav`"
-_FOREIGN = (
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", f"WMA; {_AUDIO}"),
-    (0, b"\x1a\x45\xdf\xa3", f"Matroska or WebM; {_AUDIO}"),
-    (4, b"ftyp", f"M4A or MP4 (AAC or ALAC); {_AUDIO}"),
-    (0, b"\xff\xf1", f"AAC (ADTS); {_AUDIO}"),
-    (0, b"\xff\xf9", f"AAC (ADTS); {_AUDIO}"),
-    (0, b"\xff\xf0", f"AAC (ADTS); {_AUDIO}"),
-    (0, b"\xff\xf8", f"AAC (ADTS); {_AUDIO}"),
-    (0, b"ADIF", f"AAC (ADIF); {_AUDIO}"),
-    (0, b"\x0b\x77", f"AC-3; {_AUDIO}"),
-    (0, b"#!AMR", f"AMR; {_AUDIO}"),
-    (0, b"MAC ", f"Monkey's Audio; {_AUDIO}"),
-    (0, b"wvpk", f"WavPack; {_AUDIO}"),
-    (0, b"TTA1", f"TTA; {_AUDIO}"),
-    (0, b"MPCK", f"Musepack; {_AUDIO}"),
-    (0, b"MP+", f"Musepack; {_AUDIO}"),
-    (0, b"DSD ", f"DSF; {_AUDIO}"),
-    (0, b"FLV\x01", f"Flash video; {_AUDIO}"),
-    (0, b"MThd", "MIDI: notes, no sound; render it to audio"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS; fetch what it points to: `git lfs pull`"),
-    (0, b"/annex/objects/", "a pointer of git-annex; fetch what it points to: `git annex get`"),
-    (0, b"\x1f\x8b", "compressed by gzip; unpack it"),
-    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
-    (0, b"BZh", "compressed by bzip2; unpack it"),
-    (0, b"\xfd7zXZ", "compressed by xz; unpack it"),
-    (0, b"7z\xbc\xaf", "a 7z archive; unpack it"),
-    (0, b"Rar!", "a RAR archive; unpack it"),
-    (0, b"%PDF", "a PDF"),
-    (0, b"\x89PNG", "a picture (PNG)"),
-    (0, b"\xff\xd8\xff", "a picture (JPEG)"),
-    (0, b"GIF8", "a picture (GIF)"),
-    (0, b"\x89HDF", "an HDF5 file"),
-    (0, b"\x93NUMPY", "a NumPy array"),
-)  # fmt: skip
 
 
 def layout_of(path: Path) -> Layout:
@@ -77,9 +43,11 @@ def layout_of(path: Path) -> Layout:
 
 def _foreign(data: FileBytes, tag: int) -> str:
     """What a file is that is not decoded, and what to do; "" where this is not known."""
-    for place, magic, words in _FOREIGN:
-        if data(tag + place, len(magic)) == magic:
+    for magic, words in OTHERS.items():
+        if data(tag, len(magic)) == magic:
             return words
+    if name := undecoded(data(tag, MAGIC_BYTES)):
+        return f"{name}; convert it: `ffmpeg -i IN OUT.wav`"
     head = data(0, 4096)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "a web page; download the file again"

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from mirbench.errors import BadAudio
 from mirbench.features import audio, decoding
+from mirbench.features.containers.layout import Layout
+from mirbench.features.containers.sniff import layout_of
 from mirbench.features.extraction import row_key
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
@@ -337,6 +339,24 @@ def test_file_that_may_not_be_read_is_called_so(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(BadAudio, match="no permission to read it"):
         decoding.decode(Excerpt(path))
+
+
+@pytest.mark.parametrize("magic", [b".snd", b"dns."])
+@pytest.mark.parametrize("offset", [0, 4, 23])
+def test_au_whose_audio_would_begin_in_its_header_ends(magic, offset, tmp_path):
+    order = "big" if magic == b".snd" else "little"
+    path = tmp_path / "a.au"
+    path.write_bytes(magic + offset.to_bytes(4, order) + bytes(40))
+    assert layout_of(path) == Layout()
+
+
+@pytest.mark.parametrize("n_bytes", [4, 30, 100])
+def test_flac_that_is_nearly_nothing_is_a_fault_in_the_words_of_the_decoder(n_bytes, tmp_path):
+    path = tmp_path / "a.flac"
+    path.write_bytes(b"fLaC" + bytes(n_bytes - 4))
+    with pytest.raises(BadAudio) as caught:
+        audio.read(Excerpt(path), 16000)
+    assert "Invalid argument" not in str(caught.value)
 
 
 @pytest.mark.slow

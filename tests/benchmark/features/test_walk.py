@@ -14,6 +14,7 @@ import soundfile
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.audio import read
+from mirbench.features.containers.sniff import layout_of
 from mirbench.features.sound_files import kind_of, suffix_of
 from mirbench.features.walk import Found, require_whole, walk
 from mirbench.types import Excerpt
@@ -137,6 +138,15 @@ def test_what_is_no_sound_is_passed_by_without_a_word(tmp_path: Path, name: str)
 )  # fmt: skip
 def test_content_that_is_no_sound_is_a_text_or_unknown(tmp_path: Path, head: bytes, kind: str) -> None:
     assert kind_of(plant(tmp_path, "a", content=head) / "a") == kind
+
+
+@pytest.mark.parametrize(
+    "head", [b"tBaK", b"TTA2", b"FRM8", b"ajkg", b".RMF", b"FLV\x01", b"ADIF", b"wvpk", b"\0\0\0 ftypM4A "]
+)
+def test_sound_that_is_not_decoded_is_told_by_the_walk_and_named_by_the_decoder(tmp_path: Path, head: bytes) -> None:
+    path = plant(tmp_path, "a", content=head + bytes(range(200))) / "a"
+    assert kind_of(path) == "undecoded"
+    assert layout_of(path).foreign.endswith("; convert it: `ffmpeg -i IN OUT.wav`")
 
 
 # Links

@@ -1,0 +1,92 @@
+"""Facts that a record states of its task, method and source, beside what this mirbench knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from mirbench import metrics
+from mirbench.errors import MirbenchError
+from mirbench.record import RunRecord
+from mirbench.registry import Catalogue
+from mirbench.types import Task
+
+__all__ = ["KnownFacts", "is_place"]
+
+
+class KnownFacts:
+    """What this mirbench knows of tasks, methods and sources that records name.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What can be named here.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self.task = cache(self._task)
+        self.version = cache(self._version)
+
+    def of(self, record: RunRecord) -> tuple[list[str], list[str]]:
+        """Problems and notes of a record: facts of its task that it gets wrong; versions that are other ones now."""
+        spec, task = record.spec, self.task(record.spec.task)
+        notes = [*self._other("method", spec.method, spec.method_version)]
+        notes += self._other("source", spec.source, spec.source_version) if spec.source else []
+        if task is None:
+            return [], [_unknown("task", spec.task), *notes]
+        if task.version != spec.task_version:
+            said = f"task {spec.task} has version {spec.task_version} on record; this mirbench has {task.version}"
+            return [], [said, *notes]
+        return list(_unlike(record, task)), notes
+
+    def _other(self, kind: str, name: str, version: str) -> Iterator[str]:
+        now = self.version(kind, name)
+        if now is None:
+            yield _unknown(kind, name)
+        elif now != version:
+            yield f"{kind} {name} has version {version} on record; this mirbench has {now}"
+
+    def _task(self, name: str) -> Task | None:
+        if ":" in name:  # a record from elsewhere does not tell this machine which folder or address to look into
+            return None
+        try:
+            return self._catalogue.task(name)
+        except MirbenchError:
+            return None
+
+    def _version(self, kind: str, name: str) -> str | None:
+        if (kind, name) == ("method", "ensemble"):
+            return "1"
+        if is_place(name):
+            return None
+        try:
+            return self._catalogue.version(kind, name)
+        except MirbenchError:
+            return None
+
+
+def is_place(name: str) -> bool:
+    """Whether looking a name up would look into a folder or at an address that a record from elsewhere names."""
+    return ":" in name and not name.startswith(("shipped:", "timm:"))
+
+
+def _unknown(kind: str, name: str) -> str:
+    place = is_place(name)
+    why = "is a path or address of whoever ran it, and not looked up" if place else "is unknown to this mirbench"
+    return f"{kind} {name} {why}"
+
+
+def _unlike(record: RunRecord, task: Task) -> Iterator[str]:
+    """Facts of a task that its record gets wrong."""
+    if not 0 <= record.spec.fold < task.n_folds:
+        yield f"is of fold {record.spec.fold}; {task.name} has {task.n_folds}"
+    if record.classes and tuple(record.classes) != task.classes:
+        yield f"its classes are not those of {task.name}"
+    facts = {"standing": task.standing, "n_folds": task.n_folds, "kind": task.kind if record.kind else ""}
+    for name, fact in facts.items():
+        if getattr(record, name) != fact:
+            yield f"{name} is {getattr(record, name)} on record; {task.name} has {fact}"
+    differing = set(record.metrics) & set(metrics.METRICS) ^ set(task.metrics)
+    if record.status == "done" and differing:
+        yield f"its metrics are not those of {task.name} ({', '.join(sorted(differing))})"
