@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +17,12 @@ import soundfile
 
 from mirbench.errors import NotApplicable
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, load_plugin
+from mirbench.registry import Catalogue, Plugin, load_plugin
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore
 from mirbench.trust.verify import verify
+from mirbench.types import Clip
 
 QUIET = Progress(quiet=True)
 CLASSES = ("clicks", "noise", "tone")
@@ -333,3 +339,114 @@ def test_process_that_ends_badly_is_a_failed_run_with_its_reason(how: str, tmp_p
     assert record.status == "failed"
     assert ENDS[how] in record.reason
     assert "\n" not in record.reason
+
+
+SHAPES = {
+    "a file": {},
+    "a stretch": {"start": 0.25, "duration": 0.5},
+    "two levels": {"peaks": (-20.0, 0.0)},
+    "a stretch at a level": {"start": 0.5, "peaks": (-6.0,)},
+}
+METHODS = {
+    "probe-linear": {"source": "nano"},
+    "probe-mlp": {"source": "nano", "params": {"epochs": 3}},
+    "layer-mix": {"source": "nano", "params": {"epochs": 2}},
+    "finetune": {"source": "nano", "params": {"epochs": 1}},
+    "cnn-bs": {"params": {"epochs": 1}},
+    "ids-nmr": {"source": "nano", "params": {"epochs": 1}},
+    "marsyas-forest": {"params": {"n_trees": 10}},
+    "prior": {},
+}
+
+
+def shaped(catalogue: Catalogue, **shape: Any) -> Catalogue:
+    """The same task, of whose files something is heard: its test clips are the shorter ones."""
+    task = catalogue.task("songs")
+    whole = task.read_clips
+
+    def read_clips(root: Path | None, fold: int) -> list[Clip]:
+        return [
+            replace(clip, **{**shape, "duration": shape.get("duration", 0.7 if clip.split == "test" else None)})
+            for clip in whole(root, fold)
+        ]
+
+    return Catalogue([Plugin("test", "0" * 64, {"songs": replace(task, version="1", read_clips=read_clips)}, {}, {})])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_sealed_scores_are_those_of_the_open_run_on_a_fresh_cache(
+    method: str, shape: str, tmp_path: Path, songs: Catalogue
+) -> None:
+    catalogue, how = shaped(songs, **SHAPES[shape]), METHODS[method]
+    held = sealed(tmp_path, catalogue, method, cache=tmp_path / "one", **how)
+    open_one = do(tmp_path, catalogue, method, cache=tmp_path / "other", **how)
+    assert (held.record.reason, open_one.record.reason) == ("", "")
+    store = RunStore(tmp_path)
+    assert np.array_equal(store.scores(held.folder).scores, store.scores(open_one.folder).scores)
+
+
+@pytest.mark.slow
+def test_searched_hyperparameters_are_those_that_predict(tmp_path: Path, songs: Catalogue) -> None:
+    how = {"source": "nano", "search": {"C": (1e-6, 1.0)}}
+    held, open_one = sealed(tmp_path, songs, "probe-linear", **how), do(tmp_path, songs, "probe-linear", **how)
+    assert held.record.chosen == open_one.record.chosen
+    store = RunStore(tmp_path)
+    assert np.array_equal(store.scores(held.folder).scores, store.scores(open_one.folder).scores)
+
+
+@pytest.mark.slow
+def test_sweep_leaves_out_what_cannot_be_sealed_with_its_reason_and_does_the_rest(
+    tmp_path: Path, songs: Catalogue, typed
+) -> None:
+    (tmp_path / "suite.toml").write_text(
+        'title = "two"\n[[run]]\ntask = "songs"\nmethod = "no-restore"\nseeds = "1"\n'
+        '[[run]]\ntask = "songs"\nmethod = "prior"\nseeds = "1"\n'
+    )
+    places = ("--plugin", tmp_path / "plugin.py", "--data", tmp_path / "data", "--runs", tmp_path / "runs")
+    answer = typed("sweep", tmp_path / "suite.toml", "--sealed", *places)
+    assert answer.code == 1
+    assert "skipped: --sealed: no-restore cannot be loaded again" in answer.out.replace("\n", " ")
+    ((_, record),) = RunStore(tmp_path / "runs").records()
+    assert (record.spec.method, record.environment["sealed"]) == ("prior", True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_process_ends_with_the_command_however_that_ends(number: int, tmp_path: Path, songs: Catalogue) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [
+        sys.executable, "-m", "mirbench", "run", "--plugin", "plugin.py", "--task", "songs", "--data", "data",
+        "--method", "ends", "--set", "how=sleep", "--seeds", "1", "--sealed",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "TMPDIR": str(temporary)})
+    try:
+        pid = 0
+        while not pid:
+            assert process.poll() is None
+            time.sleep(0.1)
+            said = [path.read_text() for path in temporary.glob(".writing-*/said.txt")]
+            pid = next((int(text.split("pid ")[1]) for text in said if text.endswith("\n") and "pid " in text), 0)
+        assert _alive(pid)
+        process.send_signal(number)
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    until = time.monotonic() + 20
+    while _alive(pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _alive(pid)
+    if number != signal.SIGKILL:  # of which the next command removes what is left
+        assert not list(temporary.iterdir())
+    assert not list((tmp_path / "runs").rglob("record.json"))
