@@ -42,6 +42,9 @@ Threads = Annotated[
     ),
 ]
 Energy = Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")]
+Sealed = Annotated[
+    bool, typer.Option("--sealed", help="Predict the test clips in a process without labels and names of files.")
+]
 Deform = Annotated[
     str,
     typer.Option(
@@ -98,13 +101,19 @@ class Recording(Machine):
     runs: RunsFolder = Path("runs")
     precision: Precision = "float32"
     energy: Energy = False
+    sealed: Sealed = False
     deform: Deform = ""
     demo: Demo = False
 
     def circumstance(self) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
         precision = one_of("--precision", self.precision, PRECISIONS)
-        return {**super().circumstance(), "runs": self.runs, "precision": precision, "energy": self.energy}
+        if self.sealed and self.deform:
+            raise BadInput(
+                "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
+            )
+        own = {"runs": self.runs, "precision": precision, "energy": self.energy, "sealed": self.sealed}
+        return {**super().circumstance(), **own}
 
 
 def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -26,6 +26,8 @@ from mirbench.features.temporary import temporary
 
 __all__ = ["RowStore", "Rows", "throwaway", "unwritable", "writing_to"]
 
+_AT_ONCE = 128  # rows that are copied together: a hidden layer of a window may take megabytes
+
 
 class Rows:
     """Rows gathered from the shards of a store; behaves like a read-only array along its first axis.
@@ -100,6 +102,25 @@ class RowStore:
         """Rows of the keys, in their order; every key must be there."""
         places = self._places(keys)
         return Rows(self._shards, places[:, 0], places[:, 1])
+
+    @property
+    def keys(self) -> list[str]:
+        """Of every row that is there."""
+        return [key.decode() for key in self._where]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the store holds, as its first shard says; nothing where it has none."""
+        return next((shard.about for shard in self._shards), {})
+
+    def copy_to(self, other: RowStore, keys: Sequence[str]) -> None:
+        """Put those of some rows that are here, and that the other lacks, into it."""
+        lacking = [keys[i] for i in other.missing(keys)]
+        absent = set(self.missing(lacking))
+        found = [key for i, key in enumerate(lacking) if i not in absent]
+        for first in range(0, len(found), _AT_ONCE):
+            some = found[first : first + _AT_ONCE]
+            other.put(some, self.get(some)[:], self.seconds(some), self.about)
 
     def seconds(self, keys: Sequence[str]) -> float:
         """What computing these rows cost when it was done."""

@@ -221,6 +221,27 @@ class Context:
         finally:
             self._deformation = None
 
+    def hand_out(self, split: AnySplit, cache: Path) -> None:
+        """Copy those rows of a split that are kept to another cache, of what was asked for here until now."""
+        if not self._facts:
+            return
+        for folder, store in self._stores.items():
+            window, rate = store.about.get("window"), store.about.get("sample_rate")
+            keys: dict[str, None] = {}
+            for place in excerpts(split):
+                long = round(self._seconds(place) * rate) if window else 0
+                starts = audio.window_starts(long, window, self.windowing) if window else [0]
+                keys |= dict.fromkeys(row_key(self._facts[place], place, start) for start in starts)
+            store.copy_to(RowStore(cache / "rows" / folder.name), list(keys))
+
+    def take_in(self, cache: Path) -> None:
+        """Keep the rows of another cache here, too."""
+        for folder in sorted((cache / "rows").glob("*/")):
+            new = RowStore(folder)
+            own = self._opened(self._cache / "rows" / folder.name)
+            if own.missing(new.keys):
+                new.copy_to(self._writable({"": own})[""], new.keys)
+
     def autocast(self) -> Any:
         """Context manager of the run's precision."""
         dtype = _PRECISIONS[self.precision]

@@ -75,6 +75,8 @@ class Shard:
         What a row cost.
     sealed : bool
         Whether it holds checksums.
+    about : dict
+        What the store holds.
 
     Raises
     ------
@@ -96,6 +98,8 @@ class Shard:
             keys = np.load(io.BytesIO(held), allow_pickle=False)
             _require(keys.dtype == _KEY_DTYPE and keys.shape == (cost["n_rows"],), "keys.npy")
             self.keys: list[bytes] = keys.tolist()
+            about = cost.get("about")
+            self.about: dict[str, Any] = about if isinstance(about, dict) else {}
             self.seconds = float(cost["seconds"]) / max(len(self.keys), 1)
         self._sound = np.zeros(len(self.keys), dtype=bool)
         self._open: Callable[..., npt.NDArray[Any]] = _mapped

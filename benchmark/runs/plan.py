@@ -14,7 +14,7 @@ from mirbench.features import audio, pictures
 from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
-from mirbench.method import Method
+from mirbench.method import Method, Restorable
 from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
@@ -51,6 +51,8 @@ class Request:
         Root of the cache of rows alone, apart from the cache; None is the cache.
     energy : bool
         Measure the energy of training, with codecarbon.
+    sealed : bool
+        Predict the test clips in a process that has neither labels nor names of files.
     workers, threads : int
         Threads that decode audio, and of torch; 0 leaves that to torch.
     """
@@ -72,6 +74,7 @@ class Request:
     device: str = "auto"
     precision: str = "float32"
     energy: bool = False
+    sealed: bool = False
     workers: int = 2
     threads: int = 0
 
@@ -133,6 +136,8 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     """
     EnergyMeter(request.energy)  # refuses before any work what is not installed
     plan = draft_plan(request, catalogue)
+    if request.sealed:
+        _check_sealed(plan)
     task, card = plan.task, plan.card
     every, folder, facts = _clips(request, task, type(plan.method), card, progress)
     weights, unable = _weights(request, card, progress)
@@ -166,6 +171,29 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     specs = tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds)
     _check_records(plan, specs)
     return replace(plan, specs=specs)
+
+
+def _check_sealed(plan: Plan) -> None:
+    """Refuse what cannot be predicted in a process that is handed nothing but clips and what was learnt.
+
+    Raises
+    ------
+    NotApplicable
+        If that is so.
+    """
+    method, card = plan.method, plan.card
+    if not isinstance(method, Restorable):
+        raise NotApplicable(
+            f"--sealed: {method.name} cannot be loaded again in another process; give its class `restore`, and what it "
+            "needs as `state` of what fit returns (`mirbench check` tries both), or leave --sealed out"
+        )
+    if card is not None and card.kind == "precomputed":
+        raise NotApplicable(
+            f"--sealed: {card.name} was computed elsewhere, and finds its rows by the clips' names, which a sealed "
+            "process is not told; take a source that hears, or leave --sealed out"
+        )
+    if type(method).__module__ == "__main__":
+        raise NotApplicable(f"--sealed: another process cannot import {method.name}; put it into a file of its own")
 
 
 def _check_records(plan: Plan, specs: Sequence[RunSpec]) -> None:

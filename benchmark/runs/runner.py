@@ -144,6 +144,12 @@ class Job:
                 f"--energy: {unmetered} of {len(outcomes)} runs were on record, without their energy, and were not "
                 "done again; --runs FOLDER does them anew"
             )
+        open_ones = sum(outcome.read_back and not outcome.record.environment.get("sealed") for outcome in outcomes)
+        if self._plan.request.sealed and open_ones:
+            self._progress.say(
+                f"--sealed: {open_ones} of {len(outcomes)} runs were on record, not predicted in a sealed process, and "
+                "were not done again; --runs FOLDER does them anew"
+            )
         return outcomes
 
     def _try_left(self) -> set[str]:
