@@ -16,6 +16,7 @@ import torch
 from mirbench.errors import ChangedSource
 from mirbench.features.extraction import Compute
 from mirbench.features.frozen import difference, looks_of
+from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.source import SourceCard
 from mirbench.types import clips_of
@@ -182,7 +183,8 @@ class BoundSource:
         if self._loaded is None:
             # networks are made at random before their weights are put in: no seed of a run may depend on when
             began = time.perf_counter()
-            with torch.random.fork_rng(devices=[]):
+            usual = computed_as_usual(self._context.device, self._context.threads)
+            with usual, torch.random.fork_rng(devices=[]):
                 loaded = self._load()
             self._context.spent_seconds += time.perf_counter() - began  # no part of what training takes
             self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()

@@ -23,6 +23,7 @@ from mirbench.features.bound import BoundSource
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key
 from mirbench.features.row_stores import RowStores
+from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
@@ -84,6 +85,8 @@ class Context:
         self.device, self.precision, self.workers = device, precision, workers
         self.windowing = windowing or Windowing()
         self.medium = medium
+        self.threads = torch.get_num_threads()
+        """Of torch's arithmetic on the processor."""
         self.progress = progress or Progress(quiet=True)
         self.feature_seconds = 0.0
         """What the rows that were handed out cost when they were computed."""
@@ -370,4 +373,8 @@ class Context:
         compute: Compute,
         batch: int,
     ) -> Extraction:
-        return Extraction(work, stages, decode, compute, batch, self.workers, self._stores.root, self.progress)
+        def as_usual(windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+            with computed_as_usual(self.device, self.threads):  # whatever the method has set: the rows are for all
+                return compute(windows, stages)
+
+        return Extraction(work, stages, decode, as_usual, batch, self.workers, self._stores.root, self.progress)

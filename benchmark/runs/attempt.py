@@ -59,10 +59,13 @@ def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     BrokenInstallation
         If a library does not import: that is no failure of the run.
     """
+    from mirbench.features.usual import computed_as_usual, left_as_found
+
     blank = unfinished(spec, plan)
     try:
         try:
-            done = _do(spec, plan, context, blank)
+            with computed_as_usual(context.device, context.threads), left_as_found(context.device, spec.seed):
+                done = _do(spec, plan, context, blank)
             sound(done[0])  # what cannot be read back is not written
         finally:
             changed = context.source_changed()  # and loaded again, for the runs to come
