@@ -34,7 +34,7 @@ _HOPPED = 16
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
 
-_KIND = "stretch2"  # another number where any field of `Facts` comes to mean something else, as when more is heard
+_KIND = "stretch3"  # another number where any field of `Facts` comes to mean something else, as when more is heard
 
 
 @dataclass(frozen=True)

@@ -21,18 +21,16 @@ from pathlib import Path
 
 from mirbench.class_names import joined, written_list
 from mirbench.errors import BadInput
-from mirbench.features.list_rows import Row, is_plain, read_rows, shown
+from mirbench.features.list_rows import SPLIT_NAMES, Row, is_plain, other_columns, read_rows, shown
 from mirbench.features.listed_files import check_name, find_file, listed_path, nearest
 from mirbench.features.temporary import written_whole
 from mirbench.places import path_text
 from mirbench.types import Clip
 
-__all__ = ["COLUMNS", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
+__all__ = ["COLUMNS", "columns_not_used", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
 
 COLUMNS = ("id", "path", "label", "unknown", "split", "fold", "group", "start", "duration")
 _ALSO = (*COLUMNS, "exact")
-_SPLITS = ("train", "valid", "test")
-_CALLED = {"training": "train", "val": "valid", "validation": "valid", "testing": "test"}
 _SEPARATOR = ";"
 
 
@@ -42,7 +40,9 @@ def in_fold(clips: Iterable[Clip], folds: Mapping[str, int], n_folds: int, fold:
     return [replace(clip, split=splits.get(folds[clip.id], "train")) for clip in clips]
 
 
-def read_clip_list(path: Path, *bases: Path, literal: bool = False) -> tuple[list[Clip], dict[str, int]]:
+def read_clip_list(
+    path: Path, *bases: Path, literal: bool = False, called: Mapping[str, str] | None = None
+) -> tuple[list[Clip], dict[str, int]]:
     """Clips of a CSV file, and the fold of each clip id, if it has that column.
 
     A clip whose split is not said has the split "".
@@ -54,13 +54,15 @@ def read_clip_list(path: Path, *bases: Path, literal: bool = False) -> tuple[lis
         None is the file's own.
     literal : bool
         Take a label for one name whatever it holds; else labels that hold several others are refused.
+    called : mapping of str to str or None
+        What the file calls some of the columns, by their names here.
 
     Raises
     ------
     BadInput
         If the file is not such a table; names the line.
     """
-    rows = read_rows(path, _ALSO)
+    rows = read_rows(path, _ALSO, called)
     if not rows:
         raise BadInput(f"{path}: holds no clip, only a header")
     if not literal:
@@ -70,6 +72,11 @@ def read_clip_list(path: Path, *bases: Path, literal: bool = False) -> tuple[lis
     if "fold" not in rows[0].cells:
         return clips, {}
     return clips, {clip.id: _whole(path, row.cell("fold"), clip.id) for clip, row in zip(clips, rows, strict=True)}
+
+
+def columns_not_used(path: Path, called: Mapping[str, str] | None = None) -> list[str]:
+    """Names of the columns of a list that say nothing here."""
+    return other_columns(path, _ALSO, called)
 
 
 def write_clip_list(path: Path, folds: Sequence[Sequence[Clip]], base: Path | None) -> None:
@@ -179,14 +186,13 @@ def _clip(row: Row, bases: Sequence[Path]) -> Clip:
     if not clip_id:
         raise BadInput(f"{row.where}: neither a path nor an id")
     split = row.cell("split").strip().lower()
-    split = _CALLED.get(split, split)
-    if split not in ("", *_SPLITS):
-        raise BadInput(f"{row.where}: split {row.cell('split')[:40]!r}; one of {', '.join(_SPLITS)} is needed")
+    if split and split not in SPLIT_NAMES:
+        raise BadInput(f"{row.where}: split {row.cell('split')[:40]!r}; one of train, valid, test is needed")
     labels = _names(row, "label")
     return Clip(
         id=clip_id,
         path=place,
-        split=split,
+        split=SPLIT_NAMES.get(split, ""),
         labels=labels,
         unknown=tuple(name for name in _names(row, "unknown") if name not in labels),
         group=row.cell("group"),

@@ -226,24 +226,22 @@ class Context:
 
     def hand_out(self, split: AnySplit, cache: Path) -> None:
         """Copy those rows of a split that are kept to another cache, of what was asked for here until now."""
-        if not self._facts:
-            return
-        for folder, store in self._stores.items():
-            window, rate = store.about.get("window"), store.about.get("sample_rate")
-            keys: dict[str, None] = {}
-            for place in excerpts(split):
-                long = round(self._seconds(place) * rate) if window else 0
-                starts = audio.window_starts(long, window, self.windowing) if window else [0]
-                keys |= dict.fromkeys(row_key(self._facts[place], place, start) for start in starts)
-            store.copy_to(RowStore(cache / "rows" / folder.name), list(keys))
+        if self._facts:
+            self._stores.hand_out(lambda about: self._keys(split, about), cache)
+
+    def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> list[str]:
+        """Keys of the rows of a split in a store of which `about` is told."""
+        window, rate = about.get("window"), about.get("sample_rate")
+        keys: dict[str, None] = {}
+        for place in excerpts(split):
+            long = round(self._seconds(place) * rate) if window else 0
+            starts = audio.window_starts(long, window, self.windowing) if window else [0]
+            keys |= dict.fromkeys(row_key(self._facts[place], place, start) for start in starts)
+        return list(keys)
 
     def take_in(self, cache: Path) -> None:
         """Keep the rows of another cache here, too."""
-        for folder in sorted((cache / "rows").glob("*/")):
-            new = RowStore(folder)
-            own = self._opened(self._cache / "rows" / folder.name)
-            if own.missing(new.keys):
-                new.copy_to(self._writable({"": own})[""], new.keys)
+        self._stores.take_in(cache)
 
     def autocast(self) -> Any:
         """Context manager of the run's precision."""

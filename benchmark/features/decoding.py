@@ -162,10 +162,11 @@ class _Damaged(Exception):
 
 
 class _PartFile(io.RawIOBase):
-    """Some bytes of a file, with others in the place of those of its header that are wrong."""
+    """Some bytes of a file, with others before them, or in the place of those of its header that are wrong."""
 
     def __init__(self, path: Path, part: Part) -> None:
         self._stream, self._part, self._at = path.open("rb"), part, 0
+        self._length = len(part.lead) + part.last - part.first
 
     def readable(self) -> bool:
         return True
@@ -177,21 +178,27 @@ class _PartFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = (0, self._at, self._part.last - self._part.first)[whence]
+        base = (0, self._at, self._length)[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        place = self._part.first + self._at
+        lead = self._part.lead[self._at :]
+        content = lead[: len(buffer)] or self._from_file(
+            self._part.first + self._at - len(self._part.lead), len(buffer)
+        )
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+    def _from_file(self, place: int, count: int) -> bytes:
         self._stream.seek(place)
-        content = bytearray(self._stream.read(max(0, min(len(buffer), self._part.last - place))))
+        content = bytearray(self._stream.read(max(0, min(count, self._part.last - place))))
         for at, patch in self._part.patches:
             for k, byte in enumerate(patch, at - place):
                 if 0 <= k < len(content):
                     content[k] = byte
-        buffer[: len(content)] = bytes(content)
-        self._at += len(content)
-        return len(content)
+        return bytes(content)
 
     def close(self) -> None:
         self._stream.close()

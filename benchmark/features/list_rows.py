@@ -1,13 +1,16 @@
 """From the bytes of a table to its cells: encoding, separator and header, as spreadsheets and programs write them.
 
-UTF-8 with or without a byte order mark; commas, semicolons or tabs, whichever make the header name known columns;
-column names in capitals or between spaces; a column without a name if it holds nothing, or numbers of rows.
+UTF-8 with or without a byte order mark, or UTF-16 with one; commas, semicolons, tabs or bars, whichever make the header
+name known columns; column names in capitals or between spaces; a column without a name if it holds nothing, or numbers
+of rows. Columns of other names are passed over, unless they look like a known one that was meant.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +18,16 @@ from pathlib import Path
 
 from mirbench.errors import BadInput
 
-__all__ = ["Row", "is_plain", "read_rows", "shown", "tidy"]
+__all__ = ["SPLIT_NAMES", "Row", "is_plain", "other_columns", "read_rows", "shown", "tidy"]
 
-_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+SPLIT_NAMES = {
+    "train": "train", "valid": "valid", "test": "test", "training": "train", "val": "valid", "validation": "valid",
+    "testing": "test",
+}  # fmt: skip
+"""The splits as lists call them."""
+
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_ENDS = ("end", "stop", "offset")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -65,64 +75,113 @@ def shown(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+def read_rows(path: Path, columns: Sequence[str], called: Mapping[str, str] | None = None) -> list[Row]:
     """The lines of a table.
 
     Parameters
     ----------
     columns : sequence of str
-        The columns that it may have: "label" and one of "path" and "id" are needed.
+        The columns that are known: "label" and one of "path" and "id" are needed.
+    called : mapping of str to str or None
+        What the table calls some of them, by the known name.
 
     Raises
     ------
     BadInput
         If it is no such table; names the line.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: not readable as a CSV file in UTF-8 ({error.strerror})") from error
-    if data.startswith(_UTF16):
-        raise BadInput(f"{path}: not readable as a CSV file in UTF-8 (it is in UTF-16); save it as CSV UTF-8")
-    text = data.decode("utf-8-sig", "surrogateescape")
-    header, separator = _header(path, text, columns)
+    text = _text(path)
+    header, separator = _header(path, text, columns, called or {})
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows = []
     try:
         next(reader)
         for cells in reader:
-            if cells:
+            if any(map(str.strip, cells)):  # spreadsheets write lines of separators alone
                 rows.append(_row(path, reader.line_num, header, cells, separator))
     except csv.Error as error:
         raise BadInput(f"{path}: not readable as a CSV file in UTF-8 ({error})") from error
+    _check_others(path, columns, rows)
     return rows
 
 
-def _header(path: Path, text: str, columns: Sequence[str]) -> tuple[list[str], str]:
-    """Names of the columns, "" for those without one, and what separates them."""
+def other_columns(path: Path, columns: Sequence[str], called: Mapping[str, str] | None = None) -> list[str]:
+    """Names of the columns of a table that `read_rows` passes over."""
+    header, _ = _header(path, _text(path), columns, called or {})
+    return [name.removeprefix(_OWN) for name in header if name and name not in columns]
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: not readable as a CSV file in UTF-8 ({error.strerror})") from error
+    if data.startswith(_UTF16):
+        try:
+            text = data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path}: not readable as a CSV file in UTF-16 ({error.reason})") from error
+    else:
+        text = data.decode("utf-8-sig", "surrogateescape")
+    return re.sub(r"\Asep=.\r?\n", "", text)  # a line for spreadsheets
+
+
+_OWN = "own "
+"""Stands before the name of a column that is called as a known one, where another column was said to be that one."""
+
+
+def _header(path: Path, text: str, columns: Sequence[str], called: Mapping[str, str]) -> tuple[list[str], str]:
+    """Names of the columns, known ones for those that were said to be them, "" for those without one; the separator."""
     first = next(iter(io.StringIO(text, newline="")), "")
     if not _is_text(first):
-        raise BadInput(f"{path}: not readable as a CSV file in UTF-8 (its first line is none); save it as CSV UTF-8")
+        raise BadInput(f"{path}: not readable as a CSV file in UTF-8 (its first line is not); save it as CSV UTF-8")
     for separator in _SEPARATORS:
-        found = [_column(cell) for cell in next(csv.reader([first], delimiter=separator), [])]
+        given = [_column(cell) for cell in next(csv.reader([first], delimiter=separator), [])]
+        found = _known(given, called)
         if "label" in found and {"path", "id"} & set(found):
             break
     else:
-        raise BadInput(_needs(path, columns, f"it is {first.strip()[:80]!r}"))
-    named = [name for name in found if name]
-    shown = ",".join(found)[:80]
+        how = f"csv:{path.name}?path=…&label=…"
+        raise BadInput(_needs(path, columns, f"it is {first.strip()[:80]!r}; or say which they are: '{how}'"))
+    if lacking := [name for name in called.values() if _column(name) not in given]:
+        raise BadInput(f"{path}: no column is called {lacking[0][:80]!r}; it has {', '.join(given)[:200]}")
+    named = [name for name in found if name in columns]
     if len(set(named)) < len(named):
-        raise BadInput(f"{path}: names a column twice in {shown!r}")
-    if strange := [name for name in named if name not in columns]:
-        raise BadInput(_needs(path, columns, f"{strange[0][:80]!r} is none of them; rename that column, or remove it"))
+        raise BadInput(f"{path}: names a column twice in {','.join(given)[:80]!r}")
     if "split" in found and "fold" in found:
         raise BadInput(f"{path}: has the columns split and fold; give one of them")
     return found, separator
 
 
+def _known(given: Sequence[str], called: Mapping[str, str]) -> list[str]:
+    known = {_column(name): column for column, name in called.items()}
+    return [known.get(name, f"{_OWN}{name}" if name in called else name) for name in given]
+
+
 def _needs(path: Path, columns: Sequence[str], came: str) -> str:
     known = ", ".join(columns)
     return f"{path}: the first line must name the columns path (or id) and label, and any of {known}; {came}"
+
+
+def _check_others(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Refuse columns that would be passed over and look like known ones that lack, by their names or what they hold."""
+    there = set(rows[0].cells) if rows else set()
+    lacking = [name for name in columns if name not in there]
+    for name in sorted(filter(None, there - set(columns))):
+        meant = difflib.get_close_matches(name, lacking, 1, 0.8) if len(name) > 3 else []
+        if name in _ENDS and "start" in there and "duration" in lacking:
+            meant = ["duration"]
+        held = {row.cells[name].strip().lower() for row in rows}
+        if not {"split", "fold"} & there and len(held) > 1 and held <= set(SPLIT_NAMES):
+            meant = ["split"]
+        if meant:
+            what = (
+                "a length in seconds"
+                if meant == ["duration"]
+                else f"'csv:{path.name}?{meant[0]}={name.removeprefix(_OWN)}'"
+            )
+            came = f"{name[:80]!r} is none of them, and may be meant for {meant[0]} ({what})"
+            raise BadInput(_needs(path, columns, f"{came}; rename that column, or remove it"))
 
 
 def _column(cell: str) -> str:
@@ -136,7 +195,7 @@ def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], sep
     if len(cells) != len(header):
         raise BadInput(
             f"{where}: has another number of fields than the header ({len(cells)}, not {len(header)}); quote a field "
-            f"that holds a {_SEPARATORS[separator]}"
+            f"that holds a {_SEPARATORS[separator]}, without a space before the quote"
         )
     named = list(zip(header, cells, strict=True))
     if nameless := [cell for name, cell in named if not name and not _is_index(cell)]:
@@ -145,7 +204,7 @@ def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], sep
     for name, cell in named:
         if not row.exact and not _is_text(cell):
             raise BadInput(
-                f"{path}: not readable as a CSV file in UTF-8 (line {line}: its {name} is none); save it as CSV UTF-8"
+                f"{path}: not readable as a CSV file in UTF-8 (line {line}: its {name} is not); save it as CSV UTF-8"
             )
         if "\0" in row.cell(name):
             raise BadInput(f"{where}: its {name} holds a zero byte (NUL) in {row.cell(name)[:80]!r}; remove that")

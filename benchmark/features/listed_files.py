@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mirbench.errors import BadInput
+from mirbench.features.sound_files import is_called_sound
 from mirbench.places import path_of_text, user_path
 
 __all__ = ["check_name", "find_file", "listed_path", "nearest"]
@@ -25,12 +26,15 @@ def listed_path(text: str) -> Path:
 def find_file(text: str, bases: Sequence[Path]) -> Path | None:
     """The file that a list names, relative to the first of some folders that holds it; None where none does.
 
-    A name that is not there is looked for in the composed and the decomposed form of Unicode (NFC, NFD).
+    A name that is not there is looked for with its backslashes as slashes, as Windows writes them, and in the composed
+    and the decomposed form of Unicode (NFC, NFD).
     """
     given = listed_path(text)
     for base in bases:
         if os.path.exists(there := path_of_text(base / given)):
             return there
+    if "\\" in text and (there_too := find_file(text.replace("\\", "/"), bases)):
+        return there_too
     if text.isascii():
         return None
     for base in bases:
@@ -57,7 +61,7 @@ def check_name(where: str, text: str) -> None:
 
 
 def nearest(text: str, bases: Sequence[Path]) -> str:
-    """What is there in place of a file that is not: the end of its path, in other case, spaces or separators; or ""."""
+    """What is there in place of a file that is not: the end of its path, with other case, spaces, suffix; or ""."""
     parts = [part for part in re.split(r"[\\/]", unquote(text)) if part not in ("", ".")]
     for start in range(len(parts)):
         for base in bases:
@@ -74,10 +78,11 @@ def _loosely(here: Path, parts: Sequence[str]) -> Path | None:
     except OSError:
         return None
     wanted = _loose(parts[0])
-    for name in sorted(names):
-        if _loose(name) == wanted and (found := _loosely(here / name, parts[1:])):
-            return found
-    return None
+    alike = [name for name in sorted(names) if _loose(name) == wanted]
+    if not parts[1:] and not alike:  # a file's name without its suffix, or with another
+        stem = _loose(Path(parts[0]).stem if is_called_sound(parts[0]) else parts[0])
+        alike = [name for name in sorted(names) if is_called_sound(name) and _loose(Path(name).stem) == stem]
+    return next((found for name in alike if (found := _loosely(here / name, parts[1:]))), None)
 
 
 def _loose(name: str) -> str:

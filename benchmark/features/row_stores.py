@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,19 @@ class RowStores:
         depends = {**about, "stage": stage, "soxr": soxr.__version__}
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
         return self._opened(self._cache / "rows" / f"{stage}-{digest}")
+
+    def hand_out(self, keys_of: Callable[[Mapping[str, Any]], list[str]], cache: Path) -> None:
+        """Copy rows of every store that is open to another cache: those of ``keys_of(what the rows depend on)``."""
+        for folder, store in self._stores.items():
+            store.copy_to(RowStore(cache / "rows" / folder.name), keys_of(store.about))
+
+    def take_in(self, cache: Path) -> None:
+        """Keep the rows of another cache here, too."""
+        for folder in sorted((cache / "rows").glob("*/")):
+            new = RowStore(folder)
+            own = self._opened(self._cache / "rows" / folder.name)
+            if own.missing(new.keys):
+                new.copy_to(self.writable({"": own})[""], new.keys)
 
     def _opened(self, folder: Path) -> RowStore:
         if folder not in self._stores:

@@ -32,8 +32,11 @@ _DOCUMENTS = (
     ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".html", ".htm",
     ".pdf", ".rtf", ".doc", ".docx", ".odt", ".xls", ".xlsx", ".lab", ".nfo", ".cue", ".log", ".m3u", ".m3u8", ".lrc",
     ".db", ".url", ".lnk", ".md5", ".sha1", ".sha256", ".sfv", ".svg", ".heic", *pictures.SUFFIXES,
+    ".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".parquet", ".feather", ".arff", ".jams",
+    ".pt", ".pth", ".ckpt", ".onnx", ".safetensors", ".tflite", ".py", ".pyc", ".ipynb", ".sh", ".bat", ".exe", ".dll",
+    ".pk", ".pkf", ".asd", ".reapeaks", ".sqlite",
 )  # fmt: skip
-"""Texts, tables and pictures, which lie beside sound everywhere and are passed by."""
+"""Texts, tables, pictures, features, models and programs, which lie beside sound everywhere and are passed by."""
 
 _DECODED_STARTS = (b"RF64", b"fLaC", b"OggS", b"caff", b".snd", b"riff\x2e\x91\xcf\x11", b"NIST_1A", b"ID3")
 

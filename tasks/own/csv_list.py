@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import MissingData
-from mirbench.features.clip_list import nearest, read_clip_list, shown
+from mirbench.features.clip_list import COLUMNS, columns_not_used, nearest, read_clip_list, shown
+from mirbench.tasks.own.libraries import take_apart
 from mirbench.tasks.own.own_task import named_path, own_task
 from mirbench.types import Clip, Task
 
@@ -21,7 +22,8 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     Parameters
     ----------
     argument : str
-        The file; its paths are relative to its folder, or to `data`, whichever holds them.
+        The file; its paths are relative to its folder, or to `data`, whichever holds them. What it calls its columns
+        may stand behind it, as in ``esc50.csv?path=filename&label=category``.
     data : Path or None
         What ``--data`` gave.
 
@@ -32,19 +34,31 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     BadInput
         If the file is not such a table.
     """
-    path = named_path(argument, "csv")
+    path, called = named_path(argument, "csv"), {}
+    if not path.is_file() and "?" in argument:
+        asked = take_apart("csv", argument, ("path", *(name for name in COLUMNS if name != "path")))
+        path, called = named_path(asked.dataset, "csv"), dict(asked.options)
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
     bases, root = [path.parent], path.parent
-    clips, folds = read_clip_list(path, *bases)
+    clips, folds = read_clip_list(path, *bases, called=called)
     if data is not None and (absent := _absent(clips)):
         bases.append(data.resolve())
         n_beside = len(clips) - len(absent)
-        clips, folds = read_clip_list(path, *bases)
+        clips, folds = read_clip_list(path, *bases, called=called)
         # where some lie beside the list and some in `data`, the list beside the records must name both
         root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
     task = own_task(f"csv:{path.stem}", f"the list {path.name}", root, clips, folds)
-    return replace(task, cautions=(*task.cautions, *_elsewhere(clips, bases)))
+    return replace(
+        task, cautions=(*task.cautions, *_not_used(columns_not_used(path, called)), *_elsewhere(clips, bases))
+    )
+
+
+def _not_used(columns: Sequence[str]) -> list[str]:
+    if not columns:
+        return []
+    named = ", ".join(map(shown, columns[:6])) + (f" … ({len(columns)} in all)" if len(columns) > 6 else "")
+    return [f"columns that say nothing here: {named}; those that do are {', '.join(COLUMNS)}"]
 
 
 def _absent(clips: Sequence[Clip]) -> list[Clip]:
@@ -59,6 +73,6 @@ def _elsewhere(clips: Sequence[Clip], bases: Sequence[Path]) -> list[str]:
         if there := nearest(listed, bases):
             return [
                 f"{len(absent)} of {len(clips)} files are not there, as {shown(listed)}, but {shown(there)} is; "
-                "write paths with /, relative to the list or to --data"
+                "write paths as they are, with /, relative to the list or to --data"
             ]
     return []

@@ -6,6 +6,8 @@ holds sound and cannot be decoded is counted in a caution of the task.
 
 from __future__ import annotations
 
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +23,7 @@ from mirbench.types import Clip, Task
 
 __all__ = ["folder_task"]
 
-_GROUPS = "?inside=groups"
+_INSIDE = re.compile(r"\?inside=(groups|nothing)\Z")
 
 
 def folder_task(argument: str, data: Path | None = None) -> Task:
@@ -32,7 +34,8 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
     Parameters
     ----------
     argument : str
-        The folder; with ``?inside=groups`` behind it, the same folders inside every class are groups.
+        The folder; with ``?inside=groups`` behind it, the same folders inside every class are groups; with
+        ``?inside=nothing``, no folder inside a class is one.
     data : Path or None
         Not used: the folder says where it is.
 
@@ -46,8 +49,8 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
     """
     name = f"folder:{path_text(argument)}"
     root = named_path(argument, "folder")
-    groups = not root.exists() and argument.endswith(_GROUPS)
-    root = named_path(argument.removesuffix(_GROUPS), "folder") if groups else root
+    asked = _INSIDE.search(argument) if not root.exists() else None
+    root = named_path(_INSIDE.sub("", argument), "folder") if asked else root
     if not root.is_dir():
         raise MissingData(f"{name}: no such folder; one with a sub-folder of audio a class is needed")
     found = walk(root)
@@ -66,14 +69,16 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
     if depth == 2:
         lost += _empty_folders(name, found, 2)
         _refuse_shared(name, found, 2)
-    same = [] if depth == 2 or groups else _same_folders(name, found, inside)
+    same = [] if depth == 2 or asked else _same_folders(name, found, inside)
     clips = list(_clips(found, depth, splits))
-    _check_classes(name, clips)
+    if asked and asked[1] == "nothing":
+        clips = [replace(clip, group="") for clip in clips]
+    _check_classes(name, found, clips)
     task = own_task(
         f"folder:{path_text(root.name)}", f"the folder {path_text(root.name)}", root, clips,
         {clip.id: folds[found.inside(clip.path)[0]] for clip in clips if clip.path} if folds else {},
     )  # fmt: skip
-    return replace(task, cautions=(*task.cautions, *same, *_cautions(found, depth, lost)))
+    return replace(task, cautions=(*task.cautions, *same, *_numbered(clips), *_cautions(found, depth, lost)))
 
 
 def _inside(found: Found) -> dict[str, set[str]]:
@@ -138,21 +143,40 @@ def _same_folders(name: str, found: Found, inside: Mapping[str, set[str]]) -> li
     if are_numbered(inside) or not are_numbered(same):
         raise BadInput(
             f"{name}: {said}; where those are the classes, {todo}; where they are groups (artists, albums) of each "
-            f"class, write '{name}{_GROUPS}'"
+            f"class, write '{name}?inside=groups', and '{name}?inside=nothing' where they are neither"
         )
     return [f"{said}, which are taken for groups (artists, albums) of each class; if they are the classes, {todo}"]
 
 
-def _check_classes(name: str, clips: Sequence[Clip]) -> None:
+def _check_classes(name: str, found: Found, clips: Sequence[Clip]) -> None:
     classes = {clip.labels[0]: clip for clip in clips}
     if strange := next((label for label in sorted(classes) if ";" in label), ""):
         raise BadInput(f"{name}: the class '{strange}' has a semicolon in its name; rename that folder")
-    if len(classes) == 1 and len(within := {clip.group for clip in clips if clip.group}) > 1:
+    if len(classes) == 1:
         (only,) = classes
-        raise BadInput(
-            f"{name}: 1 class ({only}); two or more are needed; where its {len(within)} sub-folders are the classes, "
-            f"write '{name}/{only}'"
-        )
+        below = os.path.commonpath([clip.path.parent for clip in clips if clip.path])
+        deeper = {names[0] for clip in clips if clip.path and (names := clip.path.relative_to(below).parts[:-1])}
+        if len(deeper) > 1:
+            inside = "/".join(map(path_text, found.inside(Path(below))))
+            raise BadInput(
+                f"{name}: 1 class ({only}); two or more are needed; where the {len(deeper)} sub-folders of {inside} "
+                f"are the classes, write '{name}/{inside}'"
+            )
+
+
+def _numbered(clips: Sequence[Clip]) -> list[str]:
+    """A caution where folders only part the files, as 014/014123.mp3 and 23/1123.mp3: by the numbers of those."""
+    for clip in clips:
+        label, number = clip.labels[0], re.sub(r"\D.*", "", clip.path.name if clip.path else "")
+        if not re.fullmatch(r"\d\d+", label) or len(number) <= len(label):
+            return []
+        if not number.startswith(label) and not number.endswith(label):
+            return []
+    first = clips[0]
+    return [
+        f"its classes are called by numbers that those of their files begin or end with ({first.id}): if they only "
+        "part the files, and say nothing of the music, a list (`csv:FILE`) must say the labels"
+    ]
 
 
 def _cautions(found: Found, depth: int, lost: Sequence[Path]) -> Iterator[str]:

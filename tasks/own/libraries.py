@@ -79,7 +79,7 @@ def take_apart(family: str, argument: str, known: Sequence[str]) -> Asked:
     for option, value in pairs:
         if option not in known:
             raise UnknownName(f"option of {family}:", option, known)
-        if not value.isprintable() or sum(option == other for other, _ in pairs) > 1:
+        if not value or not value.isprintable() or sum(option == other for other, _ in pairs) > 1:
             raise BadInput(f"{family}:{argument!a}: {option} needs one plain value; options are written {how}")
     return Asked(family, dataset, dict(pairs))
 

@@ -154,15 +154,24 @@ def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], draw
     lacking = next(((label, split) for split in _NEEDED for label in classes if label not in held[split]), None)
     no_valid = not any(clip.split == "valid" for clip in clips)
     if drawn and (lacking or no_valid) and (why := _not_parted(clips, lacking[0] if lacking else "")):
+        if "column group" in why and name.startswith("folder:"):
+            why = why.replace("leave out the column group", "write '?inside=nothing' behind the folder")
         raise BadInput(f"{name}: {why}")
+    total = Counter(label for clip in clips for label in clip.present)
     if no_valid:
-        raise BadInput(f"{name}: no clip is in valid, on which methods are selected; give some the split valid")
+        fewest = min(classes, key=lambda label: total[label])
+        todo = f"'{fewest}' has {total[fewest]} in all, and three or more of a class are needed for splits to be drawn"
+        raise BadInput(
+            f"{name}: no clip is in valid, on which methods are selected; "
+            f"{todo if drawn else 'give some the split valid'}"
+        )
+    if nobody := next((split for split in _NEEDED if not held[split]), None):
+        raise BadInput(f"{name}: no clip is in {nobody}; give some the split {nobody}, or give none a split")
     if lacking:
         label, split = lacking
-        total = sum(label in clip.present for clip in clips)
         nothing = f"; '{label}' may be what a program writes of an empty cell" if empty([label]) else ""
         raise BadInput(
-            f"{name}: no clip of '{label}' is in {split} (it has {total} in all); a class needs clips, or "
+            f"{name}: no clip of '{label}' is in {split} (it has {total[label]} in all); a class needs clips, or "
             f"groups, for each split: add some, or leave the class out{nothing}"
         )
 

@@ -27,11 +27,14 @@ class Part:
         Where they begin, and where they have ended.
     patches : tuple of (int, bytes)
         Places in the file, and what a decoder should find there instead: a length that is true.
+    lead : bytes
+        What a decoder should find before them: a length where the file has no place for one.
     """
 
     first: int
     last: int
     patches: tuple[tuple[int, bytes], ...] = ()
+    lead: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """MP3: its frames, walked from the first to the last, and what its first frame tells of their number.
 
 A decoder stops where the first frame says that the audio ends. In files that were joined this is the end of the first.
+Where no frame says it, the decoder reckons with the length of the first frames, which is wrong by far where the bit
+rate varies: such frames are counted here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mirbench.features.containers.layout import FileBytes, Layout, Part, is_placeholder
 
@@ -31,6 +33,7 @@ class _Head:
     stream: tuple[int, int, int]  # version, layer, rate
     length: int
     tag: int
+    kbit: int
 
 
 @dataclass
@@ -43,6 +46,7 @@ class _Run:
     count: int = 0  # frames but for that of the tag
     gap: tuple[int, int] = (0, 0)  # the longest piece in it that holds no frame, and its length
     cut: bool = False  # whether its last frame is not whole
+    kbits: set[int] = field(default_factory=set)  # of its frames but for that of the tag
 
 
 def after_id3(data: FileBytes, at: int) -> int:
@@ -77,8 +81,9 @@ def mp3(data: FileBytes, first: int) -> Layout:
         rest = data(run.last, data.size) if run.tag < 0 and end == data.size and end - run.last > _RESYNC else b""
         if rest and not rest.strip(b"\x00"):
             return Layout(fault=f"cut short: its last {len(rest)} bytes are zeros")
-        parts.append(Part(0 if n == 0 else run.first, run.last if rest else end, patch))
-    odd = len(parts) > 1 or any(part.patches or part.last < data.size for part in parts)
+        part = Part(0 if n == 0 else run.first, run.last if rest else end, patch)
+        parts.append(part if patch else _with_count(data, run, part))
+    odd = len(parts) > 1 or any(part.patches or part.lead or part.last < data.size for part in parts)
     return Layout(tuple(parts)) if odd else Layout()
 
 
@@ -97,6 +102,29 @@ def _counted(data: FileBytes, run: _Run) -> tuple[tuple[tuple[int, bytes], ...],
         return (), ""
     size = ((run.tag + 12, there.to_bytes(4, "big")),) if has_bytes else ()
     return ((run.tag + 8, run.count.to_bytes(4, "big")), *size), ""
+
+
+def _with_count(data: FileBytes, run: _Run, part: Part) -> Part:
+    """A part that tells how many frames it has, where their bit rate varies and the decoder finds no number."""
+    if (
+        run.tag >= 0
+        and data(run.tag + 7, 1)[0:1]
+        and data(run.tag + 7, 1)[0] & 1
+        and data.number(run.tag + 8, 4, "big")
+    ):
+        return part
+    four = data(run.first, 4)
+    first = _head(four)
+    if first is None or first.stream[1] != 3 or len(run.kbits) < 2:
+        return part
+    fraunhofer = data(run.first + 36, 4) == b"VBRI"  # a tag which the decoder does not know
+    begin = run.first + first.length if fraunhofer or run.tag >= 0 else run.first
+    # the head of the first frame, without a checksum, at a bit rate that leaves room for the tag
+    four = bytes((four[0], four[1] | 1, 9 << 4 | four[2] & 0x0D, four[3]))
+    lead = four + bytes(first.tag - 4) + b"Info" + bytes((0, 0, 0, 1)) + (run.count - fraunhofer).to_bytes(4, "big")
+    head = _head(four)
+    assert head is not None
+    return Part(begin, part.last, lead=lead.ljust(head.length, b"\x00"))
 
 
 def _runs(data: FileBytes, first: int) -> Iterator[_Run]:
@@ -124,6 +152,8 @@ def _runs(data: FileBytes, first: int) -> Iterator[_Run]:
             run, stream = _Run(at, at, tag), head.stream
         run.cut = at + head.length > data.size
         run.count += tag < 0 and not run.cut
+        if tag < 0:
+            run.kbits.add(head.kbit)
         at += head.length
         run.last = min(at, data.size)
     if run is not None:
@@ -175,4 +205,4 @@ def _head(four: bytes) -> _Head | None:
         length = (72000 if layer == 3 and version != 3 else 144000) * kbit // hertz + padding
     mono = four[3] >> 6 == 3
     tag = 4 + (17 if mono else 32) if version == 3 else 4 + (9 if mono else 17)
-    return _Head((version, layer, rate), length, tag)
+    return _Head((version, layer, rate), length, tag, kbit)

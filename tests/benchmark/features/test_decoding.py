@@ -231,6 +231,40 @@ def test_mp3_is_heard_to_its_last_frame_whatever_its_first_tells(count, whole, h
     assert seconds(put(tmp_path, "mp3", content)) == pytest.approx(heard["mp3"], abs=0.1)
 
 
+def _of_varying_rate(way):
+    """An MP3 that is loud first and faint then, with or without what tells the number of its frames."""
+    stream, signal = io.BytesIO(), samples(6)
+    signal[RATE:] *= 1e-4
+    soundfile.write(stream, signal, RATE, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE")
+    content = bytearray(stream.getvalue())
+    tag = max(content.find(b"Xing"), content.find(b"Info"))
+    first = content.rfind(b"\xff", 0, tag)
+    length = content.find(content[first : first + 2], tag) - first
+    if way == "no first frame":
+        del content[: first + length]
+    elif way == "VBRI":
+        content[tag : first + length] = bytes(first + length - tag)
+        content[first + 36 : first + 40] = b"VBRI"
+    elif way == "no number":
+        content[tag + 7] &= 0xFE
+    elif way == "number 0":
+        content[tag + 8 : tag + 12] = bytes(4)
+    return content
+
+
+@pytest.mark.skipif("mp3" not in KINDS, reason="this libsndfile writes no MP3")
+@pytest.mark.parametrize("way", ["no first frame", "VBRI", "no number", "number 0"])
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_mp3_of_varying_rate_is_heard_to_its_last_frame(way, n_files, tmp_path):
+    audio, rate = decoding.decode(Excerpt(put(tmp_path, "mp3", _of_varying_rate("as it is"))))
+    path = put(tmp_path, "mp3", _of_varying_rate(way) * n_files)
+    heard, _ = decoding.decode(Excerpt(path))
+    assert len(heard) / rate == pytest.approx(6 * n_files, abs=0.15 * n_files)
+    shift = int(np.argmax(np.correlate(heard[:4000], audio[:2000])))  # no tag tells of the encoder's delay
+    n_same = len(audio) - 2 * 576
+    np.testing.assert_allclose(heard[shift : shift + n_same], audio[:n_same], atol=2e-3)
+
+
 def test_real_chunk_after_an_empty_one_is_no_audio(tmp_path):
     content = encoded("wav", np.zeros((0, 1))) + b"LIST" + struct.pack("<I", 4000) + bytes(4000)
     assert "too short" in fault(put(tmp_path, "wav", content))

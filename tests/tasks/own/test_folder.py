@@ -450,3 +450,40 @@ def test_predict_of_a_folder_without_audio_says_what_is_there(tmp_path: Path, ty
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "holds no file that ends in .wav" in err
     assert "2 files of sound (a.m4a, b.m4a); convert" in err
+
+
+def test_folders_that_are_neither_groups_nor_classes_say_nothing_if_told_so(tmp_path: Path) -> None:
+    names = [f"{g}/CD{d}/{n}.wav" for g in ("pop", "rock") for d in (1, 2) for n in range(5)]
+    root = plant(tmp_path / "songs", names)
+    with pytest.raises(BadInput, match="write '\\?inside=nothing' behind the folder"):
+        Catalogue().task(f"folder:{root}")
+    clips = Catalogue().task(f"folder:{root}?inside=nothing").read_clips(None, 0)
+    assert {(clip.labels, clip.group) for clip in clips} == {(("pop",), ""), (("rock",), "")}
+    assert {clip.split for clip in clips} == {"train", "valid", "test"}
+
+
+def test_folder_of_one_folder_names_the_one_that_holds_several(tmp_path: Path) -> None:
+    root = plant(tmp_path / "gtzan", [f"Data/genres_original/{g}/{n}.wav" for g in ("a", "b") for n in range(5)])
+    with pytest.raises(
+        BadInput, match=r"the 2 sub-folders of Data/genres_original are the classes, write 'folder:.*nal'"
+    ):
+        Catalogue().task(f"folder:{root}")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("{k:03d}/{k:03d}{n:03d}.mp3", 1), ("{k:02d}/{n}{k:02d}.low.mp3", 1), ("{k:02d}/0_{k:02d}_{n}.wav", 0),
+     ("{k}/{n}.wav", 0), ("g{k}/{k}{n}.wav", 0)],
+)  # fmt: skip
+def test_folders_that_part_files_by_their_numbers_are_said(tmp_path: Path, file: str, said: int) -> None:
+    root = plant(tmp_path / "fma", [file.format(k=k, n=n) for k in range(3) for n in range(6)])
+    cautions = Catalogue().task(f"folder:{root}").cautions
+    assert sum("part the files, and say nothing" in line for line in cautions) == said
+
+
+def test_folders_of_models_and_programs_are_passed_by(tmp_path: Path) -> None:
+    root = plant(tmp_path / "songs", [f"{g}/{n}.wav" for g in ("a", "b") for n in range(5)])
+    for name in ("models/best.pt", "code/train.ipynb", "h5/all.hdf5"):
+        (root / name).parent.mkdir()
+        (root / name).write_bytes(b"\x93\x00\xff" * 90)
+    assert Catalogue().task(f"folder:{root}").classes == ("a", "b")

@@ -394,7 +394,13 @@ SPLIT = rows("path,label,split", "{c}{n},{c},train")
         ("path,genre\na,b\n", "it is 'path,genre'"),
         ("label\na\n", "it is 'label'"),
         ("path;genre\na;b\n", "columns"),
-        ("path,label,tempo\na,b,3\n", "'tempo' is none of them"),
+        ("path,label,splits\na,b,3\n", "'splits' is none of them, and may be meant for split ('csv:mine.csv?split=spl"),
+        ("path,label,folds\na,b,3\n", "'folds' is none of them, and may be meant for fold"),
+        ("path,label,start,end\na,b,0,3\n", "'end' is none of them, and may be meant for duration (a length in sec"),
+        (
+            rows("path,label,subset", "{c}{n},{c},train") + "t,a,test\n",
+            "'subset' is none of them, and may be meant for spl",
+        ),
         ("path,label,split,fold\na,b,train,0\n", "split and fold; give one of them"),
         (SIMPLE + "x,y.wav,a\n", "line 22: has another number of fields"),
         (SIMPLE + "x.wav\n", "line 22: has another number of fields"),
@@ -405,7 +411,8 @@ SPLIT = rows("path,label,split", "{c}{n},{c},train")
         (rows("path,label,label", "{c}{n},{c},{c}"), "names a column twice"),
         (SPLIT.replace("a0,a,train", "a0,a,eval"), "line 2: split 'eval'; one of train, valid, test is needed"),
         (SPLIT.replace("a0,a,train", "a0,a,"), "a0 has no split and others have"),
-        (SPLIT, "no clip of 'a' is in test"),
+        (SPLIT, "no clip is in test; give some the split test, or give none a split"),
+        (rows("path,label", "{c}{n},{c}{n}"), "'a0' has 1 in all, and three or more of a class are needed for splits"),
         (SPLIT.replace("0,a,train", "0,a,test"), "no clip of 'b' is in test"),
         (rows("path,label,split", "{c}{n},{c},test"), "no clip"),
         (rows("path,label,fold", "{c}{n},{c},{n}", n=2), "folds [0, 1]"),
@@ -435,12 +442,47 @@ def test_list_that_is_no_task_is_refused(tmp_path: Path, text: str, says: str) -
 
 @pytest.mark.parametrize(
     "content",
-    [SIMPLE.encode("utf-16"), "path,label\nFüße.wav,a\n".encode("latin-1"), b"RIFF\x9c\x00\xff\xfeWAVE" * 9],
+    [SIMPLE.encode("utf-16") + b"\0", "path,label\nFüße.wav,a\n".encode("latin-1"), b"RIFF\x9c\x00\xff\xfeWAVE" * 9],
     ids=["UTF-16", "Latin-1", "no text"],
 )
 def test_list_that_is_not_utf8_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "l.csv").write_bytes(content)
-    assert "l.csv: not readable as a CSV file in UTF-8" in refusal(lambda: listed(tmp_path / "l.csv"))
+    assert "l.csv: not readable as a CSV file in UTF-" in refusal(lambda: listed(tmp_path / "l.csv"))
+
+
+ESC = rows("filename,fold,target,category,take", "{c}{n}.wav,{n},0,{c},A", n=5)
+
+
+def test_list_of_other_names_of_columns_is_read_as_they_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "esc50.csv", ESC)
+    task = Catalogue().task(f"csv:{tmp_path}/esc50.csv?path=filename&label=category")
+    assert task.classes == tuple(sorted({line.split(",")[3] for line in ESC.splitlines()[1:]}))
+    assert (task.n_folds, task.read_clips(None, 0)[0].path.parent) == (5, tmp_path)
+    assert task.cautions == (
+        "columns that say nothing here: target, take; those that do are id, path, label, unknown, split, fold, group, "
+        "start, duration",
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("path=file&label=category", "say which they are: 'csv:esc50.csv?path=…&label=…'"),
+        ("path=filename&label=category&group=artist", "no column is called 'artist'; it has filename, fold"),
+        ("path=filename&labels=category", "Did you mean 'label'"),
+        ("path=filename&label=", "label needs one plain value"),
+    ],
+)
+def test_list_of_columns_that_it_has_not_is_refused(tmp_path: Path, query: str, says: str) -> None:
+    write(tmp_path / "esc50.csv", ESC)
+    assert says in refusal(lambda: Catalogue().task(f"csv:{tmp_path}/esc50.csv?{query}"))
+
+
+def test_column_that_was_told_stands_before_the_one_of_that_name(tmp_path: Path) -> None:
+    write(tmp_path / "l.csv", rows("path,label,name", "{c}{n},0,{c}"))
+    task = Catalogue().task(f"csv:{tmp_path}/l.csv?label=name")
+    assert task.classes == ("a", "b")
+    assert "columns that say nothing here: label;" in task.cautions[0]
 
 
 def test_list_of_a_path_in_an_unknown_home_is_refused(tmp_path: Path) -> None:
@@ -567,7 +609,7 @@ def test_list_of_paths_of_elsewhere_says_what_is_there(tmp_path: Path) -> None:
     plant(tmp_path, [f"{c}{n}.wav" for c in "ab" for n in range(10)])
     path = write(tmp_path / "l.csv", rows("path,label", "C:\\me\\{c}{n}.wav,{c}"))
     (line,) = listed(path).cautions
-    assert line.startswith("20 of 20 files are not there, as C:\\me\\a0.wav, but a0.wav is; write paths with /")
+    assert line.startswith("20 of 20 files are not there, as C:\\me\\a0.wav, but a0.wav is; write paths as they are, w")
 
 
 # Running on them
