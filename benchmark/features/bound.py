@@ -32,6 +32,7 @@ class SourceHost(Protocol):
     device: torch.device
     precision: str
     medium: Literal["audio", "picture"]
+    threads: int
     spent_seconds: float
 
     def audio(self, split: AnySplit, sample_rate: int, seconds: float) -> Windows:

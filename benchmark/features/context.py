@@ -231,7 +231,7 @@ class Context:
 
     def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> list[str]:
         """Keys of the rows of a split in a store of which `about` is told."""
-        window, rate = about.get("window"), about.get("sample_rate")
+        window, rate = about.get("window"), about.get("sample_rate", 0)
         keys: dict[str, None] = {}
         for place in excerpts(split):
             long = round(self._seconds(place) * rate) if window else 0

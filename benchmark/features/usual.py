@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.modules import module as networks
-from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+from torch.optim import optimizer as optimizers
 
 __all__ = ["computed_as_usual", "left_as_found"]
 
@@ -47,16 +47,14 @@ _SETTINGS: tuple[_Setting, ...] = (
     _attribute(torch.backends.cudnn, "deterministic", True),
     _attribute(torch.backends.cudnn, "benchmark", False),
 )
-_HOOKS: tuple[dict[Any, Any], ...] = (
-    networks._global_forward_pre_hooks,
-    networks._global_forward_hooks,
-    networks._global_backward_pre_hooks,
-    networks._global_backward_hooks,
-    networks._global_parameter_registration_hooks,
-    networks._global_buffer_registration_hooks,
-    networks._global_module_registration_hooks,
-    _global_optimizer_pre_hooks,
-    _global_optimizer_post_hooks,
+_KINDS = ("forward_pre", "forward", "backward_pre", "backward", "parameter_registration", "buffer_registration")
+_HOOKS: tuple[dict[Any, Any], ...] = tuple(
+    held
+    for owner, name in (
+        *((networks, f"_global_{kind}_hooks") for kind in (*_KINDS, "module_registration")),
+        *((optimizers, f"_global_optimizer_{kind}_hooks") for kind in ("pre", "post")),
+    )
+    if isinstance(held := getattr(owner, name, None), dict)  # no release of torch promises these names
 )
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, ChangedSource
-from mirbench.features import audio, pictures
+from mirbench.features import audio, pictures, sound_files
 from mirbench.features.cache import writing_to
 from mirbench.features.extraction import row_key
 from mirbench.features.temporary import temporary
@@ -149,7 +149,7 @@ def _numbered(split: Split, folder: Path) -> Split:
     for clip in split.clips:
         if clip.path is not None and clip.path not in files:
             suffix = clip.path.suffix.lower()
-            suffix = suffix if suffix in (*audio.SUFFIXES, *pictures.SUFFIXES) else ""
+            suffix = suffix if suffix in (*sound_files.SUFFIXES, *pictures.SUFFIXES) else ""
             files[clip.path] = folder / "clips" / f"{len(files):04d}{suffix}"
             shutil.copyfile(clip.path, files[clip.path])
     task, clips = split.task, split.clips
@@ -219,7 +219,12 @@ def _pack(job: _Job, state: Mapping[str, npt.NDArray[Any]], folder: Path) -> Non
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_FAMILIES)}
-    own = {"HOME": folder, "TMPDIR": folder, "MIRBENCH_CACHE": folder / "cache", "MIRBENCH_DATA": folder / "data"}
+    own: dict[str, str | Path] = {
+        "HOME": folder,
+        "TMPDIR": folder,
+        "MIRBENCH_CACHE": folder / "cache",
+        "MIRBENCH_DATA": folder / "data",
+    }
     if site.ENABLE_USER_SITE and Path(site.getusersitepackages()).is_dir():
         own["PYTHONUSERBASE"] = site.getuserbase()  # packages that lie in the user's home
     return kept | {name: str(value) for name, value in own.items()}

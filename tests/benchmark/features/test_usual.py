@@ -17,8 +17,9 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from mirbench.features.usual import computed_as_usual, left_as_found
+from mirbench.plugin_file import load_plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, load_plugin
+from mirbench.registry import Catalogue
 from mirbench.runs import runner
 from mirbench.runs.plan import Request
 from tests.toys import ear_context, splits_of, write_levels

@@ -16,8 +16,9 @@ import pytest
 import soundfile
 
 from mirbench.errors import NotApplicable
+from mirbench.plugin_file import load_plugin
 from mirbench.progress import Progress
-from mirbench.registry import Catalogue, Plugin, load_plugin
+from mirbench.registry import Catalogue, Plugin
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore
