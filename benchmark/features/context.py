@@ -233,11 +233,12 @@ class Context:
         if not self._facts:
             return
         for folder, store in self._stores.items():
-            window, rate = store.about.get("window"), store.about.get("sample_rate")
-            keys: dict[str, None] = {}
+            about, keys = store.about, dict[str, None]()
             for place in excerpts(split):
-                long = round(self._seconds(place) * rate) if window else 0
-                starts = audio.window_starts(long, window, self.windowing) if window else [0]
+                starts = [0]
+                if "window" in about:
+                    n_samples = round(self._seconds(place) * about["sample_rate"])
+                    starts = audio.window_starts(n_samples, about["window"], self.windowing)
                 keys |= dict.fromkeys(row_key(self._facts[place], place, start) for start in starts)
             store.copy_to(RowStore(cache / "rows" / folder.name), list(keys))
 
