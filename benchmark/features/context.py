@@ -231,11 +231,12 @@ class Context:
 
     def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> list[str]:
         """Keys of the rows of a split in a store of which `about` is told."""
-        window, rate = about.get("window"), about.get("sample_rate", 0)
         keys: dict[str, None] = {}
         for place in excerpts(split):
-            long = round(self._seconds(place) * rate) if window else 0
-            starts = audio.window_starts(long, window, self.windowing) if window else [0]
+            starts = [0]
+            if "window" in about:
+                n_samples = round(self._seconds(place) * about["sample_rate"])
+                starts = audio.window_starts(n_samples, about["window"], self.windowing)
             keys |= dict.fromkeys(row_key(self._facts[place], place, start) for start in starts)
         return list(keys)
 

@@ -8,7 +8,6 @@ along, and those that are computed there come back. What is not told can still b
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import os
 import pickle
@@ -17,8 +16,6 @@ import signal
 import site
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,16 +24,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.errors import BadInput, ChangedSource
+from mirbench.errors import BadInput
 from mirbench.features import audio, pictures, sound_files
 from mirbench.features.cache import writing_to
 from mirbench.features.extraction import row_key
 from mirbench.features.temporary import temporary
 from mirbench.features.weights import Weights
-from mirbench.method import Method, Restorable
-from mirbench.progress import Progress
+from mirbench.method import Method
 from mirbench.record import RunSpec
-from mirbench.runs.hyperparameters import build
 from mirbench.runs.plan import Plan, Request
 from mirbench.source import SourceCard
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
@@ -44,7 +39,7 @@ from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["Answer", "SealedFailure", "answer", "predict"]
+__all__ = ["Answer", "Job", "SealedFailure", "predict"]
 
 _KEPT = (
     "PATH", "PYTHONPATH", "PYTHONHASHSEED", "PYTHONWARNINGS", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT",
@@ -78,8 +73,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What the process is told."""
+class Job:
+    """What the process (`mirbench.runs.sealed_process`) is told; fields as those of `Plan` and `RunSpec`."""
 
     method: type[Method]
     params: Mapping[str, Any]
@@ -172,7 +167,7 @@ def _read_no_clips(root: Path | None, fold: int) -> list[Clip]:
 
 def _job(
     spec: RunSpec, plan: Plan, chosen: Mapping[str, Any], clips: tuple[Split, Split], folder: Path, context: Context
-) -> _Job:
+) -> Job:
     """The run with nothing in it but what these clips need; `clips` are as they were, and as they are in the folder."""
     import torch
 
@@ -201,16 +196,20 @@ def _job(
     bare = replace(spec, task=request.task, fold=0, seed=0, audio_sha256="")
     # hyperparameters as they are on record: an instance may hold what `fit` put into it
     params = {**spec.params, **chosen}
-    return _Job(type(plan.method), params, request, plan.card, weights, facts, bare, clips[1])
+    return Job(type(plan.method), params, request, plan.card, weights, facts, bare, clips[1])
 
 
-def _pack(job: _Job, state: Mapping[str, npt.NDArray[Any]], folder: Path) -> None:
+def _pack(job: Job, state: Mapping[str, npt.NDArray[Any]], folder: Path) -> None:
     from safetensors.numpy import save_file
 
     builder = job.card.builder.partition(":")[0] if job.card else ""
     plugins = sorted(name for name in {job.method.__module__, builder} if name.startswith("mirbench_plugin_"))
     for name in plugins:
-        shutil.copyfile(inspect.getfile(sys.modules[name]), folder / f"{name}.py")
+        code = Path(inspect.getfile(sys.modules[name]))
+        text = code.read_bytes()
+        if hashlib.sha256(text).hexdigest()[:12] not in job.spec.method_version + job.spec.source_version:
+            raise BadInput(f"{code}: it was changed since the command began, and --sealed imports it again; ask again")
+        (folder / f"{name}.py").write_bytes(text)
     # what this process pickles the other may unpickle; nothing that comes back is a pickle
     (folder / "job.pickle").write_bytes(pickle.dumps((plugins, pickle.dumps(job))))
     if state:
@@ -219,20 +218,16 @@ def _pack(job: _Job, state: Mapping[str, npt.NDArray[Any]], folder: Path) -> Non
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_FAMILIES)}
-    own: dict[str, str | Path] = {
-        "HOME": folder,
-        "TMPDIR": folder,
-        "MIRBENCH_CACHE": folder / "cache",
-        "MIRBENCH_DATA": folder / "data",
-    }
+    places = {"HOME": folder, "TMPDIR": folder, "MIRBENCH_CACHE": folder / "cache", "MIRBENCH_DATA": folder / "data"}
+    own = {name: str(place) for name, place in places.items()}
     if site.ENABLE_USER_SITE and Path(site.getusersitepackages()).is_dir():
         own["PYTHONUSERBASE"] = site.getuserbase()  # packages that lie in the user's home
-    return kept | {name: str(value) for name, value in own.items()}
+    return kept | own
 
 
 def _wait(folder: Path) -> None:
     """Start the process and wait for its end; whatever stops this one stops it too."""
-    code = "from mirbench.runs.sealed import answer; answer()"
+    code = "from mirbench.runs.sealed_process import answer; answer()"
     with (folder / "said.txt").open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
@@ -263,56 +258,3 @@ def _killed(number: int) -> str:
         return f"it was ended by {signal.Signals(number).name}"
     except ValueError:
         return f"it was ended by signal {number}"
-
-
-def answer() -> None:
-    """Answer the job that lies in the working directory: this is what the sealed process does."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        plugins, job = pickle.loads(Path("job.pickle").read_bytes())
-        for name in plugins:
-            _load(name, Path(f"{name}.py").absolute())
-        found = _answer(pickle.loads(job))
-        with Path("answer.npz").open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **vars(found))
-    except BaseException as error:  # a method may say exit() too
-        said = next(iter(str(error).splitlines()), "") or "it says no more"
-        Path("error.txt").write_text(f"{type(error).__name__}: {said}", encoding="utf-8", errors="replace")
-        raise
-
-
-def _end_with_parent() -> None:
-    os.read(0, 1)  # the other end closes when the parent ends, however it does
-    os._exit(1)
-
-
-def _load(name: str, path: Path) -> None:
-    """A plugin's module, under the name that it has in the parent."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-
-def _answer(job: _Job) -> Answer:
-    from safetensors.numpy import load_file
-
-    from mirbench.runs.surroundings import context_of
-
-    method = build(job.method, job.params)
-    assert isinstance(method, Restorable)
-    plan = Plan(job.request, job.test.task, method, job.card, job.weights, (), None, job.facts, (job.spec,))
-    context = context_of(plan, Progress(quiet=True))
-    held = Path("state.safetensors")
-    state = load_file(held) if held.is_file() else {}
-    context.begin_run()
-    restored = method.restore(state, job.test.blind(), context)
-    began, frozen = time.perf_counter(), context.spent_seconds
-    scores: Any = restored(job.test.blind())
-    seconds = time.perf_counter() - began - (context.spent_seconds - frozen)
-    if changed := context.source_changed():
-        raise ChangedSource(changed)
-    if not isinstance(scores, np.ndarray) or scores.dtype.kind not in "fiub":
-        raise TypeError(f"predict must return a numpy array of numbers, not {type(scores).__name__}")
-    return Answer(scores, seconds, context.feature_seconds)

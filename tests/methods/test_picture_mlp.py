@@ -22,6 +22,7 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Outcome, run
+from mirbench.runs.store import RunStore
 from tests.toys import QUIET, Splits, gaussian, hand_trained, recorded, splits_of, table_context
 
 if TYPE_CHECKING:
@@ -226,6 +227,25 @@ def on_pictures(
     )  # fmt: skip
     (outcome,) = run(request, catalogue, QUIET)
     return outcome.record
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["picture-mlp", "probe-linear"])
+def test_pictures_are_predicted_alike_in_a_sealed_process(
+    method: str, pictures: tuple[Path, Catalogue], weights: Path, tmp_path: Path
+) -> None:
+    root, catalogue = pictures
+    request = Request(
+        "toy", method, "look", seeds=(0,), data=root, weights=weights, cache=tmp_path / "cache",
+        source_params={**catalogue.source("look").options},
+    )  # fmt: skip
+    outcomes = [
+        run(replace(request, runs=tmp_path / name, sealed=name == "sealed"), catalogue, QUIET)[0]
+        for name in ("sealed", "open")
+    ]
+    assert [outcome.record.reason for outcome in outcomes] == ["", ""]
+    one, other = (RunStore(tmp_path).scores(outcome.folder).scores for outcome in outcomes)
+    assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize(

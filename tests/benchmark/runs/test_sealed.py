@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirbench.errors import NotApplicable
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.plugin_file import load_plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue, Plugin
@@ -340,6 +340,13 @@ def test_process_that_ends_badly_is_a_failed_run_with_its_reason(how: str, tmp_p
     assert record.status == "failed"
     assert ENDS[how] in record.reason
     assert "\n" not in record.reason
+
+
+def test_plugin_that_was_changed_meanwhile_is_refused(tmp_path: Path, songs: Catalogue) -> None:
+    with (tmp_path / "plugin.py").open("a") as stream:
+        stream.write("# another\n")
+    with pytest.raises(BadInput, match=r"plugin\.py: it was changed since the command began"):
+        sealed(tmp_path, songs, "ends")
 
 
 SHAPES = {
