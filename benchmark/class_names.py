@@ -25,8 +25,11 @@ _SEPARATORS = (
     "、",
 )  # ";" is here for its full-width form, which NFKC makes the plain one
 _LISTED = (",", "|", ";", "、")  # those that few names hold: names that stand first here and later there are parts
+_HYPHEN = re.compile(r"(?<=[^\W\d_])[-_](?=[^\W\d_])")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
-_WRITTEN_LIST = re.compile(r"""[\[({]\s*(['"]).*\1\s*,?\s*[\])}]|\[\s*\]""", re.DOTALL)
+_WRITTEN_LIST = re.compile(
+    r"""[\[({]\s*(['"]).*\1\s*,?\s*[\])}]|\[\s*\]|\[\s*\d+\.?\d*(?:[\s,]+\d+\.?\d*)+\s*\]""", re.DOTALL
+)
 _EMPTY = frozenset({"nan", "na", "n/a", "#n/a", "<na>", "none", "null", "nat"})
 
 
@@ -36,7 +39,7 @@ def composed(text: str) -> str:
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Names that differ in case, white space, invisible characters or how a number or a dash is written alone."""
+    """Names that differ in case, white space, hyphens, invisible characters or how a number is written alone."""
     found: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         found.setdefault(_seen(name), []).append(name)
@@ -44,14 +47,14 @@ def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _seen(name: str) -> str:
-    """What is left of a name for the eye: "Hip\u00a0Hop" and "hip hop" are the same, "1" and "001" too."""
+    """What is left of a name for the eye: "Hip\u00a0Hop" and "hip-hop" are the same, "1" and "001" too."""
     plain = unicodedata.normalize("NFKC", name)
     kept = []
     for character in plain:
         kind = unicodedata.category(character)
-        if kind not in _INVISIBLE:
+        if kind not in _INVISIBLE and not "\ufe00" <= character <= "\ufe0f":  # which form of a sign is meant
             kept.append("-" if kind == _DASHES else "'" if character in _QUOTES else character)
-    text = unicodedata.normalize("NFC", "".join(kept).casefold())
+    text = unicodedata.normalize("NFC", _HYPHEN.sub("", "".join(kept).casefold()))
     return repr(float(text)) if text.isascii() and _NUMBER.fullmatch(text) else text or name
 
 
@@ -107,7 +110,7 @@ def _parts(name: str, separator: str) -> tuple[str, ...]:
 
 
 def written_list(name: str) -> bool:
-    """Whether a name is a list as Python writes it, "['rock', 'pop']"."""
+    """Whether a name is a list as Python writes it, "['rock', 'pop']" or "[0 1 1]"."""
     return bool(_WRITTEN_LIST.fullmatch(name))
 
 

@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 _WIDTH = 120  # of tables that go to no terminal
+_JOINERS = "\u200c\u200d"
 _LONGEST = 1000  # letters of a line of an error
 
 _PLAINER = {"±": "+/-", "—": "-", "–": "-", "×": "x", "…": "...", "’": "'", "“": '"', "”": '"'}
@@ -75,7 +76,8 @@ def _shortened(text: str, kept: int) -> str:
 
 
 def _is_shown(letter: str) -> bool:
-    return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of other writings
+    """Whether it is a sign; spaces of other writings, and what joins or parts letters of Persian, Hindi, emoji, are."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs" or letter in _JOINERS
 
 
 def _escape(letter: str) -> str:

@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 from mirbench.class_names import joined, written_list
@@ -114,7 +115,7 @@ def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[
     rows = [_cells(clip, base, str(folds[clip.id]) if folds else clip.split) for clip in clips]
     names = {name for clip in clips for name in (*clip.labels, *clip.unknown)}
     exact = [not all(map(is_plain, (*row, *clip.labels, *clip.unknown))) for row, clip in zip(rows, clips, strict=True)]
-    if joined(names) or any(map(written_list, names)):
+    if joined(names) or any(map(written_list, names)) or any(_of_web_page(cell) for row in rows for cell in row):
         exact = [True] * len(rows)
     if any(exact):
         columns.append("exact")
@@ -144,6 +145,11 @@ def _check_labels(rows: Sequence[Row]) -> None:
     where: dict[str, str] = {}
     for row in rows:
         for column in ("label", "unknown"):
+            if not row.exact and (sign := _of_web_page(row.cell(column))):
+                raise BadInput(
+                    f"{row.where}: its {column} {row.cell(column)[:80]!r} holds {sign}, as web pages write a sign, and "
+                    f"semicolons separate labels; write {unescape(row.cell(column))[:80]!r}"
+                )
             for name in () if row.exact else _names(row, column):
                 where.setdefault(name, row.where)
     how = "; separate labels by semicolons, as in"
@@ -157,6 +163,11 @@ def _check_labels(rows: Sequence[Row]) -> None:
             f"{where[made.name]}: the label {made.name!r} is made of others by '{made.separator}' ({made.n_names} such)"
             f"{how} {';'.join(made.parts)}; if it is one class, rename it, or add a column exact with 1 in each line"
         )
+
+
+def _of_web_page(text: str) -> str:
+    """The first sign in a text that is written as in HTML, as "&amp;"; "" where there is none."""
+    return next((sign for sign in re.findall(r"&#?\w+;", text) if not unescape(sign).endswith(";")), "")
 
 
 def _check_stretches(path: Path, clips: Sequence[Clip]) -> None:

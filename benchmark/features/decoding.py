@@ -235,7 +235,7 @@ def _faults_of(path: Path, suspected: str = "") -> Iterator[None]:
     except PermissionError as error:
         raise BadAudio([f"{path}: no permission to read it"]) from error
     except (RuntimeError, OSError) as error:
-        reason = _reason(error)
+        reason = suspected if suspected and isinstance(error, RuntimeError) else _reason(error)
         if path.is_file() and "does not exist" in reason:
             reason = "no MP3 frame in it"
         raise BadAudio([f"{path}: broken, or not audio ({reason})"]) from error

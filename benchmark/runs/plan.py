@@ -255,8 +255,8 @@ def _clips(
     look = pictures.survey if task.medium == "picture" else audio.survey
     facts = look(places, request.cache / "files.sqlite", progress, request.workers)
     if odd := audio.oddities(facts):
-        more = f" (and {len(odd) - 1} more: `mirbench data check {task.name}`)" if len(odd) > 1 else ""
-        progress.say(f"{task.name}: used as it is, and odd: {odd[0]}{more}")
+        more = f" (and {len(odd) - 1} more; `mirbench data check` names all)" if len(odd) > 1 else ""
+        progress.warn(f"{task.name}: used as it is, and odd: {odd[0]}{more}")
     return folds, folder, facts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,10 +34,11 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     BadInput
         If the file is not such a table.
     """
-    path, called = named_path(argument, "csv"), {}
+    called: Mapping[str, str] = {}
+    path = named_path(argument, "csv")
     if not path.is_file() and "?" in argument:
         asked = take_apart("csv", argument, ("path", *(name for name in COLUMNS if name != "path")))
-        path, called = named_path(asked.dataset, "csv"), dict(asked.options)
+        path, called = named_path(asked.dataset, "csv"), asked.options
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
     bases, root = [path.parent], path.parent

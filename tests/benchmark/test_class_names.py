@@ -32,13 +32,27 @@ def test_alike_finds_names_that_the_eye_takes_for_one(other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1", "001"), ("1", "1.0"), ("true", "True"), ("a-b", "a–b"), ("don't", "don’t"), ("ﬁn", "fin"), ("ß", "SS")],
+    [
+        ("1", "001"),
+        ("1", "1.0"),
+        ("true", "True"),
+        ("a-b", "a–b"),
+        ("don't", "don’t"),
+        ("ﬁn", "fin"),
+        ("ß", "SS"),
+        ("Hip-Hop", "hip hop"),
+        ("hip_hop", "hiphop"),
+        ("\u2764", "\u2764\ufe0f"),
+    ],
 )
 def test_alike_finds_names_written_otherwise(one: str, other: str) -> None:
     assert alike([one, other]) == [tuple(sorted((one, other)))]
 
 
-@pytest.mark.parametrize("names", [DISCOGS, AUDIOSET, COMPOSERS, ("1", "10"), ("a", "ä"), ("C", "C#"), ("!", "?", "·")])
+@pytest.mark.parametrize(
+    "names",
+    [DISCOGS, AUDIOSET, COMPOSERS, ("1", "10"), ("a", "ä"), ("C", "C#"), ("!", "?", "·"), ("-1", "1"), ("C-", "C")],
+)
 def test_alike_leaves_other_names_alone(names: tuple[str, ...]) -> None:
     assert alike(names) == []
 

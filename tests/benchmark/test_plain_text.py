@@ -39,7 +39,20 @@ OBEYED = {
     "byte that is no UTF-8": ("caf\udce9", r"caf\udce9"),
     "NUL": ("a\x00", r"a\x00"),
 }
-SHOWN = ["Música", "日本語　音", "ü € 🎸", ":guitar:", "[bold]x[/bold]", "[/]", r"a\x1b", "رقص", "a b", "a\u00a0b"]
+SHOWN = [
+    "Música",
+    "日本語　音",
+    "ü € 🎸",
+    ":guitar:",
+    "[bold]x[/bold]",
+    "[/]",
+    r"a\x1b",
+    "رقص",
+    "a b",
+    "a\u00a0b",
+    "می\u200cخواهم",
+    "👩\u200d🎤",
+]
 
 pytestmark = pytest.mark.filterwarnings("error")
 each_obeyed = pytest.mark.parametrize(("text", "shown"), OBEYED.values(), ids=list(OBEYED))

@@ -11,6 +11,10 @@ from mirbench.features.containers.layout import FileBytes, Layout, Part, is_plac
 __all__ = ["aiff", "au", "caf", "wave", "wave64"]
 
 Order = Literal["little", "big"]
+_HEADER = 44
+"""Bytes of the header of a WAV file, which some programs count as audio."""
+_STRAY = 1 << 16
+"""Bytes after the audio that are no chunk, and may be forgotten: more of them are audio that no length tells of."""
 
 _AU_HEAD = 24  # bytes
 
@@ -202,13 +206,27 @@ def _layout(
         after = _next(data, found, begins, mark)
         end = after if after >= 0 else data.size
         there = end - found.begin
-        if found.told > there:
+        if after < 0 <= found.told and (stray := _stray(data, found)):
+            return Layout(
+                fault=f"its header tells of {found.told} bytes of audio, and {stray} more follow that are no chunk; "
+                "where they are audio, `sox --ignore-length IN OUT.wav` keeps them"
+            )
+        if found.told > there + _HEADER:
             return Layout(
                 fault=f"cut short: its header tells of {found.told} bytes of audio, {max(there, 0)} are there"
             )
         parts.append(Part(first, end, () if found.told >= 0 else (found.length.patch(there),)))
         first = after
     return Layout(tuple(parts)) if len(parts) > 1 or parts[0].patches else Layout()
+
+
+def _stray(data: FileBytes, found: _Audio) -> int:
+    """Bytes after the last chunk that are none, and too many to be forgotten; as where a length is of 32 bits."""
+    end = next(iter(found.after()))
+    name = data(end, 4)
+    rest = data.size - end
+    is_chunk = all(32 <= byte < 127 for byte in name) or name.startswith((b"\0", b"ID3"))
+    return 0 if is_chunk or rest < max(_STRAY, found.told // 16) else rest
 
 
 def _next(data: FileBytes, found: _Audio, begins: Callable[[int], bool], mark: tuple[bytes, int]) -> int:

@@ -14,6 +14,9 @@ __all__ = ["flac", "ogg"]
 
 # Ogg
 
+_NOT_HEARD = {"FLAC": b"\x7fFLAC", "Speex": b"Speex   ", "Theora": b"\x80theora"}
+"""What libsndfile does not decode, or not in every version."""
+
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -31,6 +34,8 @@ def ogg(data: FileBytes) -> Layout:
     """Ogg, whose pages are numbered and carry a checksum; streams may follow one another in a chain."""
     links: list[_Link] = []
     end = 0
+    codec = next((name for name, mark in _NOT_HEARD.items() if mark in data(0, 64)), "")
+    suspected = f"{codec} in Ogg; convert it: `ffmpeg -i IN OUT.flac`" if codec else ""
     for at, page in _pages(data):
         head, serial, number = page[5], page[14:18], int.from_bytes(page[18:22], "little")
         if head & 2:  # the first page of a stream
@@ -54,7 +59,7 @@ def ogg(data: FileBytes) -> Layout:
         return Layout(fault="cut short: its last page lacks")
     ends = [link.first for link in links[1:]] + [end]
     parts = tuple(Part(link.first, last) for link, last in zip(links, ends, strict=True))
-    return Layout(parts) if len(parts) > 1 or end < data.size else Layout()
+    return Layout(parts if len(parts) > 1 or end < data.size else (), suspected=suspected)
 
 
 def _pages(data: FileBytes) -> Iterator[tuple[int, bytes]]:

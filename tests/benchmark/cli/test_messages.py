@@ -30,7 +30,7 @@ task = Task("my-songs", "1", "mine", "single-label", ("a", "b"), ("accuracy",), 
 @pytest.fixture
 def songs(typed: Mirbench) -> Mirbench:
     """`typed`, in a folder with songs, a list, features and a plugin."""
-    for name in ("songs/a/1.wav", "my+songs/a/1.wav", "list.csv", "rows.npz", "runs/left.txt"):
+    for name in ("songs/a/1.wav", "my+songs/a/1.wav", "list.csv", "rows.npz"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
     Path("mine.py").write_text(PLUGIN)
@@ -94,6 +94,7 @@ def test_check_blames_the_file_and_no_flag(songs: Mirbench) -> None:
 
 @pytest.mark.parametrize("words", [("predict", "/nowhere/run", "a.wav"), ("ensemble", "/nowhere/a", "/nowhere/b")])
 def test_absolute_path_of_no_run_is_a_name_of_no_run(words: tuple[str, ...], songs: Mirbench) -> None:
+    Path("runs").mkdir()
     assert one_line(songs(*words)).startswith("No run below runs is called '/nowhere/")
 
 

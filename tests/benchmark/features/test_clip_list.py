@@ -93,6 +93,9 @@ def test_list_takes_folds_that_pandas_wrote_as_fractions(tmp_path: Path) -> None
         (PLAIN + "c.wav,Rock/Pop\n", "as in Rock;Pop"),
         ('path,label\na.wav,"[\'rock\', \'pop\']"\n', "is a list as Python writes it; separate labels by"),
         ("path,label\na.wav,['rock']\n", "as in rock"),
+        (PLAIN.replace("rock", "[0 1]"), "the label [0 1] is a list as Python writes it"),
+        (PLAIN.replace("rock", "R&amp;B"), "holds &amp;, as web pages write a sign, and semicolons separate labels; w"),
+        (PLAIN.replace("rock", "Rock&#39;n&#39;Roll"), 'write "Rock\'n\'Roll"'),
         ("path,label,unknown\na.wav,rock,\nb.wav,pop,\nc.wav,pop,rock|pop\n", "'rock|pop' is made of others"),
         (PLAIN + "a.wav,pop\n", "a.wav is listed twice, each time with other labels (1 such)"),
         ("id,label\na,rock\na,pop\n", "the id a is listed twice, each time with other labels (1 such)"),
@@ -126,6 +129,17 @@ def test_list_of_windows_finds_files_in_folders(tmp_path: Path) -> None:
 def test_list_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.wav").mkdir()
     assert "a.wav is a folder" in refusal(lambda: read(tmp_path, PLAIN))
+
+
+def test_labels_that_make_a_sign_of_web_pages_when_joined_read_back(tmp_path: Path) -> None:
+    clip = Clip("a", None, "train", ("R&amp", "B"))
+    write_clip_list(tmp_path / "l.csv", [[clip]], None)
+    assert read_clip_list(tmp_path / "l.csv")[0] == [clip]
+
+
+def test_list_parts_names_that_end_in_a_sign_and_letters(tmp_path: Path) -> None:
+    (clip,) = read(tmp_path, "path,label\na.wav,R&B;Drum & Bass;[live]\n")
+    assert clip.labels == ("R&B", "Drum & Bass", "[live]")
 
 
 def test_list_keeps_names_that_hold_commas(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mirbench.errors import BadAudio
 from mirbench.features import audio, decoding
+from mirbench.features.containers import frames
 from mirbench.features.containers.layout import Layout
 from mirbench.features.containers.sniff import layout_of
 from mirbench.features.extraction import row_key
@@ -263,6 +264,41 @@ def test_mp3_of_varying_rate_is_heard_to_its_last_frame(way, n_files, tmp_path):
     shift = int(np.argmax(np.correlate(heard[:4000], audio[:2000])))  # no tag tells of the encoder's delay
     n_same = len(audio) - 2 * 576
     np.testing.assert_allclose(heard[shift : shift + n_same], audio[:n_same], atol=2e-3)
+
+
+def _told(content, n_bytes):
+    """A WAV file whose header tells of so many bytes of audio."""
+    changed = bytearray(content)
+    struct.pack_into("<I", changed, content.find(b"data") + 4, n_bytes)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("more", [1, 8, 44])
+def test_wav_that_counts_its_header_as_audio_is_heard(more, whole, tmp_path):
+    n_bytes = 2 * SECONDS * RATE
+    assert seconds(put(tmp_path, "wav", _told(whole["wav"], n_bytes + more))) == SECONDS
+    assert "cut short" in fault(put(tmp_path, "wav", _told(whole["wav"], n_bytes + 46)))
+
+
+def test_audio_after_the_end_that_the_header_tells_is_said(whole, tmp_path):
+    long = encoded("wav", samples(9))
+    line = fault(put(tmp_path, "wav", _told(long, 2 * 3 * RATE)))
+    assert "tells of 96000 bytes of audio, and 192000 more follow that are no chunk; where they are audio" in line
+
+
+@pytest.mark.parametrize("tail", [bytes(99_999), b"ID3\x03" + b"\xff" * 99_999, b"\xff" * 999, b"LIST" + bytes(99_999)])
+def test_what_is_no_audio_behind_it_is_passed_over(tail, whole, tmp_path):
+    assert seconds(put(tmp_path, "wav", whole["wav"] + tail)) == SECONDS
+
+
+def test_ogg_of_a_codec_that_is_not_decoded_says_which(whole, tmp_path):
+    page = bytearray(whole["ogg"])
+    at = page.find(b"\x01vorbis")
+    page[at : at + 8] = b"Speex   "
+    length = 28 + page[27]
+    page[22:26] = bytes(4)
+    page[22:26] = frames._ogg_checksum(bytes(page[:length]))
+    assert "(Speex in Ogg; convert it: `ffmpeg -i IN OUT.flac`)" in fault(put(tmp_path, "ogg", page))
 
 
 def test_real_chunk_after_an_empty_one_is_no_audio(tmp_path):
