@@ -122,8 +122,8 @@ def test_data_of_an_unknown_task_hints_at_a_near_one(words: tuple[str, ...], typ
 def test_run_refuses_seeds(text: str, typed: Mirbench) -> None:
     line = one_line(typed("run", "--task", "gtzan", "--method", "prior", f"--seeds={text}"))
     assert (
-        line
-        == f"--seeds {text}: a number (5), a range (0-4) or a list (0,3) is needed, of fewer than 10,000 different seeds below 2**32"
+        line == f"--seeds {text}: a number (5), a range (0-4) or a list (0,3) is needed, "
+        "of fewer than 10,000 different seeds below 2**32"
     )
 
 

@@ -30,7 +30,7 @@ task = Task("my-songs", "1", "mine", "single-label", ("a", "b"), ("accuracy",), 
 @pytest.fixture
 def songs(typed: Mirbench) -> Mirbench:
     """`typed`, in a folder with songs, a list, features and a plugin."""
-    for name in ("songs/a/1.wav", "my+songs/a/1.wav", "list.csv", "rows.npz", "runs"):
+    for name in ("songs/a/1.wav", "my+songs/a/1.wav", "list.csv", "rows.npz"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
     Path("mine.py").write_text(PLUGIN)
@@ -94,7 +94,6 @@ def test_check_blames_the_file_and_no_flag(songs: Mirbench) -> None:
 
 @pytest.mark.parametrize("words", [("predict", "/nowhere/run", "a.wav"), ("ensemble", "/nowhere/a", "/nowhere/b")])
 def test_absolute_path_of_no_run_is_a_name_of_no_run(words: tuple[str, ...], songs: Mirbench) -> None:
-    Path("runs").unlink()
     Path("runs").mkdir()
     assert one_line(songs(*words)).startswith("No run below runs is called '/nowhere/")
 
@@ -130,3 +129,11 @@ def test_plugin_of_another_suffix_is_no_python_file(tmp_path: Path) -> None:
     (tmp_path / "mine.so").write_bytes(b"\x7fELF\x00")
     with pytest.raises(BadInput, match="not a Python file"):
         load_plugin(tmp_path / "mine.so")
+
+
+def test_cache_that_is_a_file_is_refused_by_name(typed: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("cache").write_text("")
+    monkeypatch.setenv("MIRBENCH_CACHE", "cache")
+    answer = typed("run", "--task", "gtzan-demo", "--method", "probe-linear", "--source", "nano")
+    assert answer.code == 2
+    assert answer.err.strip().splitlines()[-1].startswith("mirbench: cache: gtzan-demo cannot be synthesised there")
