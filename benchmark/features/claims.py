@@ -12,11 +12,13 @@ same holder gone cannot both take over. Whoever gives a claim back removes the f
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
 import os
 import re
 import secrets
 import socket
+import stat
 import tempfile
 import threading
 import time
@@ -33,6 +35,7 @@ __all__ = [
 
 _TOUCH_EVERY = 15.0  # seconds
 _GONE_AFTER = 120.0  # seconds without a touch; a network file system may show times that are a minute old
+_MOST_BYTES = 1000  # of a claim
 _POLL = (0.05, 1.0)  # seconds between two looks at a claim, at first and at last
 
 _kept: dict[Path, Callable[[], None]] = {}
@@ -97,7 +100,7 @@ def is_gone(mark: str, path: Path) -> bool:
         if now and start == now:
             return False  # stopped it may be, but it lives
     try:
-        return clock(path.parent) - _touched_at(path) > _GONE_AFTER
+        return abs(clock(path.parent) - _touched_at(path)) > _GONE_AFTER  # before or after a clock was put right
     except OSError:
         return False  # given back meanwhile
 
@@ -241,9 +244,18 @@ class Claim:
 
 
 def _text_of(path: Path) -> str | None:
-    """What a claim says; None where there is none."""
+    """What a claim says; None where there is none.
+
+    Raises
+    ------
+    OSError
+        If what is there is no file, as no process leaves it: a folder, a link.
+    """
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, f"{path.name} is no file")
+        with path.open("rb") as stream:
+            return stream.read(_MOST_BYTES).decode("utf-8", "replace")
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -251,8 +263,11 @@ def _text_of(path: Path) -> str | None:
 def holder_of(target: Path) -> str:
     """Who has a claim on a path; "" where nobody living does."""
     path = target.with_name(f".{target.name}.claim0")
-    mark = (_text_of(path) or "").partition(" ")[0]
-    return said_of(mark) if path.exists() and not is_gone(mark, path) else ""
+    with suppress(OSError):
+        text = _text_of(path)
+        mark = (text or "").partition(" ")[0]
+        return said_of(mark) if text is not None and not is_gone(mark, path) else ""
+    return ""
 
 
 def clock(folder: Path) -> float:

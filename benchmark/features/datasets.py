@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirbench.errors import MissingData
+from mirbench.errors import BadInput, MissingData
+from mirbench.features.cache import unwritable
 from mirbench.features.claims import claimed
 from mirbench.features.temporary import replace_folder, sweep, temporary
 from mirbench.places import default_data_root, no_folder
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mirbench.features.audio import Facts
 
 __all__ = ["dataset_folder", "facts_of", "on_disk", "read_labels", "read_task"]
+
+_FULL = 2**20  # bytes that are free where a disk is as good as full
 
 
 def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progress) -> Path:
@@ -99,13 +103,20 @@ def _synthesised(task: Task, cache: Path, progress: Progress) -> Path:
     if folder.is_dir():
         return folder
     assert task.synthesise is not None
+    if why := unwritable(cache):
+        raise BadInput(f"{cache}: {task.name} cannot be synthesised there ({why}); point MIRBENCH_CACHE elsewhere")
     what = f"synthesising {task.name}"
     with claimed(folder, what, progress):
         if folder.is_dir():
             return folder  # another process made it meanwhile
         progress.say(f"{task.name}: synthesising {task.n_clips} clips of {task.clip_seconds:g} s")
         with temporary(folder.parent) as work, progress.bar(what, task.n_clips, "clips") as step:
-            task.synthesise(work, step)
+            try:
+                task.synthesise(work, step)
+            except RuntimeError as error:  # what libsndfile says of a full disk names none
+                if shutil.disk_usage(work).free > _FULL:
+                    raise
+                raise BadInput(f"{cache}: no space is left; free some, or point MIRBENCH_CACHE elsewhere") from error
             replace_folder(work, folder)
     return folder
 

@@ -165,7 +165,8 @@ def replace_folder(work: Path, target: Path) -> None:
             os.replace(work, target)
             return
         except OSError:
-            if not (work.is_dir() and target.is_dir() and tries_left):
+            # where it is gone again another process is just replacing it
+            if not (work.is_dir() and tries_left) or (target.exists() and not target.is_dir()):
                 raise
         _exchange(work, target)
         if not work.exists():

@@ -129,3 +129,11 @@ def test_plugin_of_another_suffix_is_no_python_file(tmp_path: Path) -> None:
     (tmp_path / "mine.so").write_bytes(b"\x7fELF\x00")
     with pytest.raises(BadInput, match="not a Python file"):
         load_plugin(tmp_path / "mine.so")
+
+
+def test_cache_that_is_a_file_is_refused_by_name(typed: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("cache").write_text("")
+    monkeypatch.setenv("MIRBENCH_CACHE", "cache")
+    answer = typed("run", "--task", "gtzan-demo", "--method", "probe-linear", "--source", "nano")
+    assert answer.code == 2
+    assert answer.err.strip().splitlines()[-1].startswith("mirbench: cache: gtzan-demo cannot be synthesised there")

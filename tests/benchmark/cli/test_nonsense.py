@@ -25,7 +25,7 @@ Mirbench = Callable[..., "Answer"]
 
 LONGEST = 1500  # letters on standard error, of one refusal
 SECONDS = 60.0  # no call takes so long, on a busy machine
-PER_OPTION = 12  # values of the list that an option is given, by chance
+PER_OPTION = 3  # values of the list that an option is given, by chance
 
 VALUES = [
     "", " ", "-", "--", "0", "-1", "1e999", "nan", "inf", "-inf", "1" * 5000, "9" * 19, "\udcff", "🎸", "../..",
@@ -140,7 +140,7 @@ def test_nonsense_in_any_option_is_one_line(work: Mirbench, tmp_path: Path) -> N
         n_tried += 1
         if wrong := ends_well(work, words):
             found[" ".join(words)[:200]] = wrong
-    assert n_tried > 1000
+    assert n_tried > 300
     assert found == {}
     assert {path.name for path in tmp_path.iterdir()} <= {"home", "work", "cache"}
 
@@ -208,9 +208,9 @@ WHOLE = {
 @pytest.mark.slow
 def test_nonsense_in_a_key_of_a_suite_is_one_line(typed: Mirbench) -> None:
     Path("mine.py").write_text(PLUGIN)
-    found = {}
+    found, rng = {}, random.Random(0)
     for name in NAMES:
-        for value in OF_TOML:
+        for value in rng.sample(OF_TOML, 8):
             kept = "".join(line + "\n" for line in RUN.splitlines() if not line.startswith(f"{name} "))
             Path("odd.toml").write_text(f"{kept}{name} = {value}\n".replace('"prior"', '"mine"'))
             if wrong := ends_well(typed, ["sweep", "odd.toml", "--dry-run", "--plugin", "mine.py"]):

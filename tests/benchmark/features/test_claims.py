@@ -357,3 +357,31 @@ def test_use_begins_with_what_dead_processes_left_removed(tmp_path: Path, ended:
     with using(tmp_path):
         assert names_in(store) == []
     assert names_in(tmp_path) == ["rows"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "dead link", "link to itself", "endless"])
+def test_what_no_process_leaves_in_the_place_of_a_claim_stops_nobody(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / ".t.claim0"
+    if kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to({"dead link": "nowhere", "link to itself": place.name, "endless": "/dev/zero"}[kind])
+    claim = Claim(tmp_path / "t", QUIET)
+    assert claim.take()
+    claim.give_back()
+    assert claims.holder_of(tmp_path / "t") == ""
+    assert names_in(tmp_path) == [place.name]
+
+
+@pytest.mark.parametrize("text", ["", "other.7.ab token", "\0" * 100, "x" * 3_000_000, f"{claims._host()}.٣.0 token"])
+@pytest.mark.parametrize("seconds_ago", [600, -600])
+def test_claim_that_was_not_touched_for_long_is_taken_over_whatever_it_says(
+    text: str, seconds_ago: float, tmp_path: Path
+) -> None:
+    place = tmp_path / ".t.claim0"
+    place.write_text(text)
+    os.utime(place, (time.time() - seconds_ago,) * 2)
+    claim = Claim(tmp_path / "t", QUIET)
+    assert claim.take()
+    claim.give_back()
+    assert names_in(tmp_path) == []

@@ -240,7 +240,7 @@ def test_two_thousand_shards_need_few_descriptors(tmp_path: Path, width: int) ->
         "assert len(os.listdir('/proc/self/fd')) < 100"
     )
     monkey = pytest.MonkeyPatch()
-    monkey.setattr(cache, "sync", lambda folder: None)
+    monkey.setattr(cache, "sync", lambda folder, files=True: None)
     monkey.setattr(RowStore, "_look", lambda self: None)
     many = RowStore(tmp_path / "rows")
     for n in range(n_shards):
