@@ -58,6 +58,9 @@ def hear(
     at_levels = task.read_clips(None, 0)
     facts, broken = _survey(excerpts(Split(task, tuple(at_levels))), medium, cache, progress, workers)
     faults = (*absent, *broken)
+    if odd := audio.oddities(facts):
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        progress.warn(f"used as it is, and odd: {odd[0]}{more}")
     kept = tuple(clip for clip in at_levels if set(excerpts(Split(task, (clip,)))) & facts.keys())
     require_some(kept, faults)
     return Heard(task, kept, facts, faults)

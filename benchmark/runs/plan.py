@@ -192,7 +192,7 @@ def _check_sealed(plan: Plan) -> None:
             f"--sealed: {card.name} was computed elsewhere, and finds its rows by the clips' names, which a sealed "
             "process is not told; take a source that hears, or leave --sealed out"
         )
-    if type(method).__module__ == "__main__":
+    if type(method).__module__ == "__main__" or "<locals>" in type(method).__qualname__:
         raise NotApplicable(f"--sealed: another process cannot import {method.name}; put it into a file of its own")
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import os
-import pickle
 import shutil
 import signal
 import site
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ _KEPT = (
 )  # fmt: skip
 _KEPT_FAMILIES = ("LC_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "CUDA_", "CUBLAS_", "NVIDIA_", "TORCH_", "TRANSFORMERS_")
 """Of the environment, what the process may know: how to compute, and where programs lie."""
+
+_OF_REQUEST = ("task", "method", "source_params", "device", "precision", "workers", "threads")
 
 _MOST_SAID = 4_000  # letters of what the process printed
 
@@ -148,9 +150,8 @@ def _numbered(split: Split, folder: Path) -> Split:
             files[clip.path] = folder / "clips" / f"{len(files):04d}{suffix}"
             shutil.copyfile(clip.path, files[clip.path])
     task, clips = split.task, split.clips
-    bare = Task("sealed", "1", "", task.kind, task.classes, (), _read_no_clips, "", len(clips), 0.0, medium=task.medium)
     return Split(
-        bare,
+        bare_task(task.kind, task.classes, task.medium, len(clips)),
         tuple(
             Clip(
                 f"{n:04d}", clip.path and files[clip.path], "test", (),
@@ -210,10 +211,45 @@ def _pack(job: Job, state: Mapping[str, npt.NDArray[Any]], folder: Path) -> None
         if hashlib.sha256(text).hexdigest()[:12] not in job.spec.method_version + job.spec.source_version:
             raise BadInput(f"{code}: it was changed since the command began, and --sealed imports it again; ask again")
         (folder / f"{name}.py").write_bytes(text)
-    # what this process pickles the other may unpickle; nothing that comes back is a pickle
-    (folder / "job.pickle").write_bytes(pickle.dumps((plugins, pickle.dumps(job))))
+    (folder / "job.json").write_text(json.dumps(_as_json(job) | {"plugins": plugins}), encoding="utf-8")
     if state:
         save_file(dict(state), folder / "state.safetensors")
+
+
+def _as_json(job: Job) -> dict[str, Any]:
+    """A job in the words of JSON; `mirbench.runs.sealed_process.read_job` reads it."""
+    request = {name: getattr(job.request, name) for name in _OF_REQUEST}
+    weights = job.weights and {**asdict(job.weights), "path": job.weights.path and str(job.weights.path)}
+    if weights and job.weights:
+        weights["extra"] = [str(path) for path in job.weights.extra]
+    # the files of weights are told, and not where they are published
+    card = job.card and asdict(replace(job.card, weights=(), extra_weights={}))
+    return {
+        "method": f"{job.method.__module__}:{job.method.__qualname__}",
+        "params": dict(job.params),
+        "request": request | {"windowing": asdict(job.request.windowing)},
+        "runs": str(job.request.runs),
+        "cache": str(job.request.cache),
+        "card": card,
+        "weights": weights,
+        "facts": [[_place(place), asdict(known)] for place, known in job.facts.items()],
+        "spec": asdict(job.spec),
+        "test": {"kind": job.test.task.kind, "classes": job.test.task.classes, "medium": job.test.task.medium},
+        "clips": [
+            [clip.id, clip.path and str(clip.path), clip.start, clip.duration, clip.peaks] for clip in job.test.clips
+        ],
+    }
+
+
+def _place(place: Excerpt) -> list[Any]:
+    return [str(place.path), place.start, place.duration, place.peaks]
+
+
+def bare_task(kind: str, classes: Sequence[str], medium: str, n_clips: int) -> Task:
+    """What a sealed process is told of the task."""
+    return Task(
+        "sealed", "1", "", kind, tuple(classes), (), _read_no_clips, "", n_clips, 0.0, medium=medium,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
+import json
 import os
-import pickle
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +18,29 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from mirbench.errors import ChangedSource
+from mirbench.features.audio import Facts
+from mirbench.features.weights import Weights
 from mirbench.method import Restorable
 from mirbench.progress import Progress
+from mirbench.record import RunSpec
 from mirbench.runs.hyperparameters import build
-from mirbench.runs.plan import Plan
-from mirbench.runs.sealed import Answer, Job
+from mirbench.runs.plan import Plan, Request
+from mirbench.runs.sealed import Answer, Job, bare_task
 from mirbench.runs.surroundings import context_of
+from mirbench.source import SourceCard
+from mirbench.types import Clip, Excerpt, Split, Windowing
 
-__all__ = ["answer"]
+__all__ = ["answer", "read_job"]
 
 
 def answer() -> None:
     """Answer the job that lies in the working directory: this is what the sealed process does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        plugins, job = pickle.loads(Path("job.pickle").read_bytes())
-        for name in plugins:
+        told = json.loads(Path("job.json").read_text(encoding="utf-8"))
+        for name in told["plugins"]:
             _load(name, Path(f"{name}.py").absolute())
-        found = _answer(pickle.loads(job))
+        found = _answer(read_job(told))
         with Path("answer.npz").open("wb") as stream:
             np.savez(stream, **vars(found))
     except BaseException as error:  # a method may say exit() too
@@ -53,6 +61,43 @@ def _load(name: str, path: Path) -> None:
     assert spec.loader is not None
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+
+
+def read_job(told: Mapping[str, Any]) -> Job:
+    """A job as it was told."""
+    module, _, name = told["method"].partition(":")
+    method: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    request = Request(
+        **told["request"] | {"windowing": Windowing(**told["request"]["windowing"])},
+        runs=Path(told["runs"]),
+        cache=Path(told["cache"]),
+    )
+    spec = RunSpec(**told["spec"] | {"windowing": Windowing(**told["spec"]["windowing"])})
+    clips = tuple(
+        Clip(clip_id, path and Path(path), "test", (), start=start, duration=duration, peaks=tuple(peaks))
+        for clip_id, path, start, duration, peaks in told["clips"]
+    )
+    return Job(
+        method,
+        _tuples(told["params"]),
+        request,
+        told["card"] and SourceCard(**_tuples(told["card"])),
+        told["weights"] and _weights(**told["weights"]),
+        {Excerpt(Path(path), *rest, tuple(peaks)): Facts(**known) for (path, *rest, peaks), known in told["facts"]},
+        spec,
+        Split(bare_task(**told["test"], n_clips=len(clips)), clips),
+    )
+
+
+def _weights(path: str | None, sha256: str, published: bool, extra: Sequence[str]) -> Weights:
+    return Weights(path and Path(path), sha256, published, tuple(map(Path, extra)))  # type: ignore[arg-type]
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _answer(job: Job) -> Answer:

@@ -269,6 +269,15 @@ def test_folders_are_walked_for_audio(made: Made, probe: list[Path], tmp_path: P
         made.predict(probe[0], [tmp_path / "empty"])
 
 
+def test_file_whose_channels_cancel_is_predicted_and_said(
+    made: Made, probe: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, rate = soundfile.read(made.files[0])
+    soundfile.write(tmp_path / "inverted.wav", np.stack([sound, -0.99 * sound], axis=1), rate)
+    assert len(made.predict(probe[0], [tmp_path / "inverted.wav"]).files) == 1
+    assert "inverted.wav: its channels cancel" in capsys.readouterr().err
+
+
 def test_file_is_heard_whole(made: Made, tmp_path: Path) -> None:
     """Noise and then a tone, each as long as nano's window: the mean of what each is alone."""
     (folder,) = made.run("tf-retrain", {"epochs": 1})
