@@ -83,7 +83,10 @@ def read_job(told: Mapping[str, Any]) -> Job:
         request,
         told["card"] and SourceCard(**_tuples(told["card"])),
         told["weights"] and _weights(**told["weights"]),
-        {Excerpt(Path(path), *rest, tuple(peaks)): Facts(**known) for (path, *rest, peaks), known in told["facts"]},
+        {
+            Excerpt(Path(path), start, duration, tuple(peaks)): Facts(**known)
+            for (path, start, duration, peaks), known in told["facts"]
+        },
         spec,
         Split(bare_task(**told["test"], n_clips=len(clips)), clips),
     )
