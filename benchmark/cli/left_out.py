@@ -24,7 +24,7 @@ def end(left_out: Sequence[str]) -> None:
     if not left_out:
         return
     more = f"; and {len(left_out) - _FEW} more (`mirbench verify` names all)" if len(left_out) > _FEW else ""
-    count = f"{len(left_out)} {'is' if len(left_out) == 1 else 'are'}"
+    count = "1 is left out, for it" if len(left_out) == 1 else f"{len(left_out)} are left out, for they"
     said = "; ".join(printable(line, 300) for line in left_out[:_FEW])
-    say(f"mirbench: {count} left out, for it cannot be read: {said}{more}", error=True)
+    say(f"mirbench: {count} cannot be read: {said}{more}", error=True)
     raise typer.Exit(1)

@@ -100,5 +100,6 @@ def _best(row: Sequence[float], count: int) -> list[int]:
 
 def _short(files: Sequence[Path]) -> list[str]:
     """Names without the folder that all are in."""
-    folder = os.path.commonpath([file.parent for file in files])
-    return [path_text(os.path.relpath(file, folder or ".")) for file in files]
+    whole = [os.path.abspath(file) for file in files]
+    folder = os.path.commonpath([os.path.dirname(file) for file in whole])
+    return [path_text(os.path.relpath(file, folder)) for file in whole]

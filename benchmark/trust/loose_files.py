@@ -24,7 +24,9 @@ _CLIP_LIST = 2**24  # bytes
 
 def strange_files(root: Path) -> Iterator[tuple[Path, str]]:
     """Whatever lies below a folder of records and should not, and why."""
-    above = 3 if (root / "record.json").exists() else 0  # the folder of one record
+    above = next(
+        (3 - n for n in range(3) if any(root.glob("*/" * n + "record.json"))), 0
+    )  # of one record, a method, a task
     unreadable: list[OSError] = []
     for place, folders, names in os.walk(root, onerror=unreadable.append):
         depth = above + len(Path(place).relative_to(root).parts)

@@ -65,8 +65,12 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
     def read_clips(root: Path | None, fold: int) -> list[Clip]:
         return in_fold(settled, folds, n_folds, fold) if folds else settled
 
+    cautions = beware(classes, {clip.group for clip in clips})
     for fold in range(n_folds):
-        _check_counts(name, classes, read_clips(None, fold), drawn)
+        try:
+            _check_counts(name, classes, read_clips(None, fold), drawn)
+        except BadInput as error:
+            raise BadInput("; ".join((str(error), *cautions))) from error  # a second spelling may be what is too few
         _check_groups(name, read_clips(None, fold))
     return Task(
         name=name,
@@ -84,7 +88,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         manifest=True,
         datasets=(name,),
         notes=("its version is a hash of its clips, labels and splits, which stand beside its records", *notes),
-        cautions=beware(classes, {clip.group for clip in clips}),
+        cautions=cautions,
     )
 
 

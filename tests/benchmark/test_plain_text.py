@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import mirbench
-from mirbench.cli.predict import _csv, _json, _table
+from mirbench.cli.predict import _csv, _json, _short, _table
 from mirbench.leaderboard import latex, render
 from mirbench.plain_text import csv_cell, csv_text, json_text, one_message, printable, printable_lines, table
 from mirbench.progress import Progress
@@ -144,6 +144,12 @@ def test_predictions_are_shown_as_they_are_called() -> None:
     assert _csv(found, 3) == "file,'=1" + r"\x1b,[/]" + "\n" + r"caf\xe9.wav,0.75,0.25" + "\n"
     (row,) = json.loads(_json(found, 3).encode())
     assert (row["file"], row["top"]) == (r"caf\xe9.wav", ["=1\x1b", "[/]"])
+
+
+def test_files_named_from_here_and_from_the_root_are_shown_below_what_all_are_in() -> None:
+    here = Path.cwd()
+    assert _short([Path("songs/a.wav"), here / "songs" / "b.wav"]) == ["a.wav", "b.wav"]
+    assert _short([Path("songs/a.wav"), here / "c.wav"]) == ["songs/a.wav", "c.wav"]
 
 
 def shell(words: str, folder: Path, **environment: str) -> Answer:

@@ -52,7 +52,7 @@ def _foreign(data: FileBytes, tag: int) -> str:
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "a web page; download the file again"
     if head and head.isascii() and all(byte >= 32 or byte in b"\t\r\n" for byte in head):
-        return "text; download the file again"
+        return "text, and no audio; if it was downloaded, download it again"
     if not any(data(n, _PIECE).strip(b"\x00") for n in range(0, data.size, _PIECE)):
         return "nothing but zeros; download or copy the file again"
     return ""

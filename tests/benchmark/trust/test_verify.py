@@ -439,6 +439,12 @@ def test_file_that_is_too_large_is_found(runs: Path) -> None:
     assert [fault for _, fault in loose_files.strange_files(runs)] == ["is larger than 100 MB"]
 
 
+def test_folder_of_a_task_or_a_method_holds_nothing_strange(honest: Path) -> None:
+    record = next(honest.glob("*/*/*/record.json")).parent
+    for folder in (record, record.parent, record.parent.parent, honest):
+        assert list(loose_files.strange_files(folder)) == []
+
+
 def test_usual_files_are_not_strange(runs: Path) -> None:
     for path in (runs / "README.md", runs / "leaderboard.md", runs / TASK / "clips-1.csv", first(runs) / "deform.json"):
         path.write_text("")

@@ -747,3 +747,9 @@ def test_nano_tells_orchestral_instruments_apart(shared: Path, tmp_path: Path) -
     (outcome,) = run(ask(f"folder:{shared / 'data' / 'philharmonia'}", tmp_path), Catalogue(), QUIET)
     assert sum(outcome.record.n_clips.values()) == 240
     assert outcome.record.metrics["accuracy"] > 0.5
+
+
+def test_too_few_clips_of_a_second_spelling_are_said_to_be_one(tmp_path: Path) -> None:
+    text = SIMPLE + "c.wav,A\n"
+    with pytest.raises(BadInput, match=r"'A' .*; classes 'A' and 'a' differ in case"):
+        listed(write(tmp_path / "l.csv", text))
