@@ -10,8 +10,8 @@ from pathlib import Path
 from mirbench.errors import BadInput
 
 __all__ = [
-    "default_cache", "default_data_root", "in_bytes", "no_folder", "path_of_text", "path_text", "user_path",
-    "weights_folder",
+    "default_cache", "default_data_root", "in_bytes", "no_folder", "path_of_text", "path_text", "refuse_whole_machine",
+    "user_path", "weights_folder",
 ]  # fmt: skip
 
 
@@ -32,6 +32,18 @@ def user_path(text: str) -> Path:
 def no_folder(path: Path) -> str:
     """Why a path that is no folder cannot be used as one."""
     return "a file; the folder that holds it is needed" if os.path.isfile(path) else "no such folder"
+
+
+def refuse_whole_machine(path: Path) -> None:
+    """Refuse the folder that all others are in, before a walk through it; a drive of Windows may be a collection.
+
+    Raises
+    ------
+    BadInput
+        If the path, or what it links to, is that folder.
+    """
+    if os.path.realpath(path) == "/":
+        raise BadInput(f"{path}: holds all that is on this machine; name the folder in it that is meant")
 
 
 def path_text(path: str | Path) -> str:

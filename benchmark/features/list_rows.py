@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirbench.errors import BadInput
+from mirbench.plain_text import printable
 
 __all__ = ["SPLIT_NAMES", "Row", "is_plain", "other_columns", "read_rows", "shown", "tidy"]
 
@@ -178,7 +179,7 @@ def _check_others(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> No
             what = (
                 "a length in seconds"
                 if meant == ["duration"]
-                else f"'csv:{path.name}?{meant[0]}={name.removeprefix(_OWN)}'"
+                else f"'csv:{path.name}?{meant[0]}={printable(name.removeprefix(_OWN), 80)}'"
             )
             came = f"{name[:80]!r} is none of them, and may be meant for {meant[0]} ({what})"
             raise BadInput(_needs(path, columns, f"{came}; rename that column, or remove it"))
@@ -204,10 +205,13 @@ def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], sep
     for name, cell in named:
         if not row.exact and not _is_text(cell):
             raise BadInput(
-                f"{path}: not readable as a CSV file in UTF-8 (line {line}: its {name} is not); save it as CSV UTF-8"
+                f"{path}: not readable as a CSV file in UTF-8 (line {line}: its {shown(name)} is not); save it as CSV "
+                "UTF-8"
             )
         if "\0" in row.cell(name):
-            raise BadInput(f"{where}: its {name} holds a zero byte (NUL) in {row.cell(name)[:80]!r}; remove that")
+            raise BadInput(
+                f"{where}: its {shown(name)} holds a zero byte (NUL) in {row.cell(name)[:80]!r}; remove that"
+            )
     return row
 
 

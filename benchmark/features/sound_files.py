@@ -81,6 +81,8 @@ def kind_of(path: Path) -> Kind:
         return "undecoded"
     if suffix in _DOCUMENTS:
         return "document"
+    if not path.stat().st_size:  # of those that systems show in /proc some can be read without end
+        return "unknown"
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
     if _is_decoded(head):

@@ -11,7 +11,7 @@ from pathlib import Path
 from mirbench.errors import BadInput
 from mirbench.names import is_device
 
-__all__ = ["clip_list_name", "file_name", "records_below", "runs_in"]
+__all__ = ["clip_list_name", "file_name", "is_there", "records_below", "runs_in"]
 
 _MOST_BYTES = 255  # of a file's name
 
@@ -24,7 +24,7 @@ def records_below(root: Path, refuse: Callable[[BadInput], None]) -> Iterator[Pa
     refuse : callable
         Takes an error for each folder that cannot be read.
     """
-    return (path for path in _below(root, 3, refuse) if _is_there(path))
+    return (path for path in _below(root, 3, refuse) if is_there(path))
 
 
 def _below(folder: Path, depth: int, refuse: Callable[[BadInput], None]) -> Iterator[Path]:
@@ -51,18 +51,20 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_there(path: Path) -> bool:
-    """Whether something is called so, be it a link that leads nowhere."""
+def is_there(path: Path) -> bool:
+    """Whether a file of a run's folder is there: what is called so, be it a link that leads nowhere, or is hidden."""
     try:
-        return os.path.lexists(path) or not os.access(path.parent, os.X_OK)
+        return os.path.lexists(path) or (path.parent.is_dir() and not os.access(path.parent, os.X_OK))
     except (OSError, ValueError):
         return True
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The records of a folder that is one of a run, or of the runs of a method and source."""
+    """The records of a folder that is one of a run, or of the runs of a method and source, whether they can be read."""
     own = folder / "record.json"
-    return [own] if own.is_file() else [p for p in sorted(folder.glob("*/record.json")) if p.parent.name[0] != "."]
+    if is_there(own):
+        return [own]
+    return [path for path in _below(folder, 1, lambda _: None) if is_there(path)]
 
 
 def clip_list_name(task_version: str) -> str:

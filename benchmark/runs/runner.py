@@ -26,6 +26,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs import robustness
 from mirbench.runs.attempt import attempt, first_line, splits, unfinished
 from mirbench.runs.plan import Plan, Request, make_plan
+from mirbench.runs.run_folders import is_there
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
 
@@ -106,7 +107,7 @@ class Job:
         self._plan = make_plan(request, catalogue, progress)
         if deform:
             robustness.require_heard(self._plan)
-        lacking = not all((self._store.folder(spec) / "record.json").is_file() for spec in self._plan.specs)
+        lacking = not all(is_there(self._store.folder(spec) / "record.json") for spec in self._plan.specs)
         if lacking:
             self._store.require_writable()
         place = self._store.folder(self._plan.specs[0]).parent

@@ -27,7 +27,7 @@ from mirbench.places import user_path
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.record_file import as_text, read_curves, read_record
 from mirbench.runs.run_files import file_contents, read_model
-from mirbench.runs.run_folders import clip_list_name, file_name, records_below, runs_in
+from mirbench.runs.run_folders import clip_list_name, file_name, is_there, records_below, runs_in
 from mirbench.runs.scores import Scores, read_scores
 from mirbench.types import Clip
 
@@ -70,11 +70,11 @@ class RunStore:
         return path
 
     def read(self, spec: RunSpec) -> RunRecord | None:
-        """The record of this very run, or None."""
+        """The record of this very run, or None; raises `BadInput` where one is there that cannot be read."""
         path = self.folder(spec) / "record.json"
-        if not path.is_file():
+        if not is_there(path):
             sweep(path.parent.parent)
-        return read_record(path) if path.is_file() else None
+        return read_record(path) if is_there(path) else None
 
     def write(
         self,

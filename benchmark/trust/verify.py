@@ -10,6 +10,7 @@ whatever goes wrong with one is said in a line, before the next.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from mirbench.errors import BadInput, MirbenchError
+from mirbench.places import refuse_whole_machine
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import grid, n_points
 from mirbench.runs.run_files import changed_files
+from mirbench.runs.run_folders import records_below
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.trust.ensembles import wrong_ensemble
@@ -103,12 +106,14 @@ def _record_folders(root: Path) -> list[Path]:
     Raises
     ------
     BadInput
-        If there is none.
+        If there is none, or the folder is that of the whole machine.
     """
     if not root.is_dir():
         raise BadInput(f"{root}: no such folder; `mirbench run` makes one")
-    paths = {*root.rglob("record.json"), *root.glob("*/*/*/record.json")}  # the second follows links to folders
-    found = sorted({path.parent for path in paths if not path.parent.name.startswith(".")})
+    refuse_whole_machine(root)
+    places = {Path(place) for place, folders, names in os.walk(root) if "record.json" in (*folders, *names)}
+    places |= {path.parent for path in records_below(root, lambda _: None)}  # which follows links to folders
+    found = sorted(place for place in places if not place.name.startswith("."))
     if not found:
         raise BadInput(f"{root}: no records in it; `mirbench run` makes some")
     return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.sound_files import SUFFIXES
 from mirbench.features.walk import Found, few, require_whole, walk
-from mirbench.places import path_text
+from mirbench.places import path_text, refuse_whole_machine
 from mirbench.tasks.own.own_task import named_path, own_task
 from mirbench.tasks.own.split_folders import are_numbered, folds_of, splits_of
 from mirbench.types import Clip, Task
@@ -45,7 +45,7 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
         If there is no such folder, or files in it are links to nothing.
     BadInput
         If it holds no two classes with audio, a class is too small to be split, something cannot be read, or it cannot
-        be told which of its sub-folders are the classes.
+        be told which of its sub-folders are the classes; or if it is the folder of the whole machine.
     """
     name = f"folder:{path_text(argument)}"
     root = named_path(argument, "folder")
@@ -53,6 +53,7 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
     root = named_path(_INSIDE.sub("", argument), "folder") if asked else root
     if not root.is_dir():
         raise MissingData(f"{name}: no such folder; one with a sub-folder of audio a class is needed")
+    refuse_whole_machine(root)
     found = walk(root)
     require_whole(found, name)
     lost = _empty_folders(name, found, 1)

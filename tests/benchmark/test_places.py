@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mirbench.places import path_of_text, path_text
+from mirbench.errors import BadInput
+from mirbench.places import path_of_text, path_text, refuse_whole_machine
 
 NAMES = [
     b"caf\xe9.wav", b"\xff\xfe", b"lo\nw.wav", b"\x1b[31mred.wav", b"tab\t.wav", b"both \xc3\xa9 and \xe9.wav",
@@ -52,3 +53,12 @@ def test_path_of_text_takes_a_file_that_is_called_so_first(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", [r"gone\xe9.wav", r"\x00.wav", r"\ud800.wav", "plain.wav"])
 def test_path_of_text_of_what_is_not_there_stays(tmp_path: Path, name: str) -> None:
     assert path_of_text(tmp_path / name) == tmp_path / name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a drive may be a collection")
+def test_whole_machine_is_refused_by_any_name(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/")
+    for path in (Path("/"), tmp_path / "link", tmp_path.joinpath(*[".."] * len(tmp_path.parts))):
+        with pytest.raises(BadInput, match="holds all that is on this machine; name the folder"):
+            refuse_whole_machine(path)
+    refuse_whole_machine(tmp_path)

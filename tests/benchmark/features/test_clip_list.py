@@ -252,7 +252,7 @@ def test_written_list_of_plain_names_has_no_column_more(tmp_path: Path) -> None:
 def test_written_lists_of_any_characters_read_back_as_they_were(tmp_path: Path) -> None:
     rng = random.Random(0)
     letters = "ab \t\n\r,;\"'|/&+[]()~\\.=-#%\u00a0\u200b\ufeff\u0301öé歌\udce9"
-    for _ in range(2000):
+    for _ in range(600):
         names = {"".join(rng.choices(letters, k=rng.randint(1, 6))) for _ in range(6)}
         names = {name for name in names if name not in (".", "..") and "/" not in name and name.strip("\ufeff")}
         labels = [unicodedata.normalize("NFC", name.replace(";", "")) or "x" for name in names]
@@ -260,6 +260,8 @@ def test_written_lists_of_any_characters_read_back_as_they_were(tmp_path: Path) 
             Clip(name, tmp_path / name, "test", (label,), group=label)
             for name, label in zip(sorted(names), labels, strict=True)
         ]
+        for name in names:  # bytes that are no UTF-8 are put back into the path of a file that is there
+            (tmp_path / name).touch()
         assert back(tmp_path, clips) == clips
 
 

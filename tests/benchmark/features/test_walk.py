@@ -355,3 +355,8 @@ def test_pictures_are_found_through_links_and_nothing_is_said_of_sound(tmp_path:
     (root / "more").symlink_to(tmp_path / "out")
     found = walk(root, "picture")
     assert (files(found), found.left_out()) == (["a.png", "more/d.JPG"], ())
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="shows no processes as files")
+def test_file_that_says_it_is_empty_is_not_opened() -> None:
+    assert kind_of(Path("/proc/self/status")) == "unknown"

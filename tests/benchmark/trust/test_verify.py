@@ -711,6 +711,7 @@ def test_command_prints_no_control_characters_of_a_record(runs: Path, typed: Cal
     [
         (("nowhere",), "nowhere: no such folder"),
         ((".",), "no records in it"),
+        (("/",), "/: holds all that is on this machine; name the folder"),
         ((".", "--only", "all"), "--only is about runs that are repeated: add --rerun"),
         ((".", "--allow-own"), "--allow-own is about submissions: add --strict"),
     ],
@@ -719,6 +720,15 @@ def test_command_refuses_bad_input(words: tuple[str, ...], said: str, typed: Cal
     answer = typed("verify", *words)
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
+
+
+def test_record_that_is_a_link_to_nowhere_does_not_hold(runs: Path, typed: Callable[..., Answer]) -> None:
+    folder = first(runs)
+    (folder / "record.json").unlink()
+    (folder / "record.json").symlink_to("nowhere")
+    answer = typed("verify", runs, "--quiet")
+    assert answer.code == 1
+    assert "record.json: not to be read" in answer.out
 
 
 def test_stores_of_two_people_merge_by_copying(

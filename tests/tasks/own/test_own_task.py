@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -199,6 +200,11 @@ def test_folder_whose_group_is_in_two_splits_is_refused(tmp_path: Path) -> None:
 def test_folder_that_is_not_there_is_missing_data() -> None:
     with pytest.raises(MissingData, match="folder:nowhere: no such folder"):
         Catalogue().task("folder:nowhere")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a drive may be a collection")
+def test_folder_of_the_whole_machine_is_refused() -> None:
+    assert "/: holds all that is on this machine" in refusal(lambda: Catalogue().task("folder:/"))
 
 
 @pytest.mark.parametrize("name", ["folder:", "csv:"])
