@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -119,12 +120,15 @@ def _no_hooks() -> Iterator[None]:
 def left_as_found(device: torch.device, seed: int) -> Iterator[None]:
     """Random numbers that belong to nobody come from a seed within the block; then they, and the folder, are as before.
 
+    So are the streams that the command writes to, if they are open still; a child that was forked in the block and
+    comes to its end is not this command, and ends there.
+
     Parameters
     ----------
     seed : int
         For what is drawn without a generator: of Python, of numpy and of torch.
     """
-    folder = os.getcwd()
+    folder, process, streams = os.getcwd(), os.getpid(), {name: getattr(sys, name) for name in ("stdout", "stderr")}
     drawn, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002  (a method may use it)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -133,6 +137,10 @@ def left_as_found(device: torch.device, seed: int) -> Iterator[None]:
             torch.manual_seed(seed)
             yield
     finally:
+        if os.getpid() != process:
+            os._exit(1)
+        for name, stream in streams.items():
+            setattr(sys, name, open(os.devnull, "w") if stream and stream.closed else stream)  # noqa: SIM115
         os.chdir(folder)
         random.setstate(drawn)
         np.random.set_state(numbers)  # noqa: NPY002

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.plain_text import printable
+from mirbench.runs.scores_archive import unreadable_scores
 from mirbench.types import FloatArray, Split, Targets
 
 __all__ = ["Scores", "read_scores", "target_hashes"]
@@ -87,13 +92,28 @@ def read_scores(path: Path) -> Scores:
     BadInput
         If it cannot be read, holds no scores, or holds pickles.
     """
+    remedy = "run it again, or remove its folder"
+    if fault := next(unreadable_scores(path), ""):
+        raise BadInput(f"{path}: {fault.removeprefix('scores.npz: ')}: it is damaged, or a pickle; {remedy}")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
-            kind = str(held["target_kind"])
-            targets = Targets(held["target_value"], held["target_known"], kind)  # type: ignore[arg-type]
-            ids = held["clip_ids"]
-            groups = held["groups"] if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
-            return Scores(ids, held["scores"], targets, held["target_hashes"], groups)
+            kind, ids, hashes = (_text(held, name) for name in ("target_kind", "clip_ids", "target_hashes"))
+            groups = _text(held, "groups") if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
+            targets = Targets(held["target_value"], held["target_known"], _kind(str(kind)))
+            return Scores(ids, held["scores"], targets, hashes, groups)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        why = "it is damaged, or a pickle" if "pickle" in str(error) else error
-        raise BadInput(f"{path}: not readable as scores ({why}); run it again, or remove its folder") from error
+        raise BadInput(f"{path}: not readable as scores ({error}); {remedy}") from error
+
+
+def _text(held: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    """An array of texts, whose numbers are letters: numpy looks at that when each is used, and then has no words."""
+    array = held[name]
+    if array.dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():
+        raise ValueError(f"{name} holds numbers that are no letters")
+    return array
+
+
+def _kind(text: str) -> Literal["single-label", "multi-label"]:
+    if text not in ("single-label", "multi-label"):
+        raise ValueError(f"the task is {printable(text, 40)!r}, not single-label or multi-label")
+    return text  # type: ignore[return-value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from mirbench import metrics
-from mirbench.features.deformation import Robustness, area_under
+from mirbench.features.deformation import Curve, Robustness, area_under
+from mirbench.features.effects import EFFECTS
+from mirbench.plain_text import printable
 from mirbench.record import RunRecord
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.types import FloatArray, Targets
@@ -18,6 +21,9 @@ __all__ = ["RTOL", "misshapen", "recomputed", "wrong_curves", "wrong_metrics", "
 
 RTOL = 1e-9
 """How far a metric may be from the one on record: other builds of numpy add in another order, and no further."""
+
+_LIBRARIES = re.compile(r"[a-z0-9-]{1,50} [0-9a-z.+!]{1,30}(, [a-z0-9-]{1,50} [0-9a-z.+!]{1,30}){0,9}")
+"""What computed a curve: packages with their versions."""
 
 
 def misshapen(record: RunRecord, scores: Scores) -> Iterator[str]:
@@ -84,14 +90,42 @@ def wrong_curves(record: RunRecord, curves: Robustness) -> Iterator[str]:
         yield "deform.json: is of other metrics than its run"
     elif any(curves.clean[name] != record.metrics[name] for name in names):
         yield "deform.json: its clean scores are not those of its run"
+    elif not curves.curves:
+        yield "deform.json: holds no curve"
     else:
         for name, curve in curves.curves.items():
-            if set(curve.metrics) != set(names) or {len(values) for values in curve.metrics.values()} != {
-                len(curve.severities)
-            }:
-                yield f"deform.json: {name} has not a value of each metric at each severity"
-            elif not _same(curve.area, area_under([curves.clean[curves.metric], *curve.metrics[curves.metric]])):
-                yield f"deform.json: the area of {name} is not that under its curve"
+            if fault := _unlike_effect(name, curve) or _wrong_values(curve, curves, names):
+                yield f"deform.json: {printable(name, 80)} {fault}"
+
+
+def _unlike_effect(name: str, curve: Curve) -> str:
+    """How a curve differs from what is known of its deformation."""
+    if (effect := EFFECTS.get(name)) is None:
+        return "is a deformation that this mirbench does not know"
+    if curve.version != effect.version:
+        return f"has version {printable(curve.version, 80)} on record; this mirbench has {effect.version}"
+    if curve.unit != effect.unit or tuple(curve.severities) != effect.severities:
+        return f"is not at the severities of its deformation, {effect.severities} {effect.unit}"
+    if not _LIBRARIES.fullmatch(curve.library):
+        return f"was computed by {printable(curve.library, 80)!r}, which are no packages with versions"
+    return ""
+
+
+def _wrong_values(curve: Curve, curves: Robustness, names: Sequence[str]) -> str:
+    """What is wrong with the numbers of a curve."""
+    if set(curve.metrics) != set(names) or {len(values) for values in curve.metrics.values()} != {
+        len(curve.severities)
+    }:
+        return "has not a value of each metric at each severity"
+    if not all(value is None or 0 <= value <= 1 for values in curve.metrics.values() for value in values):
+        return "has a value that is not between 0 and 1"
+    clean = curves.clean[curves.metric]
+    area = area_under([clean, *curve.metrics[curves.metric]])
+    if not _same(curve.area, area):
+        return "has an area that is not that under its curve"
+    if not _same(curve.relative_area, area / clean if area is not None and clean else None):
+        return "has a relative area that is not its area over the clean score"
+    return ""
 
 
 def _same(recorded: float | None, found: float | None) -> bool:

@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -47,6 +48,7 @@ CLAIMED = (
 _T = TypeVar("_T")
 _MOST_ERRORS = 3  # of a record's schema
 _MOST_POINTS = 1_000  # of a search, that are tried
+_WITHOUT_HASHES = ("0.1.0", "0.2.0")  # versions of mirbench
 
 
 def schema() -> dict[str, Any]:
@@ -260,8 +262,26 @@ def _doubtful(record: RunRecord) -> Iterator[str]:
         kinds = spec.precision.split(" and ")
         if spec.method != "ensemble" or kinds != sorted(set(kinds)):
             yield f"has a precision of {printable(spec.precision, 400)}"
+    yield from _dated(record)
     if not spec.source and (spec.source_version or spec.source_params or spec.source_sha256):
         yield "has no source, and a version, options or weights of one"
+
+
+def _dated(record: RunRecord) -> Iterator[str]:
+    """What a record says of when it was written, and by which mirbench."""
+    finished = record.environment.get("finished")
+    if isinstance(finished, str):
+        try:
+            ahead = datetime.fromisoformat(finished) - datetime.now(UTC)
+        except (ValueError, TypeError):  # no time, or one without its zone
+            yield f"finished is {printable(finished, 50)!r}, which is no time as 2026-01-31T12:00:00+00:00"
+        else:
+            if ahead > timedelta(days=1):
+                yield f"finished at {printable(finished, 50)}, which is yet to come"
+    versions = record.environment.get("versions")
+    written_by = versions.get("mirbench") if isinstance(versions, Mapping) else None
+    if record.status == "done" and not record.files and written_by not in _WITHOUT_HASHES:
+        yield f"has no hashes of its files, which mirbench {', '.join(_WITHOUT_HASHES)} alone do not record"
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -282,12 +302,14 @@ def _unreadable_parts(folder: Path) -> Iterator[str]:
         if "groups.npy" not in held.namelist():
             yield "scores.npz: has no groups, as records of mirbench 0.1.0 have none; run it again"
     model = folder / "model.safetensors"
-    if model.exists():
+    if model.is_file():  # what is there and is none is said as a strange file
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(model, framework="numpy"):  # reads its header, and compares sizes
-                pass
+            with safe_open(model, framework="numpy") as held:  # reads its header, and compares sizes
+                names, metadata = held.keys(), held.metadata()
+            if metadata or not names or any(unseen(name) for name in names):
+                yield "model.safetensors: holds no arrays, or what is none, or names that nobody sees"
         except (OSError, SafetensorError) as error:
             yield f"model.safetensors: not readable as a model ({error})"
 

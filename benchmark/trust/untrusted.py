@@ -1,90 +1,43 @@
-"""Reading records of somebody else: sizes and types are looked at before anything is read, and nothing is unpickled."""
+"""Reading records of somebody else, which may say two things at once."""
 
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.lib import format as npy
-
 from mirbench.errors import BadInput
+from mirbench.features.deformation import Robustness
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord
-from mirbench.runs.record_file import read_record
+from mirbench.runs.record_file import read_curves, read_record
 
-__all__ = ["read_record_of", "unreadable_scores"]
-
-_MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
-
-_BESIDE_MEMBER = 1_000  # bytes of headers
-
-_ARRAYS = {
-    "clip_ids": ("U", 1), "groups": ("U", 1), "scores": ("f4", 2), "target_value": ("f4", 2),
-    "target_known": ("b1", 2), "target_kind": ("U", 0), "target_hashes": ("S16", 1),
-}  # fmt: skip
-"""Of scores.npz: how the dtype of each array begins, and its number of axes."""
+__all__ = ["read_curves_of", "read_record_of"]
 
 
 def read_record_of(folder: Path) -> RunRecord:
     """The record, which must be one JSON value that names no field twice."""
     path = folder / "record.json"
     record = read_record(path)
-    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_doubles)
+    _refuse_doubles(path)
     return record
 
 
-def _refuse_doubles(pairs: Sequence[tuple[str, Any]]) -> None:
-    if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-        raise BadInput(f"record.json: names '{twice[0]}' twice")
-
-
-def unreadable_scores(path: Path) -> Iterator[str]:
-    """What is wrong with the container of scores; looks at nothing but its table of contents and headers."""
+def read_curves_of(folder: Path) -> Robustness | None:
+    """The curves beside a record, as `read_record_of`; None where there are none."""
+    path = folder / "deform.json"
     if not path.is_file():
-        yield "scores.npz: no such file"
-        return
-    try:
-        with zipfile.ZipFile(path) as held:
-            yield from _strange_members(held)
-            packed = sum(member.compress_size for member in held.infolist())
-            if path.stat().st_size > packed + _BESIDE_MEMBER * (len(held.infolist()) + 1):
-                yield f"scores.npz: holds {path.stat().st_size - packed} bytes that are none of its arrays"
-    except (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
-        yield f"scores.npz: not readable as scores ({e})"
+        return None
+    curves = read_curves(path)
+    _refuse_doubles(path)
+    return curves
 
 
-def _strange_members(held: zipfile.ZipFile) -> Iterator[str]:
-    members = held.infolist()
-    names = [member.filename.removesuffix(".npy") for member in members]
-    if strange := [name for name in names if name not in _ARRAYS or names.count(name) > 1]:
-        yield f"scores.npz: holds {printable(strange[0], 80)!r}, which scores do not have, or have once"
-    elif sum(member.file_size for member in members) > _MAX_SCORES:
-        yield f"scores.npz: unpacks to more than {_MAX_SCORES // 2**20} MB"
-    elif any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        yield "scores.npz: is packed in a way that numpy does not pack"
-    else:
-        for name, member in zip(names, members, strict=True):
-            with held.open(member) as stream:
-                yield from _strange_array(name, stream, member.file_size)
+def _refuse_doubles(path: Path) -> None:
+    def refuse(pairs: Sequence[tuple[str, Any]]) -> None:
+        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+            raise BadInput(f"{path.name}: names '{printable(twice[0], 80)}' twice")
 
-
-def _strange_array(name: str, stream: Any, size: int) -> Iterator[str]:
-    """What is wrong with the header of an array: a pickle, another type, a shape that is not what follows."""
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(npy.read_magic(stream))
-    if read is None:
-        yield f"scores.npz: {name} is of a format that numpy does not write for scores"
-        return
-    shape, _, dtype = read(stream)
-    begins, n_axes = _ARRAYS[name]
-    if dtype.hasobject:
-        yield f"scores.npz: {name} is a pickle, which is not read"
-    elif not f"{dtype.kind}{dtype.itemsize}".startswith(begins) or len(shape) != n_axes:
-        yield f"scores.npz: {name} is an array of {dtype} of shape {shape}; {begins} with {n_axes} axes is needed"
-    elif min(shape, default=0) < 0 or int(np.prod(shape, dtype=object)) * dtype.itemsize != size - stream.tell():
-        yield f"scores.npz: {name} says it has shape {shape}, and holds {size - stream.tell()} bytes"
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=refuse)

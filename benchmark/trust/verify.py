@@ -28,11 +28,12 @@ from mirbench.runs.hyperparameters import grid, n_points
 from mirbench.runs.run_files import changed_files
 from mirbench.runs.run_folders import records_below
 from mirbench.runs.scores import Scores
+from mirbench.runs.scores_archive import unreadable_scores
 from mirbench.runs.store import RunStore
 from mirbench.trust.ensembles import wrong_ensemble
 from mirbench.trust.known_facts import KnownFacts
 from mirbench.trust.recompute import misshapen, wrong_curves, wrong_metrics, wrong_targets
-from mirbench.trust.untrusted import read_record_of, unreadable_scores
+from mirbench.trust.untrusted import read_curves_of, read_record_of
 
 __all__ = ["Case", "digest", "verify"]
 
@@ -178,7 +179,7 @@ def _scores(case: Case, record: RunRecord) -> Scores | None:
         return None
     scores = store.scores(case.folder)
     faults = list(misshapen(record, scores))
-    if curves := store.robustness(case.folder):
+    if curves := read_curves_of(case.folder):
         faults += wrong_curves(record, curves)
     case.problems += faults
     return None if faults else scores

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,6 +206,31 @@ def test_traceback_of_any_error_is_a_file_of_bounded_size(tmp_path: Path) -> Non
     path = outcome.folder / "traceback.txt"
     assert path.stat().st_size < 200_000
     assert "in fit" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "body", ["sys.stdout = sys.stderr = None", "sys.stdout = open(os.devnull, 'w'); sys.stdout.close()"]
+)
+def test_streams_are_those_of_the_command_again(body: str, tmp_path: Path) -> None:
+    streams = sys.stdout, sys.stderr
+    assert [outcome.record.status for outcome in done(tmp_path, written(tmp_path, body))] == ["done", "done"]
+    assert (sys.stdout, sys.stderr) == streams
+
+
+def test_run_goes_on_after_a_method_closed_what_the_command_writes_to(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert [o.record.status for o in done(tmp_path, written(tmp_path, "sys.stdout.close()"))] == ["done", "done"]
+    assert not sys.stdout.closed
+    sys.stdout.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("child", ["pass", "sys.exit(0)", "1 / 0"])
+def test_forked_child_that_comes_back_does_nothing_of_the_command(child: str, tmp_path: Path) -> None:
+    body = f"if not os.fork(): {child}"
+    assert [outcome.record.status for outcome in done(tmp_path, written(tmp_path, body))] == ["done", "done"]
+    os.wait()
 
 
 def test_interrupt_stops(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import copy
 import hashlib
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-__all__ = ["FORGERIES", "drawn", "forge"]
+__all__ = ["FORGERIES", "TRUE_CURVES", "drawn", "forge"]
 
 Lie = Callable[[Path], Any]
 Place = tuple[str | int, ...]
@@ -162,6 +163,13 @@ OTHERS: dict[str, tuple[Place, Any]] = {
     "a field more": (("verdict",), "good"),
     "a field more in what was asked": (("spec", "device"), "cpu"),
     "a field more of the machine": (("environment", "user"), "somebody"),
+    "a time to come": (("environment", "finished"), "2999-01-01T00:00:00+00:00"),
+    "a time of another script": (("environment", "finished"), "٢٠٢٥-٠١-٠١T00:00:00+00:00"),
+    "a time of words": (("environment", "finished"), "yesterday"),
+    "a commit of a formula": (("environment", "commit"), "=1+1"),
+    "a package of markup": (("environment", "versions", "<script>"), "1"),
+    "sealed: yes": (("environment", "sealed"), "yes"),
+    "a machine of 10^5 facts": (("environment",), {f"x{n}": 1 for n in range(10**5)}),
     "a schema of tomorrow": (("schema_version",), 2),
     "a schema of text": (("schema_version",), "1"),
     "history of a million rows": (("history",), [{"loss": 0.5}] * 10**6),
@@ -261,6 +269,118 @@ def _header(folder: Path) -> None:
         held.writestr("scores.npy", stream.getvalue() + bytes(8))
 
 
+def _member(name: str, header: bytes, data: bytes = b"") -> Lie:
+    """One array of scores with a header of the forger's, its hash on record."""
+
+    def lie(folder: Path) -> None:
+        with zipfile.ZipFile(folder / "scores.npz") as held:
+            parts = {part: held.read(part) for part in held.namelist()}
+        begin = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+        with zipfile.ZipFile(folder / "scores.npz", "w", zipfile.ZIP_DEFLATED) as held:
+            for part, content in parts.items():
+                held.writestr(part, begin + header + data if part == f"{name}.npy" else content)
+        _hashed(folder)
+
+    return lie
+
+
+def _shaped(descr: str, shape: str) -> bytes:
+    return f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+
+
+def _hashed(folder: Path) -> None:
+    """The hashes of what lies there now."""
+    path = folder / "record.json"
+    held = json.loads(path.read_text(encoding="utf-8"))
+    held["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in held["files"]}
+    path.write_text(json.dumps(held), encoding="utf-8")
+
+
+def _encrypted(folder: Path) -> None:
+    path = folder / "scores.npz"
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        place = data.find(mark)
+        while place >= 0:
+            data[place + flags] |= 1
+            place = data.find(mark, place + 4)
+    path.write_bytes(bytes(data))
+    _hashed(folder)
+
+
+def _wide_ids(folder: Path) -> None:
+    _scores("clip_ids", lambda ids: ids.astype(f"U{2**26 // len(ids)}"))(folder)
+    _hashed(folder)
+
+
+def _model(header: dict[str, Any], n_bytes: int, length: int = 0) -> Lie:
+    def lie(folder: Path) -> None:
+        text = json.dumps(header).encode()
+        begin = (length or len(text)).to_bytes(8, "little")
+        (folder / "model.safetensors").write_bytes(begin + text + bytes(n_bytes))
+        _hashed(folder)
+
+    return lie
+
+
+def _array(first: int, last: int) -> dict[str, Any]:
+    return {"dtype": "F32", "shape": [(last - first) // 4], "data_offsets": [first, last]}
+
+
+def _pipe(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+
+
+def _curves(change: Callable[[dict[str, Any]], Any]) -> Lie:
+    """Curves beside a record, right but for a change."""
+
+    def lie(folder: Path) -> None:
+        metrics = json.loads((folder / "record.json").read_text(encoding="utf-8"))["metrics"]
+        clean = {name: value for name, value in metrics.items() if not isinstance(value, list)}
+        first = clean["accuracy"]
+        area = float(np.trapezoid([first] + [0.5] * 5) / 5)
+        curve = {
+            "unit": "dB SNR", "severities": [30, 20, 10, 5, 0], "metrics": {name: [0.5] * 5 for name in clean},
+            "area": area, "relative_area": area / first, "version": "1", "library": "numpy 2.1.0",
+        }  # fmt: skip
+        held = {"metric": "accuracy", "clean": clean, "curves": {"noise": curve}, "schema_version": 1}
+        change(held)
+        (folder / "deform.json").write_text(json.dumps(held), encoding="utf-8")
+
+    return lie
+
+
+def _of_curve(**fields: Any) -> Lie:
+    return _curves(lambda held: held["curves"]["noise"].update(fields))
+
+
+TRUE_CURVES = _curves(lambda held: None)
+"""No lie."""
+
+
+def _curves_twice(folder: Path) -> None:
+    TRUE_CURVES(folder)
+    path = folder / "deform.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"area"', '"area": 1, "area"'), encoding="utf-8")
+
+
+CURVES: dict[str, Lie] = {
+    "curves of nothing": _curves(lambda held: held.update(curves={})),
+    "curves of a deformation that nobody has": _curves(lambda held: held.update(curves={"x": held["curves"]["noise"]})),
+    "curves with an area that is not theirs": _of_curve(area=0.99),
+    "curves with a relative area that is not theirs": _of_curve(relative_area=0.99),
+    "curves with a relative area of 1e308": _of_curve(relative_area=1e308),
+    "curves above one": _curves(lambda held: held["curves"]["noise"]["metrics"].update({"macro-f1": [1e300] * 5})),
+    "curves at other severities": _of_curve(severities=[1, 2, 3, 4, 5]),
+    "curves at no severities": _of_curve(severities=[None] * 5),
+    "curves in another unit": _of_curve(unit="\x1b[2J"),
+    "curves of a version that nobody has": _of_curve(version="99"),
+    "curves by no library": _of_curve(library="<script>"),
+    "curves twice": _curves_twice,
+}
+
+
 def _before(folder: Path, data: bytes) -> None:
     path = folder / "scores.npz"
     path.write_bytes(data + path.read_bytes())
@@ -300,6 +420,23 @@ FILES: dict[str, Lie] = {
     "JSON twice": _as_text(lambda text: text + text),
     "a field twice": _as_text(lambda text: text.replace('"status"', '"status": "failed", "status"', 1)),
     "bytes that are no text": _as_text(lambda text: b"\xff\xfe" + text.encode()),
+    "scores under a password": _encrypted,
+    "scores of 10^30 rows of nothing": _member("scores", _shaped("<f4", f"({10**30}, 0)")),
+    "scores of true rows": _member("scores", _shaped("<f4", "(True, 2)"), bytes(8)),
+    "scores of a shape of 4,000 digits": _member("scores", _shaped("<f4", f"({'9' * 4000}, 2)"), bytes(8)),
+    "a header of brackets": _member("scores", b"(" * 9000),
+    "a header of signs": _member("scores", b"-" * 9000 + b"1"),
+    "a kind that is no letter": _member("target_kind", _shaped("<U1", "()"), b"\xff" * 4),
+    "a kind of 10^8 letters": _member("target_kind", _shaped("<U100000000", "()"), bytes(4 * 10**8)),
+    "ids of 250 MB": _wide_ids,
+    "a model behind a header of 10^9 bytes": _model({}, 0, length=10**9),
+    "a model whose arrays overlap": _model({"a": _array(0, 8), "b": _array(4, 12)}, 12),
+    "a model of nothing": _model({}, 0),
+    "a model with words": _model({"__metadata__": {"a": "b" * 10**6}, "a": _array(0, 8)}, 8),
+    "a model under an escape code": _model({"\x1b[2J": _array(0, 8)}, 8),
+    "a model that is a pipe": lambda f: _pipe(f, "model.safetensors"),
+    "scores that are a pipe": lambda f: _pipe(f, "scores.npz"),
+    "no end of scores": lambda f: ((f / "scores.npz").unlink(), (f / "scores.npz").symlink_to("/dev/zero")),
     "100,000 lists": _as_text(lambda text: "[" * 100_000),
     "JSON of 20 MB": _as_text(lambda text: text + " " * 20 * 2**20),
     "a record that is a list": _as_text(lambda text: f"[{text}]"),
@@ -323,6 +460,7 @@ def _listed() -> Iterator[tuple[str, Lie]]:
     for lie, (place, value) in OTHERS.items():
         yield lie, _of_json(place, value)
     yield from FILES.items()
+    yield from CURVES.items()
 
 
 FORGERIES: dict[str, Lie] = dict(_listed())

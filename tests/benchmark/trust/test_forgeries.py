@@ -19,10 +19,12 @@ from mirbench.runs.plan import Request
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
 from mirbench.trust import loose_files, submission, verify
-from tests.benchmark.trust.forgeries import FORGERIES, drawn, forge, rewritten
+from tests.benchmark.trust.forgeries import FORGERIES, TRUE_CURVES, drawn, forge, rewritten
 
 TASK = "composer-maestro"
 QUIET = Progress(quiet=True)
+QUICK = {"curves above one", "scores under a password", "a header of brackets", "a kind that is no letter",
+         "a model that is a pipe", "a time to come"}  # fmt: skip
 Found = tuple[list[verify.Case], list[tuple[Path, str]]]
 
 
@@ -69,6 +71,22 @@ def tables(root: Path) -> str:
     return markdown(found) + as_csv(found) + as_json(found)
 
 
+def test_true_curves_are_accepted(true: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(true, tmp_path / "runs"))
+    TRUE_CURVES(of(root, "prior"))
+    assert accepted(strict(root))
+
+
+@pytest.mark.parametrize(("version", "accepts"), [("0.2.0", True), ("9.0.0", False)])
+def test_record_without_hashes_is_accepted_of_versions_that_wrote_none(
+    version: str, accepts: bool, true: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(true, tmp_path / "runs"))
+    rewritten(of(root, "prior"), ("environment", "versions", "mirbench"), version)
+    rewritten(of(root, "prior"), ("files",), {})
+    assert accepted(strict(root)) is accepts
+
+
 def quick_and_slow(names: list[str], quick: set[str]) -> list[Any]:
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
@@ -79,7 +97,7 @@ def test_true_records_are_accepted(true: Path, demo: Path) -> None:
     assert not accepted(strict(demo))
 
 
-@pytest.mark.parametrize("name", quick_and_slow(sorted(FORGERIES), {*drawn(8, seed=0)}))
+@pytest.mark.parametrize("name", quick_and_slow(sorted(FORGERIES), {*drawn(8, seed=0), *QUICK}))
 def test_forgery_is_not_accepted_hides_nothing_and_stops_no_board(name: str, true: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(true, tmp_path / "runs", symlinks=True))
     for folder in (root / TASK / "ensemble").iterdir():

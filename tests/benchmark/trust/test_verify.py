@@ -25,14 +25,14 @@ from mirbench.errors import BadInput, MissingExtra
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
-from mirbench.runs import runner
+from mirbench.runs import runner, scores_archive
 from mirbench.runs.attempt import unfinished
 from mirbench.runs.ensemble import combine
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
-from mirbench.trust import loose_files, recompute, rerun, submission, untrusted, verify
+from mirbench.trust import loose_files, recompute, rerun, submission, verify
 from mirbench.trust.verify import Case
 from mirbench.types import Split, Targets
 from tests.conftest import ROOT
@@ -332,7 +332,7 @@ def test_key_on_record_twice_with_other_scores_is_caught(plan: Plan, tmp_path: P
 
 
 def test_arrays_that_unpack_to_too_much_are_not_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(untrusted, "_MAX_SCORES", 1000)
+    monkeypatch.setattr(scores_archive, "_MAX_SCORES", 1000)
     assert all("unpacks to more than" in line for lines in problems(of(runs)).values() for line in lines)
 
 
