@@ -24,7 +24,7 @@ def records_below(root: Path, refuse: Callable[[BadInput], None]) -> Iterator[Pa
     refuse : callable
         Takes an error for each folder that cannot be read.
     """
-    return (path for path in _below(root, 3, refuse) if is_there(path))
+    return (path for path in _below(root, 3, refuse) if _is_of_a_run(path))
 
 
 def _below(folder: Path, depth: int, refuse: Callable[[BadInput], None]) -> Iterator[Path]:
@@ -64,7 +64,12 @@ def runs_in(folder: Path) -> list[Path]:
     own = folder / "record.json"
     if is_there(own):
         return [own]
-    return [path for path in _below(folder, 1, lambda _: None) if is_there(path)]
+    return [path for path in _below(folder, 1, lambda _: None) if _is_of_a_run(path)]
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Whether a record is there, or was once: scores without one are no empty folder."""
+    return is_there(path) or os.path.lexists(path.with_name("scores.npz"))
 
 
 def clip_list_name(task_version: str) -> str:

@@ -94,7 +94,7 @@ def read_scores(path: Path) -> Scores:
     """
     remedy = "run it again, or remove its folder"
     if fault := next(unreadable_scores(path), ""):
-        raise BadInput(f"{path}: {fault.removeprefix('scores.npz: ')}: it is damaged, or a pickle; {remedy}")
+        raise BadInput(f"{path}: {fault.removeprefix('scores.npz: ')}; {remedy}")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
             kind, ids, hashes = (_text(held, name) for name in ("target_kind", "clip_ids", "target_hashes"))

@@ -37,6 +37,8 @@ from mirbench.trust.untrusted import read_curves_of, read_record_of
 
 __all__ = ["Case", "digest", "verify"]
 
+_OF_A_RUN = {"record.json", "scores.npz"}
+
 
 @dataclass
 class Case:
@@ -102,7 +104,7 @@ def verify(
 
 
 def _record_folders(root: Path) -> list[Path]:
-    """Every folder below `root` that holds a record.json, in the order of their names.
+    """Every folder below `root` that holds a record or the scores of one, in the order of their names.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def _record_folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise BadInput(f"{root}: no such folder; `mirbench run` makes one")
     refuse_whole_machine(root)
-    places = {Path(place) for place, folders, names in os.walk(root) if "record.json" in (*folders, *names)}
+    places = {Path(place) for place, folders, names in os.walk(root) if _OF_A_RUN & {*folders, *names}}
     places |= {path.parent for path in records_below(root, lambda _: None)}  # which follows links to folders
     found = sorted(place for place in places if not place.name.startswith("."))
     if not found:

@@ -96,6 +96,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     "100,000 lists": put("record.json", "[" * 100_000),
     "a link to itself": loop,
     "a link to nowhere": lambda f: ((f / "record.json").unlink(), (f / "record.json").symlink_to("nowhere")),
+    "no record": lambda f: (f / "record.json").unlink(),
     "a folder": lambda f: ((f / "record.json").unlink(), (f / "record.json").mkdir()),
     "a pipe": lambda f: ((f / "record.json").unlink(), os.mkfifo(f / "record.json")),
     "20 MB": changed(lambda text: text + b" " * 20 * 2**20),
