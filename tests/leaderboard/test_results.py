@@ -225,6 +225,6 @@ def test_pickled_scores_are_refused_without_advice_to_load_them(tmp_path: Path) 
     write(tmp_path, "left", truth(6))
     ((folder, _),) = RunStore(tmp_path).records()
     (folder / "scores.npz").write_bytes(b"not an archive")
-    with pytest.raises(BadInput, match="it is damaged, or a pickle") as caught:
+    with pytest.raises(BadInput, match="not readable as scores") as caught:
         RunStore(tmp_path).scores(folder)
     assert "allow_pickle" not in str(caught.value)
