@@ -130,8 +130,15 @@ class Submission:
     @cached_property
     def _validator(self) -> Any:
         from jsonschema import Draft202012Validator
+        from jsonschema.validators import extend
 
-        return Draft202012Validator(schema())
+        every = Draft202012Validator.VALIDATORS["items"]
+
+        def items(validator: Any, of: Any, held: Any, of_list: Any) -> Iterator[Any]:
+            if not isinstance(held, list) or len(held) <= of_list.get("maxItems", len(held)):  # which says so itself
+                yield from every(validator, of, held, of_list)
+
+        return extend(Draft202012Validator, {"items": items})(schema())
 
     @cached_property
     def _held(self) -> dict[Any, Any]:

@@ -151,7 +151,7 @@ def test_command_killed_at_any_moment_ends_with_the_same_records_and_leaves_noth
 ) -> None:
     moments = random.Random(int(number))
     codes = set()
-    for trial in range(4):
+    for trial in range(2):
         folder = tmp_path / str(trial)
         killed = start(folder)
         while not (folder / "said").exists():  # it has not begun yet
