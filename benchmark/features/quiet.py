@@ -26,6 +26,7 @@ class _Aside:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._users, self._terminal, self._read = 0, -1, 0
+        self._open = False  # whether what was passed on last ended within a line
         self._file: IO[bytes] | None = None
 
     def begin(self) -> None:
@@ -37,9 +38,10 @@ class _Aside:
 
     def end(self) -> None:
         self._users -= 1
+        self._pass_on()
         if self._users == 0:
             os.dup2(self._terminal, _STDERR)
-        self._pass_on()
+            self._pass_on()
         if self._users == 0:
             os.close(self._terminal)
 
@@ -55,8 +57,9 @@ class _Aside:
         content = os.pread(self._file.fileno(), os.fstat(self._file.fileno()).st_size - self._read, self._read)
         self._read += len(content)
         for line in content.splitlines(keepends=True):
-            if not _DECODER.match(line):
+            if self._open or not _DECODER.match(line):  # the end of a line may come apart from it
                 os.write(self._terminal, line)
+                self._open = not line.endswith(b"\n")
 
 
 _aside = _Aside()

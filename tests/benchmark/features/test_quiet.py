@@ -43,7 +43,7 @@ def test_odd_mp3s_in_threads_print_nothing_and_leave_standard_error_as_it_was(tm
     for thread in threads:
         thread.start()
     for n in range(50):
-        print(f"line {n}", file=sys.__stderr__, flush=True)
+        os.write(2, f"line {n}\n".encode())
     for thread in threads:
         thread.join()
     assert capfd.readouterr().err.splitlines() == [f"line {n}" for n in range(50)]
