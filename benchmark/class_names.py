@@ -15,15 +15,9 @@ __all__ = ["Joined", "alike", "beware", "composed", "empty", "joined", "written_
 
 _INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 _DASHES, _QUOTES = "Pd", "‘’‛′`´"
-_SEPARATORS = (
-    ",",
-    "|",
-    "/",
-    "+",
-    "&",
-    ";",
-    "、",
-)  # ";" is here for its full-width form, which NFKC makes the plain one
+_SEPARATORS = (",", "|", "/", "+", "&", ";", "、")
+"""With ";" for its full-width form, which NFKC makes the plain one."""
+
 _LISTED = (",", "|", ";", "、")  # those that few names hold: names that stand first here and later there are parts
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-_](?=[^\W\d_])")
 _NUMBER = re.compile(r"\d+(\.\d+)?")

@@ -128,9 +128,8 @@ class Memo:
     def _give_up(self, error: Exception) -> None:
         """Put a memo aside that is none and begin another; or do without it."""
         name = getattr(error, "sqlite_errorname", "")
-        if (
-            name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or name == "SQLITE_ERROR"
-        ):  # other tables, other columns
+        others = name == "SQLITE_ERROR"  # other tables, other columns
+        if others or name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             self._close()
             aside = self._path.with_name(f"{self._path.name}.damaged")
             with suppress(OSError):

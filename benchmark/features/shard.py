@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib import format as npy
 
 from mirbench.errors import BadInput
+from mirbench.npy_header import read_npy_header
 
 __all__ = ["DamagedShard", "Shard", "sync", "write_shard"]
 
@@ -155,8 +155,7 @@ class Shard:
             offset, expected = self._sums_of["header"]
             _require(_head_sum(path, offset) == expected, "rows.npy")
         with path.open("rb") as stream:
-            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
-            shape, in_columns, dtype = read(stream)
+            shape, in_columns, dtype = read_npy_header(stream)
             offset = stream.tell()
         _require(not in_columns and not dtype.hasobject and shape[:1] == (len(self.keys),), "rows.npy")
         size = path.stat().st_size

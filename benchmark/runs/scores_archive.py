@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
+from mirbench.npy_header import read_npy_header
 from mirbench.plain_text import printable
 
 __all__ = ["unreadable_scores"]
@@ -63,11 +63,7 @@ def _strange_members(held: zipfile.ZipFile) -> Iterator[str]:
 
 def _strange_array(name: str, stream: Any, size: int) -> Iterator[str]:
     """What is wrong with the header of an array: a pickle, another type, a shape that is not what follows."""
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(npy.read_magic(stream))
-    if read is None:
-        yield f"scores.npz: {name} is of a format that numpy does not write for scores"
-        return
-    shape, _, dtype = read(stream)
+    shape, _, dtype = read_npy_header(stream)
     begins, n_axes = _ARRAYS[name]
     if dtype.hasobject:
         yield f"scores.npz: {name} is a pickle, which is not read"

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.npy_header import read_npy_header
 
 __all__ = ["Saved", "arrays", "look"]
 
@@ -121,15 +122,8 @@ def _headers(path: Path) -> _Headers:
 
 def _header(zipped: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with zipped.open(name) as stream:
-        return _read_header(stream)
-
-
-def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    from numpy.lib import format as npy
-
-    read = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return shape, dtype
+        shape, _, dtype = read_npy_header(stream)
+        return shape, dtype
 
 
 def _shape_and_kind(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
@@ -177,7 +171,7 @@ def _head(path: Path, name: str) -> Array:
     """The first values of an array, in the order of the file."""
     try:
         with zipfile.ZipFile(path) as zipped, zipped.open(f"{name}.npy") as stream:
-            _, dtype = _read_header(stream)
+            *_, dtype = read_npy_header(stream)
             content = stream.read(_HEAD * dtype.itemsize)
             return np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype=dtype)
     except _BROKEN as error:
