@@ -113,6 +113,9 @@ def sweep(
     seeds: Annotated[str, typer.Option("--seeds", help="How many, a range or a list, instead of the suite's.")] = "",
     fold: Annotated[int | None, typer.Option("--fold", help="One fold only, instead of the suite's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Do the runs on a Dask cluster: tcp://HOST:PORT, or its scheduler file.")
+    ] = "",
     *,
     how: Recording,
 ) -> None:
@@ -139,7 +142,12 @@ def sweep(
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
     else:
-        done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
+        if scheduler:
+            from mirbench.runs.dask_sweep import sweep_on_cluster
+
+            done = sweep_on_cluster(asked, scheduler, how.plugin, how.progress())
+        else:
+            done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
         if not sweeps.report(asked, done):
             raise typer.Exit(1)
 

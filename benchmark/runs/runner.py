@@ -118,13 +118,18 @@ class Job:
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
 
-    def do_free(self) -> None:
-        """Do, one after another, every run that no other process is at."""
+    @property
+    def plan(self) -> Plan:
+        """What is to be done."""
+        return self._plan
+
+    def do_free(self) -> set[str]:
+        """Do, one after another, every run that no other process is at; returns who is at the others."""
         plan = self._plan
         with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
-            for spec in plan.specs:
-                self._try(spec, step)
+            holders = {holder for spec in plan.specs if (holder := self._try(spec, step))}
         self._context = None  # and the network in it, while we wait
+        return holders
 
     def finish(self) -> list[Outcome]:
         """Wait for the runs that others are at, or do them where those have stopped."""
