@@ -138,6 +138,13 @@ class Cluster:
         """Let an errand be done, or done again."""
         insort(self._queue[errand.group], errand, key=lambda errand: errand.cost)
 
+    def add_elsewhere(self, answer: Answer, why: str) -> None:
+        """Let another worker do what this one cannot, for a reason that is said once of each worker."""
+        assert answer.worker is not None
+        self._progress.warn(f"worker {answer.worker.name}: {why}")
+        answer.errand.tried[answer.worker.address] = why
+        self.add(answer.errand)
+
     def step(self) -> list[Answer]:
         """Hand out what can be, and wait a moment; returns what was heard.
 

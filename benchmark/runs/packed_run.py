@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from mirbench.errors import BadInput
@@ -18,7 +18,7 @@ from mirbench.runs.record_file import as_text, read_record
 from mirbench.runs.run_files import changed_files, read_model
 from mirbench.runs.scores import read_scores
 
-__all__ = ["CLIP_LIST", "MOST_BYTES", "pack", "require_run", "unpack"]
+__all__ = ["CLIP_LIST", "MOST_BYTES", "DamagedRun", "pack", "require_run", "unpack"]
 
 MOST_BYTES = 8 * 2**30
 """Of an archive."""
@@ -28,6 +28,10 @@ CLIP_LIST = "clips.csv"
 
 _RECORD, _HASHED, _BESIDE = "record.json", ("scores.npz", "model.safetensors"), ("deform.json", "traceback.txt")
 _NAMES = (_RECORD, *_HASHED, *_BESIDE, CLIP_LIST)
+
+
+class DamagedRun(BadInput):
+    """What came as a run, and is not the run that was asked for, whole."""
 
 
 def pack(folder: Path, clip_list: Path | None = None) -> bytes:
@@ -59,22 +63,22 @@ def unpack(packed: bytes) -> dict[str, bytes]:
 
     Raises
     ------
-    BadInput
+    DamagedRun
         If it is no archive as `pack` makes them.
     """
     if len(packed) > MOST_BYTES:
-        raise BadInput(f"an archive of {len(packed) / 2**30:.1f} GiB; at most {MOST_BYTES / 2**30:.0f} are accepted")
+        raise DamagedRun(f"an archive of {len(packed) / 2**30:.1f} GiB; at most {MOST_BYTES / 2**30:.0f} are accepted")
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as held:
             members = held.infolist()
             if fault := next(_strange(members, len(packed)), ""):
-                raise BadInput(fault)
+                raise DamagedRun(fault)
             return {member.filename: held.read(member) for member in members}
-    except BadInput:
+    except DamagedRun:
         raise
     except Exception as error:  # somebody else's bytes: zipfile and struct each have errors of their own
         said = printable(str(error) or type(error).__name__, 200)
-        raise BadInput(f"not an archive of a run ({said})") from error
+        raise DamagedRun(f"not an archive of a run ({said})") from error
 
 
 def _strange(members: list[zipfile.ZipInfo], size: int) -> Iterator[str]:
@@ -94,26 +98,31 @@ def require_run(folder: Path, spec: RunSpec) -> None:
 
     Raises
     ------
-    BadInput
+    DamagedRun
         If the record is of another run or is not written as mirbench writes them, if a file is not what the record says
         by its hash, or if scores or model cannot be read.
     """
+    try:
+        if fault := next(_faults(folder, spec), ""):
+            raise DamagedRun(fault)
+    except DamagedRun:
+        raise
+    except BadInput as error:
+        raise DamagedRun(str(error).replace(f"{folder}/", "")) from error
+
+
+def _faults(folder: Path, spec: RunSpec) -> Iterator[str]:
     record = read_record(folder / _RECORD)
     if record.spec.key != spec.key:
-        raise BadInput(f"it is the run {record.spec.key}, not {spec.key}")
+        yield f"it is the run {record.spec.key}, not {spec.key}"
     if as_text(record).encode() != (folder / _RECORD).read_bytes():  # a field twice, say
-        raise BadInput("its record is not written as mirbench writes records")
+        yield "its record is not written as mirbench writes records"
     there = {name for name in _HASHED if (folder / name).is_file()}
-    if fault := next(_lacking(there, record.files, record.status), "") or next(changed_files(folder, record.files), ""):
-        raise BadInput(fault)
+    if names := sorted(there ^ set(record.files)):
+        yield f"{printable(names[0], 80)}: is not both beside its record and in it"
+    if record.status == "done" and "scores.npz" not in there:
+        yield "its record says that it is done, and it holds no scores"
+    yield from changed_files(folder, record.files)
     if "scores.npz" in there:
         read_scores(folder / "scores.npz")
     read_model(folder, record.files)
-
-
-def _lacking(there: set[str], files: Mapping[str, str], status: str) -> Iterator[str]:
-    if there != set(files):
-        names = sorted(there ^ set(files))
-        yield f"{printable(names[0], 80)}: is not both beside its record and in it"
-    if status == "done" and "scores.npz" not in there:
-        yield "its record says that it is done, and it holds no scores"

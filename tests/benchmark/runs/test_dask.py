@@ -1,4 +1,4 @@
-"""A suite on a real Dask cluster of processes: nothing is lost, nothing done twice, the records are those of a serial run.
+"""A suite on a real Dask cluster of processes: nothing is lost or done twice, the records are those of a serial run.
 
 Workers are killed, come late, differ, share the disk or do not; the scheduler goes, the command is stopped.
 """
