@@ -20,6 +20,7 @@ import torch
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures
 from mirbench.features.bound import BoundSource
+from mirbench.features.cache import RowStore
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key
 from mirbench.features.row_stores import RowStores
@@ -30,6 +31,8 @@ from mirbench.source import SourceCard
 from mirbench.types import Excerpt, FloatArray, IntArray, Windowing, excerpts
 
 __all__ = ["Context"]
+
+Watch = Callable[[RowStore, Sequence[str]], object]
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -93,6 +96,7 @@ class Context:
         self._facts = facts
         self._stores = RowStores(cache, scratch, (known.sha256 for known in facts.values()), self.progress)
         self._bypass = False
+        self._watch: Watch = lambda store, keys: None
         self._deformation: Deformation | None = None
         self.spent_seconds = 0.0
         """Wall time spent on computing rows, or on waiting for another process that does, since `begin_run`."""
@@ -214,6 +218,15 @@ class Context:
             yield
         finally:
             self._bypass = False
+
+    @contextmanager
+    def watched(self, watch: Watch) -> Iterator[None]:
+        """`watch` is told of every store and the keys of the rows that are asked of it, before any is computed."""
+        self._watch = watch
+        try:
+            yield
+        finally:
+            self._watch = lambda store, keys: None
 
     @contextmanager
     def deformed(self, deformation: Deformation) -> Iterator[None]:
@@ -348,6 +361,8 @@ class Context:
         keys = [[row_key(self._facts[p], p, s) for s in begin] for p, begin in zip(places, starts, strict=True)]
         flat = [key for group in keys for key in group]
         stores = {stage: self._stores.store(stage, about) for stage in stages}
+        for store in stores.values():
+            self._watch(store, flat)
         if any(store.missing(flat) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()
