@@ -142,13 +142,14 @@ class RunRecord:
         Clips in train, valid and test.
     seconds : mapping of str to float or None
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
-        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
+        (test set, cache allowed), ``clips_per_second`` (of the system: an uncached pass from file to score, measured
+        once on this machine by the run that the environment calls ``timed_run``).
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None
         Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
-        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind, and
-        where the source computes in another program.
+        (the first of test of the first fold) to its score, counted by the run that was timed; a multiply-add counts
+        two. None where torch does nothing of the kind, and where the source computes in another program.
     classes : sequence of str
         Names of the columns of its scores.
     kind : str

@@ -14,7 +14,7 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
-from mirbench.leaderboard.table import over_folds
+from mirbench.leaderboard.table import over_folds, timing
 from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
 
@@ -297,8 +297,11 @@ def _costs(a: System, b: System) -> tuple[Cost, ...]:
     ]
     devices = {_device(record) for held in records for record in held}
     if len(devices) == 1:  # times of other machines mean nothing side by side
-        for title, name in (("training, s", "train"), ("epoch, s", "epoch"), ("clips a second", "clips_per_second")):
+        for title, name in (("training, s", "train"), ("epoch, s", "epoch")):
             found.append(cost(title, [_mean([r.seconds.get(name) for r in held]) for held in records]))
+        newest = max(timing(record) for held in records for record in held)
+        timed = [[r.seconds.get("clips_per_second") for r in held if timing(r) == newest] for held in records]
+        found.append(cost("clips a second", [_mean(values) for values in timed]))
     return tuple(found)
 
 

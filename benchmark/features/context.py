@@ -26,6 +26,7 @@ from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key, row_keys
 from mirbench.features.row_index import KEY, KeyArray
 from mirbench.features.row_stores import RowStores
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.progress import Progress
@@ -88,6 +89,8 @@ class Context:
         scratch: Path | None = None,
     ) -> None:
         self.device, self.precision, self.workers = device, precision, workers
+        self.watch = Stopwatch(device)
+        """Where the wall time of the run goes."""
         self.windowing = windowing or Windowing()
         self.medium = medium
         self.threads = torch.get_num_threads()
@@ -107,6 +110,7 @@ class Context:
     def begin_run(self) -> None:
         """Start to count costs afresh."""
         self.feature_seconds = self.spent_seconds = 0.0
+        self.watch = Stopwatch(self.device)
         self._stores.begin_run()
 
     def source_changed(self) -> str:

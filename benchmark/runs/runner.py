@@ -28,6 +28,7 @@ from mirbench.runs.attempt import attempt, first_line, splits, unfinished
 from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
+from mirbench.runs.speed import Speeds
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
 
@@ -123,6 +124,7 @@ class Job:
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
+        self._speeds = Speeds(self._plan, self._store, progress)
 
     def do_free(self) -> None:
         """Do, one after another, every run that no other process is at."""
@@ -218,10 +220,13 @@ class Job:
         fitted: Fitted | None = None
         if record is None:
             if plan.unable:
-                record, scores, trace = _skipped(unfinished(spec, plan), plan.unable)
+                record = replace(unfinished(spec, plan), status="skipped", reason=plan.unable)
+                store.write(record)
             else:
-                record, scores, fitted, trace = attempt(spec, plan, self._ready())
-            store.write(record, scores, fitted.state if fitted else None, trace)
+                context = self._ready()
+                with self._speeds:  # until the record is there that others read the speed from
+                    record, scores, fitted, trace = attempt(spec, plan, context, self._speeds)
+                    store.write(record, scores, fitted.state if fitted else None, trace)
             if record.status == "done":
                 store.forget_skipped(spec)
         outcome = Outcome(record, store.folder(record.spec), known)
@@ -234,10 +239,6 @@ class Job:
     def _ready(self) -> Context:
         self._context = self._context or context_of(self._plan, self._progress)
         return self._context
-
-
-def _skipped(record: RunRecord, reason: str) -> tuple[RunRecord, None, str]:
-    return replace(record, status="skipped", reason=reason), None, ""
 
 
 def _deformed(

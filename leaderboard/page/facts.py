@@ -32,7 +32,7 @@ _COSTS = {
     "gflops": "from the audio of one clip to its score",
     "kwh": "of training",
 }
-_MOMENT = ("load", "finished")  # of one run; the rest of an environment is shared by many
+_MOMENT = ("load", "finished", "timed_run", "timed_load")  # of one run; the rest of an environment is shared by many
 _MOST_EPOCHS = 60  # of a learning curve; a longer one is thinned
 _PATH = re.compile(r"(?<![\w:/.~-])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+=-]+)+[/\\]([\w.@+=-]+)")
 

@@ -516,6 +516,35 @@ def test_timing_on_a_quiet_machine_is_not_flagged(tmp_path: Path) -> None:
     assert only_row(tmp_path).flags == ()
 
 
+def test_speed_that_was_timed_on_a_busy_machine_is_flagged_in_every_run_that_shares_it(tmp_path: Path) -> None:
+    write(tmp_path, SPEC, environment={"load": 0.5, "timed_load": 6.1, "cores": 2})
+    assert "timed on a busy machine" in only_row(tmp_path).flags
+
+
+def test_speeds_of_different_protocols_share_no_column(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    write(tmp_path, replace(SPEC, params={"lr": 0.2}), draw=1, environment={"timing": 2})
+    (board,) = boards(tmp_path)
+    speeds = {row.system.record.spec.params["lr"]: row.clips_per_second for row in board.rows}
+    assert speeds == {0.1: None, 0.2: 20.0}
+    assert [any("another way" in flag for flag in row.flags) for row in board.rows] == [
+        row.clips_per_second is None for row in board.rows
+    ]
+
+
+def test_speed_of_a_system_is_of_the_runs_of_the_newest_protocol(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    write(tmp_path, replace(SPEC, seed=1), draw=1, environment={"timing": 2})
+    path = next(p for p in tmp_path.rglob("record.json") if '"timing": 2' in p.read_text())
+    path.write_text(path.read_text().replace('"clips_per_second": 20.0', '"clips_per_second": 50.0'))
+    assert (only_row(tmp_path).clips_per_second, only_row(tmp_path).flags) == (50.0, ())
+
+
+def test_speeds_of_old_records_alone_are_shown(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    assert (only_row(tmp_path).clips_per_second, only_row(tmp_path).flags) == (20.0, ())
+
+
 def test_row_says_the_settings_that_differ_from_the_defaults(tmp_path: Path) -> None:
     """One epoch where the default is a hundred: who reads the score must read that."""
     write(tmp_path, replace(SPEC, params={"lr": 0.1, "epochs": 1}), changed={"epochs": 1})
