@@ -16,6 +16,7 @@ from typing import Literal
 from mirbench.errors import BadInput, BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.claims import clock
 from mirbench.features.effects import require_packages
+from mirbench.features.merging import merge_small_shards
 from mirbench.features.temporary import using
 from mirbench.features.weights import on_disk
 from mirbench.plain_text import one_message, say
@@ -165,6 +166,7 @@ def run_suite(
     require_packages(deform)
     find_device(first.device, first.threads)
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
+    merge_small_shards(first.cache, progress)
     with using(first.cache):
         since = clock(first.runs)
         entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
