@@ -17,6 +17,7 @@ from mirbench.features.cache import unwritable
 from mirbench.features.claims import Claim, clock
 from mirbench.features.deformation import Robustness
 from mirbench.features.effects import require_packages
+from mirbench.features.merging import merge_small_shards
 from mirbench.features.temporary import sweep, using
 from mirbench.method import Fitted
 from mirbench.plain_text import printable
@@ -73,6 +74,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     MissingExtra, NotApplicable
         If what is to be deformed cannot be; nothing was run then.
     """
+    merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
         job.do_free()
