@@ -128,13 +128,18 @@ class Job:
         self._context: Context | None = None
         self._speeds = Speeds(self._plan, self._store, progress)
 
-    def do_free(self) -> None:
-        """Do, one after another, every run that no other process is at."""
+    @property
+    def plan(self) -> Plan:
+        """What is to be done."""
+        return self._plan
+
+    def do_free(self) -> set[str]:
+        """Do, one after another, every run that no other process is at; returns who is at the others."""
         plan = self._plan
         with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(self._specs), "runs") as step:
-            for spec in self._specs:
-                self._try(spec, step)
+            holders = {holder for spec in self._specs if (holder := self._try(spec, step))}
         self._context = None  # and the network in it, while we wait
+        return holders
 
     @property
     def n_put_off(self) -> int:
