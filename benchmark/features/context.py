@@ -35,7 +35,7 @@ from mirbench.types import Excerpt, FloatArray, IntArray, Windowing, excerpts
 
 __all__ = ["Context"]
 
-Watch = Callable[[RowStore, Sequence[str]], object]
+Asked = Callable[[RowStore, KeyArray], object]
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -101,7 +101,7 @@ class Context:
         self._facts = facts
         self._stores = RowStores(cache, scratch, (known.sha256 for known in facts.values()), self.progress)
         self._bypass = False
-        self._watch: Watch = lambda store, keys: None
+        self._asked_of: Asked = lambda store, keys: None
         self._deformation: Deformation | None = None
         self.spent_seconds = 0.0
         """Wall time spent on computing rows, or on waiting for another process that does, since `begin_run`."""
@@ -226,13 +226,13 @@ class Context:
             self._bypass = False
 
     @contextmanager
-    def watched(self, watch: Watch) -> Iterator[None]:
-        """`watch` is told of every store and the keys of the rows that are asked of it, before any is computed."""
-        self._watch = watch
+    def telling(self, tell: Asked) -> Iterator[None]:
+        """`tell` is told of every store and the keys of the rows that are asked of it, before any is computed."""
+        self._asked_of = tell
         try:
             yield
         finally:
-            self._watch = lambda store, keys: None
+            self._asked_of = lambda store, keys: None
 
     @contextmanager
     def deformed(self, deformation: Deformation) -> Iterator[None]:
@@ -368,7 +368,7 @@ class Context:
         keys = np.fromiter(chain.from_iterable(each), dtype=KEY, count=len(clip_index))
         stores = {stage: self._stores.store(stage, about) for stage in stages}
         for store in stores.values():
-            self._watch(store, keys)
+            self._asked_of(store, keys)
         if any(store.missing(keys) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()

@@ -29,6 +29,7 @@ from mirbench.runs.surroundings import context_of
 if TYPE_CHECKING:
     from mirbench.features.cache import RowStore
     from mirbench.features.context import Context
+    from mirbench.features.row_index import KeyArray
 
 __all__ = ["Prepared", "divide_rows", "prepare", "read_rows", "report"]
 
@@ -46,18 +47,18 @@ class Prepared:
         What could not be prepared, and why; "" where all was.
     left : bool
         Whether it was not begun for lack of time.
-    there, computed : dict of str to set of str
+    there, computed : dict of str to set of bytes
         Keys of the rows that were there before, and of those that were not, by the folder of their store.
     """
 
     entry: Entry
     note: str = ""
     left: bool = False
-    there: dict[str, set[str]] = field(default_factory=dict)
-    computed: dict[str, set[str]] = field(default_factory=dict)
+    there: dict[str, set[bytes]] = field(default_factory=dict)
+    computed: dict[str, set[bytes]] = field(default_factory=dict)
 
-    def watch(self, store: RowStore, keys: Sequence[str]) -> None:
-        """Count rows that are asked for; see `Context.watched`."""
+    def count(self, store: RowStore, keys: KeyArray) -> None:
+        """Count rows that are asked for; see `Context.telling`."""
         name = store.folder.name
         missing = {keys[i] for i in store.missing(keys)}
         there = self.there.setdefault(name, set())
@@ -150,7 +151,7 @@ def _fill(ready: Prepared, plan: Plan, context: Context) -> None:
 
     try:
         usual = computed_as_usual(context.device, context.threads)
-        with usual, left_as_found(context.device, 0), context.watched(ready.watch):
+        with usual, left_as_found(context.device, 0), context.telling(ready.count):
             ready.note = read_rows(plan, context) or ready.note
     except (MissingData, BrokenInstallation, KeyboardInterrupt):
         raise
