@@ -116,7 +116,8 @@ class Cluster:
         self._queue: dict[str, list[Errand]] = defaultdict(list)  # by group, the dearest last
         self._under_way: dict[Any, Worker] = {}
         self._heard: SimpleQueue[tuple[Any, Any, BaseException | None]] = SimpleQueue()
-        self._looked_at, self._alone_since = -_LOOK_EVERY, None
+        self._looked_at = -_LOOK_EVERY
+        self._alone_since: float | None = None
         self._said = -1
 
     @property

@@ -25,6 +25,7 @@ from mirbench.runs.report import print_rows
 from mirbench.runs.suite import Suite, naming
 from mirbench.runs.suite_runs import Entry
 from mirbench.runs.surroundings import context_of
+from mirbench.types import BlindSplit, Split
 
 if TYPE_CHECKING:
     from mirbench.features.cache import RowStore
@@ -175,7 +176,8 @@ def read_rows(plan: Plan, context: Context) -> str:
         for point in grid(plan.request.search):
             method = replace(plan.method, **point)  # type: ignore[type-var]
             train, valid, test = splits(plan, fold)
-            for split, part in zip((train, valid, test.blind()), parts, strict=True):
+            read: tuple[Split | BlindSplit, ...] = (train, valid, test.blind())
+            for split, part in zip(read, parts, strict=True):
                 if isinstance(method, ReadsRows):
                     method.reads(split, part, context)
                 else:
