@@ -74,6 +74,8 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     """
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
+        if said := job.seeds_left_out:
+            progress.say(said)
         job.do_free()
         return job.finish()
 
@@ -119,6 +121,14 @@ class Job:
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
         self._speeds = Speeds(self._plan, self._store, progress)
+
+    @property
+    def seeds_left_out(self) -> str:
+        """Why fewer seeds than were asked for are run; "" where all are."""
+        asked = len(self._plan.request.seeds)
+        if self._plan.uses_seed or asked == 1:
+            return ""
+        return f"{self._plan.method.name}: nothing is random, so one run a fold stands for all {asked} seeds"
 
     def do_free(self) -> None:
         """Do, one after another, every run that no other process is at."""
