@@ -166,6 +166,8 @@ class RunRecord:
         A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``.
     standing, n_folds
         Of the task; see `Task`.
+    uses_seed : bool
+        False where nothing is random, and the run stands for those of all seeds.
     contaminated : sequence of str
         Data sets of the task that the source was trained on.
     environment : mapping
@@ -197,6 +199,7 @@ class RunRecord:
     history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
     n_folds: Folds = 1
+    uses_seed: bool = True
     contaminated: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -216,8 +216,13 @@ def _on_common(a: System, b: System) -> tuple[System, System, list[str]]:
         notes.append(f"On seeds {_listed(both)}, which both have.")
         seeds = [tuple(both)] * 2
     if min(map(len, seeds)) == 1:
-        one = [system.name for system, held in zip((a, b), seeds, strict=True) if len(held) == 1]
-        notes.append(f"{' and '.join(one)}: one seed; how much another would change is not known.")
+        one = [system for system, held in zip((a, b), seeds, strict=True) if len(held) == 1]
+        for uses_seed, said in (
+            (True, "one seed; how much another would change is not known."),
+            (False, "nothing is random; one seed stands for all."),
+        ):
+            if names := [system.name for system in one if system.uses_seed == uses_seed]:
+                notes.append(f"{' and '.join(names)}: {said}")
     parts = [_part(system, folds, held) for system, held in zip((a, b), seeds, strict=True)]
     return parts[0], parts[1], notes
 

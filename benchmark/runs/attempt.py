@@ -116,6 +116,7 @@ def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:
         "failed",
         standing=plan.task.standing,
         n_folds=plan.task.n_folds,
+        uses_seed=plan.uses_seed,
         contaminated=_contaminated(plan),
         classes=plan.task.classes,
         kind=plan.task.kind,

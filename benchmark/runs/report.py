@@ -123,6 +123,7 @@ def _summary(done: Sequence[RunRecord]) -> str:
     if not n_seeds:
         return f"{name} is undefined on this test set."
     line = f"{name.capitalize()} {text} over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
+    line += "" if done[0].uses_seed else ", for nothing is random"
     folds = sorted({record.spec.fold for record in done})
     if len(folds) < done[0].n_folds:
         line += f" (fold {', '.join(map(str, folds))} of {done[0].n_folds})."

@@ -77,6 +77,8 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
+        if said := job.seeds_left_out:
+            progress.say(said)
         job.do_free()
         return job.finish()
 
@@ -132,6 +134,14 @@ class Job:
     def plan(self) -> Plan:
         """What is to be done."""
         return self._plan
+
+    @property
+    def seeds_left_out(self) -> str:
+        """Why fewer seeds than were asked for are run; "" where all are."""
+        asked = len(self._plan.request.seeds)
+        if self._plan.uses_seed or asked == 1:
+            return ""
+        return f"{self._plan.method.name}: nothing is random, so one run a fold stands for all {asked} seeds"
 
     def do_free(self) -> set[str]:
         """Do, one after another, every run that no other process is at; returns who is at the others."""

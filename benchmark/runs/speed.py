@@ -6,6 +6,7 @@ process that comes to the same system meanwhile waits for the record, and reads 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -39,6 +40,9 @@ for two seconds."""
 _SECONDS = 1.0  # the uncached pass stops after this, or
 _CLIPS = 32  # after this many clips
 _BATCH = 4
+
+_USUAL_SEEDS = range(5)
+_MOST_LOOKS = 500  # for a record of the same system
 
 _MACHINE = (
     "versions", "python", "system", "processor", "cores", "threads", "device", "gpu", "cuda",
@@ -82,7 +86,7 @@ class Speeds:
     Parameters
     ----------
     store : RunStore
-        Whose records are looked at: those of the plan's system in every fold and the plan's seeds.
+        Whose records are looked at.
     """
 
     def __init__(self, plan: Plan, store: RunStore, progress: Progress) -> None:
@@ -135,18 +139,19 @@ class Speeds:
         return None
 
     def _alike(self, spec: RunSpec) -> Iterator[RunRecord]:
-        """Records of the same system: of every fold of the task and the seeds of the plan."""
-        for fold in range(self._plan.task.n_folds):
-            for seed in sorted({planned.seed for planned in self._plan.specs}):
-                path = self._store.folder(replace(spec, fold=fold, seed=seed)) / "record.json"
-                if not is_there(path):
-                    continue
-                try:
-                    record = read_record(path)
-                except BadInput:  # whoever asks for that run says so
-                    continue
-                if record.status == "done":
-                    yield record
+        """Records of the same system that are likely to be there: of the usual seeds and those of the plan."""
+        seeds = sorted({*_USUAL_SEEDS, *(planned.seed for planned in self._plan.specs)})
+        others = itertools.product(range(self._plan.task.n_folds), seeds)
+        for fold, seed in itertools.islice(others, _MOST_LOOKS):
+            path = self._store.folder(replace(spec, fold=fold, seed=seed)) / "record.json"
+            if not is_there(path):
+                continue
+            try:
+                record = read_record(path)
+            except BadInput:  # whoever asks for that run says so
+                continue
+            if record.status == "done":
+                yield record
 
 
 def clips_per_second(fitted: Fitted, clips: Split, context: Context) -> float:

@@ -220,7 +220,7 @@ def _asked(record: RunRecord, system: System) -> list[list[Any]]:
     if spec.source:
         lines.append(["source", f"{spec.source}, version {spec.source_version}", False])
     lines += [
-        ["seeds", ", ".join(map(str, system.seeds)), False],
+        ["seeds", ", ".join(map(str, system.seeds)) if system.uses_seed else "one (nothing is random)", False],
         ["folds", f"{', '.join(map(str, system.folds))} of {system.n_folds}", False],
         ["windows", windowing, False],
         ["precision", spec.precision, False],

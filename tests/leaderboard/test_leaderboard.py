@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from mirbench import cli, metrics
+from mirbench.leaderboard.columns import COLUMNS
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Row, boards
 from mirbench.record import RunRecord, RunSpec
@@ -563,3 +564,23 @@ def test_rows_of_fewer_folds_stand_below_the_others_and_say_how_many(tmp_path: P
     (board,) = boards(tmp_path)
     assert [row.name for row in board.rows] == ["probe + tiny", "lucky + tiny"]
     assert "1 seed × 1 of 2 folds" in markdown([board])
+
+
+def test_method_without_chance_is_one_seed_that_stands_for_all(tmp_path: Path) -> None:
+    for seed in range(3):  # of which some were run by an earlier version, that did not know
+        write(tmp_path, replace(SPEC, seed=seed), uses_seed=seed != 1)
+    row = only_row(tmp_path)
+    assert (row.n_seeds, COLUMNS["runs"].text(row), row.flags) == (1, "1 (nothing random)", ())
+    assert row.metrics["accuracy"] is not None
+    assert row.metrics["accuracy"][1] is None
+
+
+def test_interval_of_a_method_without_chance_is_that_of_its_seeds_all_the_same(tmp_path: Path) -> None:
+    intervals = []
+    for name, n_seeds, uses_seed in (("one", 1, False), ("five", 5, True)):
+        for seed in range(n_seeds):
+            write(tmp_path / name, replace(SPEC, seed=seed), uses_seed=uses_seed)
+        found = only_row(tmp_path / name).interval
+        assert found is not None
+        intervals.append((found.low, found.high))
+    assert intervals[0] == pytest.approx(intervals[1])

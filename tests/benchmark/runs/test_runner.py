@@ -93,7 +93,7 @@ class Neighbour:
         self.ends = self.claim.give_back
         self.fits_before_its_end: list[tuple[float, int]] = []
         assert self.claim.take()
-        monkeypatch.setattr("mirbench.runs.runner.time", SimpleNamespace(sleep=self._end))
+        monkeypatch.setattr("mirbench.runs.runner.time", SimpleNamespace(sleep=self._end, monotonic=time.monotonic))
 
     def _end(self, seconds: float) -> None:
         self.fits_before_its_end = list(Oracle.fits)
