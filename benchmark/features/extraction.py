@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.features import audio
+from mirbench.features.ahead import ahead
 from mirbench.features.cache import RowStore
 from mirbench.features.row_index import KeyArray
 from mirbench.progress import Progress
@@ -105,7 +106,7 @@ class Extraction:
         began = time.perf_counter()
         with ThreadPoolExecutor(self.workers) as pool:
             waiting: list[npt.NDArray[Any]] = []
-            for windows in _ahead(pool, lambda job: self.decode(*job), self.work, 4 * self.workers):
+            for windows in ahead(pool, lambda job: self.decode(*job), self.work, 4 * self.workers):
                 waiting.extend(windows)
                 while len(waiting) >= self.batch:
                     rows = self.compute(np.stack(waiting[: self.batch]), self.stages)
@@ -128,13 +129,3 @@ class Extraction:
         if size > 0.95 * free:
             raise BadInput(f"{what}, where {free / 1e9:.1f} GB are free: free some, or point MIRBENCH_CACHE elsewhere")
         self.progress.say(f"{what} (`mirbench cache clear` frees it)")
-
-
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[Any], Any], jobs: Sequence[Any], depth: int) -> Iterator[Any]:
-    """Like ``pool.map`` in order, but never more than `depth` jobs ahead of the reader."""
-    pending = [pool.submit(function, job) for job in jobs[:depth]]
-    for position in range(len(jobs)):
-        answer = pending.pop(0).result()
-        if position + depth < len(jobs):
-            pending.append(pool.submit(function, jobs[position + depth]))
-        yield answer
