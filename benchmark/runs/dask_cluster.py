@@ -12,18 +12,18 @@ import time
 import uuid
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
+from mirbench.runs.dask_errands import Answer, Errand, Worker
 from mirbench.runs.dask_worker import introduce, software
 
-__all__ = ["Answer", "Cluster", "Errand", "Worker"]
+__all__ = ["Cluster"]
 
 _SILENCE = 60.0  # seconds, after which one that does not answer is taken for gone
 _LOOK_EVERY = 1.0  # seconds between two looks at who is there
@@ -34,67 +34,6 @@ _NOT_ENDED = ("KilledWorker", "CancelledError", "FutureCancelledError", "Futures
 """What Dask raises where a task was not ended, by whatever it was."""
 
 
-@dataclass(eq=False)
-class Worker:
-    """A process of the cluster.
-
-    Parameters
-    ----------
-    shares : bool
-        Whether it sees the client's folder of records.
-    groups : set of str
-        Of the errands that it had.
-    """
-
-    address: str
-    name: str
-    gpu: bool
-    status: str = "running"
-    fit: bool | None = None
-    shares: bool = False
-    errand: Errand | None = None
-    groups: set[str] = field(default_factory=set)
-
-
-@dataclass(eq=False)
-class Errand:
-    """What one worker is to do.
-
-    Parameters
-    ----------
-    function : callable
-        Of the workers, takes a text; found there by its name.
-    told : callable
-        ``told(worker)`` is the text; "" where it is not to be done now, and is given up.
-    group : str
-        Errands of one group go to the same worker, where that keeps nobody waiting.
-    cost : float
-        The dear ones of a group are done first.
-    tried : dict
-        Addresses of workers that cannot do it.
-    died : list of str
-        Names of workers that died at it.
-    """
-
-    name: str
-    function: Callable[[str], Any]
-    told: Callable[[Worker], str]
-    group: str = ""
-    cost: float = 0.0
-    tried: dict[str, str] = field(default_factory=dict)
-    died: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a worker said; without a worker there is none that can, and `fault` says why there is no answer."""
-
-    errand: Errand
-    worker: Worker | None
-    said: Any = None
-    fault: str = ""
-
-
 class Cluster:
     """Workers behind a scheduler, as `mirbench.runs.dask_connection.connected` hands them out.
 
@@ -103,14 +42,19 @@ class Cluster:
     client : distributed.Client
     wanted : str
         The device: "cuda…" needs workers that offer the resource GPU, and "cpu" uses it of none.
-    place : str
-        What `introduce` is told.
     most_deaths : int
         Workers that may die at an errand, after which it is given up.
+
+    Attributes
+    ----------
+    place : str
+        What workers are told that are to `introduce` themselves; to be set before the first step.
     """
 
-    def __init__(self, client: Any, wanted: str, place: str, progress: Progress, most_deaths: int = 4) -> None:
-        self._client, self._wanted, self._place, self._progress = client, wanted, place, progress
+    place = "{}"
+
+    def __init__(self, client: Any, wanted: str, progress: Progress, most_deaths: int = 4) -> None:
+        self._client, self._wanted, self._progress = client, wanted, progress
         self._address, self._most_deaths = client.scheduler.address, most_deaths
         self._workers: dict[str, Worker] = {}
         self._queue: dict[str, list[Errand]] = defaultdict(list)  # by group, the dearest last
@@ -118,7 +62,7 @@ class Cluster:
         self._heard: SimpleQueue[tuple[Any, Any, BaseException | None]] = SimpleQueue()
         self._looked_at = -_LOOK_EVERY
         self._alone_since: float | None = None
-        self._said = -1
+        self._said = 0
 
     @property
     def n_workers(self) -> int:
@@ -177,7 +121,7 @@ class Cluster:
                 gpu = facts["resources"].get("GPU", 0) >= 1
                 name = printable(facts["name"], 80)
                 self._workers[address] = worker = Worker(address, address if name == address else name, gpu)
-                self._submit(worker, Errand("", introduce, lambda worker: self._place))
+                self._submit(worker, Errand("", introduce, lambda worker: self.place))
             worker.status = facts["status"]
         self._require_some()
         self._looked_at = time.monotonic()

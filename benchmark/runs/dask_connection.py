@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from mirbench.errors import BadInput
 from mirbench.installation import extra_module
@@ -24,7 +22,7 @@ _ALLOWED = "distributed.scheduler.allowed-failures"
 
 
 @contextmanager
-def connected(scheduler: str, wanted: str, folder: Path, progress: Progress) -> Iterator[Cluster]:
+def connected(scheduler: str, wanted: str, progress: Progress) -> Iterator[Cluster]:
     """A cluster, until the end of the block.
 
     Parameters
@@ -33,8 +31,6 @@ def connected(scheduler: str, wanted: str, folder: Path, progress: Progress) -> 
         Its address, or the file that it wrote.
     wanted : str
         The device.
-    folder : Path
-        A new one within that of the records; who sees the file that is written there shares its disk.
 
     Raises
     ------
@@ -44,9 +40,6 @@ def connected(scheduler: str, wanted: str, folder: Path, progress: Progress) -> 
         If there is no scheduler.
     """
     where = _where(scheduler)
-    text = uuid.uuid4().hex
-    (folder / "shared").write_text(text, encoding="utf-8")
-    place = json.dumps({"file": str((folder / "shared").absolute()), "text": text})
     distributed = extra_module("distributed", "--scheduler", "distributed", "dask")
     _silence()
     try:
@@ -59,7 +52,7 @@ def connected(scheduler: str, wanted: str, folder: Path, progress: Progress) -> 
             f"{printable(error, 300)}); tcp://HOST:PORT as `dask scheduler` prints it, or its file, is needed"
         ) from error
     allowed = extra_module("dask.config", "--scheduler", "distributed", "dask").get(_ALLOWED, 3)
-    cluster = Cluster(client, wanted, place, progress, most_deaths=int(allowed) + 1)
+    cluster = Cluster(client, wanted, progress, most_deaths=int(allowed) + 1)
     try:
         yield cluster
     finally:

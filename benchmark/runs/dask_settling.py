@@ -7,15 +7,17 @@ can do has a reason instead of runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs.dask_cluster import Answer, Cluster, Errand
+from mirbench.runs.dask_cluster import Cluster
+from mirbench.runs.dask_errands import Answer, Errand
 from mirbench.runs.dask_worker import told_of, what_is_asked
+from mirbench.runs.pieces import draft_key
 from mirbench.runs.record_file import sound
 from mirbench.runs.suite import Suite
 from mirbench.types import Windowing
@@ -38,8 +40,18 @@ class Settled:
     reason: str = ""
 
 
-def settle(suite: Suite, cluster: Cluster, plugins: Sequence[Path], progress: Progress) -> list[Settled]:
-    """Ask for the runs of every entry of a suite; one each, in their order."""
+def settle(
+    suite: Suite, cluster: Cluster, drafts: Collection[str], plugins: Sequence[Path], progress: Progress
+) -> list[Settled]:
+    """Ask for the runs of every entry of a suite; one each, in their order.
+
+    Parameters
+    ----------
+    drafts : collection of str
+        Keys of the pieces of the suite: a worker that comes to others does not mean the same by its names.
+    plugins : sequence of Path
+        Files that are sent along.
+    """
     found: dict[int, Settled] = {}
     numbers: dict[Errand, int] = {}
     for number, entry in enumerate(suite.entries):
@@ -54,13 +66,15 @@ def settle(suite: Suite, cluster: Cluster, plugins: Sequence[Path], progress: Pr
     with progress.bar(f"{suite.title}, what is to do", len(numbers), "entries") as step:
         while cluster.busy:
             for answer in cluster.step():
-                if settled := _settled(answer, cluster, lacking):
+                if settled := _settled(answer, cluster, drafts, lacking):
                     found[numbers[answer.errand]] = settled
                     step(1, answer.errand.name)
     return [found[number] for number in range(len(suite.entries))]
 
 
-def _settled(answer: Answer, cluster: Cluster, lacking: dict[Errand, dict[str, Any]]) -> Settled | None:
+def _settled(
+    answer: Answer, cluster: Cluster, drafts: Collection[str], lacking: dict[Errand, dict[str, Any]]
+) -> Settled | None:
     """What an answer settles; None where another worker is asked, for this one lacks something."""
     errand = answer.errand
     if answer.worker is None:
@@ -73,6 +87,10 @@ def _settled(answer: Answer, cluster: Cluster, lacking: dict[Errand, dict[str, A
     told = json.loads(answer.said)
     if told.get("never"):
         return Settled(reason=f"skipped: {told['cannot']}")
+    if "blank" in told and any(draft_key(run.spec) not in drafts for run in _runs(told).runs):
+        spec = told["blank"]["spec"]
+        why = f"its {spec['task']} (version {spec['task_version']}), method or source is not that of this machine"
+        told = {"cannot": why, "skipped": False}
     if why := told.get("cannot") or told["unable"]:
         lacking[errand] = told
         cluster.add_elsewhere(answer, why)

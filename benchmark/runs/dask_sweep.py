@@ -7,6 +7,7 @@ others is packed, and is written once it was compared with what was asked; this 
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,9 @@ from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.dask_cluster import Answer, Cluster, Errand, Worker
+from mirbench.runs.dask_cluster import Cluster
 from mirbench.runs.dask_connection import connected
+from mirbench.runs.dask_errands import Answer, Errand, Worker
 from mirbench.runs.dask_settling import settle
 from mirbench.runs.dask_worker import do_run, told_of
 from mirbench.runs.limits import Limits
@@ -86,8 +88,9 @@ def sweep_on_cluster(
     store = RunStore(first.runs)
     store.require_writable()
     pieces = {piece.key: piece for piece in pieces_of(suite, catalogue)}
-    with temporary(first.runs) as folder, connected(scheduler, first.device, folder, progress) as cluster:
-        settled = settle(suite, cluster, plugins, progress)
+    with connected(scheduler, first.device, progress) as cluster, temporary(first.runs) as folder:
+        cluster.place = _token(folder / "shared")
+        settled = settle(suite, cluster, pieces.keys(), plugins, progress)
         sweep = _Sweep(cluster, store, plugins, limits, progress)
         try:
             runs = [
@@ -102,6 +105,13 @@ def sweep_on_cluster(
         outcomes = tuple(run.outcome for run in own if run.outcome is not None)
         results.append(Result(entry, outcomes, of.reason, n_left=len(own) - len(outcomes)))
     return results
+
+
+def _token(path: Path) -> str:
+    """A file by which those who share the disk can be told, as `introduce` takes it."""
+    text = secrets.token_hex(16)
+    path.write_text(text, encoding="utf-8")
+    return json.dumps({"file": str(path.absolute()), "text": text})
 
 
 class _Sweep:

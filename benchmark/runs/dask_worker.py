@@ -12,9 +12,11 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import platform
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.types import Windowing
+from mirbench.unverified import VARIABLE
 
 __all__ = ["do_run", "introduce", "software", "told_of", "what_is_asked"]
 
@@ -104,7 +107,8 @@ def told_of(request: Request, plugins: Sequence[Path]) -> dict[str, Any]:
             value = str(value.absolute())
         asked |= {} if field.name in _OWN else {field.name: value}
     # as Latin-1 any bytes are text, whatever the file says of its own encoding
-    return {"request": asked, "plugins": [[path.name, path.read_bytes().decode("latin-1")] for path in plugins]}
+    texts = [[path.name, path.read_bytes().decode("latin-1")] for path in plugins]
+    return {"request": asked, "plugins": texts, "unverified": os.environ.get(VARIABLE, "")}
 
 
 def _understood(asked: Mapping[str, Any], folder: Path) -> tuple[Request, Catalogue]:
@@ -124,11 +128,22 @@ def _understood(asked: Mapping[str, Any], folder: Path) -> tuple[Request, Catalo
     return request, Catalogue(plugins, request.data, request.weights)
 
 
-def _require_weights(request: Request) -> None:
-    try:
-        weights_folder(request.weights)
-    except BadInput as error:
-        raise MissingData(str(error)) from error
+@contextmanager
+def _alone(asked: Mapping[str, Any]) -> Iterator[tuple[Request, Catalogue]]:
+    """What is asked, while this process does nothing else; it may fetch what the user may fetch unverified."""
+    with _one_at_a_time, temporary() as folder:
+        before = os.environ.get(VARIABLE, "")
+        os.environ[VARIABLE] = asked["unverified"] or before
+        try:
+            request, catalogue = _understood(asked, folder)
+            try:
+                weights_folder(request.weights)
+            except BadInput as error:
+                raise MissingData(str(error)) from error
+            with using(request.cache):
+                yield request, catalogue
+        finally:
+            os.environ[VARIABLE] = before
 
 
 def _explained(error: Exception) -> str:
@@ -142,11 +157,8 @@ def _explained(error: Exception) -> str:
 def what_is_asked(told: str) -> str:
     """The runs of a request, with the hashes of data and weights as they are here."""
     try:
-        with temporary() as folder:
-            request, catalogue = _understood(json.loads(told), folder)
-            _require_weights(request)
-            with using(request.cache):
-                return json.dumps(_settled(make_plan(request, catalogue, Progress(quiet=True))))
+        with _alone(json.loads(told)) as (request, catalogue):
+            return json.dumps(_settled(make_plan(request, catalogue, Progress(quiet=True))))
     except (Exception, SystemExit) as error:
         return _explained(error)  # type: ignore[arg-type]
 
@@ -166,14 +178,9 @@ def do_run(told: str) -> tuple[str, bytes]:
     to another process that is at it.
     """
     try:
-        with _one_at_a_time, temporary() as folder:
-            asked = json.loads(told)
-            request, catalogue = _understood(asked, folder)
-            _require_weights(request)
-            if asked["runs"]:
-                request = replace(request, runs=Path(asked["runs"]))
-            with using(request.cache):
-                return _done(asked, request, catalogue)
+        asked = json.loads(told)
+        with _alone(asked) as (request, catalogue):
+            return _done(asked, request, catalogue)
     except (Exception, SystemExit) as error:
         return _explained(error), b""  # type: ignore[arg-type]
 
@@ -184,6 +191,8 @@ def _done(asked: Mapping[str, Any], request: Request, catalogue: Catalogue) -> t
     from mirbench.runs.runner import Job
     from mirbench.runs.store import RunStore
 
+    if asked["runs"]:
+        request = replace(request, runs=Path(asked["runs"]))
     job = Job(request, catalogue, Progress(quiet=True))
     (spec,) = job.plan.specs
     if spec.key != asked["key"]:

@@ -79,6 +79,54 @@ seeds = 6
 """
 
 
+APART = """
+def change(worker):
+    known = worker.introduce
+    worker.introduce = lambda told: worker.json.dumps(worker.json.loads(known(told)) | {"shares": False})
+"""
+OTHER_NUMPY = """
+def change(worker):
+    worker.software()["numpy"] = "1.0"
+"""
+DIES_BEFORE_IT_TELLS = """
+def change(worker):
+    known = worker.do_run
+    def do_run(told):
+        answer = known(told)
+        if '"seed": 0' in told or '"seeds": [0]' in told:
+            worker.os._exit(1)
+        return answer
+    import os
+    worker.os, worker.do_run = os, do_run
+"""
+DAMAGES_WHAT_IT_SENDS = """
+def change(worker):
+    known = worker.do_run
+    def do_run(told):
+        answer, packed = known(told)
+        return answer, packed[:-100] + bytes(100) if packed else packed
+    worker.do_run = do_run
+"""
+FULL_DISK = """
+def change(worker):
+    import contextlib, errno
+    from mirbench.features import cache
+    from mirbench.runs import store
+    @contextlib.contextmanager
+    def temporary(folder=None):
+        raise OSError(errno.ENOSPC, "No space left on device")
+        yield
+    store.temporary = temporary
+"""
+"""What a worker is made to do, by a file that Dask loads before anything else (``--preload``)."""
+
+_PRELOAD = """
+def dask_setup(worker):
+    from mirbench.runs import dask_worker
+    change(dask_worker)
+"""
+
+
 class Processes:
     """A scheduler, workers and commands, each a process of its own; ended with the test."""
 
@@ -114,6 +162,11 @@ class Processes:
         own = {"MIRBENCH_CACHE": str(self.folder / f"cache-{name}")} | environment
         given = [word for word in words if word != "--nanny"]
         return self.start(["-m", "distributed.cli.dask_worker", *every, *given], f"{name}.txt", **own)
+
+    def changed(self, name: str, change: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker that is not as it should be."""
+        (self.folder / f"{name}.py").write_text(change + _PRELOAD)
+        return self.worker(name, "--preload", f"{name}.py", *words, **environment)
 
     def sweep(self, runs: str = "runs", *words: str, said: str = "", **environment: str) -> subprocess.Popen[bytes]:
         """Start the command."""

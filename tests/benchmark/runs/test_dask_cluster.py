@@ -12,7 +12,8 @@ import pytest
 from mirbench.errors import BadInput
 from mirbench.progress import Progress
 from mirbench.runs import dask_cluster
-from mirbench.runs.dask_cluster import Answer, Cluster, Errand, Worker
+from mirbench.runs.dask_cluster import Cluster
+from mirbench.runs.dask_errands import Answer, Errand, Worker
 from mirbench.runs.dask_worker import introduce, software
 
 
@@ -103,7 +104,7 @@ def made(client: Client, lines: list[str], monkeypatch: pytest.MonkeyPatch, devi
     monkeypatch.setattr(dask_cluster, "_LOOK_EVERY", 0.0)
     progress = Progress(quiet=True)
     monkeypatch.setattr(progress, "_print", lines.append)
-    return Cluster(client, device, "{}", progress, most_deaths=3)
+    return Cluster(client, device, progress, most_deaths=3)
 
 
 def nothing(text: str) -> str:

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
