@@ -148,6 +148,12 @@ class RunRecord:
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
         (test set, cache allowed), ``clips_per_second`` (of the system: an uncached pass from file to score, measured
         once on this machine by the run that the environment calls ``timed_run``).
+    spent : mapping of str to float
+        Where the wall time of the run went, in seconds that add up to it: ``waiting`` (for other processes),
+        ``loading`` (the source), ``decoding`` (as far as it was waited for), ``front_end`` and ``body`` (of the source,
+        rows that were new), ``features`` (other rows), ``rows`` (reading and writing the cache), ``training``,
+        ``predicting``, ``scoring``, ``timing``, ``other``. Beside it ``decoding_threads``: what decoding took its
+        threads, added up. Empty in records of earlier versions.
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None
@@ -198,6 +204,7 @@ class RunRecord:
     kind: str = ""
     changed: Mapping[str, Any] = field(default_factory=dict)
     energy: Mapping[str, Any] = field(default_factory=dict)
+    spent: Mapping[str, Amount] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Value]] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -147,7 +147,10 @@ class Context:
         window = round(seconds * sample_rate)
 
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
-            where, offset = job
+            with self.watch.working_beside():
+                return decoded(*job)
+
+        def decoded(where: Excerpt, offset: float) -> FloatArray:
             facts = self._facts[where]
             start = offset * max(audio.heard_seconds(where, facts) - seconds, 0.0)
             if len(where.peaks) > 1:  # a crop may begin at one level and end at another
@@ -158,7 +161,7 @@ class Context:
 
         offsets = generator.random(len(clips))
         jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
-        with ThreadPoolExecutor(self.workers) as pool:
+        with self.watch.phase("decoding"), ThreadPoolExecutor(self.workers) as pool:
             values = np.stack(list(pool.map(crop, jobs)))
         return Windows(values, clips.astype(np.int64), len(places))
 
@@ -220,10 +223,11 @@ class Context:
     def uncached(self) -> Iterator[None]:
         """Compute everything afresh within the block and keep nothing: for timing."""
         self._bypass = True
+        outer, self.watch = self.watch, Stopwatch(self.device)  # all of it is one phase of the run
         try:
             yield
         finally:
-            self._bypass = False
+            self._bypass, self.watch = False, outer
 
     @contextmanager
     def telling(self, tell: Asked) -> Iterator[None]:
@@ -372,18 +376,22 @@ class Context:
         if any(store.missing(keys) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()
-            with self._stores.alone_at(stores):
+            with ExitStack() as alone:
+                with self.watch.phase("waiting"):
+                    alone.enter_context(self._stores.alone_at(stores))
                 lacking = np.unique(np.concatenate([clip_index[store.missing(keys)] for store in stores.values()]))
                 self.spent_seconds += time.perf_counter() - began
                 if len(lacking):
                     prepare()
                     began = time.perf_counter()
                     job = self._extraction([(places[i], starts[i]) for i in lacking], stages, decode, compute, batch)
-                    job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
+                    with self.watch.phase("rows"):
+                        job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
                     self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
         self.feature_seconds += max(self._stores.uncounted_seconds(store, keys) for store in stores.values())
-        return {stage: Windows(store.get(keys), clip_index, len(places)) for stage, store in stores.items()}
+        with self.watch.phase("rows"):
+            return {stage: Windows(store.get(keys), clip_index, len(places)) for stage, store in stores.items()}
 
     def _extraction(
         self,
@@ -394,7 +402,9 @@ class Context:
         batch: int,
     ) -> Extraction:
         def as_usual(windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
-            with computed_as_usual(self.device, self.threads):  # whatever the method has set: the rows are for all
+            # whatever the method has set: the rows are for all
+            with self.watch.phase("features"), computed_as_usual(self.device, self.threads):
                 return compute(windows, stages)
 
-        return Extraction(work, stages, decode, as_usual, batch, self.workers, self._stores.root, self.progress)
+        root = self._stores.root
+        return Extraction(work, stages, decode, as_usual, batch, self.workers, root, self.progress, self.watch)

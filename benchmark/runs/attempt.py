@@ -193,6 +193,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         chosen=chosen,
         history=fitted.history,
         environment=environment | speed.circumstance,
+        spent={**context.watch.seconds, "decoding_threads": context.watch.beside},
     )
     return record, Scores.of(test, scores), fitted, ""
 
@@ -240,7 +241,7 @@ def _speed(
         rate = None if _precomputed(plan) else speed.clips_per_second(fitted, clips, context)
         return rate, None if _elsewhere(plan, context) else speed.operations(fitted, clips, context) or None
 
-    return speeds.of(spec, chosen, environment, measured)
+    return speeds.of(spec, chosen, environment, measured, context.watch)
 
 
 def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:

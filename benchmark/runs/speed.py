@@ -106,6 +106,7 @@ class Speeds:
         chosen: Mapping[str, Any],
         machine: Mapping[str, Any],
         measure: Callable[[], tuple[float | None, int | None]],
+        watch: Stopwatch,
     ) -> Speed:
         """The speed of the system of a run, measured where nobody has.
 
@@ -117,13 +118,16 @@ class Speeds:
             The environment of the run.
         measure : callable
             ``measure()`` -> clips a second, and operations of one.
+        watch : Stopwatch
+            Of the run: takes how long another process was waited for.
         """
         name = json.dumps(chosen, sort_keys=True)
         if name not in self._known and (found := self._on_record(spec, name, machine)):
             self._known[name] = found
         if name not in self._known:
             place = self._store.folder(spec).parent / f"speed-{spec.system}"
-            self._claims.enter_context(claimed(place, f"timing {spec.method}", self._progress))
+            with watch.phase("waiting"):
+                self._claims.enter_context(claimed(place, f"timing {spec.method}", self._progress))
             found = self._on_record(spec, name, machine)  # which another may have written before we claimed it
             self._known[name] = found or Speed(*measure(), spec.key, load())
         return self._known[name]

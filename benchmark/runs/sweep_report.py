@@ -13,7 +13,7 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.limits import Limits
 from mirbench.runs.pieces import done_drafts
 from mirbench.runs.plan import draft_plan
-from mirbench.runs.report import over_seeds, print_rows
+from mirbench.runs.report import over_seeds, print_rows, where_time_went
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.sweep import Result
@@ -36,6 +36,8 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
         say(f"{'; '.join(names[:3])}{more}: {one_message(reason)}")
     if fixed := sum(bool(result.done) and not result.done[0].record.uses_seed for result in results):
         say(f"Nothing is random in {fixed} of {len(results)} entries: one run a fold stands for all seeds.")
+    if line := where_time_went(outcome for result in results for outcome in result.outcomes):
+        say(line)
     root = suite.first.runs
     where = "" if root == Path("runs") else f" --runs {root}"
     say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
