@@ -8,12 +8,10 @@ SiddGururani/audio_missing_labels. Quoted by Chen & Lerch (2022). Tarvainen & Va
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from mirbench import AnySplit, Context
