@@ -29,6 +29,7 @@ from mirbench.runs.surroundings import context_of
 if TYPE_CHECKING:
     from mirbench.features.cache import RowStore
     from mirbench.features.context import Context
+    from mirbench.features.row_index import KeyArray
 
 __all__ = ["Prepared", "divide_rows", "prepare", "read_rows", "report"]
 
@@ -46,22 +47,22 @@ class Prepared:
         What could not be prepared, and why; "" where all was.
     left : bool
         Whether it was not begun for lack of time.
-    there, computed : dict of str to set of str
+    there, computed : dict of str to set of bytes
         Keys of the rows that were there before, and of those that were not, by the folder of their store.
     """
 
     entry: Entry
     note: str = ""
     left: bool = False
-    there: dict[str, set[str]] = field(default_factory=dict)
-    computed: dict[str, set[str]] = field(default_factory=dict)
+    there: dict[str, set[bytes]] = field(default_factory=dict)
+    computed: dict[str, set[bytes]] = field(default_factory=dict)
 
-    def watch(self, store: RowStore, keys: Sequence[str]) -> None:
+    def watch(self, store: RowStore, keys: KeyArray) -> None:
         """Count rows that are asked for; see `Context.watched`."""
         name = store.folder.name
-        missing = {keys[i] for i in store.missing(keys)}
+        missing = set(keys[store.missing(keys)].tolist())
         there = self.there.setdefault(name, set())
-        there |= set(keys) - missing
+        there |= set(keys.tolist()) - missing - self.computed.get(name, set())
         self.computed.setdefault(name, set()).update(missing - there)
 
 
