@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,6 +134,8 @@ def sweep(
     from mirbench.features.effects import parse_deform
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.limits import Limits, parse_part, parse_until
+    from mirbench.runs.parallel import AtOnce
+    from mirbench.runs.parallel import run_suite as run_at_once
     from mirbench.runs.suite import read_suite
     from mirbench.runs.sweep_report import print_plan, report
 
@@ -162,7 +165,8 @@ def sweep(
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
     else:
-        done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations, limits=limits)
+        do = partial(run_at_once, at_once=AtOnce(how.jobs, tuple(how.plugin))) if how.jobs > 1 else sweeps.run_suite
+        done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:
             say(limits.said())
