@@ -1,4 +1,5 @@
-"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 130 interrupted, 143 ended by SIGTERM."""
+"""The command line. Exit codes: 0 done, 1 some runs failed, 2 bad input, 75 runs are left for lack of time,
+130 interrupted, 143 ended by SIGTERM."""
 
 from __future__ import annotations
 

@@ -15,8 +15,13 @@ from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.registry import Catalogue
+    from mirbench.runs.limits import Limits
     from mirbench.runs.plan import Request
+    from mirbench.runs.suite import Suite
     from mirbench.types import Windowing
+
+
+_LEFT = 75  # EX_TEMPFAIL of sysexits.h
 
 
 @taking(Recording)
@@ -113,14 +118,23 @@ def sweep(
     seeds: Annotated[str, typer.Option("--seeds", help="How many, a range or a list, instead of the suite's.")] = "",
     fold: Annotated[int | None, typer.Option("--fold", help="One fold only, instead of the suite's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
+    part: Annotated[str, typer.Option("--part", metavar="K/N", help="The K-th of N shares of the runs.")] = "",
+    until: Annotated[
+        str,
+        typer.Option("--until", metavar="TIME", help="Begin no run that cannot end in time: 3:50 (hours), 90min, 2h."),
+    ] = "",
     *,
     how: Recording,
 ) -> None:
     """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
     from mirbench.features.effects import parse_deform
     from mirbench.runs import sweep as sweeps
+    from mirbench.runs.limits import Limits, parse_part, parse_until
     from mirbench.runs.suite import read_suite
+    from mirbench.runs.sweep_report import print_plan, report
 
+    wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
+    limits = Limits(seconds=seconds)  # its clock starts here
     deformations = parse_deform(how.deform)
     catalogue = how.catalogue()
     for name in task:  # what the command line has wrong is no fault of the suite's
@@ -132,16 +146,35 @@ def sweep(
     if how.demo:
         asked = sweeps.as_demo(asked, catalogue)
         say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
+    if wanted and not (asked := _share(asked, catalogue, wanted, limits)).entries:
+        return
     if dry_run:
         left_out: list[str] = []
-        sweeps.print_plan(asked, catalogue, left_out)
+        print_plan(asked, catalogue, limits, left_out)
         if deformations:
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
     else:
-        done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations)
-        if not sweeps.report(asked, done):
+        done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations, limits=limits)
+        complete = report(asked, done)
+        if limits.put_off:
+            say(limits.said())
+            raise typer.Exit(_LEFT)
+        if not complete:
             raise typer.Exit(1)
+
+
+def _share(suite: Suite, catalogue: Catalogue, part: tuple[int, int], limits: Limits) -> Suite:
+    """The entries of a part of a suite; `limits` learn which runs are in it."""
+    from mirbench.runs.pieces import divide, pieces_of
+    from mirbench.runs.sweep import part_of
+
+    (k, n), pieces = part, pieces_of(suite, catalogue)
+    own = divide(pieces, n)[k - 1]
+    limits.keys = frozenset(piece.key for piece in own)
+    runs = f"{len(pieces)} {'run' if len(pieces) == 1 else 'runs'}"
+    say(f"part {k} of {n}: {len(own) or 'none'} of {runs}{'' if own else '; nothing is left for it to do'}")
+    return part_of(suite, own, first=k == 1)
 
 
 def ensemble(

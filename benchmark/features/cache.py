@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.features.row_index import KeyArray, Keys, RowIndex, keys_as_array
 from mirbench.features.shard import DamagedShard, Shard, sync, write_shard
 from mirbench.features.temporary import temporary
 
@@ -77,18 +78,19 @@ class RowStore:
     def __init__(self, folder: Path, scratch: Path | None = None, say: Callable[[str], None] | None = None) -> None:
         self.folder = folder
         self._scratch, self._say = scratch, say or (lambda line: None)
-        self._where: dict[bytes, tuple[int, int]] = {}
+        self._index = RowIndex()
         self._shards: list[Shard] = []
         self._seen: set[Path] = set()
         self._form: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         self._faults: list[str] = []
         self._look()
 
-    def missing(self, keys: Sequence[str]) -> list[int]:
+    def missing(self, keys: Keys) -> list[int]:
         """Positions of the keys that have no row yet, or none that is as it was written."""
-        if any(key.encode() not in self._where for key in keys):
+        wanted = keys_as_array(keys)
+        if (self._index.find(wanted) < 0).any():
             self._look()  # another process may have written them
-        while not self._all_sound(keys):
+        while not self._all_sound(places := self._index.find(wanted)):
             pass  # a shard was put aside; another may hold some of its rows
         if self._faults:
             self._say(
@@ -96,37 +98,46 @@ class RowStore:
                 f".damaged-*, what is needed of them is computed again (`mirbench cache clear` removes them)"
             )
             self._faults.clear()
-        return [i for i, key in enumerate(keys) if key.encode() not in self._where]
+        return np.flatnonzero(places[:, 0] < 0).tolist()
 
-    def get(self, keys: Sequence[str]) -> Rows:
+    def get(self, keys: Keys) -> Rows:
         """Rows of the keys, in their order; every key must be there."""
         places = self._places(keys)
         return Rows(self._shards, places[:, 0], places[:, 1])
 
     @property
-    def keys(self) -> list[str]:
+    def keys(self) -> KeyArray:
         """Of every row that is there."""
-        return [key.decode() for key in self._where]
+        return self._index.keys
 
     @property
     def about(self) -> dict[str, Any]:
         """What the store holds, as its first shard says; nothing where it has none."""
         return next((shard.about for shard in self._shards), {})
 
-    def copy_to(self, other: RowStore, keys: Sequence[str]) -> None:
+    def copy_to(self, other: RowStore, keys: Keys) -> None:
         """Put those of some rows that are here, and that the other lacks, into it."""
-        lacking = [keys[i] for i in other.missing(keys)]
-        absent = set(self.missing(lacking))
-        found = [key for i, key in enumerate(lacking) if i not in absent]
+        wanted = keys_as_array(keys)
+        lacking = wanted[other.missing(wanted)]
+        found = np.delete(lacking, self.missing(lacking))
         for first in range(0, len(found), _AT_ONCE):
             some = found[first : first + _AT_ONCE]
             other.put(some, self.get(some)[:], self.seconds(some), self.about)
 
-    def seconds(self, keys: Sequence[str]) -> float:
+    def seconds(self, keys: Keys) -> float:
         """What computing these rows cost when it was done."""
-        return float(sum(self._shards[self._where[key.encode()][0]].seconds for key in keys))
+        return float(self.costs(keys).sum())
 
-    def put(self, keys: Sequence[str], rows: npt.NDArray[Any], seconds: float, about: dict[str, Any]) -> None:
+    def costs(self, keys: Keys) -> npt.NDArray[np.float64]:
+        """Seconds that each of these rows cost, shape (n,)."""
+        places = self._places(keys)
+        found = np.zeros(len(places))
+        for number in np.unique(places[:, 0]):
+            here = places[:, 0] == number
+            found[here] = self._shards[number].costs[places[here, 1]]
+        return found
+
+    def put(self, keys: Keys, rows: npt.NDArray[Any], seconds: float, about: dict[str, Any]) -> None:
         """Write a shard, whole or not at all; `seconds` is what it cost, `about` says what the store holds.
 
         Raises
@@ -145,14 +156,16 @@ class RowStore:
                 sync(folder, files=False)
         self._look()
 
-    def _places(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
-        return np.array([self._where[key.encode()] for key in keys], dtype=np.int64).reshape(-1, 2)
+    def _places(self, keys: Keys) -> npt.NDArray[np.int64]:
+        places = self._index.find(wanted := keys_as_array(keys))
+        if (lacking := places[:, 0] < 0).any():
+            raise KeyError(wanted[lacking][0].decode())
+        return places
 
-    def _all_sound(self, keys: Sequence[str]) -> bool:
-        """Look at the rows of some keys that were not looked at yet; False where a shard had to be put aside."""
-        places = self._places([key for key in keys if key.encode() in self._where])
-        touched = sorted(np.unique(places[:, 0]), key=lambda number: not self._shards[number].sealed)
-        for number in touched:
+    def _all_sound(self, places: npt.NDArray[np.int64]) -> bool:
+        """Look at rows that were not looked at yet; False where a shard had to be put aside."""
+        touched = np.unique(places[:, 0])
+        for number in sorted(touched[touched >= 0], key=lambda number: not self._shards[number].sealed):
             shard = self._shards[number]
             try:
                 shard.check(places[places[:, 0] == number, 1])
@@ -162,10 +175,10 @@ class RowStore:
                     raise DamagedShard(f"rows of {form[1]} and shape {form[0]} among those of {self._form}")
             except DamagedShard as damage:
                 self._put_aside(shard.folder, damage)
-                shard.keys = []
-                self._where.clear()
-                for other in range(len(self._shards)):
-                    self._enter(other)
+                shard.keys = shard.keys[:0]
+                self._index = RowIndex()
+                for other, left in enumerate(self._shards):
+                    self._index.enter(other, left.keys)
                 return False
         return True
 
@@ -173,10 +186,6 @@ class RowStore:
         self._faults.append(f"{folder.name}: {damage}")
         with suppress(OSError):  # it may lie where nothing can be changed; this process knows
             os.replace(folder, folder.with_name(f".damaged-{folder.name}"))
-
-    def _enter(self, number: int) -> None:
-        for row, key in enumerate(self._shards[number].keys):
-            self._where.setdefault(key, (number, row))
 
     def _look(self) -> None:
         """Take up shards that were written since the last look, by this process or another."""
@@ -188,7 +197,7 @@ class RowStore:
                 if Shard.is_one(folder):
                     self._put_aside(folder, damage)
                 continue
-            self._enter(len(self._shards) - 1)
+            self._index.enter(len(self._shards) - 1, self._shards[-1].keys)
 
     def _listed(self) -> list[Path]:
         """Folders that were not seen before; others' files are none of ours."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,8 @@ from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures
 from mirbench.features.bound import BoundSource
 from mirbench.features.deformation import Deformation
-from mirbench.features.extraction import Compute, Decode, Extraction, row_key
+from mirbench.features.extraction import Compute, Decode, Extraction, row_key, row_keys
+from mirbench.features.row_index import KEY, KeyArray
 from mirbench.features.row_stores import RowStores
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
@@ -229,16 +231,16 @@ class Context:
         if self._facts:
             self._stores.hand_out(lambda about: self._keys(split, about), cache)
 
-    def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> list[str]:
+    def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> KeyArray:
         """Keys of the rows of a split in a store of which `about` is told."""
-        keys: dict[str, None] = {}
+        keys: dict[bytes, None] = {}
         for place in excerpts(split):
             starts = [0]
             if "window" in about:
                 n_samples = round(self._seconds(place) * about["sample_rate"])
                 starts = audio.window_starts(n_samples, about["window"], self.windowing)
-            keys |= dict.fromkeys(row_key(self._facts[place], place, start) for start in starts)
-        return list(keys)
+            keys.update(dict.fromkeys(row_keys(self._facts[place], place, starts)))
+        return np.array(list(keys), dtype=KEY)
 
     def take_in(self, cache: Path) -> None:
         """Keep the rows of another cache here, too."""
@@ -345,24 +347,24 @@ class Context:
             job = self._extraction(list(zip(places, starts, strict=True)), stages, decode, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
-        keys = [[row_key(self._facts[p], p, s) for s in begin] for p, begin in zip(places, starts, strict=True)]
-        flat = [key for group in keys for key in group]
+        each = (row_keys(self._facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
+        keys = np.fromiter(chain.from_iterable(each), dtype=KEY, count=len(clip_index))
         stores = {stage: self._stores.store(stage, about) for stage in stages}
-        if any(store.missing(flat) for store in stores.values()):
+        if any(store.missing(keys) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()
             with self._stores.alone_at(stores):
-                todo = sorted({clip_index[i] for store in stores.values() for i in store.missing(flat)})
+                lacking = np.unique(np.concatenate([clip_index[store.missing(keys)] for store in stores.values()]))
                 self.spent_seconds += time.perf_counter() - began
-                if todo:
+                if len(lacking):
                     prepare()
                     began = time.perf_counter()
-                    job = self._extraction([(places[i], starts[i]) for i in todo], stages, decode, compute, batch)
-                    job.fill(stores, [key for i in todo for key in keys[i]], about, prepare)
+                    job = self._extraction([(places[i], starts[i]) for i in lacking], stages, decode, compute, batch)
+                    job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
                     self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
-        self.feature_seconds += max(self._stores.uncounted_seconds(store, flat) for store in stores.values())
-        return {stage: Windows(store.get(flat), clip_index, len(places)) for stage, store in stores.items()}
+        self.feature_seconds += max(self._stores.uncounted_seconds(store, keys) for store in stores.values())
+        return {stage: Windows(store.get(keys), clip_index, len(places)) for stage, store in stores.items()}
 
     def _extraction(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,11 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.features import audio
 from mirbench.features.cache import RowStore
+from mirbench.features.row_index import KeyArray
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
 
-__all__ = ["Compute", "Decode", "Extraction", "row_key"]
+__all__ = ["Compute", "Decode", "Extraction", "row_key", "row_keys"]
 
 _SHARD_BYTES = 128 * 2**20
 _SAY_BYTES = 500 * 2**20
@@ -32,14 +33,20 @@ Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
 """``decode(excerpt, first samples of its windows)`` -> windows (n, …), of audio or of a picture."""
 
 
-def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
-    """What a window holds: bytes of the file, stretch of the clip (its end decides the padding), start, levels."""
+def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int]) -> list[bytes]:
+    """What each window of a clip holds: bytes of the file, stretch (its end decides the padding), start, levels."""
     levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
     parts = f"|{facts.n_parts} parts" if facts.n_parts else ""  # of which only the first was heard once
     # of which some stretches were once read from the wrong place
     vorbis = "|vorbis" if excerpt.start and excerpt.path.suffix.lower() in (".ogg", ".oga") else ""
-    text = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|{start}{levels}{parts}{vorbis}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    stretch = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|"
+    texts = (f"{stretch}{start}{levels}{parts}{vorbis}" for start in starts)
+    return [hashlib.blake2b(text.encode(), digest_size=16).hexdigest().encode() for text in texts]
+
+
+def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
+    """What one window holds; see `row_keys`."""
+    return row_keys(facts, excerpt, [start])[0].decode()
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Extraction:
     progress: Progress
 
     def fill(
-        self, stores: Mapping[str, RowStore], keys: Sequence[str], about: dict[str, Any], sure: Callable[[], object]
+        self, stores: Mapping[str, RowStore], keys: KeyArray, about: dict[str, Any], sure: Callable[[], object]
     ) -> None:
         """Compute all rows and write them, a shard at a time, so that a stop loses little.
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mirbench.features.cache import RowStore, unwritable
 from mirbench.features.claims import claimed
+from mirbench.features.row_index import KeyArray, key_numbers
 from mirbench.features.temporary import temporary
 from mirbench.progress import Progress
 
@@ -40,7 +44,7 @@ class RowStores:
         self._cache, self._scratch, self._progress = cache, scratch, progress
         self._task_digest = hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()[:12]
         self._stores: dict[Path, RowStore] = {}
-        self._counted: set[tuple[Path, str]] = set()
+        self._counted: dict[Path, npt.NDArray[np.uint64]] = {}
         self._claiming = False
 
     @property
@@ -52,11 +56,13 @@ class RowStores:
         """Start to count afresh; see `uncounted_seconds`."""
         self._counted.clear()
 
-    def uncounted_seconds(self, store: RowStore, keys: Sequence[str]) -> float:
+    def uncounted_seconds(self, store: RowStore, keys: KeyArray) -> float:
         """What these rows cost when they were computed, less those that were counted before in this run."""
-        fresh = [key for key in keys if (store.folder, key) not in self._counted]
-        self._counted.update((store.folder, key) for key in fresh)
-        return store.seconds(fresh)
+        numbers = key_numbers(keys)
+        counted = self._counted.get(store.folder, numbers[:0])
+        fresh = ~np.isin(numbers, counted)
+        self._counted[store.folder] = np.concatenate([counted, numbers[fresh]])
+        return store.seconds(keys[fresh])
 
     @contextmanager
     def alone_at(self, stores: Mapping[str, RowStore]) -> Iterator[None]:
@@ -100,7 +106,7 @@ class RowStores:
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
         return self._opened(self._cache / "rows" / f"{stage}-{digest}")
 
-    def hand_out(self, keys_of: Callable[[Mapping[str, Any]], list[str]], cache: Path) -> None:
+    def hand_out(self, keys_of: Callable[[Mapping[str, Any]], KeyArray], cache: Path) -> None:
         """Copy rows of every store that is open to another cache: those of ``keys_of(what the rows depend on)``."""
         for folder, store in self._stores.items():
             store.copy_to(RowStore(cache / "rows" / folder.name), keys_of(store.about))

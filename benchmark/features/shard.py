@@ -1,7 +1,8 @@
 """One shard of a store of rows: a folder with ``rows.npy``, ``keys.npy``, ``sums.npy`` and ``cost.json``.
 
 ``rows.npy`` (n, …) holds the rows, ``keys.npy`` (n,) their keys, ``sums.npy`` (n,) the CRC-32 of each row, and
-``cost.json`` what they cost, with checksums of all else. A row is looked at once a process, before it is first used.
+``cost.json`` what they cost, with checksums of all else. Where rows came from several shards, ``costs.npy`` (n,) holds
+the seconds that each has cost. A row is looked at once a process, before it is first used.
 Shards of earlier versions have no checksums: of these, sizes and types are compared.
 """
 
@@ -13,23 +14,24 @@ import mmap
 import os
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.features.row_index import KEY, KeyArray, Keys, keys_as_array
 from mirbench.npy_header import read_npy_header
 
 __all__ = ["DamagedShard", "Shard", "sync", "write_shard"]
 
-_KEY_DTYPE = "S32"
 _MOST_MAPS = 64  # open at once; a process may have 256 files open on some systems
 _SMALL, _MOST_SMALL = 2**18, 1024  # bytes of a shard that is held in memory, where it takes no open file
+_AT_ONCE = 2**22  # bytes that are written together
 _PARTS = ("rows.npy", "keys.npy", "cost.json")
 
 
@@ -37,26 +39,57 @@ class DamagedShard(Exception):
     """What is wrong with a shard, in a few words."""
 
 
-def write_shard(folder: Path, keys: Sequence[str], rows: npt.NDArray[Any], seconds: float, about: Any) -> None:
+class ArrayLike(Protocol):
+    """An array, or rows that are gathered as they are sliced."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def __getitem__(self, index: slice) -> npt.NDArray[Any]:
+        """Rows."""
+        ...
+
+
+def write_shard(folder: Path, keys: Keys, rows: ArrayLike, costs: float | npt.NDArray[np.float64], about: Any) -> None:
     """Write the files of a shard into a folder that is there.
 
     Parameters
     ----------
-    seconds : float
-        What all rows cost.
+    rows : array-like, shape (n, …)
+        A few of which are held in memory at a time.
+    costs : float or ndarray, shape (n,)
+        Seconds that all rows cost together, or that each did.
     about : object
         What the store holds, in JSON's words.
     """
-    rows = np.ascontiguousarray(rows)
-    np.save(folder / "rows.npy", rows)
-    np.save(folder / "keys.npy", np.array([key.encode() for key in keys], dtype=_KEY_DTYPE))
-    np.save(folder / "sums.npy", np.array([zlib.crc32(row) for row in _as_bytes(rows)], dtype=np.uint32))
-    offset = (folder / "rows.npy").stat().st_size - rows.nbytes
-    cost: dict[str, Any] = {"seconds": seconds, "n_rows": len(keys), "about": about}
-    cost["sums"] = {name: zlib.crc32((folder / name).read_bytes()) for name in ("keys.npy", "sums.npy")}
+    offset, sums = _write_rows(folder / "rows.npy", rows)
+    files = {"keys.npy": keys_as_array(keys), "sums.npy": sums}
+    if isinstance(costs, np.ndarray):
+        files["costs.npy"] = costs
+    for name, held in files.items():
+        np.save(folder / name, held)
+    cost: dict[str, Any] = {"seconds": float(np.sum(costs)), "n_rows": len(keys), "about": about}
+    cost["sums"] = {name: zlib.crc32((folder / name).read_bytes()) for name in files}
     cost["sums"]["header"] = [offset, _head_sum(folder / "rows.npy", offset)]
     cost["sum"] = _json_sum(cost)
     (folder / "cost.json").write_text(json.dumps(cost, allow_nan=False))
+
+
+def _write_rows(path: Path, rows: ArrayLike) -> tuple[int, npt.NDArray[np.uint32]]:
+    """Where rows begin in the file, and their checksums."""
+    row_bytes = int(np.prod(rows.shape[1:], dtype=np.int64)) * rows.dtype.itemsize
+    step = max(1, _AT_ONCE // max(row_bytes, 1))
+    sums = np.zeros(rows.shape[0], dtype=np.uint32)
+    with path.open("wb") as stream:
+        descr = np.lib.format.dtype_to_descr(rows.dtype)
+        header = {"descr": descr, "fortran_order": False, "shape": rows.shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        offset = stream.tell()
+        for first in range(0, rows.shape[0], step):
+            some = _as_bytes(np.ascontiguousarray(rows[first : first + step]))
+            sums[first : first + step] = [zlib.crc32(row) for row in some]
+            stream.write(some)  # type: ignore[arg-type]
+    return offset, sums
 
 
 class Shard:
@@ -69,10 +102,10 @@ class Shard:
 
     Attributes
     ----------
-    keys : list of bytes
+    keys : ndarray of bytes, shape (n,)
         Of its rows.
-    seconds : float
-        What a row cost.
+    costs : ndarray of float64, shape (n,)
+        Seconds that each row cost.
     sealed : bool
         Whether it holds checksums.
     about : dict
@@ -96,11 +129,14 @@ class Shard:
                 _require(cost.pop("sum") == _json_sum({**cost, "sums": self._sums_of}), "cost.json")
                 _require(self._sums_of["keys.npy"] == zlib.crc32(held), "keys.npy")
             keys = np.load(io.BytesIO(held), allow_pickle=False)
-            _require(keys.dtype == _KEY_DTYPE and keys.shape == (cost["n_rows"],), "keys.npy")
-            self.keys: list[bytes] = keys.tolist()
+            _require(keys.dtype == KEY and keys.shape == (cost["n_rows"],), "keys.npy")
+            self.keys: KeyArray = keys
             about = cost.get("about")
             self.about: dict[str, Any] = about if isinstance(about, dict) else {}
-            self.seconds = float(cost["seconds"]) / max(len(self.keys), 1)
+            mean = float(cost["seconds"]) / max(len(keys), 1)
+            apart = "costs.npy" in self._sums_of
+            self.costs = self._vouched("costs.npy") if apart else np.broadcast_to(mean, keys.shape)
+            _require(self.costs.shape == keys.shape, "costs.npy")
         self._sound = np.zeros(len(self.keys), dtype=bool)
         self._open: Callable[..., npt.NDArray[Any]] = _mapped
         self._layout: tuple[int, tuple[int, ...], str] | None = None
@@ -138,15 +174,20 @@ class Shard:
         rows = self.rows
         with _explained():
             if self.sealed and self._sums is None:
-                held = (self.folder / "sums.npy").read_bytes()
-                _require(self._sums_of["sums.npy"] == zlib.crc32(held), "sums.npy")
-                self._sums = np.load(io.BytesIO(held), allow_pickle=False)
+                self._sums = self._vouched("sums.npy")
         if self._sums is not None:
             flat = _as_bytes(rows)
             found = np.array([zlib.crc32(flat[row]) for row in new], dtype=np.uint32)
             if wrong := int((found != self._sums[new]).sum()):
                 raise DamagedShard(f"{wrong} of {len(new)} rows are not as they were written")
         self._sound[new] = True
+
+    def _vouched(self, name: str) -> npt.NDArray[Any]:
+        """An array of the shard that has a checksum."""
+        held = (self.folder / name).read_bytes()
+        _require(self._sums_of[name] == zlib.crc32(held), name)
+        array: npt.NDArray[Any] = np.load(io.BytesIO(held), allow_pickle=False)
+        return array
 
     def _read_layout(self) -> tuple[int, tuple[int, ...], str]:
         """Where rows begin in their file, their shape and type."""

@@ -25,6 +25,7 @@ from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs import robustness
 from mirbench.runs.attempt import attempt, first_line, splits, unfinished
+from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
 from mirbench.runs.store import RunStore
@@ -84,6 +85,8 @@ class Job:
     ----------
     since : float or None
         The time of the file system when the command began: what was tried since then is not tried again. None is now.
+    limits : Limits or None
+        Which runs are asked for, and which may still be begun; None is all.
 
     Raises
     ------
@@ -98,6 +101,7 @@ class Job:
         progress: Progress,
         deform: Sequence[str] = (),
         since: float | None = None,
+        limits: Limits | None = None,
     ) -> None:
         require_packages(deform)
         self._store, self._deform, self._progress = RunStore(request.runs), deform, progress
@@ -105,9 +109,11 @@ class Job:
             self._store.require_writable()
         self._since = clock(request.runs) if since is None else since
         self._plan = make_plan(request, catalogue, progress)
+        self._limits = limits or Limits()
+        self._specs = [spec for spec in self._plan.specs if self._limits.ask_for(spec)]
         if deform:
             robustness.require_heard(self._plan)
-        lacking = not all(is_there(self._store.folder(spec) / "record.json") for spec in self._plan.specs)
+        lacking = not all(is_there(self._store.folder(spec) / "record.json") for spec in self._specs)
         if lacking:
             self._store.require_writable()
         place = self._store.folder(self._plan.specs[0]).parent
@@ -121,24 +127,29 @@ class Job:
     def do_free(self) -> None:
         """Do, one after another, every run that no other process is at."""
         plan = self._plan
-        with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(plan.specs), "runs") as step:
-            for spec in plan.specs:
+        with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(self._specs), "runs") as step:
+            for spec in self._specs:
                 self._try(spec, step)
         self._context = None  # and the network in it, while we wait
 
+    @property
+    def n_put_off(self) -> int:
+        """How many runs were not begun for lack of time."""
+        return sum(spec.key in self._limits.put_off for spec in self._specs)
+
     def finish(self) -> list[Outcome]:
-        """Wait for the runs that others are at, or do them where those have stopped."""
+        """Wait for the runs that others are at, or do them where those have stopped; those put off are left out."""
         pause = 0.1
         told: set[str] = set()
         while holders := self._try_left():
             if holders - told:
-                left = len(self._plan.specs) - len(self._found)
+                left = len(self._open())
                 runs = "a run is" if left == 1 else f"{left} runs are"
                 self._progress.say(f"{runs} being done by {' and '.join(sorted(holders))}; waiting")
                 told |= holders
-            time.sleep(pause)
+            time.sleep(max(0.0, min(pause, self._limits.seconds_left)))
             pause = min(2 * pause, 2.0)
-        outcomes = [self._found[spec.key] for spec in self._plan.specs]
+        outcomes = [self._found[spec.key] for spec in self._specs if spec.key in self._found]
         unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
         if self._plan.request.energy and unmetered:
             self._progress.say(
@@ -155,8 +166,11 @@ class Job:
 
     def _try_left(self) -> set[str]:
         """Who has the runs that are not done yet."""
-        left = [spec for spec in self._plan.specs if spec.key not in self._found]
-        return {holder for spec in left if (holder := self._try(spec, lambda n, note: None))}
+        return {holder for spec in self._open() if (holder := self._try(spec, lambda n, note: None))}
+
+    def _open(self) -> list[RunSpec]:
+        """Runs that are neither done nor put off."""
+        return [spec for spec in self._specs if spec.key not in self._found and spec.key not in self._limits.put_off]
 
     def _try(self, spec: RunSpec, step: Callable[..., None]) -> str:
         """Read a run back, or do it; returns who else is at it."""
@@ -170,14 +184,19 @@ class Job:
             return ""
         if record is not None and not self._deform:
             outcome = Outcome(record, self._store.folder(record.spec), True)
+        elif not self._limits.let_begin(spec):
+            step(1, "no time is left for it")
+            return ""
         else:
             claim = Claim(folder, self._progress)
             if not claim.take():
                 return claim.holder
+            began = time.monotonic()
             try:
                 outcome = self._do(spec, self._on_record(spec))  # which another may have written before we claimed it
             finally:
                 claim.give_back()
+            self._limits.ended(spec, time.monotonic() - began)
         self._found[spec.key] = outcome
         step(1, _note(self._plan, outcome.record))
         return ""

@@ -61,6 +61,7 @@ from typing import Any
 from mirbench.errors import BadInput, UnknownName
 from mirbench.places import user_path
 from mirbench.registry import Catalogue
+from mirbench.runs.plan import Request
 from mirbench.runs.suite_runs import RUN_KEYS, Entry, count_runs, entries_of, identity, merged, names_in
 from mirbench.runs.toml_tables import Kinds, check_table
 
@@ -107,6 +108,19 @@ class Suite:
     entries: tuple[Entry, ...]
     data: tuple[DataEntry, ...] = ()
     printed: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Request:
+        """The request of the first entry; where things are, and on what to compute, is the same in all.
+
+        Raises
+        ------
+        BadInput
+            If there is none.
+        """
+        if not self.entries:
+            raise BadInput(f"{self.title}: it asks for no run, only what data are; `mirbench reproduce` compares that")
+        return self.entries[0].request
 
 
 def read_suite(

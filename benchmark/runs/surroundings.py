@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["context_of", "find_device"]
 
-_EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "scipy.stats", "sklearn.metrics", "pandas", "rich.table")
+_EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "scipy.stats", "pandas", "rich.table")
 
 
 def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> Context:

@@ -6,35 +6,30 @@ first run.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from statistics import mean
+from functools import partial
 from typing import Literal
 
-from mirbench.errors import BadInput, BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
+from mirbench.errors import BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.claims import clock
 from mirbench.features.effects import require_packages
 from mirbench.features.temporary import using
 from mirbench.features.weights import on_disk
-from mirbench.plain_text import one_message, say
 from mirbench.progress import Progress
-from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import grid
+from mirbench.runs.limits import Limits
 from mirbench.runs.measure import EnergyMeter
-from mirbench.runs.plan import DEMO_SOURCE, Request, draft_plan, make_plan
-from mirbench.runs.report import over_seeds, print_rows
+from mirbench.runs.pieces import Piece
+from mirbench.runs.plan import DEMO_SOURCE, Request, make_plan
 from mirbench.runs.runner import Job, Outcome
-from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite, naming
 from mirbench.runs.suite_runs import Entry
 from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["SHORTENED", "Result", "as_demo", "print_plan", "report", "run_suite", "shortened"]
+__all__ = ["SHORTENED", "Result", "as_demo", "part_of", "run_suite", "shortened"]
 
 
 SHORTENED = (
@@ -45,12 +40,23 @@ SHORTENED = (
 
 @dataclass(frozen=True)
 class Result:
-    """The runs of an entry; `reason` is why there are none, `no_curve` why their clips were not deformed as asked."""
+    """The runs of an entry.
+
+    Parameters
+    ----------
+    reason : str
+        Why there are none.
+    no_curve : str
+        Why their clips were not deformed as asked.
+    n_left : int
+        How many were not begun for lack of time.
+    """
 
     entry: Entry
     outcomes: tuple[Outcome, ...] = ()
     reason: str = ""
     no_curve: str = ""
+    n_left: int = 0
 
     @property
     def done(self) -> list[Outcome]:
@@ -60,7 +66,15 @@ class Result:
     @property
     def complete(self) -> bool:
         """Whether every run has a result."""
-        return bool(self.outcomes) and len(self.done) == len(self.outcomes)
+        return bool(self.outcomes) and not self.n_left and len(self.done) == len(self.outcomes)
+
+    @property
+    def why(self) -> str:
+        """Why some of its runs have no result; "" where all that were begun have one."""
+        if self.reason:
+            return self.reason
+        lacking = (outcome.record for outcome in self.outcomes if outcome.record.status != "done")
+        return next((f"{record.status}: {record.reason}" for record in lacking), "")
 
 
 def as_demo(suite: Suite, catalogue: Catalogue) -> Suite:
@@ -133,6 +147,13 @@ def _is_here(card: SourceCard, task: Task, request: Request) -> bool:
     return on_disk(card, request.weights, request.cache)
 
 
+def part_of(suite: Suite, pieces: Sequence[Piece], *, first: bool) -> Suite:
+    """The entries of a suite that hold some of its runs; the first part has those that cannot be done, too."""
+    held = {id(piece.entry) for piece in pieces}
+    entries = (entry for entry in suite.entries if id(entry) in held or (first and entry.unable))
+    return replace(suite, entries=tuple(entries))
+
+
 def run_suite(
     suite: Suite,
     catalogue: Catalogue,
@@ -140,6 +161,7 @@ def run_suite(
     *,
     deform: Sequence[str] = (),
     without_data: Literal["stop", "skip"] = "stop",
+    limits: Limits | None = None,
 ) -> list[Result]:
     """Do every run of a suite that is not on record; what fails or cannot be done does not stop the others.
 
@@ -149,6 +171,8 @@ def run_suite(
         As of `mirbench.runs.runner.run`.
     without_data : {"stop", "skip"}
         What is done where the data of an entry are missing.
+    limits : Limits or None
+        Which of the runs are asked for, and how long all of it may take.
 
     Raises
     ------
@@ -160,33 +184,20 @@ def run_suite(
     BrokenInstallation
         If a library does not import; what was done until then is on record.
     """
-    first = _first(suite)  # circumstance is the same for all
+    first = suite.first
     EnergyMeter(first.energy)
     require_packages(deform)
     find_device(first.device, first.threads)
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
     with using(first.cache):
-        since = clock(first.runs)
+        begin = partial(Job, catalogue=catalogue, progress=progress, since=clock(first.runs), limits=limits or Limits())
         entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
         begun = []
         with progress.bar(suite.title, len(entries), "entries") as step:
             for entry in entries:
-                begun.append(_begun(entry, catalogue, progress, deform, since))
+                begun.append(_begun(entry, begin, deform))
                 step(1, entry.name)
         return [_finished(entry, *job) for entry, job in zip(entries, begun, strict=True)]
-
-
-def _first(suite: Suite) -> Request:
-    """The request of the first entry.
-
-    Raises
-    ------
-    BadInput
-        If there is none.
-    """
-    if not suite.entries:
-        raise BadInput(f"{suite.title}: it asks for no run, only what data are; `mirbench reproduce` compares that")
-    return suite.entries[0].request
 
 
 def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tuple[type[MirbenchError], ...]) -> Entry:
@@ -201,19 +212,17 @@ def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tup
     return entry
 
 
-def _begun(
-    entry: Entry, catalogue: Catalogue, progress: Progress, deform: Sequence[str], since: float
-) -> tuple[Job | None, str]:
+def _begun(entry: Entry, begin: Callable[..., Job], deform: Sequence[str]) -> tuple[Job | None, str]:
     """The runs of an entry, those done that no other process is at; and why there are none, or no curves."""
     if entry.unable:
         return None, f"skipped: {entry.unable}"
     try:
         try:
-            job, no_curve = Job(entry.request, catalogue, progress, deform, since), ""
+            job, no_curve = begin(entry.request, deform=deform), ""
         except NotApplicable as error:  # of a method that hears nothing, or of the runs themselves
             if not deform:
                 raise
-            job, no_curve = Job(entry.request, catalogue, progress, since=since), str(error)
+            job, no_curve = begin(entry.request), str(error)
         job.do_free()
         return job, no_curve
     except (MissingData, BrokenInstallation):
@@ -227,96 +236,9 @@ def _finished(entry: Entry, job: Job | None, reason: str) -> Result:
     if job is None:
         return Result(entry, reason=reason)
     try:
-        return Result(entry, tuple(job.finish()), no_curve=reason)
+        outcomes = tuple(job.finish())
+        return Result(entry, outcomes, no_curve=reason, n_left=job.n_put_off)
     except (MissingData, BrokenInstallation):
         raise
     except MirbenchError as error:
         return Result(entry, reason=f"failed: {error}")
-
-
-def report(suite: Suite, results: Sequence[Result]) -> bool:
-    """Print every entry with its first metric, and why some have no result; returns whether all have one."""
-    _print_heading(suite)
-    rows = [_row(result) for result in results]
-    print_rows(suite.title, ("", "runs", "first metric on test", "note"), rows, n_left=1)
-    lacking = [result for result in results if not result.complete]
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for result in lacking:
-        reasons[_why(result)].append(f"{result.entry.where}, {result.entry.name}")
-    for reason, names in reasons.items():
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        say(f"{'; '.join(names[:3])}{more}: {one_message(reason)}")
-    root = _first(suite).runs
-    where = "" if root == Path("runs") else f" --runs {root}"
-    say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
-    return not lacking
-
-
-def _print_heading(suite: Suite) -> None:
-    if suite.reference:
-        say(suite.reference)
-
-
-def _row(result: Result) -> list[str]:
-    done = [outcome.record for outcome in result.done]
-    score, notes = "—", []
-    if done:
-        metric = next(iter(done[0].metrics))
-        score = f"{metric} {over_seeds(done, metric)[0]}"
-        notes = [f"source trained on {', '.join(done[0].contaminated)}"] if done[0].contaminated else []
-    if n_read := sum(outcome.read_back for outcome in result.outcomes):
-        notes.append("on record" if n_read == len(result.outcomes) else f"{n_read} on record")
-    notes += _kept_when_deformed(result)
-    if not result.complete:
-        notes.append(_why(result).partition(":")[0])
-    return [result.entry.name, f"{len(done)} of {len(result.outcomes)}", score, "; ".join(notes)]
-
-
-def _kept_when_deformed(result: Result) -> list[str]:
-    """What share of the score is kept under each deformation, over all severities and runs."""
-    shares: dict[str, list[float | None]] = {}
-    for outcome in result.done:
-        for name, curve in outcome.robustness.curves.items() if outcome.robustness else ():
-            shares.setdefault(name, []).append(curve.relative_area)
-    known = {name: [share for share in of if share is not None] for name, of in shares.items()}
-    refused = [reason for reason in (result.no_curve, *(outcome.refused for outcome in result.done)) if reason]
-    kept = [f"{name} {mean(of):.2f} of clean" for name, of in known.items() if of]
-    return kept + [f"no curve: {reason}" for reason in refused[:1]]
-
-
-def _why(result: Result) -> str:
-    if result.reason:
-        return result.reason
-    record = next(outcome.record for outcome in result.outcomes if outcome.record.status != "done")
-    return f"{record.status}: {record.reason}"
-
-
-def print_plan(suite: Suite, catalogue: Catalogue, left_out: list[str] | None = None) -> None:
-    """Print the entries, their numbers of runs and models, and which are on record; looks at no data or weights.
-
-    Parameters
-    ----------
-    left_out : list of str, optional
-        As of `RunStore`.
-    """
-    store = RunStore(_first(suite).runs, left_out)
-    known = {_less_hashes(record.spec) for _, record in store.records() if record.status == "done"}
-    rows, n_runs, n_known = [], 0, 0
-    for entry in suite.entries:
-        if entry.unable:
-            rows.append([entry.name, "—", "—", "—", f"skipped: {entry.unable}"])
-            continue
-        specs = draft_plan(entry.request, catalogue).specs
-        there = sum(_less_hashes(spec) in known for spec in specs)
-        n_models = len(specs) * sum(1 for _ in grid(entry.request.search))
-        runs = f"{len({spec.fold for spec in specs})} × {len(entry.request.seeds)}"
-        rows.append([entry.name, runs, str(n_models), f"{there} of {len(specs)}", ""])
-        n_runs, n_known = n_runs + len(specs), n_known + there
-    _print_heading(suite)
-    print_rows(suite.title, ("", "folds × seeds", "models", "on record", "note"), rows, n_left=1)
-    say(f"{n_runs} {'run' if n_runs == 1 else 'runs'}, {n_known} of them on record with the same settings.")
-    say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
-
-
-def _less_hashes(spec: RunSpec) -> str:
-    return replace(spec, source_sha256="", audio_sha256="").key

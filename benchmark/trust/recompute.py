@@ -15,9 +15,8 @@ from mirbench.features.effects import EFFECTS
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord
 from mirbench.runs.scores import Scores, target_hashes
-from mirbench.types import FloatArray, Targets
 
-__all__ = ["RTOL", "misshapen", "recomputed", "wrong_curves", "wrong_metrics", "wrong_targets"]
+__all__ = ["RTOL", "misshapen", "wrong_curves", "wrong_metrics", "wrong_targets"]
 
 RTOL = 1e-9
 """How far a metric may be from the one on record: other builds of numpy add in another order, and no further."""
@@ -75,7 +74,7 @@ def wrong_metrics(record: RunRecord, scores: Scores) -> Iterator[str]:
     if not names:
         yield "is done and has no metrics"
         return
-    found = recomputed(names, scores.scores, scores.targets)
+    found = metrics.evaluate(tuple(names), scores.scores, scores.targets)
     counts = metrics.n_scored(found)
     if unequal := [line for name in names for line in _unequal(name, record.metrics[name], found[name])]:
         yield unequal[0] + (f" (and {len(unequal) - 1} other metrics differ)" if len(unequal) > 1 else "")
@@ -130,16 +129,6 @@ def _wrong_values(curve: Curve, curves: Robustness, names: Sequence[str]) -> str
 
 def _same(recorded: float | None, found: float | None) -> bool:
     return recorded == found or (None not in (recorded, found) and bool(np.isclose(recorded, found, rtol=RTOL)))  # type: ignore[arg-type]
-
-
-def recomputed(names: Sequence[str], scores: FloatArray, targets: Targets) -> dict[str, Any]:
-    """`metrics.evaluate`, in half of the time: a mean over classes is taken of the values beside it."""
-    means = {name: part for name in names if (part := metrics.METRICS[name].per_class) in names}
-    found = metrics.evaluate(tuple(name for name in names if name not in means), scores, targets)
-    for name, part in means.items():
-        defined = [value for value in found[part] if value is not None]
-        found[name] = float(np.mean(defined)) if defined else None
-    return found
 
 
 def _unequal(name: str, recorded: Any, found: Any) -> Iterator[str]:

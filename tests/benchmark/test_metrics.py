@@ -1,6 +1,8 @@
 """Scores of predictions, against scikit-learn called directly, brute force, and properties."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +177,75 @@ def test_pr_auc_equals_sklearn_macro(seed, n_clips, n_classes):
     assume(len(np.unique(labels)) == n_classes)
     wanted = reference.average_precision_score(targets.value, scores, average="macro")
     assert compute("pr-auc", scores, targets) == pytest.approx(wanted)
+
+
+AREAS = {"roc-auc-per-class": reference.roc_auc_score, "pr-auc-per-class": reference.average_precision_score}
+LOOKS = {
+    "all different": lambda scores: scores,
+    "ties": lambda scores: np.round(scores, 1),
+    "constant": lambda scores: np.full_like(scores, 0.3),
+    "hard decisions": np.round,
+    "tiny": lambda scores: scores * 1e-40,
+    "zeros of either sign": lambda scores: np.copysign(0.0, scores - 0.5),
+}
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("name", AREAS)
+@settings(quick, max_examples=8)
+@given(seed=SEED, n_clips=st.integers(1, 60), n_classes=st.integers(1, 6), share=st.sampled_from([0.02, 0.4, 0.98]))
+def test_areas_equal_sklearn_class_by_class_to_twelve_digits(name, look, kind, seed, n_clips, n_classes, share):
+    generator = np.random.default_rng(seed)
+    scores = look(generator.random((n_clips, n_classes))).astype(kind)
+    value = (generator.random(scores.shape) < share).astype(np.float32)
+    known = generator.random(scores.shape) >= generator.choice([0, 0.3, 0.9])
+    found = compute(name, scores, Targets(value, known, "multi-label"))
+    for k in range(n_classes):
+        positive, score = value[known[:, k], k] >= 0.5, scores[known[:, k], k]
+        if len(np.unique(positive)) < 2:
+            assert math.isnan(found[k])
+        else:
+            assert found[k] == pytest.approx(AREAS[name](positive, score), rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", AREAS)
+def test_area_is_the_same_however_many_classes_are_taken_at_once(name, monkeypatch):
+    scores, targets = multi_label(0, 50, 6)
+    wanted = compute(name, scores, targets)
+    for at_once in (1, 50, 120, 10_000):
+        monkeypatch.setattr("mirbench.metrics._AT_ONCE", at_once)
+        np.testing.assert_array_equal(compute(name, scores, targets), wanted)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["roc-auc", "pr-auc"])
+def test_area_refuses_a_score_that_is_not_finite_where_it_counts(name, value):
+    scores, targets = multi_label(1, 20, 3)
+    targets.known[5] = False
+    strange = scores.copy()
+    strange[5] = value
+    assert compute(name, strange, targets) == compute(name, scores, targets)
+    targets.known[5] = True
+    with pytest.raises(ValueError, match="3 of 60 scores are not finite"):
+        compute(name, strange, targets)
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.per_class])
+def test_mean_over_classes_that_is_asked_for_with_its_classes_is_the_one_alone_to_the_bit(name):
+    scores, targets = multi_label(2, 40, 5)
+    assert evaluate((name, METRICS[name].per_class), scores, targets)[name] == evaluate((name,), scores, targets)[name]
+
+
+def test_metrics_load_no_scikit_learn():
+    code = """
+import sys, numpy as np
+from mirbench.metrics import METRICS, SINGLE_LABEL, evaluate
+from mirbench.types import Targets
+evaluate(SINGLE_LABEL, np.eye(3), Targets(np.eye(3), np.ones((3, 3), bool), "single-label"))
+print("sklearn" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(

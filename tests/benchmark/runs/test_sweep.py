@@ -315,14 +315,14 @@ def test_sweep_stops_before_the_first_run_where_data_are_missing(tmp_path: Path,
 def test_sweep_goes_on_after_what_fails(mood: Exception, reason: str, tmp_path: Path, catalogue: Catalogue) -> None:
     Even.mood = mood
     first, second = do(table(task="'tiny'", method="'even'", set="{ word = 'moody' }") + TINY, tmp_path, catalogue)
-    assert (sweep._why(first), first.complete, second.complete) == (reason, False, True)
+    assert (first.why, first.complete, second.complete) == (reason, False, True)
 
 
 def test_sweep_skips_a_source_without_weights_and_one_that_does_not_fit(tmp_path: Path, catalogue: Catalogue) -> None:
     text = table(task="'tiny'", method="'ear'", source="['gone', 'deaf']", seeds="1") + TINY
     gone, deaf, even = do(text, tmp_path, catalogue)
-    assert sweep._why(gone).startswith("skipped: gone: the weights of nobody/gone are not on this machine")
-    assert sweep._why(deaf).startswith("skipped: ear cannot use deaf: it needs pooled")
+    assert gone.why.startswith("skipped: gone: the weights of nobody/gone are not on this machine")
+    assert deaf.why.startswith("skipped: ear cannot use deaf: it needs pooled")
     assert (even.complete, gone.outcomes[0].record.status) == (True, "skipped")
 
 

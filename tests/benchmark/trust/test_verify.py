@@ -32,7 +32,7 @@ from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
-from mirbench.trust import loose_files, recompute, rerun, submission, verify
+from mirbench.trust import loose_files, rerun, submission, verify
 from mirbench.trust.verify import Case
 from mirbench.types import Split, Targets
 from tests.conftest import ROOT
@@ -334,13 +334,6 @@ def test_key_on_record_twice_with_other_scores_is_caught(plan: Plan, tmp_path: P
 def test_arrays_that_unpack_to_too_much_are_not_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores_archive, "_MAX_SCORES", 1000)
     assert all("unpacks to more than" in line for lines in problems(of(runs)).values() for line in lines)
-
-
-def test_metrics_are_those_of_evaluate_to_the_bit(plan: Plan) -> None:
-    split = heard(plan)
-    scores = np.random.default_rng(0).random((len(split), 2)).astype(np.float32)
-    names = plan.task.metrics
-    assert recompute.recomputed(names, scores, split.targets()) == metrics.evaluate(names, scores, split.targets())
 
 
 def test_run_that_failed_holds(plan: Plan, tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""What one command does of a suite: its share of the runs (``--part``), and how long it may take (``--until``)."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Collection
+
+from mirbench.errors import BadInput
+from mirbench.plain_text import printable
+from mirbench.record import RunSpec
+from mirbench.runs.pieces import draft_key
+
+__all__ = ["Limits", "parse_part", "parse_until", "said_time"]
+
+_MOST_PARTS = 1_000_000
+_UNITS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
+
+Cost = Callable[[RunSpec], float | None]
+"""``cost(spec)``: what a run takes here in seconds; None where nothing tells."""
+
+
+class Limits:
+    """Which runs a command is asked for, and which of them it may begin.
+
+    Parameters
+    ----------
+    keys : collection of str or None
+        Of the pieces (`mirbench.runs.pieces`) that are asked for; None is all.
+    seconds : float or None
+        How long the command may take, from now.
+    cost : callable
+        What a run takes; where it says nothing, the longest of this command counts.
+
+    Attributes
+    ----------
+    keys
+        As given.
+    put_off : dict of str to RunSpec
+        Runs that were not begun for lack of time, by key.
+    """
+
+    def __init__(
+        self, keys: Collection[str] | None = None, seconds: float | None = None, cost: Cost = lambda spec: None
+    ) -> None:
+        self.put_off: dict[str, RunSpec] = {}
+        self.keys = keys
+        self._seconds, self._cost, self._began = seconds, cost, time.monotonic()
+        self._longest = 0.0
+
+    def ask_for(self, spec: RunSpec) -> bool:
+        """Whether a run is this command's at all."""
+        return self.keys is None or draft_key(spec) in self.keys
+
+    def let_begin(self, spec: RunSpec) -> bool:
+        """Whether a run can end in time; one that cannot is put off."""
+        if self._seconds is None or self.expected(spec) < self.seconds_left:
+            return True
+        self.put_off[spec.key] = spec
+        return False
+
+    def expected(self, spec: RunSpec) -> float:
+        """What a run is taken to take, in seconds."""
+        known = self._cost(spec)
+        return self._longest if known is None else known
+
+    def ended(self, spec: RunSpec, seconds: float) -> None:
+        """Learn what a run took."""
+        self._longest = max(self._longest, seconds)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the command has to end; below 0 where it should have ended."""
+        return math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._began)
+
+    def said(self) -> str:
+        """What is left for lack of time, in one line; "" where nothing is."""
+        if not self.put_off or self._seconds is None:
+            return ""
+        n, shortest = len(self.put_off), min(map(self.expected, self.put_off.values()))
+        line = f"{n} {'run is' if n == 1 else 'runs are'} left for lack of time (--until {said_time(self._seconds)})"
+        if shortest >= self._seconds:
+            return f"{line}: none can end in it, the shortest takes about {said_time(shortest)}; give more time"
+        return f"{line}; the same command goes on"
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """K and N of ``--part K/N``.
+
+    Raises
+    ------
+    BadInput
+        If it is no part: K from 1 to N.
+    """
+    if not re.fullmatch(r"\s*\d{1,9}\s*/\s*\d{1,9}\s*", text, re.ASCII):
+        raise BadInput(f"--part {printable(text, 40)}: K/N is needed, as 3/16 for the third of sixteen parts")
+    k, n = map(int, text.split("/"))
+    if not 1 <= n <= _MOST_PARTS:
+        raise BadInput(f"--part {text}: 1 to {_MOST_PARTS:,} parts are accepted")
+    if k == 0:
+        raise BadInput(
+            f"--part 0/{n}: parts count from 1, so the first is 1/{n}; for an array of jobs that counts from 0, "
+            f"--part $((SLURM_ARRAY_TASK_ID + 1))/{n}"
+        )
+    if k > n:
+        raise BadInput(f"--part {text}: parts 1/{n} to {n}/{n} are accepted")
+    return k, n
+
+
+def parse_until(text: str) -> float:
+    """Seconds of ``--until``: h:mm, h:mm:ss, or a number with d, h, min or s, as 2h, 90min, 1h30min.
+
+    Raises
+    ------
+    BadInput
+        If it is no time above 0.
+    """
+    seconds = _seconds(text.strip().lower().replace(" ", ""))
+    if seconds is None or not 0 < seconds < 1e9:
+        raise BadInput(
+            f"--until {printable(text, 40)}: a time from the start of the command is needed, as 3:50 (hours and "
+            "minutes), 3:50:00, 90min or 2h"
+        )
+    return seconds
+
+
+def _seconds(text: str) -> float | None:
+    if clock := re.fullmatch(r"(\d{1,6}):([0-5]\d)(?::([0-5]\d))?", text, re.ASCII):
+        hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return 3600.0 * hours + 60 * minutes + seconds
+    number = r"\d{1,9}(?:\.\d{1,9})?"
+    if not re.fullmatch(rf"(?:{number}(?:d|h|min|m|s))+", text, re.ASCII):
+        return None
+    parts = re.findall(rf"({number})(d|h|min|m|s)", text)
+    if len({unit for _, unit in parts}) < len(parts):
+        return None
+    return sum(float(value) * _UNITS[unit] for value, unit in parts)
+
+
+def said_time(seconds: float) -> str:
+    """A stretch of time for people: "45 s", "12 min", "3:50 h", "2 d 4 h"."""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02} h" if hours < 48 else f"{hours // 24} d {hours % 24} h"

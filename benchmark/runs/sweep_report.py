@@ -1,0 +1,103 @@
+"""What a sweep tells people: every entry with its result, or, before it begins, what it would do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from mirbench.plain_text import one_message, say
+from mirbench.registry import Catalogue
+from mirbench.runs.hyperparameters import grid
+from mirbench.runs.limits import Limits
+from mirbench.runs.pieces import done_drafts
+from mirbench.runs.plan import draft_plan
+from mirbench.runs.report import over_seeds, print_rows
+from mirbench.runs.store import RunStore
+from mirbench.runs.suite import Suite
+from mirbench.runs.sweep import Result
+
+__all__ = ["print_plan", "report"]
+
+
+def report(suite: Suite, results: Sequence[Result]) -> bool:
+    """Print every entry with its first metric, and why some have no result; returns whether all have one."""
+    _print_heading(suite)
+    rows = [_row(result) for result in results]
+    print_rows(suite.title, ("", "runs", "first metric on test", "note"), rows, n_left=1)
+    lacking = [result for result in results if not result.complete]
+    failed = [result for result in lacking if result.reason or len(result.done) < len(result.outcomes)]
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for result in failed:
+        reasons[result.why].append(f"{result.entry.where}, {result.entry.name}")
+    for reason, names in reasons.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"{'; '.join(names[:3])}{more}: {one_message(reason)}")
+    root = suite.first.runs
+    where = "" if root == Path("runs") else f" --runs {root}"
+    say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
+    return not lacking
+
+
+def _print_heading(suite: Suite) -> None:
+    if suite.reference:
+        say(suite.reference)
+
+
+def _row(result: Result) -> list[str]:
+    done = [outcome.record for outcome in result.done]
+    score, notes = "—", []
+    if done:
+        metric = next(iter(done[0].metrics))
+        score = f"{metric} {over_seeds(done, metric)[0]}"
+        notes = [f"source trained on {', '.join(done[0].contaminated)}"] if done[0].contaminated else []
+    if n_read := sum(outcome.read_back for outcome in result.outcomes):
+        notes.append("on record" if n_read == len(result.outcomes) else f"{n_read} on record")
+    notes += _kept_when_deformed(result)
+    if result.n_left:
+        notes.append(f"{result.n_left} left for lack of time")
+    elif not result.complete:
+        notes.append(result.why.partition(":")[0])
+    return [result.entry.name, f"{len(done)} of {len(result.outcomes) + result.n_left}", score, "; ".join(notes)]
+
+
+def _kept_when_deformed(result: Result) -> list[str]:
+    """What share of the score is kept under each deformation, over all severities and runs."""
+    shares: dict[str, list[float | None]] = {}
+    for outcome in result.done:
+        for name, curve in outcome.robustness.curves.items() if outcome.robustness else ():
+            shares.setdefault(name, []).append(curve.relative_area)
+    known = {name: [share for share in of if share is not None] for name, of in shares.items()}
+    refused = [reason for reason in (result.no_curve, *(outcome.refused for outcome in result.done)) if reason]
+    kept = [f"{name} {mean(of):.2f} of clean" for name, of in known.items() if of]
+    return kept + [f"no curve: {reason}" for reason in refused[:1]]
+
+
+def print_plan(suite: Suite, catalogue: Catalogue, limits: Limits, left_out: list[str] | None = None) -> None:
+    """Print the entries, their numbers of runs and models, and which are on record; looks at no data or weights.
+
+    Parameters
+    ----------
+    limits : Limits
+        Which of the runs are asked for.
+    left_out : list of str, optional
+        As of `RunStore`.
+    """
+    store = RunStore(suite.first.runs, left_out)
+    known = done_drafts(record for _, record in store.records())
+    rows, n_runs, n_known = [], 0, 0
+    for entry in suite.entries:
+        if entry.unable:
+            rows.append([entry.name, "—", "—", "—", f"skipped: {entry.unable}"])
+            continue
+        specs = [spec for spec in draft_plan(entry.request, catalogue).specs if limits.ask_for(spec)]
+        there = sum(spec.key in known for spec in specs)
+        n_models = len(specs) * sum(1 for _ in grid(entry.request.search))
+        runs = f"{len({spec.fold for spec in specs})} × {len(entry.request.seeds)}"
+        rows.append([entry.name, runs, str(n_models), f"{there} of {len(specs)}", ""])
+        n_runs, n_known = n_runs + len(specs), n_known + there
+    _print_heading(suite)
+    print_rows(suite.title, ("", "folds × seeds", "models", "on record", "note"), rows, n_left=1)
+    say(f"{n_runs} {'run' if n_runs == 1 else 'runs'}, {n_known} of them on record with the same settings.")
+    say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
