@@ -177,7 +177,8 @@ def sweep(
 
             done = sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits)
         else:
-            do = sweeps.run_suite if how.jobs == 1 else partial(run_at_once, at_once=AtOnce(how.jobs, tuple(how.plugin)))
+            at_once = AtOnce(how.jobs, tuple(how.plugin))
+            do = partial(run_at_once, at_once=at_once) if how.jobs > 1 else sweeps.run_suite
             done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:
