@@ -144,6 +144,8 @@ def sweep(
 
     if scheduler and how.deform:
         raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
+    if scheduler and prepare:
+        raise BadInput("--scheduler: each worker prepares the rows that its runs share; leave --prepare out")
     if scheduler and how.jobs > 1:
         raise BadInput("--scheduler: a cluster does as many runs at once as it has workers; leave --jobs out")
     wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
