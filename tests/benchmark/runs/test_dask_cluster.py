@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,74 +11,8 @@ from mirbench.progress import Progress
 from mirbench.runs import dask_cluster
 from mirbench.runs.dask_cluster import Cluster
 from mirbench.runs.dask_errands import Answer, Errand, Worker
-from mirbench.runs.dask_worker import introduce, software
-
-
-class Future:
-    """What a worker was told, and will answer."""
-
-    def __init__(self, function: Callable[[str], Any], text: str, words: dict[str, Any]) -> None:
-        self.function, self.text, self.words = function, text, words
-        self.answer: Any = None
-        self.cancelled = False
-
-    def add_done_callback(self, heard: Callable[[Future], None]) -> None:
-        self.heard = heard
-
-    def result(self) -> Any:
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
-
-    def ended(self, answer: Any) -> None:
-        self.answer = answer
-        self.heard(self)
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Client:
-    """A scheduler that does as it is told, and workers that fit unless `software` says what they have."""
-
-    def __init__(self) -> None:
-        self.status = "running"
-        self.scheduler = SimpleNamespace(address="tcp://scheduler:1", identity=None)
-        self.workers: dict[str, dict[str, Any]] = {}
-        self.software: dict[str, Any] = {}
-        self.futures: list[Future] = []
-
-    def join(self, *names: str, **facts: Any) -> None:
-        for name in names:
-            self.workers[f"tcp://{name}"] = {"name": name, "resources": {}, "status": "running", **facts}
-
-    def sync(self, ask: Any, **words: Any) -> dict[str, Any]:
-        if self.status != "running":
-            raise OSError("closed")
-        return {"workers": dict(self.workers)}
-
-    def submit(self, function: Callable[[str], Any], text: str, **words: Any) -> Future:
-        future = Future(function, text, words)
-        self.futures.append(future)
-        if function is introduce:
-            name = words["workers"][0].removeprefix("tcp://")
-            own = self.software.get(name, {})
-            told = own if isinstance(own, Exception) else json.dumps({"software": software() | own, "shares": False})
-            future.add_done_callback = lambda heard: (setattr(future, "answer", told), heard(future))  # type: ignore[method-assign]
-        return future
-
-    def cancel(self, futures: list[Future], **words: Any) -> None:
-        for future in futures:
-            future.cancel()
-
-    @property
-    def open(self) -> dict[str, Future]:
-        """What is under way, by the name of the worker."""
-        return {
-            future.words["workers"][0].removeprefix("tcp://"): future
-            for future in self.futures
-            if future.function is not introduce and future.answer is None and not future.cancelled
-        }
+from mirbench.runs.dask_worker import introduce
+from tests.benchmark.runs.fake_dask import Client
 
 
 @pytest.fixture
