@@ -54,6 +54,9 @@ class Method(Protocol):
         Stages of the source that it uses; empty where it takes no source.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
+    uses_seed : bool, optional
+        False where nothing is random: every seed gives the same to the bit, and one run a fold stands for all seeds. It
+        may be a property that depends on hyperparameters. True where it is not said.
     """
 
     name: ClassVar[str]

@@ -90,11 +90,17 @@ class Machine:
 
         return Progress(quiet=self.quiet)
 
-    def circumstance(self) -> dict[str, Any]:
-        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`."""
+    def circumstance(self, *, here: bool = True) -> dict[str, Any]:
+        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`.
+
+        Parameters
+        ----------
+        here : bool
+            Whether they are places of this machine.
+        """
         from mirbench.places import weights_folder
 
-        if self.weights is not None:
+        if here and self.weights is not None:
             weights_folder(self.weights)  # refused before any work
         names = ("data", "weights", "device", "workers", "threads")
         return {name: getattr(self, name) for name in names}
@@ -112,7 +118,7 @@ class Recording(Machine):
     deform: Deform = ""
     demo: Demo = False
 
-    def circumstance(self) -> dict[str, Any]:
+    def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
         precision = one_of("--precision", self.precision, PRECISIONS)
         if self.sealed and self.deform:
@@ -120,7 +126,7 @@ class Recording(Machine):
                 "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
             )
         own = {"runs": self.runs, "precision": precision, "energy": self.energy, "sealed": self.sealed}
-        return {**super().circumstance(), **own}
+        return {**super().circumstance(here=here), **own}
 
 
 def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:

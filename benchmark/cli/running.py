@@ -127,6 +127,9 @@ def sweep(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Fetch, and compute the rows that the runs share; do no run.")
     ] = False,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Do the runs on a Dask cluster: tcp://HOST:PORT, or its scheduler file.")
+    ] = "",
     *,
     how: Recording,
 ) -> None:
@@ -139,6 +142,14 @@ def sweep(
     from mirbench.runs.suite import read_suite
     from mirbench.runs.sweep_report import print_plan, report
 
+    if scheduler and how.deform:
+        raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
+    if scheduler and how.jobs > 1:
+        raise BadInput("--scheduler: how many runs are done at once is for the cluster to say; leave --jobs out")
+    if prepare and how.jobs > 1:
+        raise BadInput(
+            "--prepare: it is done in one process; --prepare --part 1/2 and 2/2 share it out, leave --jobs out"
+        )
     wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
     limits = Limits(seconds=seconds)  # its clock starts here
     deformations = parse_deform(how.deform)
@@ -148,7 +159,7 @@ def sweep(
     _seeds(seeds or "1")
     given = {"task": task or None, "seeds": seeds or None, "fold": fold}
     instead = {key: value for key, value in given.items() if value is not None}
-    asked = read_suite(suite, catalogue, how.circumstance(), instead)
+    asked = read_suite(suite, catalogue, how.circumstance(here=not scheduler), instead)
     if how.demo:
         asked = sweeps.as_demo(asked, catalogue)
         say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
@@ -165,8 +176,13 @@ def sweep(
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
     else:
-        do = partial(run_at_once, at_once=AtOnce(how.jobs, tuple(how.plugin))) if how.jobs > 1 else sweeps.run_suite
-        done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
+        if scheduler:
+            from mirbench.runs.dask_sweep import sweep_on_cluster
+
+            done = sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits)
+        else:
+            do = partial(run_at_once, at_once=AtOnce(how.jobs, tuple(how.plugin))) if how.jobs > 1 else sweeps.run_suite
+            done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:
             say(limits.said())

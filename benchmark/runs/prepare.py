@@ -25,6 +25,7 @@ from mirbench.runs.report import print_rows
 from mirbench.runs.suite import Suite, naming
 from mirbench.runs.suite_runs import Entry
 from mirbench.runs.surroundings import context_of
+from mirbench.types import BlindSplit, Split
 
 if TYPE_CHECKING:
     from mirbench.features.cache import RowStore
@@ -57,8 +58,8 @@ class Prepared:
     there: dict[str, set[bytes]] = field(default_factory=dict)
     computed: dict[str, set[bytes]] = field(default_factory=dict)
 
-    def watch(self, store: RowStore, keys: KeyArray) -> None:
-        """Count rows that are asked for; see `Context.watched`."""
+    def count(self, store: RowStore, keys: KeyArray) -> None:
+        """Count rows that are asked for; see `Context.telling`."""
         name = store.folder.name
         missing = set(keys[store.missing(keys)].tolist())
         there = self.there.setdefault(name, set())
@@ -151,7 +152,7 @@ def _fill(ready: Prepared, plan: Plan, context: Context) -> None:
 
     try:
         usual = computed_as_usual(context.device, context.threads)
-        with usual, left_as_found(context.device, 0), context.watched(ready.watch):
+        with usual, left_as_found(context.device, 0), context.telling(ready.count):
             ready.note = read_rows(plan, context) or ready.note
     except (MissingData, BrokenInstallation, KeyboardInterrupt):
         raise
@@ -175,7 +176,8 @@ def read_rows(plan: Plan, context: Context) -> str:
         for point in grid(plan.request.search):
             method = replace(plan.method, **point)  # type: ignore[type-var]
             train, valid, test = splits(plan, fold)
-            for split, part in zip((train, valid, test.blind()), parts, strict=True):
+            read: tuple[Split | BlindSplit, ...] = (train, valid, test.blind())
+            for split, part in zip(read, parts, strict=True):
                 if isinstance(method, ReadsRows):
                     method.reads(split, part, context)
                 else:
