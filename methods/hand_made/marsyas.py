@@ -17,7 +17,6 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.method import Fitted
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
-from mirbench.methods.hand_made.timbre import SAMPLE_RATE, TIMBRE, texture_statistics, timbre
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -28,6 +27,8 @@ __all__ = ["MarsyasForest"]
 
 
 def _statistics(audio: FloatArray, longest: float) -> FloatArray:
+    from mirbench.methods.hand_made.timbre import texture_statistics, timbre
+
     return texture_statistics(timbre(audio)).astype(np.float32)
 
 
@@ -77,6 +78,8 @@ class MarsyasForest:
         return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context, features_of=self._vectors)
 
     def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
+        from mirbench.methods.hand_made.timbre import SAMPLE_RATE, TIMBRE
+
         rows = np.asarray(context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1").values)
         kept = rows[:, :, :TIMBRE] if self.features == "timbre" else rows
         return kept.reshape(len(kept), -1).astype(np.float64)
