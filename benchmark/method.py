@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.types import BlindSplit, FloatArray, Split
 
-__all__ = ["Fitted", "Method", "Restorable"]
+__all__ = ["Fitted", "Method", "Part", "ReadsRows", "Restorable"]
+
+Part = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -72,4 +74,16 @@ class Restorable(Protocol):
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> Callable[[BlindSplit], FloatArray]:
         """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
+        ...
+
+
+@runtime_checkable
+class ReadsRows(Protocol):
+    """A method that says which rows it reads, so that ``mirbench sweep --prepare`` can compute them before any run.
+
+    One that does not say is taken to read ``pooled`` and ``frontend``, where it needs them, of every split.
+    """
+
+    def reads(self, split: Split | BlindSplit, part: Part, context: Any) -> None:
+        """Ask the context for all that `fit` (train, valid) or `predict` (test, which is blind) will ask it for."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from mirbench.types import Windowing
@@ -106,17 +106,21 @@ class RunSpec:
     @property
     def key(self) -> str:
         """Sixteen hex digits that name the run."""
-        text = json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+        text = json.dumps(self._fields(), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def system(self) -> str:
         """Eight hex digits that name the system: all that was asked, less fold and seed."""
-        fields = asdict(self)
+        fields = self._fields()
         del fields["fold"], fields["seed"]
         if "systems" in self.params:  # the runs that an ensemble joins are others in each fold and seed
             fields["params"] = {name: value for name, value in self.params.items() if name not in OF_ONE_RUN}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+
+    def _fields(self) -> dict[str, Any]:
+        """As `asdict`, which would copy every value: a board asks thousands of records."""
+        return {**vars(self), "windowing": vars(self.windowing)}
 
 
 @dataclass(frozen=True)

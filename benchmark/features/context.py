@@ -21,6 +21,7 @@ import torch
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures
 from mirbench.features.bound import BoundSource
+from mirbench.features.cache import RowStore
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key, row_keys
 from mirbench.features.row_index import KEY, KeyArray
@@ -33,6 +34,8 @@ from mirbench.source import SourceCard
 from mirbench.types import Excerpt, FloatArray, IntArray, Windowing, excerpts
 
 __all__ = ["Context"]
+
+Asked = Callable[[RowStore, KeyArray], object]
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -98,6 +101,7 @@ class Context:
         self._facts = facts
         self._stores = RowStores(cache, scratch, (known.sha256 for known in facts.values()), self.progress)
         self._bypass = False
+        self._asked_of: Asked = lambda store, keys: None
         self._deformation: Deformation | None = None
         self.spent_seconds = 0.0
         """Wall time spent on computing rows, or on waiting for another process that does, since `begin_run`."""
@@ -224,6 +228,15 @@ class Context:
             yield
         finally:
             self._bypass, self.watch = False, outer
+
+    @contextmanager
+    def telling(self, tell: Asked) -> Iterator[None]:
+        """`tell` is told of every store and the keys of the rows that are asked of it, before any is computed."""
+        self._asked_of = tell
+        try:
+            yield
+        finally:
+            self._asked_of = lambda store, keys: None
 
     @contextmanager
     def deformed(self, deformation: Deformation) -> Iterator[None]:
@@ -358,6 +371,8 @@ class Context:
         each = (row_keys(self._facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
         keys = np.fromiter(chain.from_iterable(each), dtype=KEY, count=len(clip_index))
         stores = {stage: self._stores.store(stage, about) for stage in stages}
+        for store in stores.values():
+            self._asked_of(store, keys)
         if any(store.missing(keys) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()

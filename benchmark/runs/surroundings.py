@@ -18,7 +18,7 @@ from mirbench.runs.plan import Plan
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["context_of", "find_device", "load_libraries"]
+__all__ = ["context_of", "find_device", "load_libraries", "require_device_name"]
 
 _EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "rich.table")
 _INNER_IMPORT = re.compile(r"^ +(?:from|import) (mirbench\.[\w.]+|sklearn[\w.]*|scipy[\w.]*)", re.MULTILINE)
@@ -99,12 +99,17 @@ def _code_sha256(module: str) -> str:
     return hashlib.sha256(b"".join(sources[name] for name in sorted(sources))).hexdigest()
 
 
+def require_device_name(name: str) -> None:
+    """Refuse what is called like no device; whether there is one of that name is not looked at."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise BadInput(f"--device {name}: auto, cpu and cuda[:N] are accepted")
+
+
 def find_device(name: str, threads: int) -> Any:
     """The torch device called `name`; "auto" takes a GPU where there is one, and 0 threads leave that to torch."""
     import torch
 
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise BadInput(f"--device {name}: auto, cpu and cuda[:N] are accepted")
+    require_device_name(name)
     if threads:
         torch.set_num_threads(threads)
     if name == "auto":

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from mirbench import AnySplit, Windows
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, margins, probabilities, restore_sklearn
 from mirbench.methods.stored import keep_linear, linear
 from mirbench.types import BlindSplit, FloatArray, Split
@@ -98,6 +98,10 @@ class _BagOfFrames:
             context,
             features_of=self._vectors(state),
         )
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Frames."""
+        self.rows(context, split)
 
     def _vectors(self, learnt: Mapping[str, Array]) -> Callable[[Context, AnySplit], Array]:
         encode = self.encoder(learnt)

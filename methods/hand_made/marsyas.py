@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.types import BlindSplit, FloatArray, Split
 
 if TYPE_CHECKING:
-    from mirbench import Context
+    from mirbench import Context, Windows
 
 __all__ = ["MarsyasForest"]
 
@@ -77,9 +77,18 @@ class MarsyasForest:
         """The same trees."""
         return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context, features_of=self._vectors)
 
-    def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
-        from mirbench.methods.hand_made.timbre import SAMPLE_RATE, TIMBRE
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Statistics of frames."""
+        self._rows(context, split)
 
-        rows = np.asarray(context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1").values)
+    def _rows(self, context: Context, split: AnySplit) -> Windows:
+        from mirbench.methods.hand_made.timbre import SAMPLE_RATE
+
+        return context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1")
+
+    def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
+        from mirbench.methods.hand_made.timbre import TIMBRE
+
+        rows = np.asarray(self._rows(context, split).values)
         kept = rows[:, :, :TIMBRE] if self.features == "timbre" else rows
         return kept.reshape(len(kept), -1).astype(np.float64)

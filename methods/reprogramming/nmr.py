@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mirbench import Context
+    from mirbench.method import Part
     from mirbench.methods.training import Draw, Inputs, Loss, Phase
 
 __all__ = ["IdNmr", "IdsNmr", "IiNmr", "skip_layer"]
@@ -133,6 +134,11 @@ class IiNmr(_Reprogramming):
         from mirbench.methods.reprogramming.adapters import InputNoise
 
         return InputNoise(round(card.sample_rate * card.seconds))
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Nothing of train where that is heard in random crops, which are decoded afresh."""
+        if part != "train" or self.items == "chunks":
+            super().reads(split, part, context)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mirbench import Context
+    from mirbench.method import Part
     from mirbench.methods.taggers.networks import Architecture
     from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe
 
@@ -86,6 +87,11 @@ class _Tagger(NetworkMethod):
         from mirbench.methods.training import Inputs
 
         return Inputs.of(context.audio(split, self.architecture.sample_rate, self.architecture.seconds))
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Nothing of train where that is heard in random crops, which are decoded afresh."""
+        if part != "train" or self.items == "chunks":
+            super().reads(split, part, context)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """A crop of every clip, in random order."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.runs.measure import count_parameters
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -61,6 +61,10 @@ class NetworkMethod:
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """What the module is fed."""
         raise NotImplementedError
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Ask for the rows of a split that training and predicting read; see `mirbench.method.ReadsRows`."""
+        self.inputs(context, split)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Batches of an epoch; None is every window of train once, in random order."""
