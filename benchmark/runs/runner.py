@@ -31,7 +31,7 @@ from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
 from mirbench.runs.speed import Speeds
 from mirbench.runs.store import RunStore
-from mirbench.runs.surroundings import context_of
+from mirbench.runs.surroundings import context_of, load_libraries
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -285,7 +285,9 @@ class Job:
         return _deformed(outcome, self._deform, plan, fitted, self._ready(), store)
 
     def _ready(self) -> Context:
-        self._context = self._context or context_of(self._plan, self._progress)
+        if self._context is None:
+            self._context = context_of(self._plan, self._progress)
+            load_libraries(type(self._plan.method))
         return self._context
 
 
