@@ -30,6 +30,9 @@ class Fitted:
         search of hyperparameters selects by it too.
     n_total : int or None
         The source and what was learnt, together, where that is not the sum: some of the source itself was learnt.
+    together : int
+        How many models were trained as one program, this one among them: time and memory are then of all, and its
+        record leaves times blank.
     """
 
     predict: Callable[[BlindSplit], FloatArray]
@@ -38,6 +41,7 @@ class Fitted:
     history: Sequence[Mapping[str, float]] = ()
     valid_score: float | None = None
     n_total: int | None = None
+    together: int = 1
 
 
 @runtime_checkable
@@ -52,6 +56,9 @@ class Method(Protocol):
         Stages of the source that it uses; empty where it takes no source.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
+    fit_many : callable, optional
+        ``fit_many(jobs, train, valid, context)`` of the class, with jobs a sequence of (method, seed), yields what
+        `fit` of each would return, but for rounding, in their order; `mirbench.runs.stacked` asks for it.
     """
 
     name: ClassVar[str]

@@ -48,13 +48,13 @@ class Trial:
         Its hyperparameters.
     valid_score : float
         What it is chosen by, higher is better; NaN where the metric is undefined on valid.
-    seconds : float
-        Wall time of its fit and its score.
+    seconds : float or None
+        Wall time of its fit and its score; None where others were fitted with it.
     """
 
     params: Mapping[str, Any]
     valid_score: Value
-    seconds: Amount
+    seconds: Amount | None
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ class RunRecord:
         Clips in train, valid and test.
     seconds : mapping of str to float or None
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
-        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
+        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score). ``train`` and ``epoch``
+        are None where others were trained with it.
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None

@@ -36,6 +36,7 @@ from mirbench.methods.reprogramming.adapters import Standardise
 from mirbench.methods.stored import KernelMachine, Trees, keep_kernel, keep_linear, keep_trees, linear
 from mirbench.methods.training import Inputs, Recipe
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.stacked import Stackable
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -221,7 +222,7 @@ class NeighboursProbe:
 
 
 @dataclass(frozen=True)
-class MlpProbe(NetworkMethod):
+class MlpProbe(Stackable, NetworkMethod):
     """One hidden layer, ReLU, Adam, early stopping on valid: BL-R of hung2022, trained as Castellon et al. do.
 
     Parameters

@@ -27,6 +27,7 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
+from mirbench.runs.stacked import Stack, at_point
 from mirbench.types import Clip, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -49,8 +50,13 @@ _ARRAYS = {"bool", "float64", "float32", "float16", *_WHOLE}
 _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
 
-def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
+def attempt(spec: RunSpec, plan: Plan, context: Context, stack: Stack | None = None) -> _Attempt:
     """Do one run; whatever goes wrong inside becomes a record with its reason.
+
+    Parameters
+    ----------
+    stack : Stack or None
+        What fits it together with other runs.
 
     Raises
     ------
@@ -65,7 +71,7 @@ def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     try:
         try:
             with computed_as_usual(context.device, context.threads), left_as_found(context.device, spec.seed):
-                done = _do(spec, plan, context, blank)
+                done = _do(spec, plan, context, blank, stack or Stack([], plan))
             sound(done[0])  # what cannot be read back is not written
         finally:
             changed = context.source_changed()  # and loaded again, for the runs to come
@@ -147,7 +153,7 @@ def _read_no_clips(root: Path | None, fold: int) -> list[Clip]:
     raise BadInput("a method is handed the clips that it may know; its task reads no others")
 
 
-def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attempt:
+def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, stack: Stack) -> _Attempt:
     from mirbench.runs import measure, sealed
 
     task = plan.task
@@ -157,7 +163,8 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
     measure.start_memory(context.device)
     meter = measure.EnergyMeter(plan.request.energy)
     with meter, watch.phase("train"):
-        fitted, trials, chosen = _search(plan, train, valid, context, spec.seed)
+        fitted, trials, chosen = _search(plan, train, valid, context, spec.seed, stack)
+    together = stack.together(spec.seed)
     frozen = context.spent_seconds  # rows computed on the way are booked as features
     train_seconds = watch.seconds["train"] - frozen
     if plan.request.sealed:  # first: nothing of the method has been near the test clips in this process
@@ -180,18 +187,20 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
         n_clips={"train": len(train), "valid": len(valid), "test": len(test)},
         seconds={
             "features": context.feature_seconds,
-            "train": train_seconds,
+            "train": train_seconds if together == 1 else None,  # others were trained in that time
             "epoch": float(np.mean(epochs)) if epochs else None,
             "inference": inference_seconds,
             "clips_per_second": None if _precomputed(plan) else _clips_per_second(fitted, test, context),
         },
-        memory=measure.peak_memory(context.device),
+        memory=stack.memory(spec.seed, measure.peak_memory(context.device)),
         flops=None if _elsewhere(plan, context) else _flops(fitted, test, context) or None,
         energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
         history=fitted.history,
-        environment=measure.environment(context.device) | ({"sealed": True} if plan.request.sealed else {}),
+        environment=measure.environment(context.device)
+        | ({"sealed": True} if plan.request.sealed else {})
+        | ({"stacked": together} if together > 1 else {}),
     )
     return record, Scores.of(test, scores), fitted, ""
 
@@ -219,20 +228,25 @@ def _elsewhere(plan: Plan, context: Context) -> bool:
 
 
 def _search(
-    plan: Plan, train: Split, valid: Split, context: Context, seed: int
+    plan: Plan, train: Split, valid: Split, context: Context, seed: int, stack: Stack
 ) -> tuple[Fitted, list[Trial], dict[str, Any]]:
     """Fit every point of the declared search; keep the one that is best on valid, the first of equals."""
+
+    def fit(number: int, point: Mapping[str, Any]) -> Fitted:
+        method = at_point(plan.method, point)
+        ready = stack.fit(seed, number, train, valid, context)
+        return _sound(ready or method.fit(train, valid, context, seed=seed), method)
+
     if not plan.request.search:
-        return _fit(plan.method, train, valid, context, seed), [], {}
+        return fit(0, {}), [], {}
     trials: list[Trial] = []
     best: Fitted | None = None
     best_score, chosen = -np.inf, {}
-    for point in grid(plan.request.search):
+    for number, point in enumerate(grid(plan.request.search)):
         began = time.perf_counter()
-        method = replace(plan.method, **point)  # type: ignore[type-var]
-        fitted = _fit(method, train, valid, context, seed)
+        fitted = fit(number, point)
         score = fitted.valid_score if fitted.valid_score is not None else _score(fitted, valid)
-        trials.append(Trial(point, score, time.perf_counter() - began))
+        trials.append(Trial(point, score, time.perf_counter() - began if fitted.together == 1 else None))
         # an undefined score loses to any other
         if best is None or score > best_score:
             best, best_score, chosen = fitted, -np.inf if np.isnan(score) else score, point
@@ -247,8 +261,8 @@ def _score(fitted: Fitted, valid: Split) -> float:
     return value if metric.higher_is_better else -value
 
 
-def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int) -> Fitted:
-    fitted: Any = method.fit(train, valid, context, seed=seed)
+def _sound(fitted: Any, method: Method) -> Fitted:
+    """What fit returned, as a record and a file of a model can hold it."""
     if not isinstance(fitted, Fitted):
         raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
     if not callable(fitted.predict):
