@@ -18,6 +18,7 @@ from mirbench.errors import BadInput
 from mirbench.methods.reprogramming.adapters import Standardise
 from mirbench.methods.training import Inputs, Recipe
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.stacked import Stackable
 from mirbench.types import Split
 
 __all__ = ["LayerMix", "Mixture"]
@@ -56,7 +57,7 @@ class Mixture(nn.Module):
 
 
 @dataclass(frozen=True)
-class LayerMix(NetworkMethod):
+class LayerMix(Stackable, NetworkMethod):
     """One hidden layer on a learnt mixture of the time means of all layers; early stopping on valid.
 
     Parameters

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mirbench.errors import MirbenchError
 from mirbench.method import Fitted, Method
 from mirbench.plain_text import printable
 from mirbench.record import RunSpec
@@ -71,7 +72,8 @@ class Stack:
                 raise TypeError(f"fit_many yields a {type(fitted).__name__}; a mirbench.Fitted is needed")
         except Exception as error:
             said = "it yields too few" if isinstance(error, StopIteration) else f"{type(error).__name__}: {error}"
-            context.progress.say(f"fitted one by one, for together that failed: {printable(said, 200)}")
+            if not isinstance(error, MirbenchError):  # which each says alone, too
+                context.progress.say(f"fitted one by one, for together that failed: {printable(said, 200)}")
             self._left.clear()
             return None
         self._together[seed] = max(self.together(seed), fitted.together)

@@ -30,6 +30,7 @@ from mirbench.methods.reprogramming.picture_adapters import (
 )
 from mirbench.methods.training import Inputs
 from mirbench.methods.training.schedules import Chen2022Method
+from mirbench.methods.training.stacked import Stackable
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
 
@@ -77,7 +78,7 @@ class _PictureReprogramming(Chen2022Method):
 
 
 @dataclass(frozen=True)
-class AstBs(_PictureReprogramming):
+class AstBs(Stackable, _PictureReprogramming):
     """AST-BS: nothing but an output mapping is learnt; on any source, not AST alone.
 
     Without SpecAugment the body runs once for each window, ever.

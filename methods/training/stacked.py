@@ -8,7 +8,7 @@ products and of the optimiser, which steps through all members in one pass. Wher
 rounding, another one of them may be kept.
 
 What does not fit is fitted alone: another precision than float32, batches in parts or that are not each window once an
-epoch, a step of its own after the optimiser's, and methods with a `fit` of their own.
+epoch, dropout, a step of its own after the optimiser's, and methods with a `fit` of their own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.modules.dropout import _DropoutNd
 
 from mirbench import Context
 from mirbench.method import Fitted
@@ -76,13 +77,18 @@ def _most(method: NetworkMethod, train: Split, context: Context, seed: int) -> i
     if method.draw(context, train, seed) is not None:
         return 1
     module, recipe = method.fresh(train, context, seed)
-    if recipe.after_step is not None or recipe.accumulate > 1:
+    if recipe.after_step is not None or recipe.accumulate > 1 or any(map(_draws, module.modules())):
         return 1
     room = _ROOM
     if context.device.type == "cuda":
         room = torch.cuda.mem_get_info(context.device)[0] // 2
     windows = sum(x.nbytes // len(x) for x in method.inputs(context, train).take(slice(0, 1), context))
     return max(1, room // (4 * _COPIES * count_parameters(module) + 8 * recipe.batch_size * windows))
+
+
+def _draws(part: nn.Module) -> bool:
+    """Whether a part of a network takes random numbers in training, which would be others together than alone."""
+    return (isinstance(part, _DropoutNd) and part.p > 0) or getattr(part, "draws", False)
 
 
 @dataclass

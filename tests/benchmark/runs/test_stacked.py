@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from mirbench import AnySplit, Context
+from mirbench.errors import NotApplicable
 from mirbench.features.claims import Claim
 from mirbench.method import Fitted
 from mirbench.methods.picture_mlp import PictureMlp
@@ -70,6 +71,14 @@ class Nonsense(Toy):
     @classmethod
     def fit_many(cls, jobs: Sequence[Any], train: Split, valid: Split, context: Context) -> Any:
         return ["fitted"] * len(jobs)
+
+
+@dataclass(frozen=True)
+class Refuses(Toy):
+    """Cannot be used here at all."""
+
+    def module(self, context: Context, split: AnySplit) -> nn.Module:
+        raise NotApplicable("not with this source")
 
 
 @dataclass(frozen=True)
@@ -247,6 +256,14 @@ def test_what_cannot_be_fitted_together_is_fitted_alone_without_a_word(
     outcomes = done(asked(method, **changes), Progress())
     assert {outcome.record.status for outcome in outcomes} == {"done"}
     assert set(stacked(outcomes)) == {None}
+    assert "one by one" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_skipped_with_its_own_reason_alone(
+    asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = done(asked(Refuses), Progress())
+    assert [(each.record.status, each.record.reason) for each in outcomes] == [("skipped", "not with this source")] * 3
     assert "one by one" not in capsys.readouterr().err
 
 

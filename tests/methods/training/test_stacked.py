@@ -17,9 +17,11 @@ from torch import nn
 
 from mirbench import AnySplit, Context
 from mirbench.method import Fitted
+from mirbench.methods.layer_mix import LayerMix
 from mirbench.methods.picture_mlp import PictureMlp
 from mirbench.methods.probes import MlpProbe
 from mirbench.methods.reprogramming.nmr import IdsNmr
+from mirbench.methods.reprogramming.picture_rp import AstBs
 from mirbench.methods.training import Inputs, Phase, Recipe, stacked
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stacked import Stackable
@@ -148,6 +150,20 @@ def test_seeds_and_points_of_ids_nmr_are_those_alone(change: dict[str, Any], tin
     assert_as_alone(jobs, splits, context, [4] * 4)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        LayerMix(epochs=3, hidden=8), AstBs(epochs=12, lr=1e-3, schedule="paper"),
+        AstBs(epochs=2, mapping="fc527", select="last"),
+    ],
+    ids=["layer-mix", "ast-bs", "fc527"],
+)  # fmt: skip
+def test_seeds_and_points_of_linear_and_mixed_heads_are_those_alone(method: Any, tiny: tuple[Context, Splits]) -> None:
+    context, splits = tiny
+    jobs = [(replace(method, weight_decay=decay), seed) for seed in (0, 1) for decay in (0.0, 0.1)]
+    assert_as_alone(jobs, splits, context, [4] * 4)
+
+
 # Optimisers, phases, batch norm and frozen parts, on a network of every kind of layer that is stacked
 
 
@@ -250,10 +266,18 @@ def test_random_crops_are_fitted_alone(tiny: tuple[Context, Splits], monkeypatch
     assert [fitted.together for fitted in IdsNmr.fit_many(seeds(method, 2), *splits[:2], context)] == [1, 1]
 
 
-def test_dropout_is_refused_and_never_shared(tmp_path: Path) -> None:
-    splits = splits_like()
-    with pytest.raises(RuntimeError, match="randomness"):
-        list(Mixed.fit_many(seeds(Mixed(dropout=0.5), 2), *splits[:2], noisy(splits, tmp_path)))
+@pytest.mark.parametrize("kind", ["dropout", "SpecAugment"])
+def test_networks_that_draw_are_fitted_alone(kind: str, tmp_path: Path, tiny: tuple[Context, Splits]) -> None:
+    context, splits = tiny
+    method: Any = AstBs(epochs=1, specaug=True)
+    if kind == "dropout":
+        splits = splits_like()
+        context, method = noisy(splits, tmp_path), Mixed(epochs=1, dropout=0.5)
+    found = list(type(method).fit_many(seeds(method, 2), *splits[:2], context))
+    for seed, fitted in enumerate(found):
+        alone = method.fit(*splits[:2], context, seed=seed)
+        assert fitted.together == 1
+        assert all(np.array_equal(fitted.state[name], value) for name, value in alone.state.items())
 
 
 def test_points_of_other_shapes_are_stacks_of_their_own_in_the_order_of_the_jobs(tmp_path: Path) -> None:
