@@ -23,7 +23,7 @@ __all__ = [
 
 Features = npt.NDArray[np.float64]
 Scores = Callable[[Any, Features], npt.NDArray[Any]]
-FeaturesOf = Callable[[Context, AnySplit], Features]
+FeaturesOf = Callable[["Context", AnySplit], Features]
 State = dict[str, npt.NDArray[Any]]
 Predict = Callable[[BlindSplit], FloatArray]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,57 +24,11 @@ from mirbench.methods.reprogramming.picture_adapters import spec_augment
 from mirbench.methods.training import Inputs, Loss, Phase, Recipe, cross_entropy, masked_bce, moving_state
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
+from mirbench.methods.tuned_source import TunedSource
 from mirbench.runs.measure import count_parameters
 from mirbench.source import SourceCard
 
-__all__ = ["FineTune", "TunedSource", "blocks_of"]
-
-
-class TunedSource(nn.Module):
-    """A source of one's own to train, from what its body begins with to one logit a class.
-
-    Parameters
-    ----------
-    network : network
-        A copy of the source.
-    output : Module
-        (n, n_features), or with `mapped` (n, n_outputs) -> (n, n_classes) logits.
-    mapped : bool
-        Whether the source's own head stands before `output`.
-    statistics : {"batch", "source"}
-        What batch norms normalise by in training; see `FineTune`.
-    augment : Module or None
-        What changes the entry in training, without parameters.
-    """
-
-    def __init__(
-        self,
-        network: Any,
-        output: nn.Module,
-        *,
-        mapped: bool,
-        statistics: str = "batch",
-        augment: nn.Module | None = None,
-    ) -> None:
-        super().__init__()
-        self.network, self.output, self.mapped, self.statistics = network, output, mapped, statistics
-        self.augment = augment or nn.Identity()
-
-    def forward(self, entry: Tensor) -> Tensor:
-        """(n, …) -> (n, n_classes)."""
-        pooled = self.network.body(self.augment(entry)).pooled
-        logits: Tensor = self.output(self.network.head(pooled) if self.mapped else pooled)
-        return logits
-
-    def train(self, mode: bool = True) -> TunedSource:
-        """Layers that nothing trains stay in eval mode: their batch norms keep the statistics that they came with."""
-        super().train(mode)
-        for module in self.modules():
-            own = list(module.parameters(recurse=False))
-            kept = self.statistics == "source" and isinstance(module, nn.modules.batchnorm._BatchNorm)
-            if kept or (own and not any(parameter.requires_grad for parameter in own)):
-                module.eval()
-        return self
+__all__ = ["FineTune", "blocks_of"]
 
 
 def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:

@@ -58,6 +58,7 @@ class LinearProbe:
     C: float = 1.0
 
     name, version, needs = "probe-linear", "1", ("pooled",)
+    uses_seed = False
 
     def __post_init__(self) -> None:
         if self.C <= 0:
@@ -90,6 +91,7 @@ class SvmProbe:
     gamma: float | None = None
 
     name, version, needs = "probe-svm", "2", ("pooled",)
+    uses_seed = False
 
     def __post_init__(self) -> None:
         if self.C <= 0 or (self.gamma is not None and self.gamma <= 0):
@@ -192,6 +194,7 @@ class NeighboursProbe:
     k: int = 5
 
     name, version, needs = "knn", "1", ("pooled",)
+    uses_seed = False
 
     def __post_init__(self) -> None:
         if self.k < 1:

@@ -32,6 +32,7 @@ class ZeroShot:
     """
 
     name, version, needs = "zero-shot", "2", ("pooled",)
+    uses_seed = False
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Nothing is learnt; nothing of train or valid is heard."""

@@ -88,11 +88,17 @@ class Machine:
 
         return Progress(quiet=self.quiet)
 
-    def circumstance(self) -> dict[str, Any]:
-        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`."""
+    def circumstance(self, *, here: bool = True) -> dict[str, Any]:
+        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`.
+
+        Parameters
+        ----------
+        here : bool
+            Whether they are places of this machine.
+        """
         from mirbench.places import weights_folder
 
-        if self.weights is not None:
+        if here and self.weights is not None:
             weights_folder(self.weights)  # refused before any work
         names = ("data", "weights", "device", "workers", "threads")
         return {name: getattr(self, name) for name in names}
@@ -110,7 +116,7 @@ class Recording(Machine):
     deform: Deform = ""
     demo: Demo = False
 
-    def circumstance(self) -> dict[str, Any]:
+    def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
         precision = one_of("--precision", self.precision, PRECISIONS)
         if self.sealed and self.deform:
@@ -119,8 +125,8 @@ class Recording(Machine):
             )
         if self.stack and self.energy:
             raise BadInput("--stack: the energy of one of several that are trained together is not told; leave one out")
-        own = ("runs", "energy", "sealed", "stack")
-        return {**super().circumstance(), "precision": precision, **{name: getattr(self, name) for name in own}}
+        own = {name: getattr(self, name) for name in ("runs", "energy", "sealed", "stack")}
+        return {**super().circumstance(here=here), "precision": precision, **own}
 
 
 def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:

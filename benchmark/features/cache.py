@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.features.row_index import KeyArray, Keys, RowIndex, keys_as_array
-from mirbench.features.shard import DamagedShard, Shard, sync, write_shard
+from mirbench.features.shard import ArrayLike, DamagedShard, Shard, sync, write_shard
 from mirbench.features.temporary import temporary
 
 __all__ = ["RowStore", "Rows", "throwaway", "unwritable", "writing_to"]
@@ -73,13 +73,18 @@ class RowStore:
         Where new shards are written instead: what is not to be kept, or has no other place.
     say : callable or None
         Is given a line about shards that were put aside.
+
+    Attributes
+    ----------
+    shards : list of Shard
+        In the order in which they were found; of a key in several, the first counts.
     """
 
     def __init__(self, folder: Path, scratch: Path | None = None, say: Callable[[str], None] | None = None) -> None:
         self.folder = folder
         self._scratch, self._say = scratch, say or (lambda line: None)
         self._index = RowIndex()
-        self._shards: list[Shard] = []
+        self.shards: list[Shard] = []
         self._seen: set[Path] = set()
         self._form: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         self._faults: list[str] = []
@@ -102,8 +107,8 @@ class RowStore:
 
     def get(self, keys: Keys) -> Rows:
         """Rows of the keys, in their order; every key must be there."""
-        places = self._places(keys)
-        return Rows(self._shards, places[:, 0], places[:, 1])
+        places = self.places(keys)
+        return Rows(self.shards, places[:, 0], places[:, 1])
 
     @property
     def keys(self) -> KeyArray:
@@ -113,7 +118,7 @@ class RowStore:
     @property
     def about(self) -> dict[str, Any]:
         """What the store holds, as its first shard says; nothing where it has none."""
-        return next((shard.about for shard in self._shards), {})
+        return next((shard.about for shard in self.shards), {})
 
     def copy_to(self, other: RowStore, keys: Keys) -> None:
         """Put those of some rows that are here, and that the other lacks, into it."""
@@ -122,7 +127,7 @@ class RowStore:
         found = np.delete(lacking, self.missing(lacking))
         for first in range(0, len(found), _AT_ONCE):
             some = found[first : first + _AT_ONCE]
-            other.put(some, self.get(some)[:], self.seconds(some), self.about)
+            other.put(some, self.get(some)[:], self.costs(some), self.about)
 
     def seconds(self, keys: Keys) -> float:
         """What computing these rows cost when it was done."""
@@ -130,15 +135,35 @@ class RowStore:
 
     def costs(self, keys: Keys) -> npt.NDArray[np.float64]:
         """Seconds that each of these rows cost, shape (n,)."""
-        places = self._places(keys)
+        places = self.places(keys)
         found = np.zeros(len(places))
         for number in np.unique(places[:, 0]):
             here = places[:, 0] == number
-            found[here] = self._shards[number].costs[places[here, 1]]
+            found[here] = self.shards[number].costs[places[here, 1]]
         return found
 
-    def put(self, keys: Keys, rows: npt.NDArray[Any], seconds: float, about: dict[str, Any]) -> None:
-        """Write a shard, whole or not at all; `seconds` is what it cost, `about` says what the store holds.
+    def put(
+        self,
+        keys: Keys,
+        rows: ArrayLike,
+        costs: float | npt.NDArray[np.float64],
+        about: dict[str, Any],
+        *,
+        name: str = "",
+        replaces: Sequence[str] = (),
+    ) -> None:
+        """Write a shard, whole or not at all.
+
+        Parameters
+        ----------
+        costs : float or ndarray, shape (n,)
+            Seconds that all rows cost together, or that each did.
+        about : dict
+            What the store holds.
+        name : str
+            Of the shard; "" is one of its own.
+        replaces : sequence of str
+            Names of the shards whose rows it holds.
 
         Raises
         ------
@@ -147,16 +172,17 @@ class RowStore:
         """
         folder = self._scratch or self.folder
         with writing_to(folder, "free some, or point MIRBENCH_CACHE elsewhere"), temporary(folder) as work:
-            write_shard(work, keys, rows, seconds, about)
+            write_shard(work, keys, rows, costs, about, replaces)
             work.chmod(0o755)
             if self._scratch is None:
                 sync(work)
-            os.replace(work, folder / work.name.removeprefix(".writing-"))
+            os.replace(work, folder / (name or work.name.removeprefix(".writing-")))
             if self._scratch is None:
                 sync(folder, files=False)
         self._look()
 
-    def _places(self, keys: Keys) -> npt.NDArray[np.int64]:
+    def places(self, keys: Keys) -> npt.NDArray[np.int64]:
+        """Shard, as a place in `shards`, and row of each key, shape (n, 2); every key must be there."""
         places = self._index.find(wanted := keys_as_array(keys))
         if (lacking := places[:, 0] < 0).any():
             raise KeyError(wanted[lacking][0].decode())
@@ -165,8 +191,8 @@ class RowStore:
     def _all_sound(self, places: npt.NDArray[np.int64]) -> bool:
         """Look at rows that were not looked at yet; False where a shard had to be put aside."""
         touched = np.unique(places[:, 0])
-        for number in sorted(touched[touched >= 0], key=lambda number: not self._shards[number].sealed):
-            shard = self._shards[number]
+        for number in sorted(touched[touched >= 0], key=lambda number: not self.shards[number].sealed):
+            shard = self.shards[number]
             try:
                 shard.check(places[places[:, 0] == number, 1])
                 form = (shard.rows.shape[1:], shard.rows.dtype)
@@ -174,10 +200,13 @@ class RowStore:
                 if form != self._form:
                     raise DamagedShard(f"rows of {form[1]} and shape {form[0]} among those of {self._form}")
             except DamagedShard as damage:
-                self._put_aside(shard.folder, damage)
+                if shard.folder.exists():
+                    self._put_aside(shard.folder, damage)
+                else:  # merged with others, or cleared
+                    self._look()
                 shard.keys = shard.keys[:0]
                 self._index = RowIndex()
-                for other, left in enumerate(self._shards):
+                for other, left in enumerate(self.shards):
                     self._index.enter(other, left.keys)
                 return False
         return True
@@ -192,12 +221,12 @@ class RowStore:
         for folder in self._listed():
             self._seen.add(folder)
             try:
-                self._shards.append(Shard(folder))
+                self.shards.append(Shard(folder))
             except DamagedShard as damage:
                 if Shard.is_one(folder):
                     self._put_aside(folder, damage)
                 continue
-            self._index.enter(len(self._shards) - 1, self._shards[-1].keys)
+            self._index.enter(len(self.shards) - 1, self.shards[-1].keys)
 
     def _listed(self) -> list[Path]:
         """Folders that were not seen before; others' files are none of ours."""

@@ -136,7 +136,10 @@ def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:
 
 
 def _relative(path: Path | None, base: Path | None) -> str:
-    text = path_text(path.relative_to(base).as_posix()) if path and base and path.is_relative_to(base) else ""
+    try:
+        text = path_text(path.relative_to(base).as_posix()) if path and base else ""
+    except ValueError:  # outside of it
+        text = ""
     return f"./{text}" if text.startswith("~") else text
 
 
@@ -167,6 +170,8 @@ def _check_labels(rows: Sequence[Row]) -> None:
 
 def _of_web_page(text: str) -> str:
     """The first sign in a text that is written as in HTML, as "&amp;"; "" where there is none."""
+    if "&" not in text:
+        return ""
     return next((sign for sign in re.findall(r"&#?\w+;", text) if not unescape(sign).endswith(";")), "")
 
 

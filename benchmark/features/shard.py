@@ -14,7 +14,7 @@ import mmap
 import os
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from mirbench.errors import BadInput
 from mirbench.features.row_index import KEY, KeyArray, Keys, keys_as_array
 from mirbench.npy_header import read_npy_header
 
-__all__ = ["DamagedShard", "Shard", "sync", "write_shard"]
+__all__ = ["ArrayLike", "DamagedShard", "Shard", "sync", "write_shard"]
 
 _MOST_MAPS = 64  # open at once; a process may have 256 files open on some systems
 _SMALL, _MOST_SMALL = 2**18, 1024  # bytes of a shard that is held in memory, where it takes no open file
@@ -42,15 +42,29 @@ class DamagedShard(Exception):
 class ArrayLike(Protocol):
     """An array, or rows that are gathered as they are sliced."""
 
-    shape: tuple[int, ...]
-    dtype: Any
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all rows."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Of a value."""
+        ...
 
     def __getitem__(self, index: slice) -> npt.NDArray[Any]:
         """Rows."""
         ...
 
 
-def write_shard(folder: Path, keys: Keys, rows: ArrayLike, costs: float | npt.NDArray[np.float64], about: Any) -> None:
+def write_shard(
+    folder: Path,
+    keys: Keys,
+    rows: ArrayLike,
+    costs: float | npt.NDArray[np.float64],
+    about: Any,
+    replaces: Sequence[str] = (),
+) -> None:
     """Write the files of a shard into a folder that is there.
 
     Parameters
@@ -61,6 +75,8 @@ def write_shard(folder: Path, keys: Keys, rows: ArrayLike, costs: float | npt.ND
         Seconds that all rows cost together, or that each did.
     about : object
         What the store holds, in JSON's words.
+    replaces : sequence of str
+        Names of the shards whose rows it holds.
     """
     offset, sums = _write_rows(folder / "rows.npy", rows)
     files = {"keys.npy": keys_as_array(keys), "sums.npy": sums}
@@ -69,6 +85,8 @@ def write_shard(folder: Path, keys: Keys, rows: ArrayLike, costs: float | npt.ND
     for name, held in files.items():
         np.save(folder / name, held)
     cost: dict[str, Any] = {"seconds": float(np.sum(costs)), "n_rows": len(keys), "about": about}
+    if replaces:
+        cost["replaces"] = list(replaces)
     cost["sums"] = {name: zlib.crc32((folder / name).read_bytes()) for name in files}
     cost["sums"]["header"] = [offset, _head_sum(folder / "rows.npy", offset)]
     cost["sum"] = _json_sum(cost)
@@ -110,6 +128,8 @@ class Shard:
         Whether it holds checksums.
     about : dict
         What the store holds.
+    replaces : tuple of str
+        Names of the shards that were merged into it.
 
     Raises
     ------
@@ -133,6 +153,7 @@ class Shard:
             self.keys: KeyArray = keys
             about = cost.get("about")
             self.about: dict[str, Any] = about if isinstance(about, dict) else {}
+            self.replaces: tuple[str, ...] = tuple(cost.get("replaces", ()))
             mean = float(cost["seconds"]) / max(len(keys), 1)
             apart = "costs.npy" in self._sums_of
             self.costs = self._vouched("costs.npy") if apart else np.broadcast_to(mean, keys.shape)
@@ -148,13 +169,37 @@ class Shard:
         return any((folder / name).exists() for name in _PARTS)
 
     @property
+    def form(self) -> tuple[tuple[int, ...], str]:
+        """Shape and type of a row.
+
+        Raises
+        ------
+        DamagedShard
+            If the file of the rows is not as it was written.
+        """
+        _, shape, dtype = self._laid_out()
+        return shape[1:], dtype
+
+    @property
+    def sums(self) -> npt.NDArray[Any]:
+        """Checksum of each row, shape (n,), of a shard that is sealed.
+
+        Raises
+        ------
+        DamagedShard
+            If they are not as they were written.
+        """
+        if self._sums is None:
+            with _explained():
+                self._sums = self._vouched("sums.npy")
+        return self._sums
+
+    @property
     def rows(self) -> npt.NDArray[Any]:
         """All rows, read-only."""
-        if self._layout is None:
-            with _explained():
-                self._layout = self._read_layout()
+        layout = self._laid_out()
         try:
-            return self._open(str(self.folder / "rows.npy"), *self._layout)
+            return self._open(str(self.folder / "rows.npy"), *layout)
         except OSError as error:
             raise BadInput(
                 f"{self.folder}: rows in use were removed, or cannot be read ({error}); ask again"
@@ -172,13 +217,10 @@ class Shard:
         if not len(new):
             return
         rows = self.rows
-        with _explained():
-            if self.sealed and self._sums is None:
-                self._sums = self._vouched("sums.npy")
-        if self._sums is not None:
+        if self.sealed:
             flat = _as_bytes(rows)
             found = np.array([zlib.crc32(flat[row]) for row in new], dtype=np.uint32)
-            if wrong := int((found != self._sums[new]).sum()):
+            if wrong := int((found != self.sums[new]).sum()):
                 raise DamagedShard(f"{wrong} of {len(new)} rows are not as they were written")
         self._sound[new] = True
 
@@ -188,6 +230,12 @@ class Shard:
         _require(self._sums_of[name] == zlib.crc32(held), name)
         array: npt.NDArray[Any] = np.load(io.BytesIO(held), allow_pickle=False)
         return array
+
+    def _laid_out(self) -> tuple[int, tuple[int, ...], str]:
+        if self._layout is None:
+            with _explained():
+                self._layout = self._read_layout()
+        return self._layout
 
     def _read_layout(self) -> tuple[int, tuple[int, ...], str]:
         """Where rows begin in their file, their shape and type."""

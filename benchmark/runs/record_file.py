@@ -145,7 +145,6 @@ def _wrong_metrics(record: RunRecord) -> Iterator[str]:
 
 
 def _wrong_identity(spec: RunSpec) -> Iterator[str]:
-    yield from mistyped(spec, RunSpec, "spec")
     for name in ("task", "task_version", "method", "method_version", "source", "source_version"):
         if strange := unseen(getattr(spec, name)):
             yield f"spec.{name} holds {strange}, which nobody sees"

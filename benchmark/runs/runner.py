@@ -19,6 +19,7 @@ from mirbench.features.cache import unwritable
 from mirbench.features.claims import Claim, clock
 from mirbench.features.deformation import Robustness
 from mirbench.features.effects import require_packages
+from mirbench.features.merging import merge_small_shards
 from mirbench.features.temporary import sweep, using
 from mirbench.method import Fitted
 from mirbench.plain_text import printable
@@ -30,6 +31,7 @@ from mirbench.runs.attempt import attempt, first_line, splits, unfinished
 from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
+from mirbench.runs.speed import Speeds
 from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
@@ -75,8 +77,11 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     MissingExtra, NotApplicable
         If what is to be deformed cannot be; nothing was run then.
     """
+    merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
+        if said := job.seeds_left_out:
+            progress.say(said)
         job.do_free()
         return job.finish()
 
@@ -126,17 +131,31 @@ class Job:
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
+        self._speeds = Speeds(self._plan, self._store, progress)
 
-    def do_free(self) -> None:
-        """Do, one after another, every run that no other process is at."""
+    @property
+    def plan(self) -> Plan:
+        """What is to be done."""
+        return self._plan
+
+    @property
+    def seeds_left_out(self) -> str:
+        """Why fewer seeds than were asked for are run; "" where all are."""
+        asked = len(self._plan.request.seeds)
+        if self._plan.uses_seed or asked == 1:
+            return ""
+        return f"{self._plan.method.name}: nothing is random, so one run a fold stands for all {asked} seeds"
+
+    def do_free(self) -> set[str]:
+        """Do, one after another, every run that no other process is at; returns who is at the others."""
         plan = self._plan
         with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(self._specs), "runs") as step:
             if can_stack(plan) and self._limits.seconds_left == math.inf:  # else a part of a stack may be all that ends
                 for _, specs in itertools.groupby(self._specs, lambda spec: spec.fold):
                     self._do_together(list(specs), step)
-            for spec in self._open():
-                self._try(spec, step)
+            holders = {holder for spec in self._open() if (holder := self._try(spec, step))}
         self._context = None  # and the network in it, while we wait
+        return holders
 
     @property
     def n_put_off(self) -> int:
@@ -249,10 +268,13 @@ class Job:
         fitted: Fitted | None = None
         if record is None:
             if plan.unable:
-                record, scores, trace = _skipped(unfinished(spec, plan), plan.unable)
+                record = replace(unfinished(spec, plan), status="skipped", reason=plan.unable)
+                store.write(record)
             else:
-                record, scores, fitted, trace = attempt(spec, plan, self._ready(), stack)
-            store.write(record, scores, fitted.state if fitted else None, trace)
+                context = self._ready()
+                with self._speeds:  # until the record is there that others read the speed from
+                    record, scores, fitted, trace = attempt(spec, plan, context, self._speeds, stack)
+                    store.write(record, scores, fitted.state if fitted else None, trace)
             if record.status == "done":
                 store.forget_skipped(spec)
         outcome = Outcome(record, store.folder(record.spec), known)
@@ -265,10 +287,6 @@ class Job:
     def _ready(self) -> Context:
         self._context = self._context or context_of(self._plan, self._progress)
         return self._context
-
-
-def _skipped(record: RunRecord, reason: str) -> tuple[RunRecord, None, str]:
-    return replace(record, status="skipped", reason=reason), None, ""
 
 
 def _deformed(

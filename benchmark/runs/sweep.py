@@ -14,6 +14,7 @@ from typing import Literal
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.claims import clock
 from mirbench.features.effects import require_packages
+from mirbench.features.merging import merge_small_shards
 from mirbench.features.temporary import using
 from mirbench.features.weights import on_disk
 from mirbench.progress import Progress
@@ -189,6 +190,7 @@ def run_suite(
     require_packages(deform)
     find_device(first.device, first.threads)
     left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
+    merge_small_shards(first.cache, progress)
     with using(first.cache):
         begin = partial(Job, catalogue=catalogue, progress=progress, since=clock(first.runs), limits=limits or Limits())
         entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 
 from mirbench import AnySplit, Context, Windows
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, margins, probabilities, restore_sklearn
 from mirbench.methods.hand_made.timbre import SAMPLE_RATE, frame_count, log_mel, mfcc, with_deltas
 from mirbench.methods.stored import keep_linear, linear
@@ -101,6 +101,10 @@ class _BagOfFrames:
             context,
             features_of=self._vectors(state),
         )
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Frames."""
+        self.rows(context, split)
 
     def _vectors(self, learnt: Mapping[str, Array]) -> Callable[[Context, AnySplit], Array]:
         encode = self.encoder(learnt)

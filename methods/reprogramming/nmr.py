@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mirbench import AnySplit, Context
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.method import Part
 from mirbench.methods.reprogramming.adapters import (
     InputNoise,
     LabelMapping,
@@ -131,6 +132,11 @@ class IiNmr(_Reprogramming):
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """A waveform of one window."""
         return InputNoise(round(card.sample_rate * card.seconds))
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Nothing of train where that is heard in random crops, which are decoded afresh."""
+        if part != "train" or self.items == "chunks":
+            super().reads(split, part, context)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""

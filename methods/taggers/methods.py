@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mirbench import AnySplit, Context
 from mirbench.errors import BadInput
+from mirbench.method import Part
 from mirbench.methods.taggers.networks import TAGGERS, Architecture
 from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe, in_batches, masked_bce
 from mirbench.methods.training.network import NetworkMethod
@@ -77,6 +78,11 @@ class _Tagger(NetworkMethod):
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""
         return Inputs.of(context.audio(split, self.architecture.sample_rate, self.architecture.seconds))
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Nothing of train where that is heard in random crops, which are decoded afresh."""
+        if part != "train" or self.items == "chunks":
+            super().reads(split, part, context)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """A crop of every clip, in random order."""

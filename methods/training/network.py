@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mirbench import AnySplit, Context
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.methods.training.batch import Draw, Inputs
 from mirbench.methods.training.fitting import Learnt, every_window, fit_module, predictor
 from mirbench.methods.training.loop import seeded
@@ -62,6 +62,10 @@ class NetworkMethod:
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """What the module is fed."""
         raise NotImplementedError
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Ask for the rows of a split that training and predicting read; see `mirbench.method.ReadsRows`."""
+        self.inputs(context, split)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Batches of an epoch; None is every window of train once, in the `order` of the method."""
