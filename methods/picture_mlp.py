@@ -8,17 +8,21 @@ Rommel & Cerullo (2023), code and logs: nick-rommel/CSC561-Final-Project.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from torch import nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.training import Inputs, Phase, Recipe
 from mirbench.methods.training.network import NetworkMethod
-from mirbench.methods.training.stacked import Stackable
+from mirbench.methods.training.stackable import Stackable
 from mirbench.types import IntArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Inputs, Phase, Recipe
 
 __all__ = ["PictureMlp"]
 
@@ -56,12 +60,16 @@ class PictureMlp(Stackable, NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The layers."""
+        from torch import nn
+
         width = int(context.source.pooled(split).values.shape[1])
         middle = [layer for _ in range(self.depth) for layer in (nn.Linear(self.hidden, self.hidden), nn.ReLU())]
         return nn.Sequential(nn.Linear(width, self.hidden), *middle, nn.Linear(self.hidden, len(split.classes)))
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, window by window."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.pooled(split))
 
     def order(self, n_windows: int, generator: np.random.Generator, seed: int) -> IntArray:
@@ -72,6 +80,8 @@ class PictureMlp(Stackable, NetworkMethod):
 
     def phases(self) -> tuple[Phase, ...]:
         """AdamW at a constant rate."""
+        from mirbench.methods.training import Phase
+
         return (Phase(self.epochs, self.lr, "adamw", self.weight_decay),)
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:

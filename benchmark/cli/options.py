@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
 
-_MOST_THREADS = 1024
+_MOST_THREADS, _MOST_JOBS = 1024, 256
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -34,7 +34,13 @@ WeightsFolder = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")]
 Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")]
-Workers = Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1, max=_MOST_THREADS)]
+Workers = Annotated[
+    int, typer.Option("--decode-threads", "--workers", help="Threads that decode audio.", min=1, max=_MOST_THREADS)
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", help="Runs at once, each in a process; the cores are shared out.", min=1, max=_MOST_JOBS),
+]
 Threads = Annotated[
     int,
     typer.Option(
@@ -109,6 +115,7 @@ class Recording(Machine):
     """Options of the commands that do runs as a user asks for them."""
 
     runs: RunsFolder = Path("runs")
+    jobs: Jobs = 1
     precision: Precision = "float32"
     energy: Energy = False
     sealed: Sealed = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,11 +137,15 @@ def sweep(
     from mirbench.features.effects import parse_deform
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.limits import Limits, parse_part, parse_until
+    from mirbench.runs.parallel import AtOnce
+    from mirbench.runs.parallel import run_suite as run_at_once
     from mirbench.runs.suite import read_suite
     from mirbench.runs.sweep_report import print_plan, report
 
     if scheduler and how.deform:
         raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
+    if scheduler and how.jobs > 1:
+        raise BadInput("--scheduler: a cluster does as many runs at once as it has workers; leave --jobs out")
     wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
     limits = Limits(seconds=seconds)  # its clock starts here
     deformations = parse_deform(how.deform)
@@ -172,7 +177,9 @@ def sweep(
 
             done = sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits)
         else:
-            done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations, limits=limits)
+            at_once = AtOnce(how.jobs, tuple(how.plugin))
+            do = partial(run_at_once, at_once=at_once) if how.jobs > 1 else sweeps.run_suite
+            done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:
             say(limits.said())

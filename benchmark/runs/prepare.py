@@ -61,9 +61,9 @@ class Prepared:
     def count(self, store: RowStore, keys: KeyArray) -> None:
         """Count rows that are asked for; see `Context.telling`."""
         name = store.folder.name
-        missing = {keys[i] for i in store.missing(keys)}
+        missing = set(keys[store.missing(keys)].tolist())
         there = self.there.setdefault(name, set())
-        there |= set(keys) - missing
+        there |= set(keys.tolist()) - missing - self.computed.get(name, set())
         self.computed.setdefault(name, set()).update(missing - there)
 
 

@@ -158,9 +158,40 @@ class Job:
         return holders
 
     @property
-    def n_put_off(self) -> int:
-        """How many runs were not begun for lack of time."""
-        return sum(spec.key in self._limits.put_off for spec in self._specs)
+    def done(self) -> list[Outcome]:
+        """What came of the runs that are done until now."""
+        return [self._found[spec.key] for spec in self._specs if spec.key in self._found]
+
+    @property
+    def put_off(self) -> list[RunSpec]:
+        """Runs that were not begun for lack of time."""
+        return [spec for spec in self._specs if spec.key in self._limits.put_off]
+
+    def take(self, spec: RunSpec, outcome: Outcome) -> None:
+        """Count a run that another process did for this one."""
+        self._found[spec.key] = outcome
+
+    def bury(self, spec: RunSpec, reason: str, said: str) -> Outcome | None:
+        """Record that the process of a run died, and why; None where another process is at the run by now.
+
+        Parameters
+        ----------
+        said : str
+            What it printed.
+        """
+        folder = self._store.folder(spec)
+        sweep(folder.parent)
+        claim = Claim(folder, self._progress)
+        if not claim.take():
+            return None
+        try:
+            record = self._on_record(spec)  # it may have died after it wrote that
+            if record is None:
+                record = replace(unfinished(spec, self._plan), reason=reason)
+                self._store.write(record, traceback=said)
+        finally:
+            claim.give_back()
+        return Outcome(record, folder, False)
 
     def finish(self) -> list[Outcome]:
         """Wait for the runs that others are at, or do them where those have stopped; those put off are left out."""
@@ -174,7 +205,7 @@ class Job:
                 told |= holders
             time.sleep(max(0.0, min(pause, self._limits.seconds_left)))
             pause = min(2 * pause, 2.0)
-        outcomes = [self._found[spec.key] for spec in self._specs if spec.key in self._found]
+        outcomes = self.done
         unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
         if self._plan.request.energy and unmetered:
             self._progress.say(

@@ -13,24 +13,19 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from torch import nn
-
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.reprogramming.adapters import Reprogrammed
-from mirbench.methods.reprogramming.outputs import OutputMapping, output
-from mirbench.methods.reprogramming.picture_adapters import (
-    PictureConvolutions,
-    PictureNoise,
-    PicturePadding,
-    PictureUnet,
-    spec_augment,
-)
-from mirbench.methods.training import Inputs
 from mirbench.methods.training.schedules import Chen2022Method
-from mirbench.methods.training.stacked import Stackable
+from mirbench.methods.training.stackable import Stackable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.reprogramming.outputs import OutputMapping
+    from mirbench.methods.training import Inputs
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
 
@@ -62,6 +57,12 @@ class _PictureReprogramming(Chen2022Method):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Adapter, frozen body, output mapping."""
+        from torch import nn
+
+        from mirbench.methods.reprogramming.adapters import Reprogrammed
+        from mirbench.methods.reprogramming.outputs import output
+        from mirbench.methods.reprogramming.picture_adapters import spec_augment
+
         source, card = context.source.network, context.source.card
         _, n_channels, n_bands, n_frames = context.source.entry(split).values.shape
         if n_channels != 1:
@@ -74,6 +75,8 @@ class _PictureReprogramming(Chen2022Method):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.entry(split))
 
 
@@ -88,6 +91,10 @@ class AstBs(Stackable, _PictureReprogramming):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """An output mapping, behind the frozen body where SpecAugment is wanted."""
+        from mirbench.methods.reprogramming.adapters import Reprogrammed
+        from mirbench.methods.reprogramming.outputs import output
+        from mirbench.methods.reprogramming.picture_adapters import spec_augment
+
         source, card = context.source, context.source.card
         network = source.network if card.kind != "precomputed" else None
         augment = spec_augment(source, split) if self.specaug else None
@@ -98,6 +105,8 @@ class AstBs(Stackable, _PictureReprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, or pictures where SpecAugment is wanted."""
+        from mirbench.methods.training import Inputs
+
         source = context.source
         return Inputs.of(source.entry(split) if self.specaug else source.pooled(split))
 
@@ -110,6 +119,8 @@ class NoiseRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """A picture."""
+        from mirbench.methods.reprogramming.picture_adapters import PictureNoise
+
         return PictureNoise(n_bands, n_frames)
 
 
@@ -121,6 +132,8 @@ class CnnRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """Twenty weights."""
+        from mirbench.methods.reprogramming.picture_adapters import PictureConvolutions
+
         return PictureConvolutions()
 
 
@@ -140,6 +153,8 @@ class UnetRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """The U-Net."""
+        from mirbench.methods.reprogramming.picture_adapters import PictureUnet
+
         return PictureUnet().requires_grad_(self.unet_trainable)
 
 
@@ -165,4 +180,6 @@ class PaddingRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """The frame."""
+        from mirbench.methods.reprogramming.picture_adapters import PicturePadding
+
         return PicturePadding(n_bands, n_frames, self.frame)

@@ -35,39 +35,36 @@ from mirbench.metrics import METRICS
 from mirbench.runs.measure import count_parameters
 from mirbench.types import FloatArray, IntArray, Split
 
-__all__ = ["Stackable"]
+__all__ = ["fit_many"]
 
 _ROOM = 2**30  # bytes that a stack may take on a processor, where larger ones are no faster
 _COPIES = 5  # of its values that a member takes: its own, gradient, two moments, best
 
 
-class Stackable:
-    """A `NetworkMethod` of which several can be trained as one program."""
-
-    @classmethod
-    def fit_many(
-        cls, jobs: Sequence[tuple[Any, int]], train: Split, valid: Split, context: Context
-    ) -> Iterator[Fitted]:
-        """Fit each (method, seed), those that fit one another together; what comes is in the order of the jobs."""
-        ready: dict[int, Fitted] = {}
-        for number, (method, seed) in enumerate(jobs):
-            if number not in ready:
-                left = [n for n in range(number, len(jobs)) if n not in ready and _alike(jobs[n][0], method)]
-                together = left[: _most(method, train, context, seed)] if len(left) > 1 else left
-                if len(together) > 1:
-                    fitted = _Stack([jobs[n] for n in together], train, valid, context).fit()
-                    ready.update(zip(together, fitted, strict=True))
-            if number in ready:
-                for split in (train, valid):
-                    method.inputs(context, split)  # its rows are a cost of every run that used them
-                yield ready.pop(number)
-            else:
-                yield method.fit(train, valid, context, seed=seed)
+def fit_many(jobs: Sequence[tuple[Any, int]], train: Split, valid: Split, context: Context) -> Iterator[Fitted]:
+    """Fit each (method, seed), those that fit one another together; what comes is in the order of the jobs."""
+    ready: dict[int, Fitted] = {}
+    for number, (method, seed) in enumerate(jobs):
+        if number not in ready:
+            left = [n for n in range(number, len(jobs)) if n not in ready and _alike(jobs[n][0], method)]
+            together = left[: _most(method, train, context, seed)] if len(left) > 1 else left
+            if len(together) > 1:
+                fitted = _Stack([jobs[n] for n in together], train, valid, context).fit()
+                ready.update(zip(together, fitted, strict=True))
+        if number in ready:
+            for split in (train, valid):
+                method.inputs(context, split)  # its rows are a cost of every run that used them
+            yield ready.pop(number)
+        else:
+            yield method.fit(train, valid, context, seed=seed)
 
 
 def _alike(a: NetworkMethod, b: NetworkMethod) -> bool:
-    """Whether two methods differ in rate and decay alone."""
-    return type(a) is type(b) and replace(a, lr=b.lr, weight_decay=b.weight_decay) == b
+    """Whether two methods differ in rates and decays alone."""
+    if type(a) is not type(b) or replace(a, lr=b.lr, weight_decay=b.weight_decay) != b:
+        return False
+    one, other = ([replace(phase, lr=1.0, weight_decay=0.0) for phase in each.phases()] for each in (a, b))
+    return one == other
 
 
 def _most(method: NetworkMethod, train: Split, context: Context, seed: int) -> int:

@@ -24,7 +24,7 @@ from mirbench.methods.reprogramming.nmr import IdsNmr
 from mirbench.methods.reprogramming.picture_rp import AstBs
 from mirbench.methods.training import Inputs, Phase, Recipe, stacked
 from mirbench.methods.training.network import NetworkMethod
-from mirbench.methods.training.stacked import Stackable
+from mirbench.methods.training.stackable import Stackable
 from mirbench.types import Split
 from tests.toys import Splits, gaussian, splits_of, table_context
 
