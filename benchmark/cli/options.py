@@ -51,6 +51,10 @@ Energy = Annotated[bool, typer.Option("--energy", help="Measure the energy of tr
 Sealed = Annotated[
     bool, typer.Option("--sealed", help="Predict the test clips in a process without labels and names of files.")
 ]
+Stacked = Annotated[
+    bool,
+    typer.Option("--stack", help="Train seeds and points of a search together where the method can; takes no times."),
+]
 Deform = Annotated[
     str,
     typer.Option(
@@ -115,6 +119,7 @@ class Recording(Machine):
     precision: Precision = "float32"
     energy: Energy = False
     sealed: Sealed = False
+    stack: Stacked = False
     deform: Deform = ""
     demo: Demo = False
 
@@ -125,8 +130,10 @@ class Recording(Machine):
             raise BadInput(
                 "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
             )
-        own = {"runs": self.runs, "precision": precision, "energy": self.energy, "sealed": self.sealed}
-        return {**super().circumstance(here=here), **own}
+        if self.stack and self.energy:
+            raise BadInput("--stack: the energy of one of several that are trained together is not told; leave one out")
+        own = {name: getattr(self, name) for name in ("runs", "energy", "sealed", "stack")}
+        return {**super().circumstance(here=here), "precision": precision, **own}
 
 
 def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:

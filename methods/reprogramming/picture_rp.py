@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.training.schedules import Chen2022Method
+from mirbench.methods.training.stackable import Stackable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -80,7 +81,7 @@ class _PictureReprogramming(Chen2022Method):
 
 
 @dataclass(frozen=True)
-class AstBs(_PictureReprogramming):
+class AstBs(Stackable, _PictureReprogramming):
     """AST-BS: nothing but an output mapping is learnt; on any source, not AST alone.
 
     Without SpecAugment the body runs once for each window, ever.

@@ -18,9 +18,9 @@ from mirbench.methods.training.batch import Batch, Draw, Inputs, batches
 from mirbench.methods.training.loop import seeded, train
 from mirbench.methods.training.recipe import Loss, Recipe
 from mirbench.metrics import METRICS
-from mirbench.types import BlindSplit, FloatArray, Split, Targets
+from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
 
-__all__ = ["Learnt", "clip_scores", "fit_module", "predictor"]
+__all__ = ["Learnt", "clip_scores", "every_window", "fit_module", "predictor", "valid_loss"]
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,14 @@ def fit_module(
         logits = _logits(module, seen_valid, context)
         scores = clip_scores(logits, seen_valid, valid.task.kind, context, independent=independent)
         value = metric.function(scores, known_valid)
-        return value if metric.higher_is_better else -value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
+        return value if metric.higher_is_better else -value, valid_loss(logits, seen_valid, known_valid, recipe.loss)
 
-    draw = draw or _every_window(inputs(train_split), train_split.targets(), recipe.batch_size, context)
+    if draw is None:
+        seen = inputs(train_split)
+        n_windows = len(seen.clip_index)
+        draw = every_window(
+            seen, train_split.targets(), recipe.batch_size, context, lambda generator: generator.permutation(n_windows)
+        )
     with seeded(seed, context.device):
         history = train(module, recipe, draw, score, context, seed=seed, what=what)
     lowest = min((row["valid_loss"] for row in history), default=None) if recipe.select == "loss" else None
@@ -130,11 +135,13 @@ def clip_scores(
     return scores.numpy().clip(0.0, 1.0).astype(np.float32)
 
 
-def _every_window(
-    seen: Inputs, targets: Targets, batch_size: int, context: Context
-) -> Callable[[np.random.Generator], Iterator[Batch]]:
+def every_window(
+    seen: Inputs, targets: Targets, batch_size: int, context: Context, order: Callable[[np.random.Generator], IntArray]
+) -> Draw:
+    """Batches of an epoch that takes every window once, in this order."""
+
     def draw(generator: np.random.Generator) -> Iterator[Batch]:
-        yield from batches(seen, targets, generator.permutation(len(seen.clip_index)), batch_size, context)
+        yield from batches(seen, targets, order(generator), batch_size, context)
 
     return draw
 
@@ -151,7 +158,8 @@ def _logits(module: nn.Module, seen: Inputs, context: Context, batch_size: int =
     return logits
 
 
-def _valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Loss) -> float:
+def valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Loss) -> float:
+    """The loss of all windows of a split at once."""
     value = torch.from_numpy(targets.value[seen.clip_index])
     known = torch.from_numpy(targets.known[seen.clip_index])
     return float(loss(torch.from_numpy(logits), Batch((), value, known)))
