@@ -191,7 +191,9 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
         history=fitted.history,
-        environment=measure.environment(context.device) | ({"sealed": True} if plan.request.sealed else {}),
+        environment=measure.environment(context.device)
+        | ({"sealed": True} if plan.request.sealed else {})
+        | context.circumstances,
     )
     return record, Scores.of(test, scores), fitted, ""
 

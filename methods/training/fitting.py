@@ -134,7 +134,7 @@ def _every_window(
     seen: Inputs, targets: Targets, batch_size: int, context: Context
 ) -> Callable[[np.random.Generator], Iterator[Batch]]:
     def draw(generator: np.random.Generator) -> Iterator[Batch]:
-        yield from batches(seen, targets, generator.permutation(len(seen.clip_index)), batch_size, context)
+        yield from batches(seen, targets, context.reading_order(seen.arrays, generator), batch_size, context)
 
     return draw
 
