@@ -144,6 +144,8 @@ def sweep(
 
     if scheduler and how.deform:
         raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
+    if scheduler and prepare:
+        raise BadInput("--scheduler: each worker prepares the rows that its runs share; leave --prepare out")
     if scheduler and how.jobs > 1:
         raise BadInput("--scheduler: how many runs are done at once is for the cluster to say; leave --jobs out")
     if prepare and how.jobs > 1:

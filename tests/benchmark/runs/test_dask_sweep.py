@@ -279,6 +279,29 @@ def test_run_that_cannot_end_in_time_is_put_off(sweep: Sweep) -> None:
     assert (result.n_left, len(limits.put_off)) == (1, 1)
 
 
+def test_speed_of_a_system_is_measured_once_by_a_worker(sweep: Sweep, tmp_path: Path) -> None:
+    sweep(joined("a"))
+    records = [record for _, record in RunStore(tmp_path / "runs").records()]
+    assert len({record.environment["timed_run"] for record in records}) == 1
+    assert len({record.seconds["clips_per_second"] for record in records}) == 1
+
+
+def test_run_that_a_worker_did_before_is_done_anew_for_another_folder(sweep: Sweep, tmp_path: Path) -> None:
+    sweep(joined("a"))
+    first = held(tmp_path / "runs")
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    again = joined("a")
+    (result,) = sweep(again)
+    assert (result.complete, len(again.runs)) == (True, 3)
+    assert held(tmp_path / "runs") == first
+
+
+def test_device_that_is_called_like_none_is_refused_before_anybody_is_asked(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--device gpu"):
+        sweep(joined("a"), device="gpu")
+    assert not (tmp_path / "runs").exists()
+
+
 # What a worker says
 
 
