@@ -191,17 +191,26 @@ class Clips:
         return float(self.p_of_pairs([a, b])[0])
 
     def p_of_pairs(self, systems: Sequence[System]) -> ValueArray:
-        """`p` of every pair of systems, in the order of ``np.triu_indices``."""
+        """`p` of every pair of systems, in the order of ``np.triu_indices``.
+
+        Where it is so large that Holm's adjustment over these pairs makes it 1, it is that of the t test, which p is
+        never below.
+        """
         pairs = np.stack(np.triu_indices(len(systems), 1))
         most = max(1, _PAIRS // max([self.n_groups, *(len(each.noise) for each in systems)]))
-        parts = [self._p(systems, *pairs[:, start : start + most]) for start in range(0, pairs.shape[1], most)]
-        return np.concatenate([np.zeros(0), *parts])
+        parts = [self._p_of_t(systems, *pairs[:, start : start + most]) for start in range(0, pairs.shape[1], most)]
+        p = np.concatenate([np.zeros(0), *parts])
+        if self.counts_hits:
+            left = np.flatnonzero(p < _surely_one(p))
+            for few in np.split(left, range(most, len(left), most)):
+                p[few] = np.maximum(p[few], self._p_of_flips(systems, *pairs[:, few]))
+        return p
 
-    def _p(self, systems: Sequence[System], first: IntArray, second: IntArray) -> ValueArray:
-        """`p` of those pairs: the first of each and the second."""
+    def _p_of_t(self, systems: Sequence[System], first: IntArray, second: IntArray) -> ValueArray:
+        """Of pairs, by what they vary over clips and seeds; 0 where only the exact test counts, NaN if undefined."""
         from scipy import special
 
-        value, n_seeds = np.array([each.value for each in systems]), np.array([each.n_seeds for each in systems])
+        value = np.array([each.value for each in systems])
         noise = np.stack([each.noise for each in systems])
         gap, difference = noise[first] - noise[second], value[first] - value[second]
         variance, free = np.array([
@@ -210,10 +219,14 @@ class Clips:
         ]).T  # fmt: skip
         p = 2 * special.stdtr(free, -np.abs(difference) / np.sqrt(variance))
         if self.counts_hits:
-            hits = np.stack([np.bincount(self.group, each.hits) for each in systems]).astype(np.int64)
-            flips = sign_flips(hits[first] * n_seeds[second, None] - hits[second] * n_seeds[first, None])
-            p = np.where(np.maximum(n_seeds[first], n_seeds[second]) > 1, np.maximum(flips, p), flips)
+            one_seed = np.array([each.n_seeds == 1 for each in systems])
+            p[one_seed[first] & one_seed[second]] = 0.0
         return np.where(np.isnan(difference), np.nan, p)
+
+    def _p_of_flips(self, systems: Sequence[System], first: IntArray, second: IntArray) -> ValueArray:
+        n_seeds = np.array([each.n_seeds for each in systems])
+        hits = np.stack([np.bincount(self.group, each.hits) for each in systems]).astype(np.int64)
+        return sign_flips(hits[first] * n_seeds[second, None] - hits[second] * n_seeds[first, None])
 
     def _counted(self, scores: FloatArray) -> System:
         right = scores.argmax(axis=2) == self.targets.value.argmax(axis=1)
@@ -295,6 +308,13 @@ def bonett_price(value: float, spread: float, n: float, quantile: float) -> tupl
     middle, square = value * n / (n + 2), (spread * n + 2) / (n + 2)
     half = quantile * np.sqrt((square - middle**2) / (n + 2))
     return max(float(middle - half), -1.0), min(float(middle + half), 1.0)
+
+
+def _surely_one(bounds: ValueArray) -> float:
+    """From which of these bounds on Holm's adjustment makes any p of at least its bound 1; infinite if from none."""
+    ascending = np.sort(bounds[~np.isnan(bounds)])
+    enough = ascending[ascending * np.arange(len(ascending), 0, -1) >= 1]
+    return float(enough[0]) if len(enough) else np.inf
 
 
 def _of_seeds(systems: Sequence[System]) -> float:

@@ -42,7 +42,11 @@ class Drawn:
         """Weight of the marked clips, few of (n_clips, n_classes); shape (n_classes, n_replicates)."""
         from scipy.sparse import csr_array
 
-        marks = csr_array(marked.T.astype(self.weights.dtype))
+        n_clips, n_classes = marked.shape
+        places = np.flatnonzero(marked.T)
+        ends = np.searchsorted(places, n_clips * np.arange(n_classes + 1))
+        ones = np.ones(len(places), dtype=self.weights.dtype)
+        marks = csr_array((ones, places % n_clips, ends), shape=(n_classes, n_clips))
         return np.asarray(marks @ self.weights, dtype=np.float64)
 
     @cached_property

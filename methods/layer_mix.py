@@ -8,17 +8,20 @@ Yang et al. (2021), SUPERB: speech processing universal performance benchmark; Y
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.layer_mixture import Mixture
-from mirbench.methods.reprogramming.adapters import Standardise
-from mirbench.methods.training import Inputs, Recipe
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Inputs, Recipe
 
 __all__ = ["LayerMix"]
 
@@ -55,11 +58,16 @@ class LayerMix(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The mixture and its perceptron."""
+        from mirbench.methods.layer_mixture import Mixture
+
         widths = tuple(int(layer.values.shape[1]) for layer in context.source.layer_means(split))
         return Mixture(widths, self.hidden, len(split.classes))
 
     def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
         """Mean and scale of each layer on train."""
+        from mirbench.methods.layer_mixture import Mixture
+        from mirbench.methods.reprogramming.adapters import Standardise
+
         assert isinstance(module, Mixture)
         for standardise, layer in zip(module.standardise, self.inputs(context, train).arrays, strict=True):
             assert isinstance(standardise, Standardise)
@@ -67,6 +75,8 @@ class LayerMix(NetworkMethod):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean of each layer over the tokens and windows of a clip."""
+        from mirbench.methods.training import Inputs
+
         layers = tuple(layer.clip_means() for layer in context.source.layer_means(split))
         return Inputs(layers, np.arange(len(split)), len(split))
 

@@ -9,16 +9,19 @@ SiddGururani/audio_missing_labels. Quoted by Chen & Lerch (2022). Tarvainen & Va
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from torch import Tensor, nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.student import Student, StudentAndTeacher
-from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe, masked_bce
 from mirbench.methods.training.network import NetworkMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe
 
 __all__ = ["MeanTeacher"]
 
@@ -63,11 +66,15 @@ class MeanTeacher(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Student and teacher."""
+        from mirbench.methods.student import Student, StudentAndTeacher
+
         width = int(context.source.pooled(split).values.shape[1])
         return StudentAndTeacher(Student(width, len(split.classes), self.dropout), self.judged_by)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Frames of clips, filled up with zeros to the longest, and which are there."""
+        from mirbench.methods.training import Inputs
+
         seen = context.source.pooled(split)
         values: Any = np.asarray(seen.values, dtype=np.float32)
         values = values / (self.scale or (255.0 if context.source.card.shipped else 1.0))
@@ -79,11 +86,14 @@ class MeanTeacher(NetworkMethod):
 
     def phases(self) -> tuple[Phase, ...]:
         """Adam, halved every 30 epochs."""
+        from mirbench.methods.training import Phase
+
         milestones = tuple(range(30, self.epochs, 30))
         return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay, milestones=milestones, gamma=0.5),)
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy over what is known, on labels made hard at 0.5."""
+        from mirbench.methods.training import masked_bce
 
         def hard(logits: Tensor, batch: Batch) -> Tensor:
             return masked_bce(logits, replace(batch, target=(batch.target >= 0.5).to(batch.target.dtype)))
@@ -92,6 +102,8 @@ class MeanTeacher(NetworkMethod):
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """With the consistency of student and teacher, and the teacher's step."""
+        from mirbench.methods.student import StudentAndTeacher
+
         assert isinstance(module, StudentAndTeacher)
         supervised = self.loss(kind)
 

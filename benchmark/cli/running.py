@@ -168,7 +168,7 @@ def sweep(
     if scheduler and how.deform:
         raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
     if scheduler and how.jobs > 1:
-        raise BadInput("--scheduler: how many runs are done at once is for the cluster to say; leave --jobs out")
+        raise BadInput("--scheduler: a cluster does as many runs at once as it has workers; leave --jobs out")
     if prepare and how.jobs > 1:
         raise BadInput(
             "--prepare: it is done in one process; --prepare --part 1/2 and 2/2 share it out, leave --jobs out"
@@ -204,9 +204,10 @@ def sweep(
 
             done = sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits)
         else:
-            do = partial(run_at_once, at_once=AtOnce(how.jobs, tuple(how.plugin))) if how.jobs > 1 else sweeps.run_suite
+            at_once = AtOnce(how.jobs, tuple(how.plugin))
+            do = partial(run_at_once, at_once=at_once) if how.jobs > 1 else sweeps.run_suite
             if until or how.jobs > 1:
-                limits.cost = costs_of(asked, catalogue, AtOnce(how.jobs).threads(asked.first)).known
+                limits.cost = costs_of(asked, catalogue, at_once.threads(asked.first)).known
             done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:

@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 
@@ -234,15 +235,22 @@ def _file(row: Row, bases: Sequence[Path]) -> tuple[str, Path | None]:
 
 def _names(row: Row, column: str) -> tuple[str, ...]:
     """The names in a cell, each once."""
-    found = []
-    for text in row.cell(column).split(_SEPARATOR):
-        name = text if row.exact else text.strip()
-        if not row.exact and not is_plain(name):
-            raise BadInput(
-                f"{row.where}: its {column} {name[:80]!r} holds a line end or another control character; remove it"
-            )
-        found.append(name)
-    return tuple(dict.fromkeys(filter(None, found)))
+    text = row.cell(column)
+    if row.exact:
+        return tuple(dict.fromkeys(filter(None, text.split(_SEPARATOR))))
+    names, wrong = _parted(text)
+    if wrong:
+        raise BadInput(
+            f"{row.where}: its {column} {wrong[:80]!r} holds a line end or another control character; remove it"
+        )
+    return names
+
+
+@lru_cache(maxsize=10_000)
+def _parted(text: str) -> tuple[tuple[str, ...], str]:
+    """The names in a text, each once, and the first that is not plain, or ""."""
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(_SEPARATOR)))))
+    return names, next((name for name in names if not is_plain(name)), "")
 
 
 def _seconds(row: Row, column: str) -> float | None:

@@ -7,7 +7,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.features import audio
 from mirbench.features.ahead import ahead
-from mirbench.features.cache import RowStore
+from mirbench.features.cache import NewRows, RowStore
 from mirbench.features.row_index import KeyArray
 from mirbench.features.stopwatch import Stopwatch
 from mirbench.progress import Progress
@@ -25,7 +27,8 @@ from mirbench.types import Excerpt
 
 __all__ = ["Compute", "Decode", "Extraction", "row_key", "row_keys"]
 
-_SHARD_BYTES = 128 * 2**20
+_SHARD_BYTES = 2**30  # of one stage
+_SHARD_SECONDS = 120.0  # which a stop loses at most
 _SAY_BYTES = 500 * 2**20
 
 Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[Any]]]
@@ -33,6 +36,10 @@ Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[An
 
 Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
 """``decode(excerpt, first samples of its windows)`` -> windows (n, …), of audio or of a picture."""
+
+
+Batch = tuple[int, dict[str, npt.NDArray[Any]], float]
+"""Number of windows, rows of each stage, and seconds."""
 
 
 def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int]) -> list[bytes]:
@@ -86,27 +93,24 @@ class Extraction:
 
         `sure` is called before anything is written, and raises where what computed it is not to be trusted.
         """
-        held: list[dict[str, npt.NDArray[Any]]] = []
-        seconds, first, done, told = 0.0, 0, 0, False
-        what = "computing " + " and ".join(self.stages)
-        with self.progress.bar(what, len(keys), "windows") as step:
-            for count, rows, cost in self.batches():
-                if not told:
-                    self._warn_of_size(len(keys), sum(part[0].nbytes for part in rows.values()))
-                    told = True
-                held.append(rows)
-                seconds, done = seconds + cost, done + count
-                step(count)
-                if sum(part.nbytes for batch in held for part in batch.values()) >= _SHARD_BYTES or done == len(keys):
+        batches, done = self.batches(), 0
+        with self.progress.bar("computing " + " and ".join(self.stages), len(keys), "windows") as step:
+            for batch in batches:
+                if done == 0:
+                    self._warn_of_size(len(keys), sum(part[0].nbytes for part in batch[1].values()))
+                with ExitStack() as held:
+                    most = max(1, _SHARD_BYTES // max(part[0].nbytes for part in batch[1].values()))
+                    some = keys[done : done + most]
+                    lacking = {stage: store for stage, store in stores.items() if store.missing(some)}
+                    new = {stage: held.enter_context(store.begin()) for stage, store in lacking.items()}
+                    count, seconds = _add(new, chain([batch], batches), most, step)
                     sure()
-                    for stage, store in stores.items():
-                        if store.missing(keys[first:done]):
-                            rows_of_stage = np.concatenate([batch[stage] for batch in held])
-                            store.put(keys[first:done], rows_of_stage, seconds, about)
-                    held, seconds, first = [], 0.0, done
+                    for shard in new.values():
+                        shard.finish(keys[done : done + count], seconds, about)
+                done += count
 
-    def batches(self) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]], float]]:
-        """Number of windows, rows of each stage, and seconds, batch by batch."""
+    def batches(self) -> Iterator[Batch]:
+        """Rows, batch by batch."""
         began = time.perf_counter()
         with ThreadPoolExecutor(self.workers) as pool:
             waiting: list[npt.NDArray[Any]] = []
@@ -147,3 +151,18 @@ class Extraction:
         if size > 0.95 * free:
             raise BadInput(f"{what}, where {free / 1e9:.1f} GB are free: free some, or point MIRBENCH_CACHE elsewhere")
         self.progress.say(f"{what} (`mirbench cache clear` frees it)")
+
+
+def _add(
+    new: Mapping[str, NewRows], batches: Iterable[Batch], most: int, step: Callable[[int], None]
+) -> tuple[int, float]:
+    """Add batches to shards until those are full; how many rows, and what they cost."""
+    began, n_rows, seconds = time.monotonic(), 0, 0.0
+    for count, rows, cost in batches:
+        for stage, shard in new.items():
+            shard.add(rows[stage])
+        n_rows, seconds = n_rows + count, seconds + cost
+        step(count)
+        if n_rows >= most or time.monotonic() - began > _SHARD_SECONDS:
+            break
+    return n_rows, seconds

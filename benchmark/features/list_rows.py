@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mirbench.errors import BadInput
@@ -47,7 +48,7 @@ class Row:
     where: str
     cells: Mapping[str, str]
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         """Whether the line says that its cells are meant as they stand, spaces included."""
         return self.cells.get("exact", "").strip() == "1"

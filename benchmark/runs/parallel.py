@@ -126,7 +126,9 @@ def run_suite(
         jobs = [begun(entry, begin, deform) for entry in entries]
         todo: dict[str, Todo] = {}
         for entry, (job, no_curve) in zip(entries, jobs, strict=True):
-            for spec in job.put_off if job else ():
+            if job is None:
+                continue
+            for spec in job.put_off:
                 errand = _errand(entry.request, spec, at_once, () if no_curve else tuple(deform), since, folder)
                 todo.setdefault(spec.key, Todo(errand, spec, entry.name)).jobs.append(job)
         if todo:

@@ -142,7 +142,7 @@ class Child:
 def _without_main_module() -> Iterator[None]:
     """A process that is started in the block does not run the command's own script again, which it has no use for."""
     main = sys.modules["__main__"]
-    held = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    held: dict[str, Any] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
     main.__spec__ = None
     try:
         yield

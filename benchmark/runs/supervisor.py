@@ -97,8 +97,8 @@ class Supervisor:
         """The run to begin now; those that cannot end in time are put off on the way."""
         if self._limits.seconds_left <= 0:
             late, self._queue = self._queue, []
-            for todo in late:
-                self._put_off(todo)
+            for one in late:
+                self._put_off(one)
         while (todo := self._candidate()) is not None:
             self._queue.remove(todo)
             if self._limits.let_begin(todo.spec):

@@ -48,39 +48,33 @@ def unbounded(value: Any) -> Iterator[str]:
 
 def _unbounded(value: Any, level: int) -> _Fault | None:
     """A fault, which says "{}" for its place."""
-    if level > _MOST_LEVELS:
-        return "", f"{{}} nests lists and tables more than {_MOST_LEVELS} deep"
-    if isinstance(value, float):
-        return None if math.isfinite(value) else ("", f"{{}} is {value}, which is no finite number")
     if isinstance(value, str):
         said = _unreadable(value)
         return ("", f"{{}} {said}") if said else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("", f"{{}} is {value}, which is no finite number")
     if isinstance(value, int):
         if abs(value) < _MOST_WHOLE:
             return None
         return "", f"{{}} is a number of {math.ceil(value.bit_length() / 3.33)} digits; less than 2^64 is needed"
-    if isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            if type(item) is float and math.isfinite(item):  # most are
-                continue
-            if fault := _unbounded(item, level + 1):
-                return f"[{number}]{fault[0]}", fault[1]
-        return None
-    if isinstance(value, Mapping):
-        return _unbounded_table(value, level)
+    if isinstance(value, dict | list | tuple | Mapping):
+        return _unbounded_parts(value, level)
     return None if value is None else ("", f"{{}} is of the type {type(value).__name__}, for which JSON has no word")
 
 
-def _unbounded_table(value: Mapping[Any, Any], level: int) -> _Fault | None:
-    for name, item in value.items():
-        if not isinstance(name, str):
+def _unbounded_parts(value: Any, level: int) -> _Fault | None:
+    if value and level == _MOST_LEVELS:
+        return "", f"{{}} nests lists and tables more than {_MOST_LEVELS} deep"
+    named = isinstance(value, Mapping)
+    for name, item in value.items() if named else enumerate(value):
+        if named and not isinstance(name, str):
             return "", f"{{}} has the name {name!r:.40}, which is not text"
-        if said := _unreadable(name):
+        if named and (said := _unreadable(str(name))):
             return "", f"a name in {{}} {said}"
-        if type(item) is float and math.isfinite(item):
+        if type(item) is float and math.isfinite(item):  # most are
             continue
         if fault := _unbounded(item, level + 1):
-            return f".{name}{fault[0]}", fault[1]
+            return (f".{name}" if named else f"[{name}]") + fault[0], fault[1]
     return None
 
 

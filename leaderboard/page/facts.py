@@ -261,8 +261,8 @@ def _count(n: int, one: str, many: str = "") -> str:
 
 def _without_paths(value: Any) -> Any:
     """The same with the last part of every absolute path alone: a reason of a failed run may hold one."""
+    if isinstance(value, list):
+        return [item if type(item) is float else _without_paths(item) for item in value]  # of which most are numbers
     if isinstance(value, dict):
         return {name: _without_paths(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_paths(item) for item in value]
     return _PATH.sub(r"…/\1", value) if isinstance(value, str) else value

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import RandomForestClassifier
 
-from mirbench import AnySplit, Context, Windows
+from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
 from mirbench.methods.hand_made.timbre import SAMPLE_RATE, TIMBRE, texture_statistics, timbre
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from mirbench import Context, Windows
 
 __all__ = ["MarsyasForest"]
 
@@ -60,6 +62,7 @@ class MarsyasForest:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on train; a forest needs no selection and no scaling."""
+        from sklearn.ensemble import RandomForestClassifier
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)

@@ -44,7 +44,7 @@ def write(folder: Path, shards: Sequence[tuple[np.ndarray, np.ndarray, float]], 
     """Shards of (numbers of rows, rows, seconds)."""
     store = RowStore(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RowStore, "_look", lambda self: None)  # at all shards after each
+        patch.setattr(RowStore, "look", lambda self: None)  # at all shards after each
         for numbers, rows, seconds in shards:
             store.put(keys_of(numbers), rows, seconds, about)
 
