@@ -263,7 +263,7 @@ class Job:
         try:
             for spec in specs:
                 claim = Claim(self._store.folder(spec), self._progress)
-                if self._lacks(spec) and claim.take():
+                if self._lacks(spec) and self._limits.let_begin(spec) and claim.take():
                     claims[spec.key] = claim
             ours = [spec for spec in specs if spec.key in claims and self._lacks(spec)]
             stack = Stack(ours, self._plan)

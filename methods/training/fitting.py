@@ -20,7 +20,7 @@ from mirbench.methods.training.recipe import Loss, Recipe
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
 
-__all__ = ["Learnt", "clip_scores", "every_window", "fit_module", "predictor", "valid_loss"]
+__all__ = ["Learnt", "clip_scores", "every_window", "fit_module", "predictor"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def fit_module(
         logits = _logits(module, seen_valid, context)
         scores = clip_scores(logits, seen_valid, valid.task.kind, context, independent=independent)
         value = metric.function(scores, known_valid)
-        return value if metric.higher_is_better else -value, valid_loss(logits, seen_valid, known_valid, recipe.loss)
+        return value if metric.higher_is_better else -value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
 
     if draw is None:
         seen = inputs(train_split)
@@ -104,10 +104,12 @@ def predictor(
 def clip_scores(
     logits: FloatArray, seen: Inputs, kind: str, context: Context, *, independent: bool = False
 ) -> FloatArray:
-    """Scores of clips in [0, 1] from logits of windows, shape (n_clips, n_classes).
+    """Scores of clips in [0, 1] from logits of windows, shape (…, n_clips, n_classes).
 
     Parameters
     ----------
+    logits : ndarray, shape (…, n_windows, n_classes)
+        Of one module, or of several.
     independent : bool
         Whether a network for a single-label task was taught each class by itself, so that its sigmoids are the
         probabilities that windows are averaged by, and not its softmax.
@@ -121,10 +123,11 @@ def clip_scores(
     values = torch.from_numpy(logits).double()
 
     def squash(x: Tensor) -> Tensor:
-        return x.softmax(dim=1) if kind == "single-label" else x.sigmoid()
+        return x.softmax(dim=-1) if kind == "single-label" else x.sigmoid()
 
     def means(x: Tensor) -> Tensor:
-        return torch.from_numpy(clip_means(x.numpy(), seen.clip_index, seen.n_clips))
+        by_window = np.moveaxis(x.numpy(), -2, 0)
+        return torch.from_numpy(np.moveaxis(clip_means(by_window, seen.clip_index, seen.n_clips), 0, -2))
 
     if context.windowing.average == "logit":
         scores = squash(means(values))
@@ -159,8 +162,7 @@ def _logits(module: nn.Module, seen: Inputs, context: Context, batch_size: int =
     return logits
 
 
-def valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Loss) -> float:
-    """The loss of all windows of a split at once."""
+def _valid_loss(logits: FloatArray, seen: Inputs, targets: Targets, loss: Loss) -> float:
     value = torch.from_numpy(targets.value[seen.clip_index])
     known = torch.from_numpy(targets.known[seen.clip_index])
     return float(loss(torch.from_numpy(logits), Batch((), value, known)))

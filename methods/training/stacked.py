@@ -27,7 +27,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from mirbench import Context
 from mirbench.method import Fitted
 from mirbench.methods.training.batch import Batch, in_batches
-from mirbench.methods.training.fitting import Learnt, clip_scores, predictor, valid_loss
+from mirbench.methods.training.fitting import Learnt, clip_scores, predictor
 from mirbench.methods.training.loop import finite_loss, reached
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.recipe import Phase, Recipe
@@ -298,13 +298,16 @@ class _Stack:
 
     def _select(self, optimizer: _Optimizer) -> None:
         """Score each member on valid; keep what is best so far, and let go of those that stop."""
-        for k, (member, logits) in enumerate(zip(self._members, self._logits(), strict=True)):
-            scores = self._scores(member, logits)
-            value = self._metric.function(scores, self._known_valid)
+        logits = self._logits()
+        independent = self._method.independent(self._train)
+        scores = clip_scores(logits, self._seen_valid, self._valid.task.kind, self._context, independent=independent)
+        losses = self._valid_losses(logits)
+        for k, member in enumerate(self._members):
+            value = self._metric.function(scores[k], self._known_valid)
             row = {
                 "loss": self._mean_losses[k],
                 "valid_score": value if self._metric.higher_is_better else -value,
-                "valid_loss": valid_loss(logits, self._seen_valid, self._known_valid, self._recipe.loss),
+                "valid_loss": losses[k],
             }
             if member.took(row):
                 self._values.write(k, member.module)
@@ -314,9 +317,11 @@ class _Stack:
             self._values.keep(going)
             optimizer.keep(going, self._values.learnt)
 
-    def _scores(self, member: _Member, logits: FloatArray) -> FloatArray:
-        independent = member.method.independent(self._train)
-        return clip_scores(logits, self._seen_valid, self._valid.task.kind, self._context, independent=independent)
+    def _valid_losses(self, logits: FloatArray) -> list[float]:
+        clips = self._seen_valid.clip_index
+        batch = Batch((), *(torch.from_numpy(x[clips]) for x in (self._known_valid.value, self._known_valid.known)))
+        losses: list[float] = vmap(lambda each: self._recipe.loss(each, batch))(torch.from_numpy(logits)).tolist()
+        return losses
 
     @torch.no_grad()
     def _logits(self, batch_size: int = 64) -> FloatArray:

@@ -19,7 +19,9 @@ from mirbench.method import Fitted
 from mirbench.methods.picture_mlp import PictureMlp
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
+from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
+from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import Job, Outcome, run
 from mirbench.runs.stacked import can_stack
@@ -219,6 +221,24 @@ def test_claims_are_held_while_the_stack_is_fitted_and_given_back_when_it_breaks
         run(request, catalogue(), QUIET)
     assert len(held) == 3
     assert not list(request.runs.rglob(".*"))
+
+
+def test_nothing_is_fitted_that_limits_do_not_let_begin(asked: Asked) -> None:
+    class Nothing(Limits):
+        def let_begin(self, spec: RunSpec) -> bool:
+            self.put_off[spec.key] = spec
+            return False
+
+    job = Job(asked(), catalogue(), QUIET, limits=Nothing())
+    job.do_free()
+    assert len(job.put_off) == 3
+    assert not job.finish()
+
+
+def test_runs_of_a_command_that_has_to_end_are_fitted_one_by_one(asked: Asked) -> None:
+    job = Job(asked(), catalogue(), QUIET, limits=Limits(seconds=1e6))
+    job.do_free()
+    assert stacked(job.finish()) == [None] * 3
 
 
 @pytest.mark.parametrize(
