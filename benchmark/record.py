@@ -146,13 +146,20 @@ class RunRecord:
         Clips in train, valid and test.
     seconds : mapping of str to float or None
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
-        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
+        (test set, cache allowed), ``clips_per_second`` (of the system: an uncached pass from file to score, measured
+        once on this machine by the run that the environment calls ``timed_run``).
+    spent : mapping of str to float
+        Where the wall time of the run went, in seconds that add up to it: ``waiting`` (for other processes),
+        ``loading`` (the source), ``decoding`` (as far as it was waited for), ``front_end`` and ``body`` (of the source,
+        rows that were new), ``features`` (other rows), ``rows`` (reading and writing the cache), ``training``,
+        ``predicting``, ``scoring``, ``timing``, ``other``. Beside it ``decoding_threads``: what decoding took its
+        threads, added up. Empty in records of earlier versions.
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None
         Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
-        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind, and
-        where the source computes in another program.
+        (the first of test of the first fold) to its score, counted by the run that was timed; a multiply-add counts
+        two. None where torch does nothing of the kind, and where the source computes in another program.
     classes : sequence of str
         Names of the columns of its scores.
     kind : str
@@ -169,6 +176,8 @@ class RunRecord:
         A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``.
     standing, n_folds
         Of the task; see `Task`.
+    uses_seed : bool
+        False where nothing is random, and the run stands for those of all seeds.
     contaminated : sequence of str
         Data sets of the task that the source was trained on.
     environment : mapping
@@ -195,11 +204,13 @@ class RunRecord:
     kind: str = ""
     changed: Mapping[str, Any] = field(default_factory=dict)
     energy: Mapping[str, Any] = field(default_factory=dict)
+    spent: Mapping[str, Amount] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
     n_folds: Folds = 1
+    uses_seed: bool = True
     contaminated: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

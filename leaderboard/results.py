@@ -79,7 +79,7 @@ class System:
     runs : tuple of Run
         Those that count: of the seeds that have every fold; where no seed has, of those folds that most seeds have.
     seeds, folds : tuple of int
-        Of these runs: a run each of every seed and fold.
+        Of these runs: a run each of every seed and fold; where nothing is random, the first seed alone.
     n_folds : int
         Of the task.
     lacking : tuple of int
@@ -101,6 +101,11 @@ class System:
     def record(self) -> RunRecord:
         """One of its records, for what all share."""
         return self.runs[0].record
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether another seed may give another result."""
+        return all(run.record.uses_seed for run in (*self.runs, *self.others))
 
     @property
     def complete(self) -> bool:
@@ -170,7 +175,7 @@ def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
 
 @contextmanager
 def _no_cycles() -> Iterator[None]:
-    """Millions of values are made and kept: looking for garbage among them takes a fifth of the time and finds none."""
+    """Millions of values are made and kept: to look through them for garbage takes a fifth of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -263,6 +268,8 @@ def _system(name: str, key: str, runs: Sequence[Run]) -> System:
     # every fold, or what most seeds have; of equals the larger, then the first
     folds = max(count, key=lambda folds: (len(folds) == n_folds, count[folds], len(folds), [-k for k in sorted(folds)]))
     seeds = sorted(seed for seed, theirs in held.items() if theirs >= folds)
+    if not all(run.record.uses_seed for run in runs):  # nothing is random: one stands for all
+        seeds = seeds[:1]
     counted = [run for run in runs if run.record.spec.seed in seeds and _fold(run) in folds]
     return System(
         name=name,
@@ -271,7 +278,7 @@ def _system(name: str, key: str, runs: Sequence[Run]) -> System:
         seeds=tuple(seeds),
         folds=tuple(sorted(folds)),
         n_folds=n_folds,
-        lacking=tuple(sorted(set(held) - set(seeds))),
+        lacking=tuple(sorted(seed for seed, theirs in held.items() if not theirs >= folds)),
         others=tuple(run for run in runs if run not in counted),
     )
 

@@ -44,7 +44,7 @@ def sign_flips(differences: npt.ArrayLike) -> ValueArray:
     sizes //= unit[:, None]
     observed, total = np.abs(given.sum(axis=1)) // unit, sizes.sum(axis=1)
     by_length: dict[int, list[int]] = defaultdict(list)
-    for row in np.flatnonzero(total):
+    for row in np.flatnonzero(total).tolist():
         by_length[int(fft.next_fast_len(int(total[row]) + 1, real=True))].append(row)
     p = np.ones(len(given))
     for length, rows in by_length.items():

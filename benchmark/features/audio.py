@@ -6,7 +6,7 @@ Conventions: audio is float32 mono, full scale 1; times are seconds; a window is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from itertools import chain
@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from mirbench.errors import BadAudio
+from mirbench.features.ahead import ahead
 from mirbench.features.decoding import decode, hear, mono
 from mirbench.features.loudness import Tally, cancel, out_of_scale
-from mirbench.features.memo import Memo
+from mirbench.features.memo import Memo, states
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_key",
+    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_keys",
     "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
 ]  # fmt: skip
 
@@ -30,6 +31,7 @@ MIN_SECONDS = 0.1
 """A stretch shorter than this holds nothing that a network could hear."""
 
 _HOPPED = 16
+_AHEAD = 64  # files that are looked at before their turn comes
 
 SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
@@ -207,13 +209,14 @@ def survey(
     found: dict[Excerpt, Facts] = {}
     faults: list[str] = []
     with Memo(memo, progress) as held:
-        keys = {excerpt: memo_key(excerpt) for excerpt in excerpts}
-        found |= {e: Facts(*facts) for e, key in keys.items() if key and (facts := held.recall(_KIND, key))}
+        keys = memo_keys(excerpts)
+        known = held.recall_all(_KIND, filter(None, keys.values()))
+        found |= {excerpt: Facts(*known[key]) for excerpt, key in keys.items() if key in known}
         missing = [excerpt for excerpt in keys if excerpt not in found]
         jobs = _by_file(missing) if look is None else [[excerpt] for excerpt in missing]
         one_by_one = _look if look is None else lambda job: [look(job[0])]
         with ThreadPoolExecutor(workers) as pool, progress.bar(f"checking {what}", len(missing), "files") as step:
-            answers = chain.from_iterable(pool.map(one_by_one, jobs))
+            answers = chain.from_iterable(ahead(pool, one_by_one, jobs, _AHEAD))
             for excerpt, answer in zip(chain.from_iterable(jobs), answers, strict=True):
                 step(1)
                 if isinstance(answer, str):
@@ -234,17 +237,17 @@ def _by_file(places: Sequence[Excerpt]) -> list[list[Excerpt]]:
     return list(files.values())
 
 
-def memo_key(excerpt: Excerpt) -> str:
-    """What tells a stretch of a file on this machine from any other: path, size, time of change; "" where it is not.
+def memo_keys(excerpts: Iterable[Excerpt]) -> dict[Excerpt, str]:
+    """What tells a stretch of a file on this machine from any other, for each; "" where there is no such file.
 
     Levels are not in it: what is remembered is about the stretch as it was recorded.
     """
-    try:
-        status = excerpt.path.stat()
-    except OSError:
-        return ""
-    where = excerpt.path.resolve()
-    return f"{where}|{status.st_size}|{status.st_mtime_ns}|{excerpt.start:.6f}|{excerpt.duration}"
+    places = dict.fromkeys(excerpts)
+    files = states(place.path for place in places)
+    return {
+        place: f"{files[place.path]}|{place.start:.6f}|{place.duration}" if files[place.path] else ""
+        for place in places
+    }
 
 
 def _look(places: Sequence[Excerpt]) -> list[Facts | str]:

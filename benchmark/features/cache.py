@@ -10,10 +10,11 @@ put aside, as ``.damaged-NAME``, and its rows are computed again.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.features.new_shard import ArrayLike, NewShard
 from mirbench.features.row_index import KeyArray, Keys, RowIndex, keys_as_array
-from mirbench.features.shard import DamagedShard, Shard, sync, write_shard
+from mirbench.features.rows import Rows
+from mirbench.features.shard import DamagedShard, Shard, sync
 from mirbench.features.temporary import temporary
 
-__all__ = ["RowStore", "Rows", "throwaway", "unwritable", "writing_to"]
+__all__ = ["NewRows", "RowStore", "throwaway", "unwritable", "writing_to"]
 
 _AT_ONCE = 128  # rows that are copied together: a hidden layer of a window may take megabytes
-
-
-class Rows:
-    """Rows gathered from the shards of a store; behaves like a read-only array along its first axis.
-
-    Parameters
-    ----------
-    shards : sequence of Shard
-        Their rows agree in all axes but the first.
-    shard, row : ndarray of int, shape (n,)
-        Where row i lies: ``shards[shard[i]].rows[row[i]]``.
-    """
-
-    def __init__(self, shards: Sequence[Shard], shard: npt.NDArray[Any], row: npt.NDArray[Any]) -> None:
-        self._shards, self._shard, self._row = shards, shard, row
-        example = shards[shard[0] if len(shard) else 0].rows
-        self.shape: tuple[int, ...] = (len(row), *example.shape[1:])
-        self.dtype = example.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: slice | npt.NDArray[Any]) -> npt.NDArray[Any]:
-        shard, row = self._shard[index], self._row[index]
-        out = np.empty((len(row), *self.shape[1:]), dtype=self.dtype)
-        for number in np.unique(shard):
-            here = shard == number
-            out[here] = self._shards[number].rows[row[here]]
-        return out
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
+_BYTES_AT_ONCE = 2**22  # that are written together
 
 
 class RowStore:
@@ -73,23 +45,28 @@ class RowStore:
         Where new shards are written instead: what is not to be kept, or has no other place.
     say : callable or None
         Is given a line about shards that were put aside.
+
+    Attributes
+    ----------
+    shards : list of Shard
+        In the order in which they were found; of a key in several, the first counts.
     """
 
     def __init__(self, folder: Path, scratch: Path | None = None, say: Callable[[str], None] | None = None) -> None:
         self.folder = folder
         self._scratch, self._say = scratch, say or (lambda line: None)
         self._index = RowIndex()
-        self._shards: list[Shard] = []
+        self.shards: list[Shard] = []
         self._seen: set[Path] = set()
         self._form: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         self._faults: list[str] = []
-        self._look()
+        self.look()
 
     def missing(self, keys: Keys) -> list[int]:
         """Positions of the keys that have no row yet, or none that is as it was written."""
         wanted = keys_as_array(keys)
         if (self._index.find(wanted) < 0).any():
-            self._look()  # another process may have written them
+            self.look()  # another process may have written them
         while not self._all_sound(places := self._index.find(wanted)):
             pass  # a shard was put aside; another may hold some of its rows
         if self._faults:
@@ -102,8 +79,8 @@ class RowStore:
 
     def get(self, keys: Keys) -> Rows:
         """Rows of the keys, in their order; every key must be there."""
-        places = self._places(keys)
-        return Rows(self._shards, places[:, 0], places[:, 1])
+        places = self.places(keys)
+        return Rows(self.shards, places[:, 0], places[:, 1])
 
     @property
     def keys(self) -> KeyArray:
@@ -113,7 +90,7 @@ class RowStore:
     @property
     def about(self) -> dict[str, Any]:
         """What the store holds, as its first shard says; nothing where it has none."""
-        return next((shard.about for shard in self._shards), {})
+        return next((shard.about for shard in self.shards), {})
 
     def copy_to(self, other: RowStore, keys: Keys) -> None:
         """Put those of some rows that are here, and that the other lacks, into it."""
@@ -122,7 +99,7 @@ class RowStore:
         found = np.delete(lacking, self.missing(lacking))
         for first in range(0, len(found), _AT_ONCE):
             some = found[first : first + _AT_ONCE]
-            other.put(some, self.get(some)[:], self.seconds(some), self.about)
+            other.put(some, self.get(some)[:], self.costs(some), self.about)
 
     def seconds(self, keys: Keys) -> float:
         """What computing these rows cost when it was done."""
@@ -130,33 +107,66 @@ class RowStore:
 
     def costs(self, keys: Keys) -> npt.NDArray[np.float64]:
         """Seconds that each of these rows cost, shape (n,)."""
-        places = self._places(keys)
+        places = self.places(keys)
         found = np.zeros(len(places))
         for number in np.unique(places[:, 0]):
             here = places[:, 0] == number
-            found[here] = self._shards[number].costs[places[here, 1]]
+            found[here] = self.shards[number].costs[places[here, 1]]
         return found
 
-    def put(self, keys: Keys, rows: npt.NDArray[Any], seconds: float, about: dict[str, Any]) -> None:
-        """Write a shard, whole or not at all; `seconds` is what it cost, `about` says what the store holds.
+    def put(
+        self,
+        keys: Keys,
+        rows: ArrayLike,
+        costs: float | npt.NDArray[np.float64],
+        about: dict[str, Any],
+        *,
+        name: str = "",
+        replaces: Sequence[str] = (),
+    ) -> None:
+        """Write a shard, whole or not at all.
+
+        Parameters
+        ----------
+        costs : float or ndarray, shape (n,)
+            Seconds that all rows cost together, or that each did.
+        about : dict
+            What the store holds.
+        name : str
+            Of the shard; "" is one of its own.
+        replaces : sequence of str
+            Names of the shards whose rows it holds.
 
         Raises
         ------
         BadInput
             If the disk is full, or the folder cannot be written to.
         """
-        folder = self._scratch or self.folder
-        with writing_to(folder, "free some, or point MIRBENCH_CACHE elsewhere"), temporary(folder) as work:
-            write_shard(work, keys, rows, seconds, about)
-            work.chmod(0o755)
-            if self._scratch is None:
-                sync(work)
-            os.replace(work, folder / work.name.removeprefix(".writing-"))
-            if self._scratch is None:
-                sync(folder, files=False)
-        self._look()
+        step = max(1, _BYTES_AT_ONCE * len(keys) // max(1, math.prod(rows.shape) * rows.dtype.itemsize))
+        with self.begin(name) as new:
+            for first in range(0, len(keys), step):
+                new.add(rows[first : first + step])
+            new.finish(keys, costs, about, replaces)
 
-    def _places(self, keys: Keys) -> npt.NDArray[np.int64]:
+    @contextmanager
+    def begin(self, name: str = "") -> Iterator[NewRows]:
+        """A shard to write rows to; it is there, whole, once it is finished, and is not if it was not.
+
+        Raises
+        ------
+        BadInput
+            As `put`.
+        """
+        folder = self._scratch or self.folder
+        with ExitStack() as held:
+            with writing_to(folder, _REMEDY):
+                work = held.enter_context(temporary(folder))
+                new = NewShard(work)
+            held.callback(new.close)
+            yield NewRows(self, new, work, folder / (name or work.name.removeprefix(".writing-")))
+
+    def places(self, keys: Keys) -> npt.NDArray[np.int64]:
+        """Shard, as a place in `shards`, and row of each key, shape (n, 2); every key must be there."""
         places = self._index.find(wanted := keys_as_array(keys))
         if (lacking := places[:, 0] < 0).any():
             raise KeyError(wanted[lacking][0].decode())
@@ -165,8 +175,8 @@ class RowStore:
     def _all_sound(self, places: npt.NDArray[np.int64]) -> bool:
         """Look at rows that were not looked at yet; False where a shard had to be put aside."""
         touched = np.unique(places[:, 0])
-        for number in sorted(touched[touched >= 0], key=lambda number: not self._shards[number].sealed):
-            shard = self._shards[number]
+        for number in sorted(touched[touched >= 0], key=lambda number: not self.shards[number].sealed):
+            shard = self.shards[number]
             try:
                 shard.check(places[places[:, 0] == number, 1])
                 form = (shard.rows.shape[1:], shard.rows.dtype)
@@ -174,10 +184,13 @@ class RowStore:
                 if form != self._form:
                     raise DamagedShard(f"rows of {form[1]} and shape {form[0]} among those of {self._form}")
             except DamagedShard as damage:
-                self._put_aside(shard.folder, damage)
+                if shard.folder.exists():
+                    self._put_aside(shard.folder, damage)
+                else:  # merged with others, or cleared
+                    self.look()
                 shard.keys = shard.keys[:0]
                 self._index = RowIndex()
-                for other, left in enumerate(self._shards):
+                for other, left in enumerate(self.shards):
                     self._index.enter(other, left.keys)
                 return False
         return True
@@ -187,17 +200,17 @@ class RowStore:
         with suppress(OSError):  # it may lie where nothing can be changed; this process knows
             os.replace(folder, folder.with_name(f".damaged-{folder.name}"))
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Take up shards that were written since the last look, by this process or another."""
         for folder in self._listed():
             self._seen.add(folder)
             try:
-                self._shards.append(Shard(folder))
+                self.shards.append(Shard(folder))
             except DamagedShard as damage:
                 if Shard.is_one(folder):
                     self._put_aside(folder, damage)
                 continue
-            self._index.enter(len(self._shards) - 1, self._shards[-1].keys)
+            self._index.enter(len(self.shards) - 1, self.shards[-1].keys)
 
     def _listed(self) -> list[Path]:
         """Folders that were not seen before; others' files are none of ours."""
@@ -209,6 +222,34 @@ class RowStore:
         return found
 
 
+class NewRows:
+    """A shard of a store that is being written; see `RowStore.begin`."""
+
+    def __init__(self, store: RowStore, shard: NewShard, work: Path, place: Path) -> None:
+        self._store, self._shard, self._work, self._place = store, shard, work, place
+
+    def add(self, rows: npt.NDArray[Any]) -> None:
+        """Write rows, shape (n, …), behind those that were added before."""
+        with writing_to(self._place.parent, _REMEDY):
+            self._shard.add(rows)
+
+    def finish(
+        self, keys: Keys, costs: float | npt.NDArray[np.float64], about: dict[str, Any], replaces: Sequence[str] = ()
+    ) -> None:
+        """Put the shard in its place; see `RowStore.put`."""
+        with writing_to(folder := self._place.parent, _REMEDY):
+            self._shard.finish(keys, costs, about, replaces)
+            self._work.chmod(0o755)
+            kept = folder == self._store.folder
+            if kept:
+                sync(self._work)
+            os.replace(self._work, self._place)
+            if kept:
+                sync(folder, files=False)
+        self._store.look()
+
+
+_REMEDY = "free some, or point MIRBENCH_CACHE elsewhere"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 

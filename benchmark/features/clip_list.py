@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 
@@ -136,7 +137,10 @@ def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:
 
 
 def _relative(path: Path | None, base: Path | None) -> str:
-    text = path_text(path.relative_to(base).as_posix()) if path and base and path.is_relative_to(base) else ""
+    try:
+        text = path_text(path.relative_to(base).as_posix()) if path and base else ""
+    except ValueError:  # outside of it
+        text = ""
     return f"./{text}" if text.startswith("~") else text
 
 
@@ -167,6 +171,8 @@ def _check_labels(rows: Sequence[Row]) -> None:
 
 def _of_web_page(text: str) -> str:
     """The first sign in a text that is written as in HTML, as "&amp;"; "" where there is none."""
+    if "&" not in text:
+        return ""
     return next((sign for sign in re.findall(r"&#?\w+;", text) if not unescape(sign).endswith(";")), "")
 
 
@@ -229,15 +235,22 @@ def _file(row: Row, bases: Sequence[Path]) -> tuple[str, Path | None]:
 
 def _names(row: Row, column: str) -> tuple[str, ...]:
     """The names in a cell, each once."""
-    found = []
-    for text in row.cell(column).split(_SEPARATOR):
-        name = text if row.exact else text.strip()
-        if not row.exact and not is_plain(name):
-            raise BadInput(
-                f"{row.where}: its {column} {name[:80]!r} holds a line end or another control character; remove it"
-            )
-        found.append(name)
-    return tuple(dict.fromkeys(filter(None, found)))
+    text = row.cell(column)
+    if row.exact:
+        return tuple(dict.fromkeys(filter(None, text.split(_SEPARATOR))))
+    names, wrong = _parted(text)
+    if wrong:
+        raise BadInput(
+            f"{row.where}: its {column} {wrong[:80]!r} holds a line end or another control character; remove it"
+        )
+    return names
+
+
+@lru_cache(maxsize=10_000)
+def _parted(text: str) -> tuple[tuple[str, ...], str]:
+    """The names in a text, each once, and the first that is not plain, or ""."""
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(_SEPARATOR)))))
+    return names, next((name for name in names if not is_plain(name)), "")
 
 
 def _seconds(row: Row, column: str) -> float | None:

@@ -7,7 +7,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,17 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.features import audio
-from mirbench.features.cache import RowStore
+from mirbench.features.ahead import ahead
+from mirbench.features.cache import NewRows, RowStore
 from mirbench.features.row_index import KeyArray
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
 
 __all__ = ["Compute", "Decode", "Extraction", "row_key", "row_keys"]
 
-_SHARD_BYTES = 128 * 2**20
+_SHARD_BYTES = 2**30  # of one stage
+_SHARD_SECONDS = 120.0  # which a stop loses at most
 _SAY_BYTES = 500 * 2**20
 
 Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[Any]]]
@@ -31,6 +36,10 @@ Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[An
 
 Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
 """``decode(excerpt, first samples of its windows)`` -> windows (n, …), of audio or of a picture."""
+
+
+Batch = tuple[int, dict[str, npt.NDArray[Any]], float]
+"""Number of windows, rows of each stage, and seconds."""
 
 
 def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int]) -> list[bytes]:
@@ -63,6 +72,8 @@ class Extraction:
         Windows a call of it.
     cache : Path
         Root of the cache, for the message about disk.
+    watch : Stopwatch
+        Takes how long decoding was waited for, and what it took its threads.
     """
 
     work: Sequence[tuple[Excerpt, list[int]]]
@@ -73,6 +84,7 @@ class Extraction:
     workers: int
     cache: Path
     progress: Progress
+    watch: Stopwatch
 
     def fill(
         self, stores: Mapping[str, RowStore], keys: KeyArray, about: dict[str, Any], sure: Callable[[], object]
@@ -81,31 +93,28 @@ class Extraction:
 
         `sure` is called before anything is written, and raises where what computed it is not to be trusted.
         """
-        held: list[dict[str, npt.NDArray[Any]]] = []
-        seconds, first, done, told = 0.0, 0, 0, False
-        what = "computing " + " and ".join(self.stages)
-        with self.progress.bar(what, len(keys), "windows") as step:
-            for count, rows, cost in self.batches():
-                if not told:
-                    self._warn_of_size(len(keys), sum(part[0].nbytes for part in rows.values()))
-                    told = True
-                held.append(rows)
-                seconds, done = seconds + cost, done + count
-                step(count)
-                if sum(part.nbytes for batch in held for part in batch.values()) >= _SHARD_BYTES or done == len(keys):
+        batches, done = self.batches(), 0
+        with self.progress.bar("computing " + " and ".join(self.stages), len(keys), "windows") as step:
+            for batch in batches:
+                if done == 0:
+                    self._warn_of_size(len(keys), sum(part[0].nbytes for part in batch[1].values()))
+                with ExitStack() as held:
+                    most = max(1, _SHARD_BYTES // max(part[0].nbytes for part in batch[1].values()))
+                    some = keys[done : done + most]
+                    lacking = {stage: store for stage, store in stores.items() if store.missing(some)}
+                    new = {stage: held.enter_context(store.begin()) for stage, store in lacking.items()}
+                    count, seconds = _add(new, chain([batch], batches), most, step)
                     sure()
-                    for stage, store in stores.items():
-                        if store.missing(keys[first:done]):
-                            rows_of_stage = np.concatenate([batch[stage] for batch in held])
-                            store.put(keys[first:done], rows_of_stage, seconds, about)
-                    held, seconds, first = [], 0.0, done
+                    for shard in new.values():
+                        shard.finish(keys[done : done + count], seconds, about)
+                done += count
 
-    def batches(self) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]], float]]:
-        """Number of windows, rows of each stage, and seconds, batch by batch."""
+    def batches(self) -> Iterator[Batch]:
+        """Rows, batch by batch."""
         began = time.perf_counter()
         with ThreadPoolExecutor(self.workers) as pool:
             waiting: list[npt.NDArray[Any]] = []
-            for windows in _ahead(pool, lambda job: self.decode(*job), self.work, 4 * self.workers):
+            for windows in self._windows(pool):
                 waiting.extend(windows)
                 while len(waiting) >= self.batch:
                     rows = self.compute(np.stack(waiting[: self.batch]), self.stages)
@@ -116,6 +125,20 @@ class Extraction:
             if waiting:
                 rows = self.compute(np.stack(waiting), self.stages)
                 yield len(waiting), rows, time.perf_counter() - began
+
+    def _windows(self, pool: ThreadPoolExecutor) -> Iterator[npt.NDArray[Any]]:
+        """Those of each clip, in order; a few clips are decoded ahead."""
+        found = ahead(pool, self._decoded, self.work, 4 * self.workers)
+        while True:
+            with self.watch.phase("decoding"):
+                windows = next(found, None)
+            if windows is None:
+                return
+            yield windows
+
+    def _decoded(self, job: tuple[Excerpt, list[int]]) -> npt.NDArray[Any]:
+        with self.watch.working_beside():
+            return self.decode(*job)
 
     def _warn_of_size(self, n_rows: int, row_bytes: int) -> None:
         size = n_rows * row_bytes
@@ -130,11 +153,16 @@ class Extraction:
         self.progress.say(f"{what} (`mirbench cache clear` frees it)")
 
 
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[Any], Any], jobs: Sequence[Any], depth: int) -> Iterator[Any]:
-    """Like ``pool.map`` in order, but never more than `depth` jobs ahead of the reader."""
-    pending = [pool.submit(function, job) for job in jobs[:depth]]
-    for position in range(len(jobs)):
-        answer = pending.pop(0).result()
-        if position + depth < len(jobs):
-            pending.append(pool.submit(function, jobs[position + depth]))
-        yield answer
+def _add(
+    new: Mapping[str, NewRows], batches: Iterable[Batch], most: int, step: Callable[[int], None]
+) -> tuple[int, float]:
+    """Add batches to shards until those are full; how many rows, and what they cost."""
+    began, n_rows, seconds = time.monotonic(), 0, 0.0
+    for count, rows, cost in batches:
+        for stage, shard in new.items():
+            shard.add(rows[stage])
+        n_rows, seconds = n_rows + count, seconds + cost
+        step(count)
+        if n_rows >= most or time.monotonic() - began > _SHARD_SECONDS:
+            break
+    return n_rows, seconds

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mirbench.errors import BadInput
@@ -47,7 +48,7 @@ class Row:
     where: str
     cells: Mapping[str, str]
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         """Whether the line says that its cells are meant as they stand, spaces included."""
         return self.cells.get("exact", "").strip() == "1"
@@ -65,7 +66,9 @@ def tidy(text: str) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether a cell reads back as it is: no white space around it, no control characters, and text in UTF-8."""
-    return text == tidy(text) and not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+    if text != tidy(text):
+        return False
+    return text.isprintable() or not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 def shown(text: str) -> str:
@@ -208,7 +211,7 @@ def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], sep
                 f"{path}: not readable as a CSV file in UTF-8 (line {line}: its {shown(name)} is not); save it as CSV "
                 "UTF-8"
             )
-        if "\0" in row.cell(name):
+        if "\0" in cell and "\0" in row.cell(name):
             raise BadInput(
                 f"{where}: its {shown(name)} holds a zero byte (NUL) in {row.cell(name)[:80]!r}; remove that"
             )
@@ -216,7 +219,7 @@ def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], sep
 
 
 def _is_text(text: str) -> bool:
-    return not any("\udc80" <= character <= "\udcff" for character in text)
+    return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _is_index(cell: str) -> bool:

@@ -12,8 +12,10 @@ import json
 import os
 import re
 import sqlite3
+import stat
 import time
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +23,14 @@ from typing import Any
 
 from mirbench.progress import Progress
 
-__all__ = ["Memo", "file_sha256"]
+__all__ = ["Memo", "file_sha256", "states"]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (kind TEXT, key TEXT, answer TEXT, sum INTEGER, PRIMARY KEY (kind, key))"
 _EARLIER = "SELECT sha256 FROM hashes WHERE key = ?"
 """Where earlier versions kept the hashes of files, which are read on; they heard less of some files."""
 
 _WAIT = 10.0  # seconds for another process that is writing
+_AT_ONCE = 500  # questions; some versions of SQLite take no more than 999 values
 _FLUSH = 1.0  # seconds that an answer may wait, so that an interrupt loses little and nobody waits for long
 
 _without: dict[Path, dict[tuple[str, str], list[Any]]] = {}
@@ -74,6 +77,21 @@ class Memo:
             return list(row) if re.fullmatch("[0-9a-f]{64}", str(row[0])) else None
         return None
 
+    def recall_all(self, kind: str, keys: Iterable[str]) -> dict[str, list[Any]]:
+        """Answers to many questions of a kind at once, by key; of those that were asked before."""
+        wanted = {_storable(key): key for key in keys}
+        found: dict[str, list[Any]] = {}
+        for held in (_without.get(self._path, {}), self._new):
+            found |= {wanted[key]: answer for (of, key), answer in held.items() if of == kind and key in wanted}
+        left = [stored for stored, key in wanted.items() if key not in found]
+        for first in range(0, len(left), _AT_ONCE):
+            some = left[first : first + _AT_ONCE]
+            question = f"SELECT key, answer, sum FROM answers WHERE kind = ? AND key IN ({','.join('?' * len(some))})"
+            for key, *row in self._asked_all(question, (kind, *some)):
+                if key in wanted and (answer := _checked(kind, key, *row)) is not None:
+                    found[wanted[key]] = answer
+        return found
+
     def keep(self, kind: str, key: str, answer: list[Any]) -> None:
         """Remember an answer, which JSON must have words for."""
         self._new[kind, _storable(key)] = answer
@@ -81,15 +99,17 @@ class Memo:
             self._flush()
 
     def _asked(self, question: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+        return next(iter(self._asked_all(question, values)), None)
+
+    def _asked_all(self, question: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
         if self._database is None:
-            return None
+            return []
         try:
-            row: tuple[Any, ...] | None = self._database.execute(question, values).fetchone()
-            return row
+            return self._database.execute(question, values).fetchall()
         except sqlite3.Error as error:
             if "no such table" not in str(error):
                 self._give_up(error)
-            return None
+            return []
 
     def _flush(self) -> None:
         """Write what is new in a transaction of its own: another process never waits for long."""
@@ -162,10 +182,34 @@ def _checked(kind: str, key: str, text: Any, total: Any) -> list[Any] | None:
     return answer
 
 
+def states(paths: Iterable[Path]) -> dict[Path, str]:
+    """What tells each file from any other on this machine: path, size, time of change; "" where it is not there."""
+    folders: dict[Path, str] = {}
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path in found:
+            continue
+        try:
+            status = path.lstat()
+            plain = not stat.S_ISLNK(status.st_mode) and path.name not in ("", "..") and os.name != "nt"
+            status = status if plain else path.stat()
+        except OSError:
+            found[path] = ""
+            continue
+        if not plain:
+            where = str(path.resolve())
+        else:
+            if (parent := path.parent) not in folders:
+                folders[parent] = str(parent.resolve())
+            where = os.path.join(folders[parent], path.name)
+        found[path] = f"{where}|{status.st_size}|{status.st_mtime_ns}"
+    return found
+
+
 def file_sha256(path: Path, memo: Path) -> str:
     """Hash of a file, remembered by path, size and modification time in the SQLite file `memo`."""
-    status = path.stat()
-    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    path.stat()
+    key = states([path])[path]
     with Memo(memo) as held:
         if answer := held.recall("sha256", key):
             return str(answer[0])

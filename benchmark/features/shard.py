@@ -18,78 +18,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
-from mirbench.features.row_index import KEY, KeyArray, Keys, keys_as_array
+from mirbench.features.new_shard import as_bytes, head_sum, json_sum
+from mirbench.features.row_index import KEY, KeyArray
 from mirbench.npy_header import read_npy_header
 
-__all__ = ["DamagedShard", "Shard", "sync", "write_shard"]
+__all__ = ["DamagedShard", "Shard", "sync"]
 
 _MOST_MAPS = 64  # open at once; a process may have 256 files open on some systems
 _SMALL, _MOST_SMALL = 2**18, 1024  # bytes of a shard that is held in memory, where it takes no open file
-_AT_ONCE = 2**22  # bytes that are written together
 _PARTS = ("rows.npy", "keys.npy", "cost.json")
 
 
 class DamagedShard(Exception):
     """What is wrong with a shard, in a few words."""
-
-
-class ArrayLike(Protocol):
-    """An array, or rows that are gathered as they are sliced."""
-
-    shape: tuple[int, ...]
-    dtype: Any
-
-    def __getitem__(self, index: slice) -> npt.NDArray[Any]:
-        """Rows."""
-        ...
-
-
-def write_shard(folder: Path, keys: Keys, rows: ArrayLike, costs: float | npt.NDArray[np.float64], about: Any) -> None:
-    """Write the files of a shard into a folder that is there.
-
-    Parameters
-    ----------
-    rows : array-like, shape (n, …)
-        A few of which are held in memory at a time.
-    costs : float or ndarray, shape (n,)
-        Seconds that all rows cost together, or that each did.
-    about : object
-        What the store holds, in JSON's words.
-    """
-    offset, sums = _write_rows(folder / "rows.npy", rows)
-    files = {"keys.npy": keys_as_array(keys), "sums.npy": sums}
-    if isinstance(costs, np.ndarray):
-        files["costs.npy"] = costs
-    for name, held in files.items():
-        np.save(folder / name, held)
-    cost: dict[str, Any] = {"seconds": float(np.sum(costs)), "n_rows": len(keys), "about": about}
-    cost["sums"] = {name: zlib.crc32((folder / name).read_bytes()) for name in files}
-    cost["sums"]["header"] = [offset, _head_sum(folder / "rows.npy", offset)]
-    cost["sum"] = _json_sum(cost)
-    (folder / "cost.json").write_text(json.dumps(cost, allow_nan=False))
-
-
-def _write_rows(path: Path, rows: ArrayLike) -> tuple[int, npt.NDArray[np.uint32]]:
-    """Where rows begin in the file, and their checksums."""
-    row_bytes = int(np.prod(rows.shape[1:], dtype=np.int64)) * rows.dtype.itemsize
-    step = max(1, _AT_ONCE // max(row_bytes, 1))
-    sums = np.zeros(rows.shape[0], dtype=np.uint32)
-    with path.open("wb") as stream:
-        descr = np.lib.format.dtype_to_descr(rows.dtype)
-        header = {"descr": descr, "fortran_order": False, "shape": rows.shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        offset = stream.tell()
-        for first in range(0, rows.shape[0], step):
-            some = _as_bytes(np.ascontiguousarray(rows[first : first + step]))
-            sums[first : first + step] = [zlib.crc32(row) for row in some]
-            stream.write(some)  # type: ignore[arg-type]
-    return offset, sums
 
 
 class Shard:
@@ -110,6 +57,8 @@ class Shard:
         Whether it holds checksums.
     about : dict
         What the store holds.
+    replaces : tuple of str
+        Names of the shards that were merged into it.
 
     Raises
     ------
@@ -126,13 +75,14 @@ class Shard:
             _require(self.sealed == (folder / "sums.npy").exists(), "sums.npy")
             self._sums_of: dict[str, Any] = cost.pop("sums") if self.sealed else {}
             if self.sealed:
-                _require(cost.pop("sum") == _json_sum({**cost, "sums": self._sums_of}), "cost.json")
+                _require(cost.pop("sum") == json_sum({**cost, "sums": self._sums_of}), "cost.json")
                 _require(self._sums_of["keys.npy"] == zlib.crc32(held), "keys.npy")
             keys = np.load(io.BytesIO(held), allow_pickle=False)
             _require(keys.dtype == KEY and keys.shape == (cost["n_rows"],), "keys.npy")
             self.keys: KeyArray = keys
             about = cost.get("about")
             self.about: dict[str, Any] = about if isinstance(about, dict) else {}
+            self.replaces: tuple[str, ...] = tuple(cost.get("replaces", ()))
             mean = float(cost["seconds"]) / max(len(keys), 1)
             apart = "costs.npy" in self._sums_of
             self.costs = self._vouched("costs.npy") if apart else np.broadcast_to(mean, keys.shape)
@@ -148,13 +98,37 @@ class Shard:
         return any((folder / name).exists() for name in _PARTS)
 
     @property
+    def form(self) -> tuple[tuple[int, ...], str]:
+        """Shape and type of a row.
+
+        Raises
+        ------
+        DamagedShard
+            If the file of the rows is not as it was written.
+        """
+        _, shape, dtype = self._laid_out()
+        return shape[1:], dtype
+
+    @property
+    def sums(self) -> npt.NDArray[Any]:
+        """Checksum of each row, shape (n,), of a shard that is sealed.
+
+        Raises
+        ------
+        DamagedShard
+            If they are not as they were written.
+        """
+        if self._sums is None:
+            with _explained():
+                self._sums = self._vouched("sums.npy")
+        return self._sums
+
+    @property
     def rows(self) -> npt.NDArray[Any]:
         """All rows, read-only."""
-        if self._layout is None:
-            with _explained():
-                self._layout = self._read_layout()
+        layout = self._laid_out()
         try:
-            return self._open(str(self.folder / "rows.npy"), *self._layout)
+            return self._open(str(self.folder / "rows.npy"), *layout)
         except OSError as error:
             raise BadInput(
                 f"{self.folder}: rows in use were removed, or cannot be read ({error}); ask again"
@@ -172,13 +146,10 @@ class Shard:
         if not len(new):
             return
         rows = self.rows
-        with _explained():
-            if self.sealed and self._sums is None:
-                self._sums = self._vouched("sums.npy")
-        if self._sums is not None:
-            flat = _as_bytes(rows)
+        if self.sealed:
+            flat = as_bytes(rows)
             found = np.array([zlib.crc32(flat[row]) for row in new], dtype=np.uint32)
-            if wrong := int((found != self._sums[new]).sum()):
+            if wrong := int((found != self.sums[new]).sum()):
                 raise DamagedShard(f"{wrong} of {len(new)} rows are not as they were written")
         self._sound[new] = True
 
@@ -189,12 +160,18 @@ class Shard:
         array: npt.NDArray[Any] = np.load(io.BytesIO(held), allow_pickle=False)
         return array
 
+    def _laid_out(self) -> tuple[int, tuple[int, ...], str]:
+        if self._layout is None:
+            with _explained():
+                self._layout = self._read_layout()
+        return self._layout
+
     def _read_layout(self) -> tuple[int, tuple[int, ...], str]:
         """Where rows begin in their file, their shape and type."""
         path = self.folder / "rows.npy"
         if self.sealed:
             offset, expected = self._sums_of["header"]
-            _require(_head_sum(path, offset) == expected, "rows.npy")
+            _require(head_sum(path, offset) == expected, "rows.npy")
         with path.open("rb") as stream:
             shape, in_columns, dtype = read_npy_header(stream)
             offset = stream.tell()
@@ -216,19 +193,6 @@ def _mapped(path: str, offset: int, shape: tuple[int, ...], dtype: str) -> npt.N
 def _read(path: str, offset: int, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
     held = Path(path).read_bytes()
     return np.frombuffer(held, dtype, int(np.prod(shape)), offset).reshape(shape)
-
-
-def _as_bytes(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    return rows.reshape(len(rows), int(np.prod(rows.shape[1:]))).view(np.uint8)
-
-
-def _head_sum(path: Path, length: int) -> int:
-    with path.open("rb") as stream:
-        return zlib.crc32(stream.read(length))
-
-
-def _json_sum(held: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(held, sort_keys=True).encode())
 
 
 def _require(right: bool, name: str) -> None:

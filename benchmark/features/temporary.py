@@ -20,7 +20,7 @@ from mirbench.errors import BadInput
 from mirbench.features.claims import Claim, claimed, holder_of, is_gone, keep, let_go, own_mark, said_of
 from mirbench.progress import Progress
 
-__all__ = ["clearing", "replace_folder", "sweep", "temporary", "using", "written_whole"]
+__all__ = ["clearing", "nobody_else", "replace_folder", "sweep", "temporary", "using", "written_whole"]
 
 _OWNED = re.compile(r"\.(?P<kind>writing|old|using)-(?P<mark>[^.]+\.\d+\.\w+)\.[0-9a-f]{8}")
 _UNOWNED = re.compile(r"\.(writing|old)-\w{8}|\.writing-\d+-.+")  # as mirbench 0.2 and before called them
@@ -101,11 +101,26 @@ def clearing(folder: Path, progress: Progress) -> Iterator[None]:
         If a living process uses it.
     """
     with claimed(folder / _CLEARED, f"clearing {folder}", progress):
-        sweep(folder)
-        marks = (found["mark"] for name in _names(folder) if (found := _OWNED.fullmatch(name)))
-        if users := sorted({said_of(mark) for mark in marks}):
+        if users := _users(folder):
             raise BadInput(f"{folder} is in use by {', '.join(users)}; nothing was cleared: wait for it, or end it")
         yield
+
+
+@contextmanager
+def nobody_else(folder: Path) -> Iterator[bool]:
+    """Whether nobody uses a folder; if so, nobody begins to within the block. Waits for nobody, and says nothing."""
+    claim = Claim(folder / _CLEARED, Progress(quiet=True))
+    taken = claim.take() and bool(holder_of(folder / _CLEARED))  # it is taken, too, where none can be made
+    try:
+        yield taken and not _users(folder)
+    finally:
+        claim.give_back()
+
+
+def _users(folder: Path) -> list[str]:
+    """The living processes that use a folder, for people."""
+    sweep(folder)
+    return sorted({said_of(found["mark"]) for name in _names(folder) if (found := _OWNED.fullmatch(name))})
 
 
 def sweep(folder: Path) -> None:

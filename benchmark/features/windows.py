@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.features.cache import Rows
+from mirbench.features.rows import Rows
 from mirbench.types import BlindSplit, IntArray, Split
 
 __all__ = ["AnySplit", "Windows", "clip_means"]

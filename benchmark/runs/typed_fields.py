@@ -69,7 +69,7 @@ def _unbounded_parts(value: Any, level: int) -> _Fault | None:
     for name, item in value.items() if named else enumerate(value):
         if named and not isinstance(name, str):
             return "", f"{{}} has the name {name!r:.40}, which is not text"
-        if named and (said := _unreadable(name)):
+        if named and (said := _unreadable(str(name))):
             return "", f"a name in {{}} {said}"
         if type(item) is float and math.isfinite(item):  # most are
             continue

@@ -74,9 +74,10 @@ def listen(
     """
     answers: dict[Excerpt, Heard | str] = {}
     with Memo(memo, progress) as held:
-        keys = {place: _key(place) for place in sorted(set(places), key=lambda p: (str(p.path), p.start))}
+        keys = _keys(sorted(set(places), key=lambda p: (str(p.path), p.start)))
+        known = held.recall_all(_KIND, filter(None, keys.values()))
         for place, key in keys.items():
-            if answer := held.recall(_KIND, key):
+            if answer := known.get(key):
                 answers[place] = Heard(**answer[0] | {"prints": bytes.fromhex(answer[0]["prints"])})
         missing = [place for place in keys if place not in answers]
         with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
@@ -88,9 +89,8 @@ def listen(
     return answers
 
 
-def _key(place: Excerpt) -> str:
-    key = audio.memo_key(place)
-    return f"{key}|{place.peaks}" if key else ""
+def _keys(places: Iterable[Excerpt]) -> dict[Excerpt, str]:
+    return {place: f"{key}|{place.peaks}" if key else "" for place, key in audio.memo_keys(places).items()}
 
 
 def _hear(place: Excerpt) -> Heard | str:

@@ -251,3 +251,50 @@ def test_no_flipped_bit_of_a_memo_is_believed(tmp_path: Path, path: Path) -> Non
                 assert answers.recall("stretch", key) in (answer, None)
             answers.keep("stretch", "new", truth["k0"])
         assert file_sha256(path, held) == PIANO
+
+
+def test_many_questions_at_once_have_the_answers_of_one_at_a_time(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memo, "_AT_ONCE", 3)
+    names = [f"/music/{n}.wav|1" for n in range(8)] + ["/music/caf\udce9.wav|1", "/music/ü.wav|1"]
+    with Memo(kept) as answers:
+        for name in names[:5] + names[8:]:
+            answers.keep("stretch", name, [name[-6], 1 / 3])
+        assert list(answers.recall_all("stretch", names)) == names[:5] + names[8:]
+    damaged = sqlite3.connect(kept)
+    damaged.execute("UPDATE answers SET answer = '[1]' WHERE key = ?", (names[2],))
+    damaged.commit()
+    damaged.close()
+    with Memo(kept) as answers:
+        answers.keep("stretch", names[6], [6])
+        found = answers.recall_all("stretch", [*names, "k"])
+        one_by_one = {name: answers.recall("stretch", name) for name in [*names, "k"]}
+        assert found == {name: answer for name, answer in one_by_one.items() if answer is not None}
+        assert set(found) == {*names[:2], *names[3:5], names[6], *names[8:], "k"}
+        assert answers.recall_all("sha256", names) == {}
+
+
+def test_many_questions_without_a_memo_are_answered_from_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    held = tmp_path / "file" / "memo.sqlite"
+    for _ in range(2):
+        with Memo(held, Progress(quiet=True)) as answers:
+            answers.keep("stretch", "a", [1])
+    with Memo(held, Progress(quiet=True)) as answers:
+        assert answers.recall_all("stretch", ["a", "b"]) == {"a": [1]}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_state_of_a_file_is_told_by_where_it_really_is(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    real = tmp_path / "real" / "a.wav"
+    real.write_bytes(b"piano")
+    (tmp_path / "folder").symlink_to("real")
+    (tmp_path / "link.wav").symlink_to("real/a.wav")
+    (tmp_path / "dead.wav").symlink_to("real/b.wav")
+    paths = [
+        real, tmp_path / "folder" / "a.wav", tmp_path / "link.wav", tmp_path / "real" / ".." / "real" / "a.wav",
+        tmp_path / "dead.wav", tmp_path / "none.wav",
+    ]  # fmt: skip
+    status = real.stat()
+    expected = f"{real.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    assert list(memo.states(paths).values()) == [expected] * 4 + ["", ""]

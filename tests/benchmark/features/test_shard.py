@@ -241,7 +241,7 @@ def test_two_thousand_shards_need_few_descriptors(tmp_path: Path, width: int) ->
     )
     monkey = pytest.MonkeyPatch()
     monkey.setattr(cache, "sync", lambda folder, files=True: None)
-    monkey.setattr(RowStore, "_look", lambda self: None)
+    monkey.setattr(RowStore, "look", lambda self: None)
     many = RowStore(tmp_path / "rows")
     for n in range(n_shards):
         many.put([f"{n:032x}"], np.full((1, width), n, np.float32), 1.0, {})
