@@ -43,6 +43,8 @@ class Client:
         self.workers: dict[str, dict[str, Any]] = {}
         self.software: dict[str, Any] = {}
         self.futures: list[Future] = []
+        self.asked: list[str] = []
+        self.shares: tuple[str, ...] = ()
 
     def join(self, *names: str, **facts: Any) -> None:
         for name in names:
@@ -56,12 +58,18 @@ class Client:
     def submit(self, function: Callable[[str], Any], text: str, **words: Any) -> Future:
         future = Future(function, text, words)
         self.futures.append(future)
-        if function is introduce:
-            name = words["workers"][0].removeprefix("tcp://")
-            own = self.software.get(name, {})
-            told = own if isinstance(own, Exception) else json.dumps({"software": software() | own, "shares": False})
-            future.add_done_callback = lambda heard: (setattr(future, "answer", told), heard(future))  # type: ignore[method-assign]
         return future
+
+    def run(self, function: Callable[[str], Any], text: str, workers: list[str], on_error: str) -> dict[str, Any]:
+        """What a worker says of itself; `software` says what differs, or what it raises."""
+        assert (function, on_error) == (introduce, "return")
+        (address,) = workers
+        name = address.removeprefix("tcp://")
+        self.asked.append(name)
+        own = self.software.get(name, {})
+        if isinstance(own, Exception):
+            return {address: own}
+        return {address: json.dumps({"software": software() | own, "shares": name in self.shares})}
 
     def cancel(self, futures: list[Future], **words: Any) -> None:
         for future in futures:
@@ -73,7 +81,7 @@ class Client:
         return {
             future.words["workers"][0].removeprefix("tcp://"): future
             for future in self.futures
-            if future.function is not introduce and future.answer is None and not future.cancelled
+            if future.answer is None and not future.cancelled
         }
 
 
@@ -96,9 +104,7 @@ class Inline(Client):
         name = address.removeprefix("tcp://")
         try:
             answer = function(text)
-            if function is introduce:
-                answer = json.dumps(json.loads(answer) | {"shares": name in self.shares} | self.software.get(name, {}))
-            elif function is do_run:
+            if function is do_run:
                 answer = self.change(name, answer)
         except Gone:
             del self.workers[address]

@@ -11,7 +11,6 @@ from mirbench.progress import Progress
 from mirbench.runs import dask_cluster
 from mirbench.runs.dask_cluster import Cluster
 from mirbench.runs.dask_errands import Answer, Errand, Worker
-from mirbench.runs.dask_worker import introduce
 from tests.benchmark.runs.fake_dask import Client
 
 
@@ -47,7 +46,11 @@ def errand(name: str, group: str = "", cost: float = 0.0) -> Errand:
 
 
 def steps(cluster: Cluster, n: int = 3) -> list[Answer]:
-    return [answer for _ in range(n) for answer in cluster.step()]
+    """What some steps bring, once every worker has said who it is."""
+    found = cluster.step()
+    while any(worker.fit is None for worker in cluster._workers.values()):
+        found += cluster.step()
+    return found + [answer for _ in range(n) for answer in cluster.step()]
 
 
 def test_each_worker_has_one_errand_at_a_time(client: Client, cluster: Cluster) -> None:
@@ -105,8 +108,7 @@ def test_worker_that_comes_late_is_compared_before_it_does_anything(client: Clie
     client.join("late", "bad")
     steps(cluster)
     assert set(client.open) == {"a", "late"}
-    asked = [future.words["workers"][0] for future in client.futures if future.function is introduce]
-    assert sorted(asked) == ["tcp://a", "tcp://bad", "tcp://late"]
+    assert sorted(client.asked) == ["a", "bad", "late"]
 
 
 def test_cluster_where_no_worker_fits_is_refused(client: Client, cluster: Cluster) -> None:
@@ -118,8 +120,10 @@ def test_cluster_where_no_worker_fits_is_refused(client: Client, cluster: Cluste
 
 
 def test_scheduler_that_does_not_know_mirbench_is_said(client: Client, cluster: Cluster) -> None:
-    client.software["a"] = RuntimeError("Error during deserialization of the task graph. This frequently\noccurs")
     client.join("a")
+    cluster.add(errand("one"))
+    steps(cluster)
+    client.open["a"].ended(RuntimeError("Error during deserialization of the task graph. This frequently\noccurs"))
     with pytest.raises(BadInput, match="the scheduler does not know this mirbench"):
         steps(cluster)
 
@@ -244,7 +248,7 @@ def test_errand_that_a_worker_cannot_do_is_tried_by_the_others_and_told_once_of_
         cluster.add(errand(f"run {n}"))
     found: list[Answer] = []
     for _ in range(8):
-        for answer in steps(cluster, 1):
+        for answer in steps(cluster, 0):
             if answer.worker is None:
                 found.append(answer)
             else:
