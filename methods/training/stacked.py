@@ -319,7 +319,8 @@ class _Stack:
 
     def _valid_losses(self, logits: FloatArray) -> list[float]:
         clips = self._seen_valid.clip_index
-        batch = Batch((), *(torch.from_numpy(x[clips]) for x in (self._known_valid.value, self._known_valid.known)))
+        known = self._known_valid
+        batch = Batch((), torch.from_numpy(known.value[clips]), torch.from_numpy(known.known[clips]))
         losses: list[float] = vmap(lambda each: self._recipe.loss(each, batch))(torch.from_numpy(logits)).tolist()
         return losses
 
