@@ -101,7 +101,7 @@ def _at_once(request: Request, catalogue: Catalogue, how: Recording, deform: tup
     from mirbench.runs.suite import Suite
     from mirbench.runs.suite_runs import Entry
 
-    suite = Suite(f"{request.method} on {request.task}", "", (Entry("--jobs", request, ""),))
+    suite = Suite(f"{request.method} on {request.task}", "", (Entry("run", request, ""),))
     at_once = AtOnce(how.jobs, tuple(how.plugin))
     limits = Limits(cost=costs_of(suite, catalogue, at_once.threads(request)).known)
     (result,) = run_suite(suite, catalogue, how.progress(), at_once, deform=deform, limits=limits)
