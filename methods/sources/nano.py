@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mirbench.methods.sources.ast import AstNetwork, FilterBank
-from mirbench.methods.sources.nano_sounds.sounds import SOUNDS
+from mirbench.methods.sources.cards import NANO
 
 __all__ = ["N_SAMPLES", "SAMPLE_RATE", "build", "untrained"]
 
@@ -24,7 +24,7 @@ def untrained() -> AstNetwork:
 
     config = ASTConfig(
         hidden_size=96, num_hidden_layers=6, num_attention_heads=4, intermediate_size=384, patch_size=16,
-        frequency_stride=16, time_stride=16, max_length=_N_FRAMES, num_mel_bins=_N_BANDS, num_labels=len(SOUNDS),
+        frequency_stride=16, time_stride=16, max_length=_N_FRAMES, num_mel_bins=_N_BANDS, num_labels=NANO.n_outputs,
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
     return AstNetwork(

@@ -1,0 +1,52 @@
+"""What a run costs beyond what it computes: ``pytest -m perf -s -n 0 tests/perf`` prints ratios, no time is asserted.
+
+CPU seconds of processes of their own, so that imports count; the source and the rows are those of the demo.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ALONE = (
+    "from mirbench.runs import speed\n"
+    "speed.Speeds.of = lambda self, spec, chosen, machine, measure, watch: speed.Speed(*measure(), spec.key, None)\n"
+)
+"""Every run measures its speed, as the first version of the protocol had it."""
+RANDOM = "from mirbench.methods.probes import LinearProbe\nLinearProbe.uses_seed = True\n"
+"""Every seed of a linear probe is run."""
+
+
+def cpu_seconds(folder: Path, words: Sequence[str], before: str = "") -> float:
+    """User and system time of one command."""
+    program = f"{before}from mirbench.cli import main\nmain()\n" if words else before
+    environment = {**os.environ, "MIRBENCH_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program, *words], check=True, capture_output=True, env=environment)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
+
+
+@pytest.mark.perf
+def test_five_seeds_of_a_linear_probe_beside_the_imports(tmp_path: Path) -> None:
+    words = ["run", "--task", "gtzan-demo+folds5", "--method", "probe-linear", "--source", "nano", "--quiet", "--runs"]
+    cpu_seconds(tmp_path, [*words, str(tmp_path / "warm")])
+    ways = {"each run timed, every seed": ALONE + RANDOM, "every seed, one timed": RANDOM, "as it is": ""}
+    runs = {name: [] for name in ways} | {"on record": [], "show": [], "import torch": []}  # type: ignore[var-annotated]
+    for repeat in range(3):
+        for name, before in ways.items():
+            runs[name].append(cpu_seconds(tmp_path, [*words, str(tmp_path / f"{name} {repeat}")], before))
+        runs["on record"].append(cpu_seconds(tmp_path, [*words, str(tmp_path / "warm")]))
+        runs["show"].append(cpu_seconds(tmp_path, ["show", "probe-linear"]))
+        runs["import torch"].append(cpu_seconds(tmp_path, [], "import torch"))
+    seconds = {name: statistics.median(found) for name, found in runs.items()}
+    print("\nprobe-linear + nano on gtzan-demo, five folds and seeds, warm cache, imports counted")
+    for name, value in seconds.items():
+        print(f"  {name:<28} {value:7.2f} CPU s   ratio to import torch {value / seconds['import torch']:6.2f}")
