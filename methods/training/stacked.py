@@ -316,8 +316,9 @@ class _Stack:
             optimizer.keep(going, self._values.learnt)
 
     def _valid_losses(self, logits: FloatArray) -> list[float]:
-        clips = self._seen_valid.clip_index
-        batch = Batch((), *(torch.from_numpy(x[clips]) for x in (self._known_valid.value, self._known_valid.known)))
+        """The loss of each member on all windows of valid at once."""
+        clips, known = self._seen_valid.clip_index, self._known_valid
+        batch = Batch((), torch.from_numpy(known.value[clips]), torch.from_numpy(known.known[clips]))
         losses: list[float] = vmap(lambda each: self._recipe.loss(each, batch))(torch.from_numpy(logits)).tolist()
         return losses
 
@@ -334,12 +335,12 @@ class _Stack:
         return logits
 
     def _fitted(self, member: _Member) -> Fitted:
-        method, lowest = member.method, member.learnt_loss
+        method, context, lowest = member.method, self._context, member.learnt_loss  # what predicts holds no stack
         predict = predictor(
             member.module.eval(),
-            lambda split: method.inputs(self._context, split),
-            self._context,
+            lambda split: method.inputs(context, split),
+            context,
             independent=method.independent(self._train),
         )
         learnt = Learnt(predict, member.history, None if lowest is None else -lowest)
-        return replace(method.fitted(member.module, learnt, self._context), together=len(self._all))
+        return replace(method.fitted(member.module, learnt, context), together=len(self._all))
