@@ -308,7 +308,7 @@ def test_what_was_fitted_holds_on_to_no_stack(tmp_path: Path) -> None:
     splits = splits_like()
     found = list(PictureMlp.fit_many(seeds(PICTURE), *splits[:2], noisy(splits, tmp_path)))
     gc.collect()
-    assert not [held for held in gc.get_objects() if type(held) is stacked._Values]
+    assert not [held for held in gc.get_objects() if type(held) is stacked.Values]
     assert len(found) == 3
 
 
