@@ -72,11 +72,11 @@ class PictureMlp(Stackable, NetworkMethod):
 
         return Inputs.of(context.source.pooled(split))
 
-    def order(self, n_windows: int, generator: np.random.Generator, seed: int) -> IntArray:
+    def window_order(self, seen: Inputs, context: Context, generator: np.random.Generator, seed: int) -> IntArray:
         """The same in every epoch, from the run's seed."""
         if self.fixed_minibatches:
             generator = np.random.default_rng(seed)
-        return super().order(n_windows, generator, seed)
+        return super().window_order(seen, context, generator, seed)
 
     def phases(self) -> tuple[Phase, ...]:
         """AdamW at a constant rate."""

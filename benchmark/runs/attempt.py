@@ -198,7 +198,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
         history=fitted.history,
-        environment=environment | speed.circumstance,
+        environment=environment | speed.circumstance | context.circumstances,
         spent={**context.watch.seconds, "decoding_threads": context.watch.beside},
     )
     return record, Scores.of(test, scores), fitted, ""

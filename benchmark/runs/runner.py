@@ -34,7 +34,7 @@ from mirbench.runs.run_folders import is_there
 from mirbench.runs.speed import Speeds
 from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
-from mirbench.runs.surroundings import context_of
+from mirbench.runs.surroundings import context_of, load_libraries
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -316,7 +316,9 @@ class Job:
         return _deformed(outcome, self._deform, plan, fitted, self._ready(), store)
 
     def _ready(self) -> Context:
-        self._context = self._context or context_of(self._plan, self._progress)
+        if self._context is None:
+            self._context = context_of(self._plan, self._progress)
+            load_libraries(type(self._plan.method))
         return self._context
 
 

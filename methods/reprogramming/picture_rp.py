@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.methods.reprogramming.outputs import OutputMapping
 from mirbench.methods.training.schedules import Chen2022Method
 from mirbench.methods.training.stackable import Stackable
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mirbench import Context
-    from mirbench.methods.reprogramming.outputs import OutputMapping
     from mirbench.methods.training import Inputs
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]

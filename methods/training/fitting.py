@@ -77,10 +77,11 @@ def fit_module(
 
     if draw is None:
         seen = inputs(train_split)
-        n_windows = len(seen.clip_index)
-        draw = every_window(
-            seen, train_split.targets(), recipe.batch_size, context, lambda generator: generator.permutation(n_windows)
-        )
+
+        def order(generator: np.random.Generator) -> IntArray:
+            return context.reading_order(seen.arrays, generator)
+
+        draw = every_window(seen, train_split.targets(), recipe.batch_size, context, order)
     with seeded(seed, context.device):
         history = train(module, recipe, draw, score, context, seed=seed, what=what)
     lowest = min((row["valid_loss"] for row in history), default=None) if recipe.select == "loss" else None

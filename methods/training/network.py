@@ -70,12 +70,12 @@ class NetworkMethod:
         self.inputs(context, split)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
-        """Batches of an epoch; None is every window of train once, in the `order` of the method."""
+        """Batches of an epoch; None is every window of train once, in its `window_order`."""
         return None
 
-    def order(self, n_windows: int, generator: np.random.Generator, seed: int) -> IntArray:
+    def window_order(self, seen: Inputs, context: Context, generator: np.random.Generator, seed: int) -> IntArray:
         """The windows of train in the order of an epoch, each once; shape (n_windows,)."""
-        return generator.permutation(n_windows)
+        return context.reading_order(seen.arrays, generator)
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy for one class a clip, else masked binary cross entropy."""
@@ -117,7 +117,7 @@ class NetworkMethod:
             seen = self.inputs(context, train)
 
             def order(generator: np.random.Generator) -> IntArray:
-                return self.order(len(seen.clip_index), generator, seed)
+                return self.window_order(seen, context, generator, seed)
 
             draw = every_window(seen, train.targets(), recipe.batch_size, context, order)
         learnt = fit_module(

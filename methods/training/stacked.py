@@ -161,7 +161,9 @@ class _Stack:
         """Train; the mean loss of each member begins its row of the history."""
         self._module.train()
         n_windows = len(self._seen.clip_index)
-        orders = np.stack([each.method.order(n_windows, each.generator, each.seed) for each in self._members])
+        seen, context = self._seen, self._context
+        of = (each.method.window_order(seen, context, each.generator, each.seed) for each in self._members)
+        orders = np.stack(list(of))
         total = torch.zeros(len(self._members), device=self._context.device)
         for columns in in_batches(np.arange(n_windows), self._recipe.batch_size):
             losses = self._losses(orders[:, columns])
