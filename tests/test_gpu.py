@@ -53,6 +53,17 @@ def test_methods_train_on_the_gpu(method, card: SourceCard, tmp_path: Path) -> N
     assert fitted.predict(test.blind()).shape == (len(test), 3)
 
 
+@pytest.mark.parametrize("method", [MlpProbe(epochs=3, hidden=16), IdsNmr(epochs=2)], ids=lambda method: method.name)
+def test_seeds_trained_together_on_the_gpu_are_those_alone(method, tmp_path: Path) -> None:
+    train, valid, test = splits = checks.tiny_task(tmp_path)
+    context = make(splits, tmp_path, "cuda")
+    many = list(type(method).fit_many([(method, seed) for seed in range(3)], train, valid, context))
+    assert [fitted.together for fitted in many] == [3, 3, 3]
+    for seed, fitted in enumerate(many):
+        alone = method.fit(train, valid, context, seed=seed)
+        assert np.allclose(fitted.predict(test.blind()), alone.predict(test.blind()), atol=1e-4)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_conforms_on_the_gpu(name: str, tmp_path: Path) -> None:
     splits = checks.tiny_task(tmp_path)

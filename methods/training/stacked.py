@@ -13,7 +13,6 @@ epoch, dropout, a step of its own after the optimiser's, and methods with a `fit
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,7 +29,8 @@ from mirbench.methods.training.batch import Batch, in_batches
 from mirbench.methods.training.fitting import Learnt, clip_scores, predictor
 from mirbench.methods.training.loop import finite_loss, reached
 from mirbench.methods.training.network import NetworkMethod
-from mirbench.methods.training.recipe import Phase, Recipe
+from mirbench.methods.training.recipe import Recipe
+from mirbench.methods.training.stacked_values import Optimizer, Values, rates
 from mirbench.metrics import METRICS
 from mirbench.runs.measure import count_parameters
 from mirbench.types import FloatArray, IntArray, Split
@@ -121,113 +121,6 @@ class _Member:
         return min(row["valid_loss"] for row in self.history) if self.recipe.select == "loss" else None
 
 
-class _Values:
-    """Parameters and buffers of members, each with a first dimension of members.
-
-    Matrices are held transposed: the gradient of a batched product then has the layout of its matrix, and no copy is
-    made of it.
-    """
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        each = [_named(module) for module in modules]
-        self._turned = {name for name, value in each[0].items() if value.requires_grad and value.dim() == 2}
-        self._held: dict[str, Tensor] = {}
-        for name, value in each[0].items():
-            stacked = torch.stack([named[name].detach() for named in each])
-            held = stacked.transpose(1, 2).contiguous() if name in self._turned else stacked
-            self._held[name] = held.requires_grad_(value.requires_grad)
-
-    @property
-    def learnt(self) -> list[Tensor]:
-        """What is learnt, as it is held."""
-        return [value for value in self._held.values() if value.requires_grad]
-
-    def by_name(self) -> dict[str, Tensor]:
-        """All of it, in the shapes of a member after the first dimension."""
-        return {name: self._turn(name, value) for name, value in self._held.items()}
-
-    @torch.no_grad()
-    def write(self, k: int, module: nn.Module) -> None:
-        """Put the values of a member into its module."""
-        for name, value in _named(module).items():
-            value.copy_(self._turn(name, self._held[name])[k])
-
-    @torch.no_grad()
-    def read(self, k: int, module: nn.Module) -> None:
-        """Take them from there."""
-        for name, value in _named(module).items():
-            self._turn(name, self._held[name])[k] = value
-
-    def keep(self, members: Sequence[int]) -> None:
-        """Let go of the others."""
-        for name, value in self._held.items():
-            self._held[name] = value.detach()[members].requires_grad_(value.requires_grad)
-
-    def _turn(self, name: str, value: Tensor) -> Tensor:
-        return value.transpose(1, 2) if name in self._turned else value
-
-
-def _named(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
-
-
-class _Optimizer:
-    """Torch's optimiser of a phase: members of one rate and decay, which stand side by side, are a group of it."""
-
-    def __init__(self, number: int, members: Sequence[_Member], values: _Values, device: torch.device) -> None:
-        groups, first = [], 0
-        phases = [member.recipe.phases[number] for member in members]
-        for (lr, decay), alike in itertools.groupby(phases, _rates):
-            rows = slice(first, first := first + len(list(alike)))
-            own = [nn.Parameter(value.detach()[rows]) for value in values.learnt]  # of the same memory
-            groups.append({"params": own, "lr": lr, "weight_decay": decay})
-        fused = True if device.type in ("cpu", "cuda") else None
-        self._torch, self._schedule = phases[0].build(groups, fused=fused)
-
-    def step(self, learnt: Sequence[Tensor]) -> None:
-        """One step by the gradients of what is learnt, which are let go of."""
-        for rows, group in self._groups():
-            for own, value in zip(group["params"], learnt, strict=True):
-                assert value.grad is not None
-                own.grad = value.grad[rows]
-        self._torch.step()
-        for value in learnt:
-            value.grad = None
-
-    def end_epoch(self) -> None:
-        """Go on to the rates of the next epoch."""
-        self._schedule.step()
-
-    def keep(self, members: Sequence[int], learnt: Sequence[Tensor]) -> None:
-        """Let go of other members; `learnt` is what was kept of the values."""
-        kept, rates, first = [], [], 0
-        for (rows, group), rate in zip(list(self._groups()), self._schedule.base_lrs, strict=True):
-            own = [k - rows.start for k in members if rows.start <= k < rows.stop]
-            for parameter, value in zip(group["params"], learnt, strict=True):
-                moments = self._torch.state.pop(parameter)
-                shape = parameter.shape
-                parameter.data, parameter.grad = value.detach()[first : first + len(own)], None
-                if own:
-                    self._torch.state[parameter] = {
-                        name: moment[own] if moment is not None and moment.shape == shape else moment
-                        for name, moment in moments.items()
-                    }
-            first += len(own)
-            if own:
-                kept.append(group)
-                rates.append(rate)
-        self._torch.param_groups, self._schedule.base_lrs = kept, rates
-
-    def _groups(self) -> Iterator[tuple[slice, dict[str, Any]]]:
-        first = 0
-        for group in self._torch.param_groups:
-            yield slice(first, first := first + len(group["params"][0])), group
-
-
-def _rates(phase: Phase) -> tuple[float, float]:
-    return phase.lr, phase.weight_decay
-
-
 class _Stack:
     """Members under way."""
 
@@ -237,9 +130,9 @@ class _Stack:
             _Member(method, seed, *method.fresh(train, context, seed), np.random.default_rng(seed))
             for method, seed in jobs
         ]
-        self._members = sorted(self._all, key=lambda member: [_rates(phase) for phase in member.recipe.phases])
+        self._members = sorted(self._all, key=lambda member: [rates(phase) for phase in member.recipe.phases])
         self._recipe, self._module = self._members[0].recipe, self._members[0].module
-        self._values = _Values([member.module for member in self._members])
+        self._values = Values([member.module for member in self._members])
         self._seen, self._seen_valid = (self._method.inputs(context, split) for split in (train, valid))
         self._targets, self._known_valid = train.targets(), valid.targets()
         self._metric = METRICS[valid.task.metrics[0]]
@@ -254,7 +147,9 @@ class _Stack:
                     for k, member in enumerate(self._members):
                         self._values.read(k, member.module)
                 if self._members:
-                    optimizer = _Optimizer(number, self._members, self._values, self._context.device)
+                    optimizer = Optimizer(
+                        [member.recipe.phases[number] for member in self._members], self._values, self._context.device
+                    )
                 for _ in range(phase.epochs):
                     if self._members:
                         self._epoch(optimizer)
@@ -262,7 +157,7 @@ class _Stack:
                     step(1, f"{len(self._members)} of {len(self._all)} go on")
         return [self._fitted(member) for member in self._all]
 
-    def _epoch(self, optimizer: _Optimizer) -> None:
+    def _epoch(self, optimizer: Optimizer) -> None:
         """Train; the mean loss of each member begins its row of the history."""
         self._module.train()
         n_windows = len(self._seen.clip_index)
@@ -296,7 +191,7 @@ class _Stack:
         losses: Tensor = vmap(loss, in_dims=(0, own, own, own))(self._values.by_name(), inputs, target, known)
         return losses
 
-    def _select(self, optimizer: _Optimizer) -> None:
+    def _select(self, optimizer: Optimizer) -> None:
         """Score each member on valid; keep what is best so far, and let go of those that stop."""
         logits = self._logits()
         independent = self._method.independent(self._train)
@@ -318,8 +213,8 @@ class _Stack:
             optimizer.keep(going, self._values.learnt)
 
     def _valid_losses(self, logits: FloatArray) -> list[float]:
-        clips = self._seen_valid.clip_index
-        known = self._known_valid
+        """The loss of each member on all windows of valid at once."""
+        clips, known = self._seen_valid.clip_index, self._known_valid
         batch = Batch((), torch.from_numpy(known.value[clips]), torch.from_numpy(known.known[clips]))
         losses: list[float] = vmap(lambda each: self._recipe.loss(each, batch))(torch.from_numpy(logits)).tolist()
         return losses
@@ -337,12 +232,12 @@ class _Stack:
         return logits
 
     def _fitted(self, member: _Member) -> Fitted:
-        method, lowest = member.method, member.learnt_loss
+        method, context, lowest = member.method, self._context, member.learnt_loss  # what predicts holds no stack
         predict = predictor(
             member.module.eval(),
-            lambda split: method.inputs(self._context, split),
-            self._context,
+            lambda split: method.inputs(context, split),
+            context,
             independent=method.independent(self._train),
         )
         learnt = Learnt(predict, member.history, None if lowest is None else -lowest)
-        return replace(method.fitted(member.module, learnt, self._context), together=len(self._all))
+        return replace(method.fitted(member.module, learnt, context), together=len(self._all))

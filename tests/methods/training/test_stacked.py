@@ -5,6 +5,7 @@ What is held to: scores within 1e-5, learnt values within 1e-4, the same epochs,
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -301,6 +302,14 @@ def test_loss_that_is_not_finite_is_said(tmp_path: Path) -> None:
     jobs = [(replace(PICTURE, lr=lr), 0) for lr in (0.001, 1e30)]
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         list(PictureMlp.fit_many(jobs, *splits[:2], noisy(splits, tmp_path)))
+
+
+def test_what_was_fitted_holds_on_to_no_stack(tmp_path: Path) -> None:
+    splits = splits_like()
+    found = list(PictureMlp.fit_many(seeds(PICTURE), *splits[:2], noisy(splits, tmp_path)))
+    gc.collect()
+    assert not [held for held in gc.get_objects() if type(held) is stacked.Values]
+    assert len(found) == 3
 
 
 def test_torchs_own_random_numbers_are_left_as_they_were(tmp_path: Path) -> None:
