@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.types import BlindSplit, FloatArray, Split
 
-__all__ = ["Fitted", "Method", "Restorable"]
+__all__ = ["Fitted", "Method", "Part", "ReadsRows", "Restorable"]
+
+Part = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Method(Protocol):
         Stages of the source that it uses; empty where it takes no source.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
+    uses_seed : bool, optional
+        False where nothing is random: every seed gives the same to the bit, and one run a fold stands for all seeds. It
+        may be a property that depends on hyperparameters. True where it is not said.
     """
 
     name: ClassVar[str]
@@ -69,4 +74,16 @@ class Restorable(Protocol):
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> Callable[[BlindSplit], FloatArray]:
         """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
+        ...
+
+
+@runtime_checkable
+class ReadsRows(Protocol):
+    """A method that says which rows it reads, so that ``mirbench sweep --prepare`` can compute them before any run.
+
+    One that does not say is taken to read ``pooled`` and ``frontend``, where it needs them, of every split.
+    """
+
+    def reads(self, split: Split | BlindSplit, part: Part, context: Any) -> None:
+        """Ask the context for all that `fit` (train, valid) or `predict` (test, which is blind) will ask it for."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from functools import lru_cache
 from typing import IO, Any
 
 import numpy as np
@@ -10,9 +12,12 @@ from numpy.lib import format as npy
 __all__ = ["read_npy_header"]
 
 _READ = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_BYTES_OF_LENGTH = {(1, 0): 2, (2, 0): 4}
+
+_Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
-def read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_npy_header(stream: IO[bytes]) -> _Header:
     """Shape, whether it is stored column by column, and type; the stream stands at the first value then.
 
     Raises
@@ -23,5 +28,12 @@ def read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[
     version = npy.read_magic(stream)
     if version not in _READ:
         raise ValueError(f"version {'.'.join(map(str, version))} of the format of arrays is not read")
-    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = _READ[version](stream)
+    length = stream.read(_BYTES_OF_LENGTH[version])
+    return _parsed(version, length + stream.read(int.from_bytes(length, "little")))
+
+
+@lru_cache
+def _parsed(version: tuple[int, int], header: bytes) -> _Header:
+    """What a header says; numpy compiles it as Python, and those of a thousand records are alike."""
+    found: _Header = _READ[version](io.BytesIO(header))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from mirbench.types import Windowing
@@ -106,17 +106,21 @@ class RunSpec:
     @property
     def key(self) -> str:
         """Sixteen hex digits that name the run."""
-        text = json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+        text = json.dumps(self._fields(), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def system(self) -> str:
         """Eight hex digits that name the system: all that was asked, less fold and seed."""
-        fields = asdict(self)
+        fields = self._fields()
         del fields["fold"], fields["seed"]
         if "systems" in self.params:  # the runs that an ensemble joins are others in each fold and seed
             fields["params"] = {name: value for name, value in self.params.items() if name not in OF_ONE_RUN}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+
+    def _fields(self) -> dict[str, Any]:
+        """As `asdict`, which would copy every value: a board asks thousands of records."""
+        return {**vars(self), "windowing": vars(self.windowing)}
 
 
 @dataclass(frozen=True)
@@ -142,13 +146,20 @@ class RunRecord:
         Clips in train, valid and test.
     seconds : mapping of str to float or None
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
-        (test set, cache allowed), ``clips_per_second`` (one uncached pass from file to score).
+        (test set, cache allowed), ``clips_per_second`` (of the system: an uncached pass from file to score, measured
+        once on this machine by the run that the environment calls ``timed_run``).
+    spent : mapping of str to float
+        Where the wall time of the run went, in seconds that add up to it: ``waiting`` (for other processes),
+        ``loading`` (the source), ``decoding`` (as far as it was waited for), ``front_end`` and ``body`` (of the source,
+        rows that were new), ``features`` (other rows), ``rows`` (reading and writing the cache), ``training``,
+        ``predicting``, ``scoring``, ``timing``, ``other``. Beside it ``decoding_threads``: what decoding took its
+        threads, added up. Empty in records of earlier versions.
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None
         Floating-point operations of torch's matrix products, convolutions and attention from the audio of one clip
-        (the first of test) to its score; a multiply-add counts two. None where torch does nothing of the kind, and
-        where the source computes in another program.
+        (the first of test of the first fold) to its score, counted by the run that was timed; a multiply-add counts
+        two. None where torch does nothing of the kind, and where the source computes in another program.
     classes : sequence of str
         Names of the columns of its scores.
     kind : str
@@ -165,6 +176,8 @@ class RunRecord:
         A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``.
     standing, n_folds
         Of the task; see `Task`.
+    uses_seed : bool
+        False where nothing is random, and the run stands for those of all seeds.
     contaminated : sequence of str
         Data sets of the task that the source was trained on.
     environment : mapping
@@ -191,11 +204,13 @@ class RunRecord:
     kind: str = ""
     changed: Mapping[str, Any] = field(default_factory=dict)
     energy: Mapping[str, Any] = field(default_factory=dict)
+    spent: Mapping[str, Amount] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
     n_folds: Folds = 1
+    uses_seed: bool = True
     contaminated: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

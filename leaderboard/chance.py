@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.leaderboard.weighted_metrics import WEIGHTED
+from mirbench.leaderboard.sign_flips import sign_flips
+from mirbench.leaderboard.weighted_metrics import WEIGHTED, Drawn
 from mirbench.metrics import METRICS
 from mirbench.types import BoolArray, FloatArray, Targets
 
-__all__ = ["N_REPLICATES", "Clips", "System", "bonett_price", "sign_flip", "wilson"]
+__all__ = ["N_REPLICATES", "Clips", "System", "bonett_price", "wilson"]
 
 ValueArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -21,6 +23,7 @@ IntArray = npt.NDArray[np.int64]
 N_REPLICATES = 1000
 _SEED = 2022
 _CHUNK = 8_000_000  # weights held at a time: 32 MB
+_PAIRS = 2_000_000  # values of pairs of systems held at a time: 16 MB an array
 _TINY = 1e-15
 
 
@@ -141,13 +144,16 @@ class Clips:
             return [self._counted(each) for each in scores]
         drawn: list[list[ValueArray]] = [[] for _ in scores]
         for weights in self._draws():
+            folds = self._drawn(weights)
             for each, replicates in zip(scores, drawn, strict=True):
-                replicates.append(np.stack([self._value(layer, weights) for layer in each]))
+                replicates.append(np.stack([self._value(layer, folds) for layer in each]))
         return [self._bootstrapped(each, replicates) for each, replicates in zip(scores, drawn, strict=True)]
 
     def variance(self, noise: ValueArray, *systems: System) -> tuple[float, float]:
         """Over draws of clips and of seeds together, and its degrees of freedom (Satterthwaite 1946)."""
-        clips = float(noise @ noise)
+        return self._variance(float(noise @ noise), systems)
+
+    def _variance(self, clips: float, systems: Sequence[System]) -> tuple[float, float]:
         variance = clips + _of_seeds(systems)
         free = max(self.free, 1.0)
         if variance <= _TINY:  # nothing varied: what one clip more on each side would have shown
@@ -182,18 +188,45 @@ class Clips:
 
     def p(self, a: System, b: System) -> float:
         """Of the hypothesis that two systems are equally good; NaN where the metric of one is undefined."""
+        return float(self.p_of_pairs([a, b])[0])
+
+    def p_of_pairs(self, systems: Sequence[System]) -> ValueArray:
+        """`p` of every pair of systems, in the order of ``np.triu_indices``.
+
+        Where it is so large that Holm's adjustment over these pairs makes it 1, it is that of the t test, which p is
+        never below.
+        """
+        pairs = np.stack(np.triu_indices(len(systems), 1))
+        most = max(1, _PAIRS // max([self.n_groups, *(len(each.noise) for each in systems)]))
+        parts = [self._p_of_t(systems, *pairs[:, start : start + most]) for start in range(0, pairs.shape[1], most)]
+        p = np.concatenate([np.zeros(0), *parts])
+        if self.counts_hits:
+            left = np.flatnonzero(p < _surely_one(p))
+            for few in np.split(left, range(most, len(left), most)):
+                p[few] = np.maximum(p[few], self._p_of_flips(systems, *pairs[:, few]))
+        return p
+
+    def _p_of_t(self, systems: Sequence[System], first: IntArray, second: IntArray) -> ValueArray:
+        """Of pairs, by what they vary over clips and seeds; 0 where only the exact test counts, NaN if undefined."""
         from scipy import special
 
-        value = a.value - b.value
-        if np.isnan(value):
-            return float("nan")
-        flips = 0.0
+        value = np.array([each.value for each in systems])
+        noise = np.stack([each.noise for each in systems])
+        gap, difference = noise[first] - noise[second], value[first] - value[second]
+        variance, free = np.array([
+            self._variance(clips, (systems[i], systems[j]))
+            for clips, i, j in zip(np.vecdot(gap, gap).tolist(), first, second, strict=True)
+        ]).T  # fmt: skip
+        p = 2 * special.stdtr(free, -np.abs(difference) / np.sqrt(variance))
         if self.counts_hits:
-            flips = sign_flip(np.bincount(self.group, a.hits * b.n_seeds - b.hits * a.n_seeds))
-            if a.n_seeds == b.n_seeds == 1:
-                return flips
-        variance, free = self.variance(a.noise - b.noise, a, b)
-        return max(flips, float(2 * special.stdtr(free, -abs(value) / np.sqrt(variance))))
+            one_seed = np.array([each.n_seeds == 1 for each in systems])
+            p[one_seed[first] & one_seed[second]] = 0.0
+        return np.where(np.isnan(difference), np.nan, p)
+
+    def _p_of_flips(self, systems: Sequence[System], first: IntArray, second: IntArray) -> ValueArray:
+        n_seeds = np.array([each.n_seeds for each in systems])
+        hits = np.stack([np.bincount(self.group, each.hits) for each in systems]).astype(np.int64)
+        return sign_flips(hits[first] * n_seeds[second, None] - hits[second] * n_seeds[first, None])
 
     def _counted(self, scores: FloatArray) -> System:
         right = scores.argmax(axis=2) == self.targets.value.argmax(axis=1)
@@ -203,19 +236,29 @@ class Clips:
         return System.of(values, noises * np.sqrt(self._small_sample), right.sum(axis=0))
 
     def _bootstrapped(self, scores: FloatArray, drawn: Sequence[ValueArray]) -> System:
-        values = np.array([self._value(layer, np.ones((self.n_clips, 1), np.float32))[0] for layer in scores])
+        values = np.array([self._value(layer, self._as_they_are)[0] for layer in scores])
         replicates = np.concatenate(drawn, axis=1)
         noises = np.nan_to_num(replicates - _mean(replicates.T)[:, None])
         return System.of(values, noises * np.sqrt(self._small_sample / (N_REPLICATES - 1)), np.zeros(0, np.int64))
 
-    def _value(self, scores: FloatArray, weights: FloatArray) -> ValueArray:
-        """The metric of each replicate, averaged over folds where that is its way; shape (n_replicates,)."""
-        values = []
+    @cached_property
+    def _as_they_are(self) -> list[Drawn]:
+        """Every clip once."""
+        return self._drawn(np.ones((self.n_clips, 1), np.float32))
+
+    def _drawn(self, weights: FloatArray) -> list[Drawn]:
+        """The clips of each fold with their weights."""
+        found = []
         for fold in range(self.n_folds):
             rows = self.folds == fold
             targets = Targets(self.targets.value[rows], self.targets.known[rows], self.targets.kind)
-            values.append(WEIGHTED[self.metric](scores[rows], targets, weights[rows]))
-        return _mean(values)
+            found.append(Drawn(targets, weights[rows]))
+        return found
+
+    def _value(self, scores: FloatArray, folds: Sequence[Drawn]) -> ValueArray:
+        """The metric of each replicate, averaged over folds where that is its way; shape (n_replicates,)."""
+        of_metric = WEIGHTED[self.metric]
+        return _mean([of_metric(scores[self.folds == fold], drawn) for fold, drawn in enumerate(folds)])
 
     def _draws(self) -> Iterator[FloatArray]:
         """How often each replicate holds each clip, (n_clips, n_replicates), in chunks; always the same draws."""
@@ -233,37 +276,6 @@ class Clips:
 
 
 _MANY = 1e10  # degrees of freedom that are as good as infinite
-
-
-def sign_flip(differences: npt.ArrayLike) -> float:
-    """Exact two-sided p of a sum of integers, shape (n,), when the sign of each is left to chance.
-
-    Of ±1 it is the exact McNemar test. The null distribution is a convolution of binomials, one for each distinct
-    size; it is computed as the inverse Fourier transform of a product of cosines. A p below 1e-12 is given as 1e-12.
-    """
-    from scipy import fft
-
-    given = np.asarray(differences).astype(np.int64)
-    sizes, counts = np.unique(np.abs(given[given != 0]), return_counts=True)
-    if not len(sizes):
-        return 1.0
-    unit = int(np.gcd.reduce(sizes))
-    sizes, observed = sizes // unit, abs(int(given.sum())) // unit
-    total = int(sizes @ counts)
-    n = int(fft.next_fast_len(total + 1, real=True))
-    k = np.arange(n // 2 + 1)
-    angle = np.pi / n * np.arange(2 * n)  # looked up by whole numbers modulo 2 n: exact however large the sum
-    cosine = np.cos(angle)
-    with np.errstate(divide="ignore"):
-        logarithm = np.log(np.abs(cosine))
-    exponent, negative = np.zeros(len(k)), np.zeros(len(k), dtype=np.bool_)
-    for size, count in zip(sizes, counts, strict=True):
-        at = (k * size) % (2 * n)
-        exponent += count * logarithm[at]
-        negative ^= (cosine[at] < 0) & bool(count % 2)
-    product = np.where(negative, -1.0, 1.0) * np.exp(exponent)
-    tail = fft.irfft(product * np.exp(-1j * angle[(k * total) % (2 * n)]), n)[: (total - observed) // 2 + 1].sum()
-    return float(np.clip(2 * tail, 1e-12, 1.0))
 
 
 def wilson(p: float, n: float, quantile: float) -> tuple[float, float]:
@@ -296,6 +308,13 @@ def bonett_price(value: float, spread: float, n: float, quantile: float) -> tupl
     middle, square = value * n / (n + 2), (spread * n + 2) / (n + 2)
     half = quantile * np.sqrt((square - middle**2) / (n + 2))
     return max(float(middle - half), -1.0), min(float(middle + half), 1.0)
+
+
+def _surely_one(bounds: ValueArray) -> float:
+    """From which of these bounds on Holm's adjustment makes any p of at least its bound 1; infinite if from none."""
+    ascending = np.sort(bounds[~np.isnan(bounds)])
+    enough = ascending[ascending * np.arange(len(ascending), 0, -1) >= 1]
+    return float(enough[0]) if len(enough) else np.inf
 
 
 def _of_seeds(systems: Sequence[System]) -> float:

@@ -14,7 +14,7 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
-from mirbench.leaderboard.table import over_folds
+from mirbench.leaderboard.table import over_folds, timing
 from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
 
@@ -216,8 +216,13 @@ def _on_common(a: System, b: System) -> tuple[System, System, list[str]]:
         notes.append(f"On seeds {_listed(both)}, which both have.")
         seeds = [tuple(both)] * 2
     if min(map(len, seeds)) == 1:
-        one = [system.name for system, held in zip((a, b), seeds, strict=True) if len(held) == 1]
-        notes.append(f"{' and '.join(one)}: one seed; how much another would change is not known.")
+        one = [system for system, held in zip((a, b), seeds, strict=True) if len(held) == 1]
+        for uses_seed, said in (
+            (True, "one seed; how much another would change is not known."),
+            (False, "nothing is random; one seed stands for all."),
+        ):
+            if names := [system.name for system in one if system.uses_seed == uses_seed]:
+                notes.append(f"{' and '.join(names)}: {said}")
     parts = [_part(system, folds, held) for system, held in zip((a, b), seeds, strict=True)]
     return parts[0], parts[1], notes
 
@@ -297,8 +302,11 @@ def _costs(a: System, b: System) -> tuple[Cost, ...]:
     ]
     devices = {_device(record) for held in records for record in held}
     if len(devices) == 1:  # times of other machines mean nothing side by side
-        for title, name in (("training, s", "train"), ("epoch, s", "epoch"), ("clips a second", "clips_per_second")):
+        for title, name in (("training, s", "train"), ("epoch, s", "epoch")):
             found.append(cost(title, [_mean([r.seconds.get(name) for r in held]) for held in records]))
+        newest = max(timing(record) for held in records for record in held)
+        timed = [[r.seconds.get("clips_per_second") for r in held if timing(r) == newest] for held in records]
+        found.append(cost("clips a second", [_mean(values) for values in timed]))
     return tuple(found)
 
 

@@ -28,8 +28,8 @@ SAID = {
     "synthesised": "Synthesised audio: shows that the machinery works, says nothing about music.",
 }
 NOTE = (
-    "Mean ± standard deviation (n - 1) over seeds alone: a method without chance has 0, which says nothing of other "
-    "clips. Over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
+    "Mean ± standard deviation (n - 1) over seeds alone, which says nothing of other clips; where nothing is random, "
+    "one seed stands for all. Over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
     "95 % interval, of the first metric: over other clips of the same kind (those of a group are drawn together) and, "
     "where several were run, other seeds. Rank: one more than the rows that are significantly better in the first "
     "metric, clip by clip on the same clips, at 5 % after Holm's correction over every pair of the table: rows of rank "

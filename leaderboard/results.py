@@ -6,9 +6,11 @@ that answer the same question (task, task version, windowing) are compared with 
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -77,7 +79,7 @@ class System:
     runs : tuple of Run
         Those that count: of the seeds that have every fold; where no seed has, of those folds that most seeds have.
     seeds, folds : tuple of int
-        Of these runs: a run each of every seed and fold.
+        Of these runs: a run each of every seed and fold; where nothing is random, the first seed alone.
     n_folds : int
         Of the task.
     lacking : tuple of int
@@ -99,6 +101,11 @@ class System:
     def record(self) -> RunRecord:
         """One of its records, for what all share."""
         return self.runs[0].record
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether another seed may give another result."""
+        return all(run.record.uses_seed for run in (*self.runs, *self.others))
 
     @property
     def complete(self) -> bool:
@@ -155,14 +162,27 @@ def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     seen: set[tuple[int, int]] = set()
-    for folder, record in RunStore(root, left_out).records():
-        place = (folder / "record.json").stat()
-        if (place.st_dev, place.st_ino) not in seen:  # a link leads to a run a second time
-            groups[_asked(record)].append(Run(folder, record))
-        seen.add((place.st_dev, place.st_ino))
+    with _no_cycles():
+        for folder, record in RunStore(root, left_out).records():
+            place = (folder / "record.json").stat()
+            if (place.st_dev, place.st_ino) not in seen:  # a link leads to a run a second time
+                groups[_asked(record)].append(Run(folder, record))
+            seen.add((place.st_dev, place.st_ino))
     found = [_question(runs) for _, runs in sorted(groups.items())]
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
     return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Millions of values are made and kept: to look through them for garbage takes a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def with_scores(question: Question, left_out: list[str] | None = None) -> Question:
@@ -248,6 +268,8 @@ def _system(name: str, key: str, runs: Sequence[Run]) -> System:
     # every fold, or what most seeds have; of equals the larger, then the first
     folds = max(count, key=lambda folds: (len(folds) == n_folds, count[folds], len(folds), [-k for k in sorted(folds)]))
     seeds = sorted(seed for seed, theirs in held.items() if theirs >= folds)
+    if not all(run.record.uses_seed for run in runs):  # nothing is random: one stands for all
+        seeds = seeds[:1]
     counted = [run for run in runs if run.record.spec.seed in seeds and _fold(run) in folds]
     return System(
         name=name,
@@ -256,7 +278,7 @@ def _system(name: str, key: str, runs: Sequence[Run]) -> System:
         seeds=tuple(seeds),
         folds=tuple(sorted(folds)),
         n_folds=n_folds,
-        lacking=tuple(sorted(set(held) - set(seeds))),
+        lacking=tuple(sorted(seed for seed, theirs in held.items() if not theirs >= folds)),
         others=tuple(run for run in runs if run not in counted),
     )
 
@@ -270,8 +292,12 @@ def _side_by_side(runs: Sequence[Run]) -> tuple[Scores, IntArray]:
     parts = []
     for run in runs:
         scores = RunStore(run.folder.parents[2]).scores(run.folder)
-        parts.append(scores.take(np.argsort(scores.clip_ids, kind="stable")))
+        order = np.argsort(scores.clip_ids, kind="stable")
+        in_order = bool((order == np.arange(len(order))).all())
+        parts.append(scores if in_order else scores.take(order))
     folds = np.repeat([_fold(run) for run in runs], [len(part.clip_ids) for part in parts])
+    if len(parts) == 1:
+        return parts[0], folds.astype(np.int64)
     targets = Targets(
         np.concatenate([part.targets.value for part in parts]),
         np.concatenate([part.targets.known for part in parts]),
@@ -299,4 +325,4 @@ def _problems(records: Iterable[RunRecord]) -> tuple[str, ...]:
 def _asked(record: RunRecord) -> str:
     """The question, whatever system answered it."""
     spec = record.spec
-    return json.dumps([spec.task, spec.task_version, asdict(spec.windowing)], sort_keys=True)
+    return json.dumps([spec.task, spec.task_version, vars(spec.windowing)], sort_keys=True)

@@ -55,7 +55,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
-from mirbench.leaderboard.chance import Clips, System, bonett_price, sign_flip, wilson
+from mirbench.leaderboard.chance import Clips, System, bonett_price, wilson
+from mirbench.leaderboard.sign_flips import sign_flip
 from mirbench.leaderboard.weighted_metrics import chosen
 from mirbench.types import FloatArray, Targets
 
@@ -218,8 +219,7 @@ def assessed(
     known = clips.systems(systems)
     adjusted = np.eye(len(known))
     first, second = np.triu_indices(len(known), 1)
-    p = holm([clips.p(known[i], known[j]) for i, j in zip(first, second, strict=True)])
-    adjusted[first, second] = adjusted[second, first] = p
+    adjusted[first, second] = adjusted[second, first] = holm(clips.p_of_pairs(known))
     return [_interval(clips, system) for system in known], adjusted
 
 

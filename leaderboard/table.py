@@ -20,7 +20,7 @@ from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
 from mirbench.types import Windowing
 
-__all__ = ["Board", "Row", "boards", "over_folds"]
+__all__ = ["Board", "Row", "boards", "over_folds", "timing"]
 
 SHOWN = tuple(metric.name for metric in metrics.METRICS.values() if metric.kind == "value")
 """Metrics that are one number, in the order of their columns."""
@@ -124,7 +124,8 @@ def boards(root: Path, left_out: list[str] | None = None) -> list[Board]:
 
 def _board(question: Question) -> Board:
     record = question.record
-    rows = [_row(system) for system in question.systems]
+    newest = max((timing(run.record) for system in question.systems for run in system.runs), default=1)
+    rows = [_row(system, newest) for system in question.systems]
     first = next((name for row in rows for name in row.metrics), "")
     order = (first, *(name for name in SHOWN if name != first))
     present = tuple(name for name in order if any(row.metrics.get(name) for row in rows))
@@ -181,8 +182,10 @@ def _assessed(rows: Sequence[Row], metric: str, higher_is_better: bool) -> list[
     ]
 
 
-def _row(system: System) -> Row:
+def _row(system: System, newest: int) -> Row:
+    """A row without chance; its speed is of runs that were timed by this version of the protocol."""
     record, runs = system.record, [run.record for run in system.runs]
+    timed = [run for run in runs if timing(run) == newest]
     flags = []
     if not system.complete:
         flags.append(f"only fold {', '.join(map(str, system.folds))} of {system.n_folds}")
@@ -190,6 +193,8 @@ def _row(system: System) -> Row:
         flags.append(f"without seed {', '.join(map(str, system.lacking))}, which lacks folds")
     if any(_busy(run) for run in runs):
         flags.append("timed on a busy machine")
+    if not timed and any(run.seconds.get("clips_per_second") for run in runs):
+        flags.append("its speed is left out: it was timed by an earlier version of mirbench, in another way")
     if record.contaminated:
         flags.append(f"source trained on {', '.join(record.contaminated)}")
     known = [metric for metric in record.metrics if metric in SHOWN]  # the one that selects is the first
@@ -205,7 +210,7 @@ def _row(system: System) -> Row:
         n_total=record.n_total,
         epoch_seconds=_mean([run.seconds.get("epoch") for run in runs]),
         train_seconds=_mean([run.seconds.get("train") for run in runs]),
-        clips_per_second=_mean([run.seconds.get("clips_per_second") for run in runs]),
+        clips_per_second=_mean([run.seconds.get("clips_per_second") for run in timed]),
         gflops=_mean([None if run.flops is None else run.flops / 1e9 for run in runs]),
         kwh=_mean([run.energy.get("train_kwh") for run in runs]),
         device=_device(record),
@@ -218,13 +223,19 @@ def _device(record: RunRecord) -> str:
     return str(known.get("gpu") or f"{known.get('processor', 'unknown')}, {known.get('cores', '?')} cores")
 
 
+def timing(record: RunRecord) -> int:
+    """Version of how the speed of a record was measured; speeds of different versions are not compared."""
+    version = record.environment.get("timing", 1)
+    return version if isinstance(version, int) and not isinstance(version, bool) else 1
+
+
 def _busy(record: RunRecord) -> bool:
-    """Whether more was waiting for the processor than it has cores, and one more, when a run that was timed ended."""
+    """Whether more was waiting for the processor than it has cores, and one more, when it was timed or ended."""
     if not any(record.seconds.values()):
         return False
-    known = [record.environment.get(name) for name in ("load", "cores")]
-    load, cores = (value if isinstance(value, int | float) else None for value in known)
-    return load is not None and cores is not None and load > cores + 1
+    cores, *loads = (record.environment.get(name) for name in ("cores", "load", "timed_load"))
+    known = [load for load in loads if isinstance(load, int | float)]
+    return isinstance(cores, int | float) and any(load > cores + 1 for load in known)
 
 
 def over_folds(system: System, names: Iterable[str]) -> list[dict[str, float | None]]:

@@ -3,20 +3,71 @@
 A weight is how often a replicate drew a clip. With all weights 1 each function equals its namesake in
 `mirbench.metrics`, with integer weights scikit-learn's with ``sample_weight``; tests assert both. Scores are compared
 with one another once a class, not once a replicate: what is left for a replicate are sums, taken as matrix products.
+Sums that labels alone decide are taken once for all systems of a table, and those of a system over its errors, which
+are few: sums of whole numbers, so that it does not matter in which order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.types import BoolArray, FloatArray, Targets
 
-__all__ = ["WEIGHTED", "chosen"]
+__all__ = ["WEIGHTED", "Drawn", "chosen"]
 
 ValueArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Clips as replicates of a bootstrap drew them.
+
+    Parameters
+    ----------
+    targets : Targets
+        Shape (n_clips, n_classes).
+    weights : ndarray of float32, shape (n_clips, n_replicates)
+        How often each replicate holds each clip: whole numbers, whose sums float32 holds exactly up to 16 million.
+    """
+
+    targets: Targets
+    weights: FloatArray
+
+    def sums(self, marked: BoolArray) -> ValueArray:
+        """Weight of the marked clips, few of (n_clips, n_classes); shape (n_classes, n_replicates)."""
+        from scipy.sparse import csr_array
+
+        n_clips, n_classes = marked.shape
+        places = np.flatnonzero(marked.T)
+        ends = np.searchsorted(places, n_clips * np.arange(n_classes + 1))
+        ones = np.ones(len(places), dtype=self.weights.dtype)
+        marks = csr_array((ones, places % n_clips, ends), shape=(n_classes, n_clips))
+        return np.asarray(marks @ self.weights, dtype=np.float64)
+
+    @cached_property
+    def all(self) -> ValueArray:
+        """Weight of the clips, shape (n_replicates,)."""
+        return self.sums(np.ones((len(self.weights), 1), np.bool_))[0]
+
+    @cached_property
+    def of_class(self) -> ValueArray:
+        """Weight of the clips of each class of a single-label task, shape (n_classes, n_replicates)."""
+        return self.sums(_true(self.targets))
+
+    @cached_property
+    def present(self) -> ValueArray:
+        """Weight of the clips that a class is known to be in, shape (n_classes, n_replicates)."""
+        return self.sums((self.targets.value >= 0.5) & self.targets.known)
+
+    @cached_property
+    def absent(self) -> ValueArray:
+        """Weight of the clips that a class is known not to be in, shape (n_classes, n_replicates)."""
+        return self.sums((self.targets.value < 0.5) & self.targets.known)
 
 
 def chosen(scores: FloatArray, targets: Targets) -> BoolArray:
@@ -26,48 +77,45 @@ def chosen(scores: FloatArray, targets: Targets) -> BoolArray:
     return np.asarray(np.argmax(scores, axis=1)[:, None] == np.arange(scores.shape[1]))
 
 
-def accuracy(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+def accuracy(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Share of weight on clips whose predicted class is the true one, shape (n_replicates,).
 
     Parameters
     ----------
     scores : ndarray, shape (n_clips, n_classes)
-    targets : Targets
-        Of the same shape.
-    weights : ndarray of float32, shape (n_clips, n_replicates)
-        How often each replicate holds each clip: whole numbers, whose sums float32 holds exactly up to 16 million.
+    drawn : Drawn
+        The same clips.
     """
-    return _ratio(
-        _sums(np.asarray(_found(scores, targets).any(axis=1)), weights), _sums(np.ones(len(scores), np.bool_), weights)
-    )
+    missed = drawn.sums(np.asarray(_missed(scores, drawn.targets).any(axis=1, keepdims=True)))[0]
+    return _ratio(drawn.all - missed, drawn.all)
 
 
-def balanced_accuracy(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+def balanced_accuracy(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Mean over the classes that occur of the share of their weight that is found; as `accuracy`."""
-    return _macro(_ratio(_sums(_found(scores, targets), weights), _sums(_true(targets), weights)))
+    missed = drawn.sums(_missed(scores, drawn.targets))
+    return _macro(_ratio(drawn.of_class - missed, drawn.of_class))
 
 
-def macro_f1(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+def macro_f1(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Unweighted mean of F1 over the classes that are there or predicted; as `accuracy`."""
-    return _macro(_f1(targets.value >= 0.5, chosen(scores, targets), targets.known, weights))
+    missed, false = _errors(scores, drawn)
+    return _macro(_f1(drawn.present, missed, false))
 
 
-def two_class_macro_f1(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+def two_class_macro_f1(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Mean over classes of the mean of the F1 of a class and the F1 of its absence; as `accuracy`."""
-    true, picked = targets.value >= 0.5, chosen(scores, targets)
-    present = _f1(true, picked, targets.known, weights)
-    absent = _f1(~true, ~picked, targets.known, weights)
-    return _macro(_macro(np.stack([present, absent])))
+    missed, false = _errors(scores, drawn)
+    return _macro(_macro(np.stack([_f1(drawn.present, missed, false), _f1(drawn.absent, false, missed)])))
 
 
-def roc_auc(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+def roc_auc(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Unweighted mean of the area under the ROC curve of each class against the rest; as `accuracy`."""
-    return _over_classes(_roc_auc, scores, targets, weights)
+    return _over_classes(_roc_auc, scores, drawn)
 
 
-def pr_auc(scores: FloatArray, targets: Targets, weights: FloatArray) -> ValueArray:
+def pr_auc(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Unweighted mean of the average precision of each class against the rest; as `accuracy`."""
-    return _over_classes(_average_precision, scores, targets, weights)
+    return _over_classes(_average_precision, scores, drawn)
 
 
 def _roc_auc(positives: ValueArray, negatives: ValueArray) -> ValueArray:
@@ -86,9 +134,7 @@ def _average_precision(positives: ValueArray, negatives: ValueArray) -> ValueArr
     return np.where(there, _ratio((precision * positives).sum(axis=0), hits[0]), np.nan)
 
 
-def _over_classes(
-    area: Callable[[ValueArray, ValueArray], ValueArray], scores: FloatArray, targets: Targets, weights: FloatArray
-) -> ValueArray:
+def _over_classes(area: Callable[[ValueArray, ValueArray], ValueArray], scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Macro mean of an area that is computed from the weights at and between the scores of positives.
 
     An area needs only these sums: the weight of positives at each score that a positive has (n_levels), and the
@@ -96,6 +142,7 @@ def _over_classes(
     """
     from scipy.sparse import csr_array
 
+    targets, weights = drawn.targets, drawn.weights
     values = np.full((scores.shape[1], weights.shape[1]), np.nan)
     for k in range(scores.shape[1]):
         known = np.flatnonzero(targets.known[:, k])
@@ -122,18 +169,19 @@ def _true(targets: Targets) -> BoolArray:
     return np.asarray(np.argmax(targets.value, axis=1)[:, None] == np.arange(targets.value.shape[1]))
 
 
-def _found(scores: FloatArray, targets: Targets) -> BoolArray:
-    return _true(targets) & chosen(scores, targets)
+def _missed(scores: FloatArray, targets: Targets) -> BoolArray:
+    return _true(targets) & ~chosen(scores, targets)
 
 
-def _f1(true: BoolArray, picked: BoolArray, known: BoolArray, weights: FloatArray) -> ValueArray:
-    total = _sums(true & known, weights) + _sums(picked & known, weights)
-    return _ratio(2 * _sums(true & picked & known, weights), total)
+def _errors(scores: FloatArray, drawn: Drawn) -> tuple[ValueArray, ValueArray]:
+    """Weight of the clips of a class that it is not predicted for, and of the others that it is predicted for."""
+    true, picked, known = drawn.targets.value >= 0.5, chosen(scores, drawn.targets), drawn.targets.known
+    return drawn.sums(true & ~picked & known), drawn.sums(picked & ~true & known)
 
 
-def _sums(indicator: BoolArray, weights: FloatArray) -> ValueArray:
-    """Weight of the marked clips, shape (n_classes, n_replicates)."""
-    return np.asarray(indicator.T.astype(weights.dtype) @ weights, dtype=np.float64)
+def _f1(there: ValueArray, missed: ValueArray, false: ValueArray) -> ValueArray:
+    found = there - missed
+    return _ratio(2 * found, there + found + false)
 
 
 def _ratio(above: ValueArray, below: ValueArray, undefined: float = np.nan) -> ValueArray:
@@ -146,7 +194,7 @@ def _macro(values: ValueArray) -> ValueArray:
     return _ratio(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0))
 
 
-WEIGHTED: Mapping[str, Callable[[FloatArray, Targets, FloatArray], ValueArray]] = {
+WEIGHTED: Mapping[str, Callable[[FloatArray, Drawn], ValueArray]] = {
     "accuracy": accuracy,
     "balanced-accuracy": balanced_accuracy,
     "two-class-macro-f1": two_class_macro_f1,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import StandardScaler
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.methods.stored import Arrays, small
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split
+
+if TYPE_CHECKING:
+    from mirbench import Context
 
 __all__ = [
     "Classifier", "SklearnFit", "align_columns", "embeddings", "fit_sklearn", "margins", "probabilities",
@@ -23,7 +25,7 @@ __all__ = [
 
 Features = npt.NDArray[np.float64]
 Scores = Callable[[Any, Features], npt.NDArray[Any]]
-FeaturesOf = Callable[[Context, AnySplit], Features]
+FeaturesOf = Callable[["Context", AnySplit], Features]
 State = dict[str, npt.NDArray[Any]]
 Predict = Callable[[BlindSplit], FloatArray]
 
@@ -147,6 +149,8 @@ def fit_sklearn(
     standardise : bool
         Whether features are standardised on train.
     """
+    from sklearn.preprocessing import StandardScaler
+
     features = features_of(context, train)
 
     def fitted(rows: IntArray, answers: npt.NDArray[Any]) -> Classifier:
@@ -203,6 +207,8 @@ def restore_sklearn(
 
 
 def _loaded(arrays: State, load: Callable[[Arrays, Callable[[Features], Features]], Any]) -> Classifier:
+    from sklearn.preprocessing import StandardScaler
+
     scaler = None
     if "mean" in arrays:
         scaler = StandardScaler()

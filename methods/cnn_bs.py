@@ -8,17 +8,18 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
-import torch
-from torch import nn
 
-from mirbench import AnySplit, Context
-from mirbench.methods.reprogramming.picture_adapters import SpecAugment
-from mirbench.methods.sources.ast import FilterBank
-from mirbench.methods.training import Inputs
+from mirbench import AnySplit
 from mirbench.methods.training.schedules import Chen2022Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Inputs
 
 __all__ = ["CnnBs", "cnn_bs_code", "cnn_bs_matched"]
 
@@ -28,6 +29,8 @@ _N_BANDS, _N_FRAMES = 128, 1024
 
 def cnn_bs_code(n_classes: int) -> nn.Sequential:
     """Two convolutions of one channel and a linear layer on every pixel: 2,621,480 parameters for 20 classes."""
+    from torch import nn
+
     return nn.Sequential(
         nn.Conv2d(1, 1, 3, padding=1), nn.ReLU(), nn.Conv2d(1, 1, 3, padding=1), nn.ReLU(), nn.Flatten(),
         nn.Linear(_N_BANDS * _N_FRAMES, n_classes),
@@ -36,6 +39,8 @@ def cnn_bs_code(n_classes: int) -> nn.Sequential:
 
 def cnn_bs_matched(n_classes: int) -> nn.Sequential:
     """Three convolutions and global pooling: 17,356 parameters for 20 classes, the 0.017 M that are printed."""
+    from torch import nn
+
     layers: list[nn.Module] = []
     for n_in, n_out in ((1, 16), (16, 32), (32, 40)):
         layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.BatchNorm2d(n_out), nn.ReLU(), nn.MaxPool2d(2)]
@@ -66,11 +71,20 @@ class CnnBs(Chen2022Method):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The network, behind SpecAugment where that is wanted."""
+        from torch import nn
+
+        from mirbench.methods.reprogramming.picture_adapters import SpecAugment
+
         network = (cnn_bs_code if self.layout == "code" else cnn_bs_matched)(len(split.classes))
         return nn.Sequential(SpecAugment(), network) if self.specaug else network
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Log-mel pictures."""
+        import torch
+
+        from mirbench.methods.sources.ast import FilterBank
+        from mirbench.methods.training import Inputs
+
         bank = FilterBank() if self.input_norm == "audioset" else FilterBank(mean=0.0, std=0.5)
 
         def compute(audio: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:

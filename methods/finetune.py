@@ -11,70 +11,22 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor, nn
-
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
-from mirbench.methods.reprogramming.adapters import LabelMapping, new_head
-from mirbench.methods.reprogramming.outputs import outputs_per_class
-from mirbench.methods.reprogramming.picture_adapters import spec_augment
-from mirbench.methods.training import Inputs, Loss, Phase, Recipe, cross_entropy, masked_bce, moving_state
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
 from mirbench.runs.measure import count_parameters
 from mirbench.source import SourceCard
 
-__all__ = ["FineTune", "TunedSource", "blocks_of"]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
+    from mirbench import Context
+    from mirbench.methods.training import Inputs, Loss, Phase, Recipe
 
-class TunedSource(nn.Module):
-    """A source of one's own to train, from what its body begins with to one logit a class.
-
-    Parameters
-    ----------
-    network : network
-        A copy of the source.
-    output : Module
-        (n, n_features), or with `mapped` (n, n_outputs) -> (n, n_classes) logits.
-    mapped : bool
-        Whether the source's own head stands before `output`.
-    statistics : {"batch", "source"}
-        What batch norms normalise by in training; see `FineTune`.
-    augment : Module or None
-        What changes the entry in training, without parameters.
-    """
-
-    def __init__(
-        self,
-        network: Any,
-        output: nn.Module,
-        *,
-        mapped: bool,
-        statistics: str = "batch",
-        augment: nn.Module | None = None,
-    ) -> None:
-        super().__init__()
-        self.network, self.output, self.mapped, self.statistics = network, output, mapped, statistics
-        self.augment = augment or nn.Identity()
-
-    def forward(self, entry: Tensor) -> Tensor:
-        """(n, …) -> (n, n_classes)."""
-        pooled = self.network.body(self.augment(entry)).pooled
-        logits: Tensor = self.output(self.network.head(pooled) if self.mapped else pooled)
-        return logits
-
-    def train(self, mode: bool = True) -> TunedSource:
-        """Layers that nothing trains stay in eval mode: their batch norms keep the statistics that they came with."""
-        super().train(mode)
-        for module in self.modules():
-            own = list(module.parameters(recurse=False))
-            kept = self.statistics == "source" and isinstance(module, nn.modules.batchnorm._BatchNorm)
-            if kept or (own and not any(parameter.requires_grad for parameter in own)):
-                module.eval()
-        return self
+__all__ = ["FineTune", "blocks_of"]
 
 
 def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
@@ -85,6 +37,8 @@ def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
     NotApplicable
         If its modules do not tell.
     """
+    from torch import nn
+
     for name, module in network.named_modules():
         if isinstance(module, nn.Sequential | nn.ModuleList) and len(module) == card.n_layers > 1:
             return name, module
@@ -147,6 +101,11 @@ class FineTune(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """A copy of the source and its output; what is not trained is frozen."""
+        from mirbench.methods.reprogramming.adapters import LabelMapping, new_head
+        from mirbench.methods.reprogramming.outputs import outputs_per_class
+        from mirbench.methods.reprogramming.picture_adapters import spec_augment
+        from mirbench.methods.tuned_source import TunedSource
+
         card, n_classes = context.source.card, len(split.classes)
         output: nn.Module = new_head(card.n_features, n_classes)
         if self.head == "mapped":
@@ -168,10 +127,14 @@ class FineTune(NetworkMethod):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """What the body begins with."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.entry(split))
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy of a new head for one class a clip, else masked binary cross entropy."""
+        from mirbench.methods.training import cross_entropy, masked_bce
+
         return cross_entropy if kind == "single-label" and self.head == "new" else masked_bce
 
     def phases(self) -> tuple[Phase, ...]:
@@ -188,10 +151,14 @@ class FineTune(NetworkMethod):
 
     def state(self, module: nn.Module) -> dict[str, Tensor]:
         """What training changed; the rest is the source's."""
+        from mirbench.methods.training import moving_state
+
         return moving_state(module)
 
     def load(self, module: nn.Module, state: Mapping[str, Tensor]) -> None:
         """Put it back into a fresh copy."""
+        from mirbench.methods.training import moving_state
+
         if lacking := moving_state(module).keys() - state.keys():
             raise BadInput(f"the stored model lacks {sorted(lacking)[0]}")
         module.load_state_dict(state, strict=False)
@@ -199,6 +166,8 @@ class FineTune(NetworkMethod):
 
 def _freeze_unused(module: nn.Module, entry: Tensor) -> None:
     """Freeze what a prediction does not reach."""
+    import torch
+
     module.eval()
     with torch.enable_grad():
         module(entry).sum().backward()
@@ -224,6 +193,8 @@ def _freeze_before(network: nn.Module, blocks: tuple[str, nn.Module], count: int
 
 
 def _add_lora(network: nn.Module, blocks: tuple[str, nn.Module], rank: int) -> None:
+    from torch import nn
+
     if importlib.util.find_spec("peft") is None:
         raise MissingExtra("tuned=lora", "peft", "peft")
     from peft import LoraConfig, inject_adapter_in_model

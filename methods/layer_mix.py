@@ -8,51 +8,22 @@ Yang et al. (2021), SUPERB: speech processing universal performance benchmark; Y
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.reprogramming.adapters import Standardise
-from mirbench.methods.training import Inputs, Recipe
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
 
-__all__ = ["LayerMix", "Mixture"]
+if TYPE_CHECKING:
+    from torch import nn
 
+    from mirbench import Context
+    from mirbench.methods.training import Inputs, Recipe
 
-class Mixture(nn.Module):
-    """Softmax weights over standardised layers, then a perceptron.
-
-    Parameters
-    ----------
-    widths : tuple of int
-        Of the layers. Layers of different widths (of convolutional networks) are each brought to the width of the
-        hidden units by a linear layer before they are mixed, which makes this a large probe.
-    hidden : int
-        Units of the perceptron.
-    """
-
-    def __init__(self, widths: tuple[int, ...], hidden: int, n_classes: int) -> None:
-        super().__init__()
-        self.standardise = nn.ModuleList(Standardise(width) for width in widths)
-        alike = len(set(widths)) == 1
-        self.bring = nn.ModuleList(nn.Identity() if alike else nn.Linear(width, hidden) for width in widths)
-        self.weight = nn.Parameter(torch.zeros(len(widths)))
-        width = widths[0] if alike else hidden
-        self.perceptron = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, n_classes))
-
-    def forward(self, *layers: Tensor) -> Tensor:
-        """Mean tokens of each layer, (n, width) each -> (n, n_classes) logits."""
-        brought = [
-            bring(standardise(layer))
-            for layer, standardise, bring in zip(layers, self.standardise, self.bring, strict=True)
-        ]
-        mixed = (torch.stack(brought) * self.weight.softmax(dim=0)[:, None, None]).sum(dim=0)
-        logits: Tensor = self.perceptron(mixed)
-        return logits
+__all__ = ["LayerMix"]
 
 
 @dataclass(frozen=True)
@@ -87,11 +58,16 @@ class LayerMix(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The mixture and its perceptron."""
+        from mirbench.methods.layer_mixture import Mixture
+
         widths = tuple(int(layer.values.shape[1]) for layer in context.source.layer_means(split))
         return Mixture(widths, self.hidden, len(split.classes))
 
     def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
         """Mean and scale of each layer on train."""
+        from mirbench.methods.layer_mixture import Mixture
+        from mirbench.methods.reprogramming.adapters import Standardise
+
         assert isinstance(module, Mixture)
         for standardise, layer in zip(module.standardise, self.inputs(context, train).arrays, strict=True):
             assert isinstance(standardise, Standardise)
@@ -99,6 +75,8 @@ class LayerMix(NetworkMethod):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean of each layer over the tokens and windows of a clip."""
+        from mirbench.methods.training import Inputs
+
         layers = tuple(layer.clip_means() for layer in context.source.layer_means(split))
         return Inputs(layers, np.arange(len(split)), len(split))
 

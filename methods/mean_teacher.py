@@ -8,98 +8,24 @@ SiddGururani/audio_missing_labels. Quoted by Chen & Lerch (2022). Tarvainen & Va
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe, masked_bce
 from mirbench.methods.training.network import NetworkMethod
 
-__all__ = ["MeanTeacher", "Student", "StudentAndTeacher"]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe
+
+__all__ = ["MeanTeacher"]
 
 _EPSILON = 1e-7
-
-
-class Student(nn.Module):
-    """Three layers of single frames with a residual connection, then attention over time, class by class.
-
-    Parameters
-    ----------
-    width : int
-        Of the embeddings; 128 for VGGish.
-    dropout : float
-        After each layer.
-    """
-
-    def __init__(self, width: int, n_classes: int, dropout: float) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(width)
-        self.layers = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
-                )
-                for _ in range(3)
-            )
-        )
-        self.attention, self.classes = nn.Linear(width, n_classes), nn.Linear(width, n_classes)
-
-    def forward(self, frames: Tensor, there: Tensor) -> Tensor:
-        """Embeddings (n, n_frames, width) and which of them are there (n, n_frames) -> probabilities (n, n_classes)."""
-        x = frames[there > 0]  # frames that are not there must not enter batch norm
-        x = self.layers(self.norm(x)) + x
-        # in single precision: half cannot tell 1 - epsilon from 1
-        attention = self.attention(x).float().sigmoid().clamp(_EPSILON, 1 - _EPSILON)
-        probability = self.classes(x).float().sigmoid()
-        weight = attention.new_zeros(*there.shape, attention.shape[1])
-        attended = torch.zeros_like(weight)
-        weight[there > 0], attended[there > 0] = attention, attention * probability
-        return (attended.sum(dim=1) / weight.sum(dim=1)).clamp(0.0, 1.0)
-
-
-class StudentAndTeacher(nn.Module):
-    """A student and its moving average.
-
-    Parameters
-    ----------
-    judged_by : {"student", "teacher"}
-        Whose probabilities are the output outside training.
-    """
-
-    follows = ("teacher.",)
-    """What moves without being trained."""
-
-    def __init__(self, student: Student, judged_by: str) -> None:
-        super().__init__()
-        self.student, self.teacher = student, copy.deepcopy(student).requires_grad_(False)
-        self.judged_by = judged_by
-        self.disagreement = torch.zeros(())
-        self.n_steps = 0
-
-    def forward(self, frames: Tensor, there: Tensor) -> Tensor:
-        """(n, n_frames, width), (n, n_frames) -> (n, n_classes) logits."""
-        if not self.training:
-            judge = self.teacher if self.judged_by == "teacher" else self.student
-            return judge(frames, there).clamp(_EPSILON, 1 - _EPSILON).logit()
-        probability = self.student(frames, there)
-        with torch.no_grad():
-            target = self.teacher(frames, there)
-        self.disagreement = nn.functional.mse_loss(probability, target)
-        return probability.clamp(_EPSILON, 1 - _EPSILON).logit()
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        """Move the teacher towards the student after a step."""
-        self.n_steps += 1
-        keep = min(1 - 1 / (self.n_steps + 1), 0.999)
-        for mean, value in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
-            mean.mul_(keep).add_(value, alpha=1 - keep)
 
 
 @dataclass(frozen=True)
@@ -140,11 +66,15 @@ class MeanTeacher(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Student and teacher."""
+        from mirbench.methods.student import Student, StudentAndTeacher
+
         width = int(context.source.pooled(split).values.shape[1])
         return StudentAndTeacher(Student(width, len(split.classes), self.dropout), self.judged_by)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Frames of clips, filled up with zeros to the longest, and which are there."""
+        from mirbench.methods.training import Inputs
+
         seen = context.source.pooled(split)
         values: Any = np.asarray(seen.values, dtype=np.float32)
         values = values / (self.scale or (255.0 if context.source.card.shipped else 1.0))
@@ -156,11 +86,14 @@ class MeanTeacher(NetworkMethod):
 
     def phases(self) -> tuple[Phase, ...]:
         """Adam, halved every 30 epochs."""
+        from mirbench.methods.training import Phase
+
         milestones = tuple(range(30, self.epochs, 30))
         return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay, milestones=milestones, gamma=0.5),)
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy over what is known, on labels made hard at 0.5."""
+        from mirbench.methods.training import masked_bce
 
         def hard(logits: Tensor, batch: Batch) -> Tensor:
             return masked_bce(logits, replace(batch, target=(batch.target >= 0.5).to(batch.target.dtype)))
@@ -169,6 +102,8 @@ class MeanTeacher(NetworkMethod):
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """With the consistency of student and teacher, and the teacher's step."""
+        from mirbench.methods.student import StudentAndTeacher
+
         assert isinstance(module, StudentAndTeacher)
         supervised = self.loss(kind)
 

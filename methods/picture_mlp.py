@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from torch import nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe, batches
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe
 
 __all__ = ["PictureMlp"]
 
@@ -56,16 +60,22 @@ class PictureMlp(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The layers."""
+        from torch import nn
+
         width = int(context.source.pooled(split).values.shape[1])
         middle = [layer for _ in range(self.depth) for layer in (nn.Linear(self.hidden, self.hidden), nn.ReLU())]
         return nn.Sequential(nn.Linear(width, self.hidden), *middle, nn.Linear(self.hidden, len(split.classes)))
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, window by window."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.pooled(split))
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """The same minibatches in every epoch, from the run's seed."""
+        from mirbench.methods.training import batches
+
         if not self.fixed_minibatches:
             return None
         seen, targets = self.inputs(context, train), train.targets()
@@ -78,6 +88,8 @@ class PictureMlp(NetworkMethod):
 
     def phases(self) -> tuple[Phase, ...]:
         """AdamW at a constant rate."""
+        from mirbench.methods.training import Phase
+
         return (Phase(self.epochs, self.lr, "adamw", self.weight_decay),)
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench import Context
 from mirbench.method import Fitted
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from mirbench import Context
 
 __all__ = ["Prior"]
 
@@ -20,7 +22,7 @@ class Prior:
     """Predicts, for every clip, how often each class occurs in train."""
 
     name, version, needs = "prior", "1", ()
-    uses_audio = False
+    uses_audio = uses_seed = False
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Count the classes of train."""

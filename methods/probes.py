@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
-from torch import nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.method import Fitted
 from mirbench.methods.classifiers import (
@@ -32,12 +27,16 @@ from mirbench.methods.classifiers import (
     restore_sklearn,
     with_examples,
 )
-from mirbench.methods.reprogramming.adapters import Standardise
 from mirbench.methods.stored import KernelMachine, Trees, keep_kernel, keep_linear, keep_trees, linear
-from mirbench.methods.training import Inputs, Recipe
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Inputs, Recipe
 
 __all__ = ["ForestProbe", "LinearProbe", "MlpProbe", "NeighboursProbe", "SvmProbe", "align_columns"]
 
@@ -57,6 +56,7 @@ class LinearProbe:
     C: float = 1.0
 
     name, version, needs = "probe-linear", "1", ("pooled",)
+    uses_seed = False
 
     def __post_init__(self) -> None:
         if self.C <= 0:
@@ -64,12 +64,16 @@ class LinearProbe:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train; nothing here is random."""
+        from sklearn.linear_model import LogisticRegression
+
         fit = fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), probabilities, train, context)
         state = fit.state(lambda part: keep_linear(part.model))
         return Fitted(fit.predict, n_trainable=fit.n_linear(), state=state)
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same weights."""
+        from sklearn.linear_model import LogisticRegression
+
         return restore_sklearn(state, lambda held, _: linear(LogisticRegression, held), probabilities, context)
 
 
@@ -89,6 +93,7 @@ class SvmProbe:
     gamma: float | None = None
 
     name, version, needs = "probe-svm", "2", ("pooled",)
+    uses_seed = False
 
     def __post_init__(self) -> None:
         if self.C <= 0 or (self.gamma is not None and self.gamma <= 0):
@@ -96,6 +101,8 @@ class SvmProbe:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train; nothing here is random."""
+        from sklearn.svm import SVC
+
         gamma = "scale" if self.gamma is None else self.gamma
         fit = fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), margins, train, context)
         state = fit.state(lambda part: {"support": part.rows[part.model.support_], **keep_kernel(part.model)})
@@ -149,6 +156,7 @@ class ForestProbe:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train, or of train and valid."""
+        from sklearn.ensemble import RandomForestClassifier
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
@@ -191,6 +199,7 @@ class NeighboursProbe:
     k: int = 5
 
     name, version, needs = "knn", "1", ("pooled",)
+    uses_seed = False
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -213,6 +222,8 @@ class NeighboursProbe:
         return restore_sklearn(state, load, self._votes, context)
 
     def _make(self) -> Any:
+        from sklearn.neighbors import KNeighborsClassifier
+
         return KNeighborsClassifier(self.k, weights="distance", metric="cosine")
 
     def _votes(self, model: Any, features: Features) -> npt.NDArray[Any]:
@@ -253,6 +264,10 @@ class MlpProbe(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Standardisation and two linear layers."""
+        from torch import nn
+
+        from mirbench.methods.reprogramming.adapters import Standardise
+
         width = embeddings(context, split).shape[1]
         return nn.Sequential(
             Standardise(width), nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, len(split.classes))
@@ -260,12 +275,16 @@ class MlpProbe(NetworkMethod):
 
     def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
         """Mean and scale of train."""
+        from mirbench.methods.reprogramming.adapters import Standardise
+
         standardise = next(module.children())
         assert isinstance(standardise, Standardise)
         standardise.learn(embeddings(context, train))
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean embeddings of clips."""
+        from mirbench.methods.training import Inputs
+
         return Inputs((embeddings(context, split),), np.arange(len(split)), len(split))
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:

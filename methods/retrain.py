@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe, batches
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe
 
 __all__ = ["Retrain"]
 
@@ -53,6 +58,8 @@ class Retrain(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """One linear layer, weights from a normal distribution of deviation 0.001 cut at two, no bias at first."""
+        from torch import nn
+
         layer = nn.Linear(int(context.source.pooled(split).values.shape[1]), len(split.classes))
         nn.init.trunc_normal_(layer.weight, std=0.001, a=-0.002, b=0.002)
         nn.init.zeros_(layer.bias)
@@ -60,10 +67,14 @@ class Retrain(NetworkMethod):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """The bottleneck, window by window."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.pooled(split))
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """A hundred balanced batches."""
+        from mirbench.methods.training import batches
+
         if train.task.kind != "single-label":
             raise NotApplicable(f"{self.name} draws batches by the class of a clip; {train.task.name} is multi-label")
         seen, targets = self.inputs(context, train), train.targets()
@@ -81,6 +92,8 @@ class Retrain(NetworkMethod):
 
     def phases(self) -> tuple[Phase, ...]:
         """Plain gradient descent."""
+        from mirbench.methods.training import Phase
+
         return (Phase(self.epochs, self.lr, "sgd", momentum=0.0),)
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics.pairwise import rbf_kernel
 
 __all__ = ["Arrays", "KernelMachine", "Trees", "keep_kernel", "keep_linear", "keep_trees", "linear", "small"]
 
@@ -153,6 +152,8 @@ class KernelMachine:
 
     def _pairs(self, features: Array) -> Array:
         """Margins of each pair of classes, (n, n_pairs)."""
+        from sklearn.metrics.pairwise import rbf_kernel
+
         kernel = rbf_kernel(features, self._vectors, gamma=self._gamma)
         margins: Array = kernel @ self._weights.T + self._intercept
         return margins

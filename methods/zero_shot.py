@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from mirbench import Context, clip_means
+from mirbench import clip_means
 from mirbench.errors import NotApplicable
 from mirbench.method import Fitted
 from mirbench.methods.label_names import match
-from mirbench.methods.training import Inputs, clip_scores
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    import torch
+
+    from mirbench import Context
 
 __all__ = ["ZeroShot"]
 
@@ -32,6 +35,7 @@ class ZeroShot:
     """
 
     name, version, needs = "zero-shot", "2", ("pooled",)
+    uses_seed = False
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Nothing is learnt; nothing of train or valid is heard."""
@@ -41,6 +45,8 @@ class ZeroShot:
         self, state: Mapping[str, Any], split: BlindSplit, context: Context
     ) -> Callable[[BlindSplit], FloatArray]:
         """Nothing but the names of the classes is needed."""
+        import torch
+
         network: Any = context.source.network if context.source.card.kind != "precomputed" else None
         if hasattr(network, "text_embeddings"):
             with torch.no_grad():
@@ -61,6 +67,10 @@ class ZeroShot:
 
 
 def _by_text(network: Any, texts: torch.Tensor, split: BlindSplit, context: Context) -> FloatArray:
+    import torch
+
+    from mirbench.methods.training import Inputs, clip_scores
+
     pooled = context.source.pooled(split)
     with torch.no_grad():
         logits = network.text_logits(context.source.tensor(np.asarray(pooled.values)), texts)
@@ -74,6 +84,8 @@ def _by_text(network: Any, texts: torch.Tensor, split: BlindSplit, context: Cont
 
 
 def _by_labels(meant: dict[str, list[int]], split: BlindSplit, context: Context) -> FloatArray:
+    from mirbench.methods.training import Inputs, clip_scores
+
     heard = context.source.logits(split)
     # each label by itself, also where the source was trained with a softmax over all of them
     kind = "multi-label" if context.source.card.activation == "sigmoid" else "single-label"

@@ -36,7 +36,7 @@ FLOORS = (
 
 DOORS = {
     "mirbench.features": (
-        "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
+        "ahead", "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
     ),
     "mirbench.runs": ("measure", "scores", "store"),
     "mirbench.trust": ("verify",),

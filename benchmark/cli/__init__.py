@@ -21,12 +21,12 @@ from mirbench.cli.predict import predict
 from mirbench.cli.reproduce import reproduce
 from mirbench.cli.results import leaderboard
 from mirbench.cli.running import ensemble, run, sweep
-from mirbench.cli.stopping import last_words, stoppable
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
 from mirbench.features.claims import give_back_everything
 from mirbench.installation import broken
 from mirbench.plain_text import finish, one_message, prepare, say
+from mirbench.runs.stopping import last_words, stoppable
 
 __all__ = ["main"]
 

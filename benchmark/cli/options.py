@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
 
-_MOST_THREADS = 1024
+_MOST_THREADS, _MOST_JOBS = 1024, 256
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -34,7 +34,13 @@ WeightsFolder = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")]
 Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")]
-Workers = Annotated[int, typer.Option("--workers", help="Threads that decode audio.", min=1, max=_MOST_THREADS)]
+Workers = Annotated[
+    int, typer.Option("--decode-threads", "--workers", help="Threads that decode audio.", min=1, max=_MOST_THREADS)
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", help="Runs at once, each in a process; the cores are shared out.", min=1, max=_MOST_JOBS),
+]
 Threads = Annotated[
     int,
     typer.Option(
@@ -84,11 +90,17 @@ class Machine:
 
         return Progress(quiet=self.quiet)
 
-    def circumstance(self) -> dict[str, Any]:
-        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`."""
+    def circumstance(self, *, here: bool = True) -> dict[str, Any]:
+        """Where things are and on what to compute, by the names of `mirbench.runs.plan.Request`.
+
+        Parameters
+        ----------
+        here : bool
+            Whether they are places of this machine.
+        """
         from mirbench.places import weights_folder
 
-        if self.weights is not None:
+        if here and self.weights is not None:
             weights_folder(self.weights)  # refused before any work
         names = ("data", "weights", "device", "workers", "threads")
         return {name: getattr(self, name) for name in names}
@@ -99,13 +111,14 @@ class Recording(Machine):
     """Options of the commands that do runs as a user asks for them."""
 
     runs: RunsFolder = Path("runs")
+    jobs: Jobs = 1
     precision: Precision = "float32"
     energy: Energy = False
     sealed: Sealed = False
     deform: Deform = ""
     demo: Demo = False
 
-    def circumstance(self) -> dict[str, Any]:
+    def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
         precision = one_of("--precision", self.precision, PRECISIONS)
         if self.sealed and self.deform:
@@ -113,7 +126,7 @@ class Recording(Machine):
                 "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
             )
         own = {"runs": self.runs, "precision": precision, "energy": self.energy, "sealed": self.sealed}
-        return {**super().circumstance(), **own}
+        return {**super().circumstance(here=here), **own}
 
 
 def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,6 +124,12 @@ def sweep(
         str,
         typer.Option("--until", metavar="TIME", help="Begin no run that cannot end in time: 3:50 (hours), 90min, 2h."),
     ] = "",
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Fetch, and compute the rows that the runs share; do no run.")
+    ] = False,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Do the runs on a Dask cluster: tcp://HOST:PORT, or its scheduler file.")
+    ] = "",
     *,
     how: Recording,
 ) -> None:
@@ -130,9 +137,15 @@ def sweep(
     from mirbench.features.effects import parse_deform
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.limits import Limits, parse_part, parse_until
+    from mirbench.runs.parallel import AtOnce
+    from mirbench.runs.parallel import run_suite as run_at_once
     from mirbench.runs.suite import read_suite
     from mirbench.runs.sweep_report import print_plan, report
 
+    if scheduler and how.deform:
+        raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
+    if scheduler and how.jobs > 1:
+        raise BadInput("--scheduler: a cluster does as many runs at once as it has workers; leave --jobs out")
     wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
     limits = Limits(seconds=seconds)  # its clock starts here
     deformations = parse_deform(how.deform)
@@ -142,20 +155,31 @@ def sweep(
     _seeds(seeds or "1")
     given = {"task": task or None, "seeds": seeds or None, "fold": fold}
     instead = {key: value for key, value in given.items() if value is not None}
-    asked = read_suite(suite, catalogue, how.circumstance(), instead)
+    asked = read_suite(suite, catalogue, how.circumstance(here=not scheduler), instead)
     if how.demo:
         asked = sweeps.as_demo(asked, catalogue)
         say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
-    if wanted and not (asked := _share(asked, catalogue, wanted, limits)).entries:
+    if wanted and not (asked := _share(asked, catalogue, wanted, limits, prepare)).entries:
         return
-    if dry_run:
+    if prepare and not dry_run:
+        if deformations:
+            say("--deform: rows of deformed clips are not prepared; each run computes its own.")
+        _prepare(asked, catalogue, how, limits)
+    elif dry_run:
         left_out: list[str] = []
         print_plan(asked, catalogue, limits, left_out)
         if deformations:
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
     else:
-        done = sweeps.run_suite(asked, catalogue, how.progress(), deform=deformations, limits=limits)
+        if scheduler:
+            from mirbench.runs.dask_sweep import sweep_on_cluster
+
+            done = sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits)
+        else:
+            at_once = AtOnce(how.jobs, tuple(how.plugin))
+            do = partial(run_at_once, at_once=at_once) if how.jobs > 1 else sweeps.run_suite
+            done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:
             say(limits.said())
@@ -164,17 +188,46 @@ def sweep(
             raise typer.Exit(1)
 
 
-def _share(suite: Suite, catalogue: Catalogue, part: tuple[int, int], limits: Limits) -> Suite:
-    """The entries of a part of a suite; `limits` learn which runs are in it."""
+def _share(suite: Suite, catalogue: Catalogue, part: tuple[int, int], limits: Limits, rows: bool) -> Suite:
+    """The entries of a part of a suite, of its runs or of its rows; `limits` learn which runs are in it."""
     from mirbench.runs.pieces import divide, pieces_of
+    from mirbench.runs.prepare import divide_rows
     from mirbench.runs.sweep import part_of
 
     (k, n), pieces = part, pieces_of(suite, catalogue)
-    own = divide(pieces, n)[k - 1]
+    own = (divide_rows(pieces, catalogue, n) if rows else divide(pieces, n))[k - 1]
     limits.keys = frozenset(piece.key for piece in own)
     runs = f"{len(pieces)} {'run' if len(pieces) == 1 else 'runs'}"
     say(f"part {k} of {n}: {len(own) or 'none'} of {runs}{'' if own else '; nothing is left for it to do'}")
     return part_of(suite, own, first=k == 1)
+
+
+def _prepare(suite: Suite, catalogue: Catalogue, how: Recording, limits: Limits) -> None:
+    """Do what ``--prepare`` asks for."""
+    from mirbench.features.datasets import on_disk
+    from mirbench.places import default_data_root
+    from mirbench.runs.prepare import prepare, report
+    from mirbench.tasks.archives import get_task
+
+    progress = how.progress()
+
+    def fetch(name: str) -> bool:
+        root, task = how.data or default_data_root(), catalogue.task(name)
+        own = catalogue.fetcher(name)
+        if on_disk(task, root) or not (own or task.archives):
+            return False
+        if own:
+            own(root, progress)
+        else:
+            get_task(task, root, progress)
+        return True
+
+    found = prepare(suite, catalogue, progress, limits, fetch)
+    complete = report(suite, found)
+    if any(ready.left for ready in found):
+        raise typer.Exit(_LEFT)
+    if not complete:
+        raise typer.Exit(1)
 
 
 def ensemble(

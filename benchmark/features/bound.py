@@ -16,6 +16,7 @@ import torch
 from mirbench.errors import ChangedSource
 from mirbench.features.extraction import Compute
 from mirbench.features.frozen import difference, looks_of
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.features.tokens import FewerTokens
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
@@ -35,6 +36,7 @@ class SourceHost(Protocol):
     medium: Literal["audio", "picture"]
     threads: int
     spent_seconds: float
+    watch: Stopwatch
 
     def audio(self, split: AnySplit, sample_rate: int, seconds: float) -> Windows:
         """See `Context.audio`."""
@@ -186,7 +188,7 @@ class BoundSource:
             # networks are made at random before their weights are put in: no seed of a run may depend on when
             began = time.perf_counter()
             usual = computed_as_usual(self._context.device, self._context.threads)
-            with usual, torch.random.fork_rng(devices=[]):
+            with usual, torch.random.fork_rng(devices=[]), self._context.watch.phase("loading"):
                 loaded = self._load()
                 if self.card.tokens_in_one > 1:
                     loaded = FewerTokens(loaded, self.card.tokens_in_one)
@@ -232,15 +234,17 @@ class BoundSource:
             sorted({int(m.group(1)) for stage in stages if (m := re.fullmatch(r"(?:layer|mean)(\d+)", stage))})
         )
         out: dict[str, npt.NDArray[Any]] = {}
-        if self._context.medium == "picture":
-            x = self.tensor(np.moveaxis(windows, 3, 1))
-        else:
-            x = self.live_entry(self.tensor(windows))
+        network = self.network  # loaded, if it was not, before the front end is timed
+        with self._context.watch.phase("front_end"):
+            if self._context.medium == "picture":
+                x = self.tensor(np.moveaxis(windows, 3, 1))
+            else:
+                x = self.live_entry(self.tensor(windows))
         if "pictures" in stages:
             out["pictures"] = x.float().cpu().numpy()
         if "pooled" in stages or layers:
-            with self._context.autocast():
-                found = self.network.body(x, layers=layers)
+            with self._context.watch.phase("body"), self._context.autocast():
+                found = network.body(x, layers=layers)
             out["pooled"] = found.pooled.float().cpu().numpy()
             for k in layers:
                 if f"layer{k}" in stages:

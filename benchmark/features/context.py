@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +21,12 @@ import torch
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures, reading_order
 from mirbench.features.bound import BoundSource
+from mirbench.features.cache import RowStore
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key, row_keys
 from mirbench.features.row_index import KEY, KeyArray
 from mirbench.features.row_stores import RowStores
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.progress import Progress
@@ -32,6 +34,8 @@ from mirbench.source import SourceCard
 from mirbench.types import Excerpt, FloatArray, IntArray, Windowing, excerpts
 
 __all__ = ["Context"]
+
+Asked = Callable[[RowStore, KeyArray], object]
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -85,6 +89,8 @@ class Context:
         scratch: Path | None = None,
     ) -> None:
         self.device, self.precision, self.workers = device, precision, workers
+        self.watch = Stopwatch(device)
+        """Where the wall time of the run goes."""
         self.windowing = windowing or Windowing()
         self.medium = medium
         self.threads = torch.get_num_threads()
@@ -95,6 +101,7 @@ class Context:
         self._facts = facts
         self._stores = RowStores(cache, scratch, (known.sha256 for known in facts.values()), self.progress)
         self._bypass = False
+        self._asked_of: Asked = lambda store, keys: None
         self._deformation: Deformation | None = None
         self.circumstances: dict[str, Any] = {}
         """What a record must say of how this run was done, since `begin_run`."""
@@ -106,6 +113,7 @@ class Context:
         """Start to count costs afresh."""
         self.feature_seconds = self.spent_seconds = 0.0
         self.circumstances = {}
+        self.watch = Stopwatch(self.device)
         self._stores.begin_run()
 
     def source_changed(self) -> str:
@@ -142,7 +150,10 @@ class Context:
         window = round(seconds * sample_rate)
 
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
-            where, offset = job
+            with self.watch.working_beside():
+                return decoded(*job)
+
+        def decoded(where: Excerpt, offset: float) -> FloatArray:
             facts = self._facts[where]
             start = offset * max(audio.heard_seconds(where, facts) - seconds, 0.0)
             if len(where.peaks) > 1:  # a crop may begin at one level and end at another
@@ -153,7 +164,7 @@ class Context:
 
         offsets = generator.random(len(clips))
         jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
-        with ThreadPoolExecutor(self.workers) as pool:
+        with self.watch.phase("decoding"), ThreadPoolExecutor(self.workers) as pool:
             values = np.stack(list(pool.map(crop, jobs)))
         return Windows(values, clips.astype(np.int64), len(places))
 
@@ -221,10 +232,20 @@ class Context:
     def uncached(self) -> Iterator[None]:
         """Compute everything afresh within the block and keep nothing: for timing."""
         self._bypass = True
+        outer, self.watch = self.watch, Stopwatch(self.device)  # all of it is one phase of the run
         try:
             yield
         finally:
-            self._bypass = False
+            self._bypass, self.watch = False, outer
+
+    @contextmanager
+    def telling(self, tell: Asked) -> Iterator[None]:
+        """`tell` is told of every store and the keys of the rows that are asked of it, before any is computed."""
+        self._asked_of = tell
+        try:
+            yield
+        finally:
+            self._asked_of = lambda store, keys: None
 
     @contextmanager
     def deformed(self, deformation: Deformation) -> Iterator[None]:
@@ -359,21 +380,27 @@ class Context:
         each = (row_keys(self._facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
         keys = np.fromiter(chain.from_iterable(each), dtype=KEY, count=len(clip_index))
         stores = {stage: self._stores.store(stage, about) for stage in stages}
+        for store in stores.values():
+            self._asked_of(store, keys)
         if any(store.missing(keys) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()
-            with self._stores.alone_at(stores):
+            with ExitStack() as alone:
+                with self.watch.phase("waiting"):
+                    alone.enter_context(self._stores.alone_at(stores))
                 lacking = np.unique(np.concatenate([clip_index[store.missing(keys)] for store in stores.values()]))
                 self.spent_seconds += time.perf_counter() - began
                 if len(lacking):
                     prepare()
                     began = time.perf_counter()
                     job = self._extraction([(places[i], starts[i]) for i in lacking], stages, decode, compute, batch)
-                    job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
+                    with self.watch.phase("rows"):
+                        job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
                     self.spent_seconds += time.perf_counter() - began
         # stages that are asked for together come from one pass, whose cost stands beside each of them
         self.feature_seconds += max(self._stores.uncounted_seconds(store, keys) for store in stores.values())
-        return {stage: Windows(store.get(keys), clip_index, len(places)) for stage, store in stores.items()}
+        with self.watch.phase("rows"):
+            return {stage: Windows(store.get(keys), clip_index, len(places)) for stage, store in stores.items()}
 
     def _extraction(
         self,
@@ -384,7 +411,9 @@ class Context:
         batch: int,
     ) -> Extraction:
         def as_usual(windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
-            with computed_as_usual(self.device, self.threads):  # whatever the method has set: the rows are for all
+            # whatever the method has set: the rows are for all
+            with self.watch.phase("features"), computed_as_usual(self.device, self.threads):
                 return compute(windows, stages)
 
-        return Extraction(work, stages, decode, as_usual, batch, self.workers, self._stores.root, self.progress)
+        root = self._stores.root
+        return Extraction(work, stages, decode, as_usual, batch, self.workers, root, self.progress, self.watch)

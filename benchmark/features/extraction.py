@@ -21,6 +21,7 @@ from mirbench.features import audio
 from mirbench.features.ahead import ahead
 from mirbench.features.cache import NewRows, RowStore
 from mirbench.features.row_index import KeyArray
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
 
@@ -71,6 +72,8 @@ class Extraction:
         Windows a call of it.
     cache : Path
         Root of the cache, for the message about disk.
+    watch : Stopwatch
+        Takes how long decoding was waited for, and what it took its threads.
     """
 
     work: Sequence[tuple[Excerpt, list[int]]]
@@ -81,6 +84,7 @@ class Extraction:
     workers: int
     cache: Path
     progress: Progress
+    watch: Stopwatch
 
     def fill(
         self, stores: Mapping[str, RowStore], keys: KeyArray, about: dict[str, Any], sure: Callable[[], object]
@@ -110,7 +114,7 @@ class Extraction:
         began = time.perf_counter()
         with ThreadPoolExecutor(self.workers) as pool:
             waiting: list[npt.NDArray[Any]] = []
-            for windows in ahead(pool, lambda job: self.decode(*job), self.work, 4 * self.workers):
+            for windows in self._windows(pool):
                 waiting.extend(windows)
                 while len(waiting) >= self.batch:
                     rows = self.compute(np.stack(waiting[: self.batch]), self.stages)
@@ -121,6 +125,20 @@ class Extraction:
             if waiting:
                 rows = self.compute(np.stack(waiting), self.stages)
                 yield len(waiting), rows, time.perf_counter() - began
+
+    def _windows(self, pool: ThreadPoolExecutor) -> Iterator[npt.NDArray[Any]]:
+        """Those of each clip, in order; a few clips are decoded ahead."""
+        found = ahead(pool, self._decoded, self.work, 4 * self.workers)
+        while True:
+            with self.watch.phase("decoding"):
+                windows = next(found, None)
+            if windows is None:
+                return
+            yield windows
+
+    def _decoded(self, job: tuple[Excerpt, list[int]]) -> npt.NDArray[Any]:
+        with self.watch.working_beside():
+            return self.decode(*job)
 
     def _warn_of_size(self, n_rows: int, row_bytes: int) -> None:
         size = n_rows * row_bytes

@@ -19,8 +19,15 @@ __all__ = ["ArrayLike", "NewShard", "as_bytes", "head_sum", "json_sum"]
 class ArrayLike(Protocol):
     """An array, or rows that are gathered as they are sliced."""
 
-    shape: tuple[int, ...]
-    dtype: Any
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all rows."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Of a value."""
+        ...
 
     def __getitem__(self, index: slice) -> npt.NDArray[Any]:
         """Rows."""

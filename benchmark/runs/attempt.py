@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from mirbench import metrics
 from mirbench.errors import BadInput, BrokenInstallation, ChangedSource, MissingExtra, NotApplicable
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.installation import refuse_broken
 from mirbench.method import Fitted, Method
 from mirbench.names import unseen
@@ -33,11 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mirbench.features.context import Context
+    from mirbench.runs.speed import Speed, Speeds
 
 __all__ = ["attempt", "first_line", "splits", "unfinished"]
-
-_TIMED_SECONDS = 2.0  # the uncached pass stops after this, or
-_TIMED_CLIPS = 32  # after this many clips
 
 _MOST_SAID = 20_000  # letters of what an error says
 _MOST_REASON = 4_000
@@ -49,8 +48,13 @@ _ARRAYS = {"bool", "float64", "float32", "float16", *_WHOLE}
 _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
 
-def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
+def attempt(spec: RunSpec, plan: Plan, context: Context, speeds: Speeds) -> _Attempt:
     """Do one run; whatever goes wrong inside becomes a record with its reason.
+
+    Parameters
+    ----------
+    speeds : Speeds
+        Within its ``with`` block, in which the record has to be written.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def attempt(spec: RunSpec, plan: Plan, context: Context) -> _Attempt:
     try:
         try:
             with computed_as_usual(context.device, context.threads), left_as_found(context.device, spec.seed):
-                done = _do(spec, plan, context, blank)
+                done = _do(spec, plan, context, blank, speeds)
             sound(done[0])  # what cannot be read back is not written
         finally:
             changed = context.source_changed()  # and loaded again, for the runs to come
@@ -112,6 +116,7 @@ def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:
         "failed",
         standing=plan.task.standing,
         n_folds=plan.task.n_folds,
+        uses_seed=plan.uses_seed,
         contaminated=_contaminated(plan),
         classes=plan.task.classes,
         kind=plan.task.kind,
@@ -147,28 +152,24 @@ def _read_no_clips(root: Path | None, fold: int) -> list[Clip]:
     raise BadInput("a method is handed the clips that it may know; its task reads no others")
 
 
-def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attempt:
-    from mirbench.runs import measure, sealed
+def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: Speeds) -> _Attempt:
+    from mirbench.runs import measure
 
-    task = plan.task
-    train, valid, test = splits(plan, spec.fold)
-    watch = measure.Stopwatch(context.device)
     context.begin_run()
-    measure.start_memory(context.device)
-    meter = measure.EnergyMeter(plan.request.energy)
-    with meter, watch.phase("train"):
-        fitted, trials, chosen = _search(plan, train, valid, context, spec.seed)
-    frozen = context.spent_seconds  # rows computed on the way are booked as features
-    train_seconds = watch.seconds["train"] - frozen
-    if plan.request.sealed:  # first: nothing of the method has been near the test clips in this process
-        answer = sealed.predict(spec, plan, chosen, fitted.state, test, context)
-        scores, inference_seconds = _checked(answer.scores, test), answer.seconds
-        context.feature_seconds += answer.feature_seconds
-    else:
-        with watch.phase("inference"):
-            scores = _predicted(fitted, test)
-        inference_seconds = watch.seconds["inference"] - (context.spent_seconds - frozen)
-    found = metrics.evaluate(task.metrics, scores, test.targets())
+    with context.watch.phase("other"):
+        train, valid, test = splits(plan, spec.fold)
+        measure.start_memory(context.device)
+        meter = measure.EnergyMeter(plan.request.energy)
+        with meter, context.watch.phase("training"):
+            fitted, trials, chosen, train_seconds = _learnt(plan, train, valid, context, spec.seed)
+        with context.watch.phase("predicting"):
+            scores, inference_seconds = _tested(spec, plan, fitted, chosen, test, context)
+        with context.watch.phase("scoring"):
+            found = metrics.evaluate(plan.task.metrics, scores, test.targets())
+        memory, n_total = measure.peak_memory(context.device), _n_total(plan, fitted, context)
+        environment = measure.environment(context.device) | ({"sealed": True} if plan.request.sealed else {})
+        with context.watch.phase("timing"):
+            speed = _speed(spec, plan, fitted, chosen, context, speeds, environment)
     epochs = [row["seconds"] for row in fitted.history if "seconds" in row]
     record = replace(
         blank,
@@ -176,26 +177,71 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord) -> _Attem
         metrics=found,
         n_scored=metrics.n_scored(found),
         n_trainable=fitted.n_trainable,
-        n_total=_n_total(plan, fitted, context),
+        n_total=n_total,
         n_clips={"train": len(train), "valid": len(valid), "test": len(test)},
         seconds={
             "features": context.feature_seconds,
             "train": train_seconds,
             "epoch": float(np.mean(epochs)) if epochs else None,
             "inference": inference_seconds,
-            "clips_per_second": None if _precomputed(plan) else _clips_per_second(fitted, test, context),
+            "clips_per_second": speed.clips_per_second,
         },
-        memory=measure.peak_memory(context.device),
-        flops=None if _elsewhere(plan, context) else _flops(fitted, test, context) or None,
+        memory=memory,
+        flops=speed.flops,
         energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
         history=fitted.history,
-        environment=measure.environment(context.device)
-        | ({"sealed": True} if plan.request.sealed else {})
-        | context.circumstances,
+        environment=environment | speed.circumstance | context.circumstances,
+        spent={**context.watch.seconds, "decoding_threads": context.watch.beside},
     )
     return record, Scores.of(test, scores), fitted, ""
+
+
+def _learnt(
+    plan: Plan, train: Split, valid: Split, context: Context, seed: int
+) -> tuple[Fitted, list[Trial], dict[str, Any], float]:
+    """What was learnt, and the seconds that it took; rows computed on the way are booked as features."""
+    watch = Stopwatch(context.device)
+    with watch.phase("train"):
+        found = _search(plan, train, valid, context, seed)
+    return *found, watch.seconds["train"] - context.spent_seconds
+
+
+def _tested(
+    spec: RunSpec, plan: Plan, fitted: Fitted, chosen: Mapping[str, Any], test: Split, context: Context
+) -> tuple[FloatArray, float]:
+    """Scores of the test clips, and the seconds that they took."""
+    from mirbench.runs import sealed
+
+    if plan.request.sealed:  # nothing of the method has been near the test clips in this process
+        answer = sealed.predict(spec, plan, chosen, fitted.state, test, context)
+        context.feature_seconds += answer.feature_seconds
+        return _checked(answer.scores, test), answer.seconds
+    watch, frozen = Stopwatch(context.device), context.spent_seconds
+    with watch.phase("inference"):
+        scores = _predicted(fitted, test)
+    return scores, watch.seconds["inference"] - (context.spent_seconds - frozen)
+
+
+def _speed(
+    spec: RunSpec,
+    plan: Plan,
+    fitted: Fitted,
+    chosen: Mapping[str, Any],
+    context: Context,
+    speeds: Speeds,
+    environment: Mapping[str, Any],
+) -> Speed:
+    """That of the system, measured on the first test clips of the task where nobody has."""
+    from mirbench.runs import speed
+
+    def measured() -> tuple[float | None, int | None]:
+        clips = splits(plan, 0)[2]
+        rate = None if _precomputed(plan) else speed.clips_per_second(fitted, clips, context)
+        return rate, None if _elsewhere(plan, context) else speed.operations(fitted, clips, context) or None
+
+    return speeds.of(spec, chosen, environment, measured, context.watch)
 
 
 def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:
@@ -297,34 +343,3 @@ def _checked(scores: Any, split: Split) -> FloatArray:
     metrics.validate(scores, split.targets(), len(split), len(split.classes))
     checked: FloatArray = scores
     return checked
-
-
-def _flops(fitted: Fitted, test: Split, context: Context) -> int:
-    """Operations from the audio of one clip to its score, on the device where it ran."""
-    from mirbench.runs.measure import flops_of
-
-    with context.uncached():
-        return flops_of(lambda: fitted.predict(Split(test.task, test.clips[:1]).blind()))
-
-
-def _clips_per_second(fitted: Fitted, test: Split, context: Context) -> float:
-    """Clips a second from file to score, nothing cached, alone on the device; the first clip warms up."""
-    from mirbench.runs import measure
-
-    watch = measure.Stopwatch(context.device)
-    batch = 4
-
-    def predict(first: int, last: int) -> FloatArray:
-        return fitted.predict(Split(test.task, test.clips[first:last]).blind())
-
-    rates: list[float] = []
-    with context.uncached():
-        predict(0, 1)
-        for done in range(0, min(len(test), _TIMED_CLIPS), batch):
-            last = min(done + batch, len(test))
-            with watch.phase(f"pass {done}"):
-                predict(done, last)
-            rates.append((last - done) / watch.seconds[f"pass {done}"])
-            if sum(watch.seconds.values()) > _TIMED_SECONDS:
-                break
-    return float(np.median(rates))  # of batches: a neighbour's burst on the processor moves a mean

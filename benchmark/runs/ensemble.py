@@ -176,6 +176,7 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
         n_clips=first.n_clips,
         standing=first.standing,
         n_folds=first.n_folds,
+        uses_seed=any(record.uses_seed for record in records),
         classes=first.classes,
         kind=first.kind,
         contaminated=sorted({name for record in records for name in record.contaminated}),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
 from mirbench.record import RunSpec
 from mirbench.runs.pieces import draft_key
 
-__all__ = ["Limits", "parse_part", "parse_until", "said_time"]
+__all__ = ["Limits", "TimeLeft", "parse_part", "parse_until", "said_time"]
 
 _MOST_PARTS = 1_000_000
 _UNITS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
@@ -35,8 +35,10 @@ class Limits:
 
     Attributes
     ----------
-    keys
+    keys, cost
         As given.
+    longest : float
+        What the longest run of the command took, in seconds.
     put_off : dict of str to RunSpec
         Runs that were not begun for lack of time, by key.
     """
@@ -46,8 +48,9 @@ class Limits:
     ) -> None:
         self.put_off: dict[str, RunSpec] = {}
         self.keys = keys
-        self._seconds, self._cost, self._began = seconds, cost, time.monotonic()
-        self._longest = 0.0
+        self.cost = cost
+        self._seconds, self._began = seconds, time.monotonic()
+        self.longest = 0.0
 
     def ask_for(self, spec: RunSpec) -> bool:
         """Whether a run is this command's at all."""
@@ -62,12 +65,12 @@ class Limits:
 
     def expected(self, spec: RunSpec) -> float:
         """What a run is taken to take, in seconds."""
-        known = self._cost(spec)
-        return self._longest if known is None else known
+        known = self.cost(spec)
+        return self.longest if known is None else known
 
     def ended(self, spec: RunSpec, seconds: float) -> None:
         """Learn what a run took."""
-        self._longest = max(self._longest, seconds)
+        self.longest = max(self.longest, seconds)
 
     @property
     def seconds_left(self) -> float:
@@ -83,6 +86,33 @@ class Limits:
         if shortest >= self._seconds:
             return f"{line}: none can end in it, the shortest takes about {said_time(shortest)}; give more time"
         return f"{line}; the same command goes on"
+
+
+class TimeLeft:
+    """How long runs take that are not done yet, as far as is known."""
+
+    def __init__(self, n_jobs: int, limits: Limits) -> None:
+        self._n_jobs, self._limits = n_jobs, limits
+        self._known: dict[str, float | None] = {}
+        self._seconds, self._n_unknown = 0.0, 0
+
+    def add(self, specs: Iterable[RunSpec]) -> None:
+        """Count these."""
+        for spec in specs:
+            seconds = self._known[spec.key] = self._limits.cost(spec)
+            self._seconds, self._n_unknown = self._seconds + (seconds or 0.0), self._n_unknown + (seconds is None)
+
+    def remove(self, spec: RunSpec) -> None:
+        """Count it no more."""
+        seconds = self._known.pop(spec.key)
+        self._seconds, self._n_unknown = self._seconds - (seconds or 0.0), self._n_unknown - (seconds is None)
+
+    def said(self) -> str:
+        """In words; "" where nothing is known."""
+        if self._n_unknown and not self._limits.longest:
+            return ""
+        seconds = (max(self._seconds, 0.0) + self._n_unknown * self._limits.longest) / self._n_jobs
+        return f"about {said_time(seconds)} left" if seconds else ""
 
 
 def parse_part(text: str) -> tuple[int, int]:

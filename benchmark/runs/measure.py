@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import os
@@ -10,9 +11,8 @@ import platform
 import resource
 import subprocess
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -24,45 +24,14 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "EnergyMeter", "Stopwatch", "count_parameters", "environment", "flops_of", "peak_memory", "processor",
-    "start_memory", "tune_allocator",
+    "EnergyMeter", "count_parameters", "environment", "flops_of", "load", "peak_memory", "processor", "start_memory",
+    "tune_allocator",
 ]  # fmt: skip
 
 _PACKAGES = (
     "mirbench", "torch", "torchaudio", "torchvision", "transformers", "numpy", "scipy", "scikit-learn", "soundfile",
     "soxr",
 )  # fmt: skip
-
-
-class Stopwatch:
-    """Wall time of named phases; waits for the GPU at both ends of each.
-
-    Parameters
-    ----------
-    device : torch.device
-        What to wait for.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.seconds: dict[str, float] = {}
-        self._device = device
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the time of the block to ``seconds[name]``."""
-        self._wait()
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._wait()
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            import torch
-
-            torch.cuda.synchronize(self._device)
 
 
 class EnergyMeter:
@@ -175,21 +144,15 @@ def environment(device: torch.device) -> dict[str, Any]:
     """On what the run ran: versions, processor, threads, GPU, time. Nothing that names a person or a folder."""
     import torch
 
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "unknown"
     return {
-        "versions": versions,
+        "versions": dict(_versions()),
         "commit": _commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load": load(),
         "device": device.type,
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
@@ -197,6 +160,23 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
+def load() -> float | None:
+    """How many processes want the processor, over the last minute."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions
+
+
+@functools.cache
 def _commit() -> str | None:
     """Commit of mirbench where it runs from a checkout, with "+changes" where files differ from it."""
     folder = Path(str(files("mirbench"))).resolve()
@@ -212,6 +192,7 @@ def _commit() -> str | None:
     return commit + ("+changes" if status.stdout.strip() else "")
 
 
+@functools.cache
 def processor() -> str:
     """What the processor calls itself."""
     try:

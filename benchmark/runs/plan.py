@@ -91,6 +91,8 @@ class Plan:
         Folder of the data set; None where only frozen lists were read.
     specs : tuple of RunSpec
         The runs to do, fold by fold.
+    uses_seed : bool
+        False where nothing is random: the runs are those of the first seed alone.
     unable : str
         Why the source cannot be used on this machine; "" where it can.
     """
@@ -105,6 +107,7 @@ class Plan:
     facts: Mapping[Excerpt, audio.Facts]
     specs: tuple[RunSpec, ...]
     unable: str = ""
+    uses_seed: bool = True
 
 
 def demo_needed(request: Request, catalogue: Catalogue) -> bool:
@@ -168,9 +171,20 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
     plan = Plan(request, task, method, card, None, (), None, {}, ())
-    specs = tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in request.seeds)
+    uses_seed = _uses_seed(method, request.search)
+    seeds = request.seeds if uses_seed else request.seeds[:1]
+    specs = tuple(_spec(plan, catalogue, fold, seed) for fold in folds for seed in seeds)
     _check_records(plan, specs)
-    return replace(plan, specs=specs)
+    return replace(plan, specs=specs, uses_seed=uses_seed)
+
+
+def _uses_seed(method: Method, search: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether another seed may give another result, at some point of the search."""
+    points = [replace(method, **point) for point in grid(search)] if search else [method]  # type: ignore[type-var]
+    try:
+        return any(getattr(point, "uses_seed", True) is not False for point in points)
+    except Exception as error:  # it may be a property of somebody else's
+        raise BadInput(f"{method.name}: its `uses_seed` cannot be read: {printable(error, 500)}") from error
 
 
 def _check_sealed(plan: Plan) -> None:

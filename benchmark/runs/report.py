@@ -13,7 +13,7 @@ from mirbench.plain_text import one_message, say, table
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
 
-__all__ = ["over_seeds", "print_rows", "report", "shown_metrics"]
+__all__ = ["over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
 
 
 def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
@@ -23,6 +23,8 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     done = [outcome.record for outcome in outcomes if outcome.record.status == "done"]
     if done:
         say(_summary(done))
+    if line := where_time_went(outcomes):
+        say(line)
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
     if first.contaminated:
         say(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
@@ -117,12 +119,30 @@ def over_seeds(records: Iterable[RunRecord], name: str) -> tuple[str, int]:
     return _cell(mean(means) if means else None) + spread, len(means)
 
 
+def where_time_went(outcomes: Iterable[Outcome]) -> str:
+    """One line on the wall time of those runs that were done now, the largest share first; "" where there are none."""
+    runs = [outcome.record.spent for outcome in outcomes if not outcome.read_back and outcome.record.spent]
+    total: Counter[str] = Counter()
+    for spent in runs:
+        total.update(spent)
+    beside = total.pop("decoding_threads", 0.0)
+    seconds = sum(total.values())
+    if not seconds:
+        return ""
+    shares = [(name, value / seconds) for name, value in total.most_common() if value >= 0.01 * seconds]
+    said = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares)
+    threads = f"; decoding took its threads {beside:.1f} s" if beside >= 0.05 else ""
+    n = len(runs)
+    return f"Time of {'the run' if n == 1 else f'the {n} runs'}: {seconds:.1f} s ({said}{threads})."
+
+
 def _summary(done: Sequence[RunRecord]) -> str:
     name = next(iter(done[0].metrics))
     text, n_seeds = over_seeds(done, name)
     if not n_seeds:
         return f"{name} is undefined on this test set."
     line = f"{name.capitalize()} {text} over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
+    line += "" if done[0].uses_seed else ", for nothing is random"
     folds = sorted({record.spec.fold for record in done})
     if len(folds) < done[0].n_folds:
         line += f" (fold {', '.join(map(str, folds))} of {done[0].n_folds})."

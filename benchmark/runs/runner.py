@@ -29,6 +29,7 @@ from mirbench.runs.attempt import attempt, first_line, splits, unfinished
 from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
+from mirbench.runs.speed import Speeds
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
 
@@ -76,6 +77,8 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
+        if said := job.seeds_left_out:
+            progress.say(said)
         job.do_free()
         return job.finish()
 
@@ -125,19 +128,64 @@ class Job:
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
-
-    def do_free(self) -> None:
-        """Do, one after another, every run that no other process is at."""
-        plan = self._plan
-        with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(self._specs), "runs") as step:
-            for spec in self._specs:
-                self._try(spec, step)
-        self._context = None  # and the network in it, while we wait
+        self._speeds = Speeds(self._plan, self._store, progress)
 
     @property
-    def n_put_off(self) -> int:
-        """How many runs were not begun for lack of time."""
-        return sum(spec.key in self._limits.put_off for spec in self._specs)
+    def plan(self) -> Plan:
+        """What is to be done."""
+        return self._plan
+
+    @property
+    def seeds_left_out(self) -> str:
+        """Why fewer seeds than were asked for are run; "" where all are."""
+        asked = len(self._plan.request.seeds)
+        if self._plan.uses_seed or asked == 1:
+            return ""
+        return f"{self._plan.method.name}: nothing is random, so one run a fold stands for all {asked} seeds"
+
+    def do_free(self) -> set[str]:
+        """Do, one after another, every run that no other process is at; returns who is at the others."""
+        plan = self._plan
+        with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(self._specs), "runs") as step:
+            holders = {holder for spec in self._specs if (holder := self._try(spec, step))}
+        self._context = None  # and the network in it, while we wait
+        return holders
+
+    @property
+    def done(self) -> list[Outcome]:
+        """What came of the runs that are done until now."""
+        return [self._found[spec.key] for spec in self._specs if spec.key in self._found]
+
+    @property
+    def put_off(self) -> list[RunSpec]:
+        """Runs that were not begun for lack of time."""
+        return [spec for spec in self._specs if spec.key in self._limits.put_off]
+
+    def take(self, spec: RunSpec, outcome: Outcome) -> None:
+        """Count a run that another process did for this one."""
+        self._found[spec.key] = outcome
+
+    def bury(self, spec: RunSpec, reason: str, said: str) -> Outcome | None:
+        """Record that the process of a run died, and why; None where another process is at the run by now.
+
+        Parameters
+        ----------
+        said : str
+            What it printed.
+        """
+        folder = self._store.folder(spec)
+        sweep(folder.parent)
+        claim = Claim(folder, self._progress)
+        if not claim.take():
+            return None
+        try:
+            record = self._on_record(spec)  # it may have died after it wrote that
+            if record is None:
+                record = replace(unfinished(spec, self._plan), reason=reason)
+                self._store.write(record, traceback=said)
+        finally:
+            claim.give_back()
+        return Outcome(record, folder, False)
 
     def finish(self) -> list[Outcome]:
         """Wait for the runs that others are at, or do them where those have stopped; those put off are left out."""
@@ -151,7 +199,7 @@ class Job:
                 told |= holders
             time.sleep(max(0.0, min(pause, self._limits.seconds_left)))
             pause = min(2 * pause, 2.0)
-        outcomes = [self._found[spec.key] for spec in self._specs if spec.key in self._found]
+        outcomes = self.done
         unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
         if self._plan.request.energy and unmetered:
             self._progress.say(
@@ -220,10 +268,13 @@ class Job:
         fitted: Fitted | None = None
         if record is None:
             if plan.unable:
-                record, scores, trace = _skipped(unfinished(spec, plan), plan.unable)
+                record = replace(unfinished(spec, plan), status="skipped", reason=plan.unable)
+                store.write(record)
             else:
-                record, scores, fitted, trace = attempt(spec, plan, self._ready())
-            store.write(record, scores, fitted.state if fitted else None, trace)
+                context = self._ready()
+                with self._speeds:  # until the record is there that others read the speed from
+                    record, scores, fitted, trace = attempt(spec, plan, context, self._speeds)
+                    store.write(record, scores, fitted.state if fitted else None, trace)
             if record.status == "done":
                 store.forget_skipped(spec)
         outcome = Outcome(record, store.folder(record.spec), known)
@@ -236,10 +287,6 @@ class Job:
     def _ready(self) -> Context:
         self._context = self._context or context_of(self._plan, self._progress)
         return self._context
-
-
-def _skipped(record: RunRecord, reason: str) -> tuple[RunRecord, None, str]:
-    return replace(record, status="skipped", reason=reason), None, ""
 
 
 def _deformed(

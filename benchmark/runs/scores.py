@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
-from mirbench.runs.scores_archive import unreadable_scores
+from mirbench.runs.scores_archive import REMEDY, read_arrays
 from mirbench.types import FloatArray, Split, Targets
 
 __all__ = ["Scores", "read_scores", "target_hashes"]
@@ -92,17 +90,16 @@ def read_scores(path: Path) -> Scores:
     BadInput
         If it cannot be read, holds no scores, or holds pickles.
     """
-    remedy = "run it again, or remove its folder"
-    if fault := next(unreadable_scores(path), ""):
-        raise BadInput(f"{path}: {fault.removeprefix('scores.npz: ')}; {remedy}")
+    held = read_arrays(path)
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
-            kind, ids, hashes = (_text(held, name) for name in ("target_kind", "clip_ids", "target_hashes"))
-            groups = _text(held, "groups") if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
-            targets = Targets(held["target_value"], held["target_known"], _kind(str(kind)))
-            return Scores(ids, held["scores"], targets, hashes, groups)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(f"{path}: not readable as scores ({error}); {remedy}") from error
+        kind, ids, hashes = (_text(held, name) for name in ("target_kind", "clip_ids", "target_hashes"))
+        groups = _text(held, "groups") if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
+        targets = Targets(held["target_value"], held["target_known"], _kind(str(kind)))
+        return Scores(ids, held["scores"], targets, hashes, groups)
+    except KeyError as error:
+        raise BadInput(f"{path}: not readable as scores (holds no {error}); {REMEDY}") from error
+    except ValueError as error:
+        raise BadInput(f"{path}: not readable as scores ({error}); {REMEDY}") from error
 
 
 def _text(held: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:

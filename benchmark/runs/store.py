@@ -10,7 +10,7 @@ import glob
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -84,15 +84,31 @@ class RunStore:
         traceback: str = "",
     ) -> Path:
         """Write a record with its scores and model; replaces an earlier attempt. Returns the folder."""
-        target = self.folder(record.spec)
         contents = file_contents(scores, state)
         record = replace(record, files={name: hashlib.sha256(held).hexdigest() for name, held in contents.items()})
         contents["record.json"] = as_text(record).encode()
         if traceback:
             contents["traceback.txt"] = traceback.encode("utf-8", "backslashreplace")
+        return self.write_files(record.spec, contents)
+
+    def write_files(
+        self, spec: RunSpec, contents: Mapping[str, bytes], check: Callable[[Path], None] | None = None
+    ) -> Path:
+        """Write the files of a run, all or none of them; replaces an earlier attempt. Returns the folder.
+
+        Parameters
+        ----------
+        contents : mapping of str to bytes
+            What each file holds, the record's among them, by name.
+        check : callable, optional
+            Called with the folder in which they lie before they take their place; what it raises leaves all as it was.
+        """
+        target = self.folder(spec)
         with writing_to(self.root, "free some, or give --runs FOLDER elsewhere"), temporary(target.parent) as work:
             for name, held in contents.items():
                 (work / name).write_bytes(held)
+            if check is not None:
+                check(work)
             work.chmod(0o755)
             sync(work)
             replace_folder(work, target)

@@ -17,7 +17,7 @@ from mirbench.runs.plan import Plan
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["context_of", "find_device"]
+__all__ = ["context_of", "find_device", "require_device_name"]
 
 _EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "scipy.stats", "pandas", "rich.table")
 
@@ -84,12 +84,17 @@ def _code_sha256(module: str) -> str:
     return hashlib.sha256(b"".join(sources[name] for name in sorted(sources))).hexdigest()
 
 
+def require_device_name(name: str) -> None:
+    """Refuse what is called like no device; whether there is one of that name is not looked at."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise BadInput(f"--device {name}: auto, cpu and cuda[:N] are accepted")
+
+
 def find_device(name: str, threads: int) -> Any:
     """The torch device called `name`; "auto" takes a GPU where there is one, and 0 threads leave that to torch."""
     import torch
 
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise BadInput(f"--device {name}: auto, cpu and cuda[:N] are accepted")
+    require_device_name(name)
     if threads:
         torch.set_num_threads(threads)
     if name == "auto":

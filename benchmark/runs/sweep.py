@@ -30,7 +30,7 @@ from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["SHORTENED", "Result", "as_demo", "part_of", "run_suite", "shortened"]
+__all__ = ["SHORTENED", "Result", "as_demo", "begun", "finished", "part_of", "run_suite", "shortened", "tried"]
 
 
 SHORTENED = (
@@ -193,16 +193,16 @@ def run_suite(
     merge_small_shards(first.cache, progress)
     with using(first.cache):
         begin = partial(Job, catalogue=catalogue, progress=progress, since=clock(first.runs), limits=limits or Limits())
-        entries = [_tried(entry, catalogue, progress, left_out) for entry in suite.entries]
-        begun = []
+        entries = [tried(entry, catalogue, progress, left_out) for entry in suite.entries]
+        jobs = []
         with progress.bar(suite.title, len(entries), "entries") as step:
             for entry in entries:
-                begun.append(_begun(entry, begin, deform))
+                jobs.append(begun(entry, begin, deform))
                 step(1, entry.name)
-        return [_finished(entry, *job) for entry, job in zip(entries, begun, strict=True)]
+        return [finished(entry, *job) for entry, job in zip(entries, jobs, strict=True)]
 
 
-def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tuple[type[MirbenchError], ...]) -> Entry:
+def tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tuple[type[MirbenchError], ...]) -> Entry:
     """The entry, with the reason if it cannot be done; any other error but those is raised."""
     if entry.unable:
         return entry
@@ -214,7 +214,7 @@ def _tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tup
     return entry
 
 
-def _begun(entry: Entry, begin: Callable[..., Job], deform: Sequence[str]) -> tuple[Job | None, str]:
+def begun(entry: Entry, begin: Callable[..., Job], deform: Sequence[str]) -> tuple[Job | None, str]:
     """The runs of an entry, those done that no other process is at; and why there are none, or no curves."""
     if entry.unable:
         return None, f"skipped: {entry.unable}"
@@ -233,13 +233,13 @@ def _begun(entry: Entry, begin: Callable[..., Job], deform: Sequence[str]) -> tu
         return None, f"failed: {error}"
 
 
-def _finished(entry: Entry, job: Job | None, reason: str) -> Result:
+def finished(entry: Entry, job: Job | None, reason: str) -> Result:
     """The same, once all of its runs are done."""
     if job is None:
         return Result(entry, reason=reason)
     try:
         outcomes = tuple(job.finish())
-        return Result(entry, outcomes, no_curve=reason, n_left=job.n_put_off)
+        return Result(entry, outcomes, no_curve=reason, n_left=len(job.put_off))
     except (MissingData, BrokenInstallation):
         raise
     except MirbenchError as error:

@@ -13,7 +13,7 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.limits import Limits
 from mirbench.runs.pieces import done_drafts
 from mirbench.runs.plan import draft_plan
-from mirbench.runs.report import over_seeds, print_rows
+from mirbench.runs.report import over_seeds, print_rows, where_time_went
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.sweep import Result
@@ -34,6 +34,10 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
     for reason, names in reasons.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         say(f"{'; '.join(names[:3])}{more}: {one_message(reason)}")
+    if fixed := sum(bool(result.done) and not result.done[0].record.uses_seed for result in results):
+        say(f"Nothing is random in {fixed} of {len(results)} entries: one run a fold stands for all seeds.")
+    if line := where_time_went(outcome for result in results for outcome in result.outcomes):
+        say(line)
     root = suite.first.runs
     where = "" if root == Path("runs") else f" --runs {root}"
     say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
@@ -94,7 +98,7 @@ def print_plan(suite: Suite, catalogue: Catalogue, limits: Limits, left_out: lis
         specs = [spec for spec in draft_plan(entry.request, catalogue).specs if limits.ask_for(spec)]
         there = sum(spec.key in known for spec in specs)
         n_models = len(specs) * sum(1 for _ in grid(entry.request.search))
-        runs = f"{len({spec.fold for spec in specs})} × {len(entry.request.seeds)}"
+        runs = f"{len({spec.fold for spec in specs})} × {len({spec.seed for spec in specs})}"
         rows.append([entry.name, runs, str(n_models), f"{there} of {len(specs)}", ""])
         n_runs, n_known = n_runs + len(specs), n_known + there
     _print_heading(suite)

@@ -1,4 +1,8 @@
-"""Whether what was read from JSON is of the types, and in the ranges, that a dataclass declares."""
+"""Whether what was read from JSON is of the types, and in the ranges, that a dataclass declares.
+
+A board reads thousands of records of hundreds of values: a value that is as it should be costs a comparison, and where
+it stands is put together for one that is not, on the way out.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,10 @@ import dataclasses
 import json
 import math
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from mirbench.record import Between
 
 __all__ = ["mistyped", "unbounded"]
 
@@ -23,83 +25,155 @@ _WORDS = {
 _MOST_LEVELS = 12  # of lists and tables in one another
 _MOST_LETTERS = 2**16
 _MOST_WHOLE = 2**64
+_MOST_OF_PLACE = 80  # letters
+
+_Fault = tuple[str, str]
+"""Where inside of a value something is wrong (``.name`` or ``[number]``, one after the other), and what."""
+
+_Odd = tuple[str, Any, Any]
+"""Where inside of a value one is not as declared, that one, and the type that was declared."""
+
+_Check = Callable[[Any], _Odd | None]
 
 
-def unbounded(value: Any, where: str = "it", level: int = 0) -> Iterator[str]:
-    """What no reader of JSON should have to bear: numbers and texts without bounds, nests, halves of letters."""
-    if level > _MOST_LEVELS:
-        yield f"{where[:80]} nests lists and tables more than {_MOST_LEVELS} deep"
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            if not isinstance(name, str):
-                yield f"{where} has the name {name!r:.40}, which is not text"
-            else:
-                yield from unbounded(name, f"a name in {where}")
-                yield from unbounded(item, name if where == "it" else f"{where}.{name}", level + 1)
-    elif isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            yield from unbounded(item, f"{where}[{number}]", level + 1)
-    elif isinstance(value, str):
-        if len(value) > _MOST_LETTERS:
-            yield f"{where} has {len(value)} letters; {_MOST_LETTERS} are accepted"
-        elif any("\ud800" <= letter <= "\udfff" for letter in value):
-            yield f"{where} is {ascii(value)[:40]}, which holds half of a letter (a surrogate)"
-    elif isinstance(value, int):
-        if abs(value) >= _MOST_WHOLE:
-            yield f"{where} is a number of {math.ceil(value.bit_length() / 3.33)} digits; less than 2^64 is needed"
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            yield f"{where} is {value}, which is no finite number"
-    elif value is not None:
-        yield f"{where} is of the type {type(value).__name__}, for which JSON has no word"
+def unbounded(value: Any) -> Iterator[str]:
+    """The first thing that no reader of JSON should have to bear, if any: a number or a text without bounds, a nest
+    of lists and tables, half of a letter.
+    """
+    if fault := _unbounded(value, 0):
+        place, said = fault
+        where = (place[1:] if place.startswith(".") else f"it{place}")[:_MOST_OF_PLACE]
+        yield said.replace("{}", where, 1)
+
+
+def _unbounded(value: Any, level: int) -> _Fault | None:
+    """A fault, which says "{}" for its place."""
+    if isinstance(value, str):
+        said = _unreadable(value)
+        return ("", f"{{}} {said}") if said else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("", f"{{}} is {value}, which is no finite number")
+    if isinstance(value, int):
+        if abs(value) < _MOST_WHOLE:
+            return None
+        return "", f"{{}} is a number of {math.ceil(value.bit_length() / 3.33)} digits; less than 2^64 is needed"
+    if isinstance(value, dict | list | tuple | Mapping):
+        return _unbounded_parts(value, level)
+    return None if value is None else ("", f"{{}} is of the type {type(value).__name__}, for which JSON has no word")
+
+
+def _unbounded_parts(value: Any, level: int) -> _Fault | None:
+    if value and level == _MOST_LEVELS:
+        return "", f"{{}} nests lists and tables more than {_MOST_LEVELS} deep"
+    named = isinstance(value, Mapping)
+    for name, item in value.items() if named else enumerate(value):
+        if named and not isinstance(name, str):
+            return "", f"{{}} has the name {name!r:.40}, which is not text"
+        if named and (said := _unreadable(str(name))):
+            return "", f"a name in {{}} {said}"
+        if type(item) is float and math.isfinite(item):  # most are
+            continue
+        if fault := _unbounded(item, level + 1):
+            return (f".{name}" if named else f"[{name}]") + fault[0], fault[1]
+    return None
+
+
+def _unreadable(text: str) -> str:
+    if len(text) > _MOST_LETTERS:
+        return f"has {len(text)} letters; {_MOST_LETTERS} are accepted"
+    if text.isascii():
+        return ""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"is {ascii(text)[:40]}, which holds half of a letter (a surrogate)"
+    return ""
 
 
 def mistyped(value: Any, kind: Any, where: str) -> Iterator[str]:
-    """Fields of a record whose values are not of the types, or in the ranges, that its dataclass declares."""
+    """The first field, if any, whose value is not of the type, or in the range, that is declared.
+
+    Parameters
+    ----------
+    value
+        What was read from JSON, or a dataclass made of it.
+    kind : type
+        A dataclass, or what the type of a field may be.
+    where : str
+        What the value is called; "" where its fields are.
+    """
+    if odd := _check_of(kind)(value):
+        place, found, of = odd
+        place = f"{where}{place}".removeprefix("" if where else ".")
+        yield f"{place} is {json.dumps(found)[:40]}, which is not {_words(of)}"
+
+
+@cache
+def _check_of(kind: Any) -> _Check:
+    """What looks at values of a type, put together once."""
     origin, parts = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        for name, of in _fields(kind).items():
-            yield from mistyped(getattr(value, name), of, f"{where}.{name}" if where else name)
-    elif origin is Mapping and isinstance(value, dict):
-        for name, item in value.items():
-            yield from mistyped(item, parts[1], f"{where}.{name}")
-    elif origin is Sequence and isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            yield from mistyped(item, parts[0], f"{where}[{number}]")
-    elif not _is_of(value, kind, origin, parts):
-        yield f"{where} is {json.dumps(value)[:40]}, which is not {_words(kind, origin, parts)}"
+        return _check_of_fields(kind)
+    if origin is Mapping:
+        return _check_of_items(dict, kind, parts[1], dict.items, ".{}")
+    if origin is Sequence:
+        return _check_of_items((list, tuple), kind, parts[0], enumerate, "[{}]")
+    fits = _fits(kind, origin, parts)
+    return lambda value: None if fits(value) else ("", value, kind)
 
 
-def _is_of(value: Any, kind: Any, origin: Any, parts: tuple[Any, ...]) -> bool:
+def _check_of_fields(kind: type) -> _Check:
+    known = typing.get_type_hints(kind, include_extras=True)
+    checks = [(field.name, _check_of(known[field.name])) for field in dataclasses.fields(kind)]
+
+    def check(value: Any) -> _Odd | None:
+        for name, of_field in checks:
+            if odd := of_field(getattr(value, name)):
+                return f".{name}{odd[0]}", *odd[1:]
+        return None
+
+    return check
+
+
+def _check_of_items(holds: Any, kind: Any, item_kind: Any, items: Callable[[Any], Any], place: str) -> _Check:
+    """Of a table or a list, and of what is in it."""
+    of_item = _check_of(item_kind)
+
+    def check(value: Any) -> _Odd | None:
+        if not isinstance(value, holds):
+            return "", value, kind
+        for name, item in items(value) if item_kind is not Any else ():
+            if odd := of_item(item):
+                return place.format(name) + odd[0], *odd[1:]
+        return None
+
+    return check
+
+
+def _fits(kind: Any, origin: Any, parts: tuple[Any, ...]) -> Callable[[Any], bool]:
+    """Whether a value is of a type that has no parts of its own."""
     if kind is Any:
-        return True
+        return lambda value: True
     if origin in (Union, UnionType):
-        return any(next(mistyped(value, part, ""), None) is None for part in parts)
+        checks = [_check_of(part) for part in parts]
+        return lambda value: any(check(value) is None for check in checks)
     if origin is Annotated:
-        return _is_of(value, parts[0], None, ()) and (value is None or _inside(value, parts[1]))
+        low, high = parts[1].low, parts[1].high
+        types, absent = ((int, float), True) if parts[0] is float else ((parts[0],), False)
+        return lambda value: low <= value <= high if type(value) in types else absent and value is None
     if origin is Literal:
-        return value in parts
+        return lambda value: value in parts
     if kind is float:  # JSON has no word for an undefined one, nor for 1.0
-        return value is None or type(value) in (int, float)
-    return type(value) is kind
+        return lambda value: value is None or type(value) in (int, float)
+    return lambda value: type(value) is kind
 
 
-def _inside(value: float, allowed: Between) -> bool:
-    return allowed.low <= value <= allowed.high
-
-
-def _words(kind: Any, origin: Any, parts: tuple[Any, ...]) -> str:
+def _words(kind: Any) -> str:
+    origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return " or ".join(_words(part, get_origin(part), get_args(part)) for part in parts)
+        return " or ".join(_words(part) for part in parts)
     if origin is Annotated:
         return f"{_WORDS[parts[0]]} from {parts[1].low} to {parts[1].high}"
     if origin is Literal:
         return " or ".join(map(repr, parts))
     return _WORDS.get(origin or kind, str(kind))
-
-
-@cache
-def _fields(kind: type) -> dict[str, Any]:
-    """Fields of a dataclass and their types."""
-    known = typing.get_type_hints(kind, include_extras=True)
-    return {f.name: known[f.name] for f in dataclasses.fields(kind)}

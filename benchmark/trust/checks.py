@@ -210,6 +210,10 @@ def check_method(
         problems.append("the score of a clip depends on which other clips are predicted with it")
     if not np.allclose(scores[0], scores[1], atol=1e-5):
         problems.append("two fits with the same seed differ: take every random number from `seed`")
+    if getattr(method(**(params or {})), "uses_seed", True) is False:
+        other = method(**(params or {})).fit(train, valid, context, seed=1)
+        if not np.array_equal(other.predict(test.blind()), scores[1]):
+            problems.append("it says `uses_seed = False`, and predicts otherwise from seed 1 than from seed 0")
     if not np.allclose(restored, scores[1], atol=1e-5):
         problems.append("a restored model predicts otherwise: `state` must hold all that was learnt")
     if hasattr(method, "restore") and not fitted.state and fitted.n_trainable != 0:

@@ -229,6 +229,8 @@ class Submission:
             recorded, known = (json.loads(json.dumps(getattr(each, name))) for each in (record, expected))
             if recorded != known:
                 yield f"{name} is {recorded} on record and {known} by its cards"
+        if plan.uses_seed and not record.uses_seed:
+            yield f"it says that nothing is random in it, which {spec.method} does not say of itself"
 
     def _odd_settings(self, record: RunRecord) -> Iterator[str]:
         """The same where task or source cannot be looked up: what the method and the source by themselves say."""

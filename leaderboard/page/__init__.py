@@ -67,9 +67,9 @@ def _shown(value: Any) -> Any:
     """The same with every text as one printable line: what turns the direction of writing turns the page."""
     if isinstance(value, str):
         return printable(value)
-    if isinstance(value, Mapping):
-        return {_shown(name): _shown(item) for name, item in value.items()}
-    return [_shown(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [item if type(item) is float else _shown(item) for item in value]  # of which most are numbers
+    return {_shown(name): _shown(item) for name, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _own(name: str) -> str:

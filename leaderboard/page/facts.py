@@ -32,7 +32,7 @@ _COSTS = {
     "gflops": "from the audio of one clip to its score",
     "kwh": "of training",
 }
-_MOMENT = ("load", "finished")  # of one run; the rest of an environment is shared by many
+_MOMENT = ("load", "finished", "timed_run", "timed_load")  # of one run; the rest of an environment is shared by many
 _MOST_EPOCHS = 60  # of a learning curve; a longer one is thinned
 _PATH = re.compile(r"(?<![\w:/.~-])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+=-]+)+[/\\]([\w.@+=-]+)")
 
@@ -220,7 +220,7 @@ def _asked(record: RunRecord, system: System) -> list[list[Any]]:
     if spec.source:
         lines.append(["source", f"{spec.source}, version {spec.source_version}", False])
     lines += [
-        ["seeds", ", ".join(map(str, system.seeds)), False],
+        ["seeds", ", ".join(map(str, system.seeds)) if system.uses_seed else "one (nothing is random)", False],
         ["folds", f"{', '.join(map(str, system.folds))} of {system.n_folds}", False],
         ["windows", windowing, False],
         ["precision", spec.precision, False],
@@ -261,8 +261,8 @@ def _count(n: int, one: str, many: str = "") -> str:
 
 def _without_paths(value: Any) -> Any:
     """The same with the last part of every absolute path alone: a reason of a failed run may hold one."""
+    if isinstance(value, list):
+        return [item if type(item) is float else _without_paths(item) for item in value]  # of which most are numbers
     if isinstance(value, dict):
         return {name: _without_paths(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_paths(item) for item in value]
     return _PATH.sub(r"…/\1", value) if isinstance(value, str) else value

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import PCA, MiniBatchDictionaryLearning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
-from mirbench import AnySplit, Context, Windows
+from mirbench import AnySplit, Windows
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, margins, probabilities, restore_sklearn
 from mirbench.methods.hand_made.timbre import SAMPLE_RATE, frame_count, log_mel, mfcc, with_deltas
 from mirbench.methods.stored import keep_linear, linear
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from mirbench import Context
 
 __all__ = ["MfccCodebook", "SparseCoding"]
 
@@ -102,6 +100,10 @@ class _BagOfFrames:
             features_of=self._vectors(state),
         )
 
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Frames."""
+        self.rows(context, split)
+
     def _vectors(self, learnt: Mapping[str, Array]) -> Callable[[Context, AnySplit], Array]:
         encode = self.encoder(learnt)
         return lambda context, split: np.stack([encode(frames) for frames in self._clips(context, split)])
@@ -110,6 +112,9 @@ class _BagOfFrames:
         return margins if self.classifier == "svm" else probabilities
 
     def _classifier(self) -> Any:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.svm import LinearSVC
+
         if self.classifier == "svm":
             return LinearSVC(C=self.C, dual=False, max_iter=5000)
         return LogisticRegression(C=self.C, max_iter=5000)
@@ -170,6 +175,9 @@ class MfccCodebook(_BagOfFrames):
 
     def learn(self, sample: Array, seed: int) -> dict[str, Array]:
         """K-means in minibatches."""
+        from sklearn.cluster import MiniBatchKMeans
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(sample)
         standard = scaler.transform(sample)
         means = MiniBatchKMeans(_n_words(self.n_words, standard), random_state=seed, n_init=3).fit(standard)
@@ -177,6 +185,9 @@ class MfccCodebook(_BagOfFrames):
 
     def encoder(self, learnt: Mapping[str, Array]) -> Encode:
         """Counts of the nearest codewords."""
+        from sklearn.cluster import MiniBatchKMeans
+        from sklearn.preprocessing import StandardScaler
+
         scaler, codewords = StandardScaler(), learnt["codewords"]
         scaler.mean_, scaler.scale_ = learnt["frames.mean"], learnt["frames.scale"]
         means = MiniBatchKMeans(len(codewords), init=codewords, n_init=1, max_iter=1).fit(codewords)
@@ -239,6 +250,8 @@ class SparseCoding(_BagOfFrames):
 
     def learn(self, sample: Array, seed: int) -> dict[str, Array]:
         """One pass over the patches in minibatches."""
+        from sklearn.decomposition import PCA, MiniBatchDictionaryLearning
+
         components = PCA(0.9, whiten=True, svd_solver="full").fit(sample)
         n_words = _n_words(self.n_words, sample)
         learner = MiniBatchDictionaryLearning(n_words, alpha=self.penalty, max_iter=1, random_state=seed)
@@ -248,6 +261,8 @@ class SparseCoding(_BagOfFrames):
 
     def encoder(self, learnt: Mapping[str, Array]) -> Encode:
         """Soft-thresholded products, pooled."""
+        from sklearn.decomposition import PCA
+
         components, atoms = PCA(whiten=True), learnt["atoms"]
         components.mean_, components.components_ = learnt["frames.mean"], learnt["components"]
         components.explained_variance_ = learnt["variances"]

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import RandomForestClassifier
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
 from mirbench.methods.hand_made.timbre import SAMPLE_RATE, TIMBRE, texture_statistics, timbre
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from mirbench import Context, Windows
 
 __all__ = ["MarsyasForest"]
 
@@ -60,6 +62,7 @@ class MarsyasForest:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on train; a forest needs no selection and no scaling."""
+        from sklearn.ensemble import RandomForestClassifier
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
@@ -73,7 +76,14 @@ class MarsyasForest:
         """The same trees."""
         return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context, features_of=self._vectors)
 
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Statistics of frames."""
+        self._rows(context, split)
+
+    def _rows(self, context: Context, split: AnySplit) -> Windows:
+        return context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1")
+
     def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
-        rows = np.asarray(context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1").values)
+        rows = np.asarray(self._rows(context, split).values)
         kept = rows[:, :, :TIMBRE] if self.features == "timbre" else rows
         return kept.reshape(len(kept), -1).astype(np.float64)

@@ -14,28 +14,21 @@ arXiv:2211.01317; code: biboamy/music-repro.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor, nn
-
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.reprogramming.adapters import (
-    InputNoise,
-    LabelMapping,
-    PictureTransform,
-    Reprogrammed,
-    SkipTransform,
-    SourceHead,
-    fresh_head,
-)
-from mirbench.methods.reprogramming.outputs import outputs_per_class
-from mirbench.methods.training import Draw, Inputs, Loss, Phase, masked_bce
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
 from mirbench.source import SourceCard
 from mirbench.types import FloatArray, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mirbench import Context
+    from mirbench.method import Part
+    from mirbench.methods.training import Draw, Inputs, Loss, Phase
 
 __all__ = ["IdNmr", "IdsNmr", "IiNmr", "skip_layer"]
 
@@ -85,6 +78,11 @@ class _Reprogramming(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The adapter, the frozen source behind it, and the label mapping."""
+        from torch import nn
+
+        from mirbench.methods.reprogramming.adapters import LabelMapping, Reprogrammed, SourceHead, fresh_head
+        from mirbench.methods.reprogramming.outputs import outputs_per_class
+
         card = context.source.card
         n_classes = len(split.classes)
         per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
@@ -97,6 +95,8 @@ class _Reprogramming(NetworkMethod):
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy on every class, also where a clip has one."""
+        from mirbench.methods.training import masked_bce
+
         return masked_bce
 
     def phases(self) -> tuple[Phase, ...]:
@@ -107,6 +107,8 @@ class _Reprogramming(NetworkMethod):
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Random crops as in the authors' code; a crop that spans several windows averages their logits in the loss."""
+        import torch
+
         if self.items == "chunks":
             return None
         card = context.source.card
@@ -129,10 +131,19 @@ class IiNmr(_Reprogramming):
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """A waveform of one window."""
+        from mirbench.methods.reprogramming.adapters import InputNoise
+
         return InputNoise(round(card.sample_rate * card.seconds))
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Nothing of train where that is heard in random crops, which are decoded afresh."""
+        if part != "train" or self.items == "chunks":
+            super().reads(split, part, context)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.audio(split))
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
@@ -156,6 +167,8 @@ class IdNmr(_Reprogramming):
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The CNN."""
+        from mirbench.methods.reprogramming.adapters import PictureTransform
+
         return PictureTransform(self._n_bands(context, split), self.channels or (140 if card.name in _SPEECH else 135))
 
     def _n_bands(self, context: Context, split: AnySplit) -> int:
@@ -167,6 +180,8 @@ class IdNmr(_Reprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.pictures(split))
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
@@ -201,6 +216,8 @@ class IdsNmr(_Reprogramming):
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The skip."""
+        from mirbench.methods.reprogramming.adapters import SkipTransform
+
         speech = card.name in _SPEECH
         return SkipTransform(
             self._width(context, split),
@@ -213,6 +230,8 @@ class IdsNmr(_Reprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Tokens of the hidden layer, and the embedding."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(*context.source.layer_and_pooled(split, self._layer(context.source.card)))
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:

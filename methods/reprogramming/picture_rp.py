@@ -13,23 +13,18 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from torch import nn
-
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.reprogramming.adapters import Reprogrammed
-from mirbench.methods.reprogramming.outputs import OutputMapping, output
-from mirbench.methods.reprogramming.picture_adapters import (
-    PictureConvolutions,
-    PictureNoise,
-    PicturePadding,
-    PictureUnet,
-    spec_augment,
-)
-from mirbench.methods.training import Inputs
 from mirbench.methods.training.schedules import Chen2022Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirbench import Context
+    from mirbench.methods.reprogramming.outputs import OutputMapping
+    from mirbench.methods.training import Inputs
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
 
@@ -61,6 +56,12 @@ class _PictureReprogramming(Chen2022Method):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Adapter, frozen body, output mapping."""
+        from torch import nn
+
+        from mirbench.methods.reprogramming.adapters import Reprogrammed
+        from mirbench.methods.reprogramming.outputs import output
+        from mirbench.methods.reprogramming.picture_adapters import spec_augment
+
         source, card = context.source.network, context.source.card
         _, n_channels, n_bands, n_frames = context.source.entry(split).values.shape
         if n_channels != 1:
@@ -73,6 +74,8 @@ class _PictureReprogramming(Chen2022Method):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.source.entry(split))
 
 
@@ -87,6 +90,10 @@ class AstBs(_PictureReprogramming):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """An output mapping, behind the frozen body where SpecAugment is wanted."""
+        from mirbench.methods.reprogramming.adapters import Reprogrammed
+        from mirbench.methods.reprogramming.outputs import output
+        from mirbench.methods.reprogramming.picture_adapters import spec_augment
+
         source, card = context.source, context.source.card
         network = source.network if card.kind != "precomputed" else None
         augment = spec_augment(source, split) if self.specaug else None
@@ -97,6 +104,8 @@ class AstBs(_PictureReprogramming):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, or pictures where SpecAugment is wanted."""
+        from mirbench.methods.training import Inputs
+
         source = context.source
         return Inputs.of(source.entry(split) if self.specaug else source.pooled(split))
 
@@ -109,6 +118,8 @@ class NoiseRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """A picture."""
+        from mirbench.methods.reprogramming.picture_adapters import PictureNoise
+
         return PictureNoise(n_bands, n_frames)
 
 
@@ -120,6 +131,8 @@ class CnnRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """Twenty weights."""
+        from mirbench.methods.reprogramming.picture_adapters import PictureConvolutions
+
         return PictureConvolutions()
 
 
@@ -139,6 +152,8 @@ class UnetRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """The U-Net."""
+        from mirbench.methods.reprogramming.picture_adapters import PictureUnet
+
         return PictureUnet().requires_grad_(self.unet_trainable)
 
 
@@ -164,4 +179,6 @@ class PaddingRp(_PictureReprogramming):
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """The frame."""
+        from mirbench.methods.reprogramming.picture_adapters import PicturePadding
+
         return PicturePadding(n_bands, n_frames, self.frame)

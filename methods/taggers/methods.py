@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.taggers.networks import TAGGERS, Architecture
-from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe, in_batches, masked_bce
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import crop_draw, cut_to, hung2022_clips, hung2022_phases
 from mirbench.types import FloatArray, IntArray, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mirbench import Context
+    from mirbench.method import Part
+    from mirbench.methods.taggers.networks import Architecture
+    from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe
 
 __all__ = [
     "BlCnn", "Cnn1d", "Crnn", "Fcn", "Fcn4", "HarmonicCnn", "Musicnn", "SampleLevel", "SampleLevelSe", "SelfAttention",
@@ -61,6 +65,8 @@ class _Tagger(NetworkMethod):
     @property
     def architecture(self) -> Architecture:
         """The network's entry in the table."""
+        from mirbench.methods.taggers.networks import TAGGERS
+
         return TAGGERS[self.name]
 
     def options(self) -> Mapping[str, Any]:
@@ -69,6 +75,8 @@ class _Tagger(NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The network, from audio to logits."""
+        import torch
+
         built = self.architecture.build(len(split.classes), **self.options())
         # the layout in which a CPU convolves most pictures faster (tests/perf); numbers differ by rounding alone
         last = context.device.type == "cpu"
@@ -76,10 +84,19 @@ class _Tagger(NetworkMethod):
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""
+        from mirbench.methods.training import Inputs
+
         return Inputs.of(context.audio(split, self.architecture.sample_rate, self.architecture.seconds))
+
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Nothing of train where that is heard in random crops, which are decoded afresh."""
+        if part != "train" or self.items == "chunks":
+            super().reads(split, part, context)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """A crop of every clip, in random order."""
+        import torch
+
         if self.items == "chunks":
             return None
 
@@ -91,14 +108,20 @@ class _Tagger(NetworkMethod):
 
     def order(self, n_clips: int) -> Callable[[np.random.Generator], Iterable[IntArray]]:
         """The clips of each batch of an epoch of crops."""
+        from mirbench.methods.training import in_batches
+
         return lambda generator: in_batches(generator.permutation(n_clips), self.batch_size)
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy on every class that is known, also where a clip has one."""
+        from mirbench.methods.training import masked_bce
+
         return masked_bce
 
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""
+        from mirbench.methods.training import Phase
+
         if self.schedule == "constant":
             return super().phases()
         decay = self.weight_decay

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from mirbench import AnySplit, Context
+from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import Fitted
-from mirbench.methods.training.batch import Draw, Inputs
-from mirbench.methods.training.fitting import fit_module, predictor
-from mirbench.methods.training.loop import seeded
-from mirbench.methods.training.recipe import Loss, Phase, Recipe, cross_entropy, masked_bce
+from mirbench.method import Fitted, Part
 from mirbench.runs.measure import count_parameters
 from mirbench.types import BlindSplit, FloatArray, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mirbench import Context
+    from mirbench.methods.training.batch import Draw, Inputs
+    from mirbench.methods.training.recipe import Loss, Phase, Recipe
 
 __all__ = ["NetworkMethod"]
 
@@ -62,20 +62,30 @@ class NetworkMethod:
         """What the module is fed."""
         raise NotImplementedError
 
+    def reads(self, split: AnySplit, part: Part, context: Context) -> None:
+        """Ask for the rows of a split that training and predicting read; see `mirbench.method.ReadsRows`."""
+        self.inputs(context, split)
+
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Batches of an epoch; None is every window of train once, in random order."""
         return None
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy for one class a clip, else masked binary cross entropy."""
+        from mirbench.methods.training.recipe import cross_entropy, masked_bce
+
         return cross_entropy if kind == "single-label" else masked_bce
 
     def phases(self) -> tuple[Phase, ...]:
         """Adam at a constant rate."""
+        from mirbench.methods.training.recipe import Phase
+
         return (Phase(self.epochs, self.lr, weight_decay=self.weight_decay),)
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """How the module is trained."""
+        from mirbench.methods.training.recipe import Recipe
+
         return Recipe(self.phases(), self.batch_size, self.loss(kind), accumulate=self.accumulate)
 
     def state(self, module: nn.Module) -> Mapping[str, Tensor]:
@@ -92,6 +102,9 @@ class NetworkMethod:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Train on train, keep the epoch that is best on valid."""
+        from mirbench.methods.training.fitting import fit_module
+        from mirbench.methods.training.loop import seeded
+
         with seeded(seed, context.device):
             module = self.module(context, train).to(context.device)
         if not count_parameters(module, trainable=True):
@@ -123,6 +136,11 @@ class NetworkMethod:
         self, state: Mapping[str, Any], split: BlindSplit, context: Context
     ) -> Callable[[BlindSplit], FloatArray]:
         """`predict` of an earlier fit, from its state."""
+        import torch
+
+        from mirbench.methods.training.fitting import predictor
+        from mirbench.methods.training.loop import seeded
+
         with seeded(0, context.device):
             module = self.module(context, split).to(context.device)
         self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
@@ -132,4 +150,6 @@ class NetworkMethod:
 
     def _independent(self, split: AnySplit) -> bool:
         """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""
+        from mirbench.methods.training.recipe import masked_bce
+
         return self.loss(split.task.kind if isinstance(split, Split) else split.kind) is masked_bce

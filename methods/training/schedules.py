@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mirbench import Context
-from mirbench.methods.training.batch import Batch, Draw
 from mirbench.methods.training.network import NetworkMethod
-from mirbench.methods.training.recipe import Loss, Phase, Recipe, masked_bce
 from mirbench.types import FloatArray, IntArray, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mirbench import Context
+    from mirbench.methods.training.batch import Batch, Draw
+    from mirbench.methods.training.recipe import Loss, Phase, Recipe
 
 __all__ = [
     "CROP_SECONDS", "Chen2022Method", "Chen2022Schedule", "chen2022_phases", "crop_draw", "cut_to", "hung2022_clips",
@@ -45,6 +47,8 @@ def cut_to(epochs: int, phases: Sequence[Phase]) -> tuple[Phase, ...]:
 
 def hung2022_phases(epochs: int) -> tuple[Phase, ...]:
     """Of the authors' code of Hung et al. (2022): Adam for 80 epochs, and SGD from the best, slower after 50 and 70."""
+    from mirbench.methods.training.recipe import Phase
+
     adam = Phase(80, 1e-4, weight_decay=1e-4)
     plan = [(50, 1e-3), (20, 5e-4), (1, 1e-5)]
     slower = [Phase(n, lr, "sgd", weight_decay=1e-4, from_best=k == 0) for k, (n, lr) in enumerate(plan)]
@@ -84,6 +88,10 @@ def crop_draw(
     inputs : callable
         ``inputs(audio)``, of audio (n, n_samples) -> what the module takes, `pieces` of each crop.
     """
+    import torch
+
+    from mirbench.methods.training.batch import Batch
+
     targets = train.targets()
 
     def draw(generator: np.random.Generator) -> Iterator[Batch]:
@@ -102,6 +110,8 @@ each of the epochs 5 to 25, betas 0.95 and 0.999 and weight decay 5e-7; or no sc
 
 def chen2022_phases(schedule: Chen2022Schedule, epochs: int, lr: float, weight_decay: float) -> tuple[Phase, ...]:
     """The phases of a schedule of Chen & Lerch (2022)."""
+    from mirbench.methods.training.recipe import Phase
+
     if schedule == "paper":
         return (Phase(epochs, lr, weight_decay=weight_decay, milestones=tuple(range(10, 50, 5)), gamma=0.5),)
     if schedule == "authors-code":
@@ -133,6 +143,8 @@ class Chen2022Method(NetworkMethod):
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy over what is known, on soft targets where there are some."""
+        from mirbench.methods.training.recipe import masked_bce
+
         return masked_bce
 
     def phases(self) -> tuple[Phase, ...]:

@@ -289,3 +289,20 @@ def test_compare_command_refuses_in_one_line(
     assert answer.code == 2
     assert said in answer.err
     assert len(answer.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("a_better", [range(3), range(2, 25)])
+def test_compare_takes_a_method_without_chance_beside_five_seeds_as_five_equal_seeds(
+    a_better: range, tmp_path: Path
+) -> None:
+    found = []
+    for name, n_seeds, uses_seed in (("one", 1, False), ("five", 5, True)):
+        for seed in range(n_seeds):
+            write(tmp_path / name, "left", wrong(60, a_better), seed=seed, uses_seed=uses_seed)
+        for seed in range(5):
+            write(tmp_path / name, "right", wrong(60, range(seed, 17 + seed)), seed=seed)
+        found.append(compared(tmp_path / name))
+    one, five = (comparison.difference for comparison in found)
+    assert (one.value, one.low, one.high, one.p) == pytest.approx((five.value, five.low, five.high, five.p))
+    assert "left: nothing is random; one seed stands for all." in found[0].notes
+    assert found[1].notes == ()

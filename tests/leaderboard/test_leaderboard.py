@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from mirbench import cli, metrics
+from mirbench.leaderboard.columns import COLUMNS
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Row, boards
 from mirbench.record import RunRecord, RunSpec
@@ -516,6 +517,35 @@ def test_timing_on_a_quiet_machine_is_not_flagged(tmp_path: Path) -> None:
     assert only_row(tmp_path).flags == ()
 
 
+def test_speed_that_was_timed_on_a_busy_machine_is_flagged_in_every_run_that_shares_it(tmp_path: Path) -> None:
+    write(tmp_path, SPEC, environment={"load": 0.5, "timed_load": 6.1, "cores": 2})
+    assert "timed on a busy machine" in only_row(tmp_path).flags
+
+
+def test_speeds_of_different_protocols_share_no_column(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    write(tmp_path, replace(SPEC, params={"lr": 0.2}), draw=1, environment={"timing": 2})
+    (board,) = boards(tmp_path)
+    speeds = {row.system.record.spec.params["lr"]: row.clips_per_second for row in board.rows}
+    assert speeds == {0.1: None, 0.2: 20.0}
+    assert [any("another way" in flag for flag in row.flags) for row in board.rows] == [
+        row.clips_per_second is None for row in board.rows
+    ]
+
+
+def test_speed_of_a_system_is_of_the_runs_of_the_newest_protocol(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    write(tmp_path, replace(SPEC, seed=1), draw=1, environment={"timing": 2})
+    path = next(p for p in tmp_path.rglob("record.json") if '"timing": 2' in p.read_text())
+    path.write_text(path.read_text().replace('"clips_per_second": 20.0', '"clips_per_second": 50.0'))
+    assert (only_row(tmp_path).clips_per_second, only_row(tmp_path).flags) == (50.0, ())
+
+
+def test_speeds_of_old_records_alone_are_shown(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    assert (only_row(tmp_path).clips_per_second, only_row(tmp_path).flags) == (20.0, ())
+
+
 def test_row_says_the_settings_that_differ_from_the_defaults(tmp_path: Path) -> None:
     """One epoch where the default is a hundred: who reads the score must read that."""
     write(tmp_path, replace(SPEC, params={"lr": 0.1, "epochs": 1}), changed={"epochs": 1})
@@ -534,3 +564,23 @@ def test_rows_of_fewer_folds_stand_below_the_others_and_say_how_many(tmp_path: P
     (board,) = boards(tmp_path)
     assert [row.name for row in board.rows] == ["probe + tiny", "lucky + tiny"]
     assert "1 seed × 1 of 2 folds" in markdown([board])
+
+
+def test_method_without_chance_is_one_seed_that_stands_for_all(tmp_path: Path) -> None:
+    for seed in range(3):  # of which some were run by an earlier version, that did not know
+        write(tmp_path, replace(SPEC, seed=seed), uses_seed=seed != 1)
+    row = only_row(tmp_path)
+    assert (row.n_seeds, COLUMNS["runs"].text(row), row.flags) == (1, "1 (nothing random)", ())
+    assert row.metrics["accuracy"] is not None
+    assert row.metrics["accuracy"][1] is None
+
+
+def test_interval_of_a_method_without_chance_is_that_of_its_seeds_all_the_same(tmp_path: Path) -> None:
+    intervals = []
+    for name, n_seeds, uses_seed in (("one", 1, False), ("five", 5, True)):
+        for seed in range(n_seeds):
+            write(tmp_path / name, replace(SPEC, seed=seed), uses_seed=uses_seed)
+        found = only_row(tmp_path / name).interval
+        assert found is not None
+        intervals.append((found.low, found.high))
+    assert intervals[0] == pytest.approx(intervals[1])

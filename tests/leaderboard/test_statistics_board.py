@@ -26,7 +26,7 @@ from mirbench.leaderboard.statistics import (
     ranks,
     sign_flip,
 )
-from mirbench.leaderboard.weighted_metrics import WEIGHTED
+from mirbench.leaderboard.weighted_metrics import WEIGHTED, Drawn
 from mirbench.metrics import METRICS
 from mirbench.types import Targets
 
@@ -112,7 +112,7 @@ def test_weighted_metrics_equal_sklearn_with_sample_weight(name, kind):
     for seed in range(3):
         targets, ((scores,),) = some(seed, kind=kind)
         weights = np.random.default_rng(seed).poisson(1.0, (len(scores), 5)).astype(np.float32)
-        found = WEIGHTED[name](scores, targets, weights)
+        found = WEIGHTED[name](scores, Drawn(targets, weights))
         wanted = [sklearn_value(name, targets, scores, column) for column in weights.T]
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
@@ -129,7 +129,7 @@ def test_weighted_metrics_equal_the_metric_of_repeated_clips(name, kind, seed, n
     wanted = [
         METRICS[name].function(scores[row], Targets(targets.value[row], targets.known[row], kind)) for row in rows
     ]
-    np.testing.assert_allclose(WEIGHTED[name](scores, targets, times.astype(np.float32)), wanted, rtol=1e-12)
+    np.testing.assert_allclose(WEIGHTED[name](scores, Drawn(targets, times.astype(np.float32))), wanted, rtol=1e-12)
 
 
 def test_weighted_holds_every_metric_that_is_one_number():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from mirbench.leaderboard.chance import Clips, sign_flip
+from mirbench.leaderboard.chance import Clips
+from mirbench.leaderboard.sign_flips import sign_flip
 from mirbench.leaderboard.statistics import compared, difference, holm, interval
 from mirbench.metrics import METRICS
 from mirbench.types import Targets

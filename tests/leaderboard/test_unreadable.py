@@ -16,6 +16,7 @@ import pytest
 from mirbench.errors import BadInput
 from mirbench.leaderboard.results import questions
 from mirbench.leaderboard.table import boards
+from mirbench.methods.prior import Prior
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs import runner
@@ -33,8 +34,8 @@ QUIET = Progress(quiet=True)
 def plans(tmp_path_factory: pytest.TempPathFactory) -> list[Plan]:
     """Of two systems."""
     folder = tmp_path_factory.mktemp("plans")
-    asked = Request(TASK, "prior", seeds=(0, 1, 2), data=folder, cache=folder)
-    plan = make_plan(asked, Catalogue(), QUIET)
+    plan = make_plan(Request(TASK, "prior", seeds=(0,), data=folder, cache=folder), Catalogue(), QUIET)
+    plan = replace(plan, uses_seed=True, specs=tuple(replace(plan.specs[0], seed=seed) for seed in range(3)))
     return [plan, replace(plan, specs=tuple(replace(spec, method="other") for spec in plan.specs))]
 
 
@@ -194,7 +195,10 @@ def test_command_counts_many_and_names_a_few(plans: list[Plan], root: Path, type
     assert "; and 2 more" in answer.err
 
 
-def test_run_that_is_on_record_and_unreadable_stays_and_the_next_seed_goes_on(tmp_path: Path) -> None:
+def test_run_that_is_on_record_and_unreadable_stays_and_the_next_seed_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Prior, "uses_seed", True)
     request = Request(TASK, "prior", seeds=(0, 1), runs=tmp_path / "runs", data=tmp_path, cache=tmp_path / "c")
     first = runner.run(request, Catalogue(), QUIET)[0].folder
     edit(first, lambda held: held.update(schema_version=2))

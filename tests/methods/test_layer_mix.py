@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from mirbench.errors import BadInput
-from mirbench.methods.layer_mix import LayerMix, Mixture
+from mirbench.methods.layer_mix import LayerMix
+from mirbench.methods.layer_mixture import Mixture
 from tests.toys import Ear, Splits, ear_context, splits_of, write_levels
 
 CLASSES = ("low", "middle", "high")

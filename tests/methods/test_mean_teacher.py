@@ -14,8 +14,9 @@ from torch import Tensor
 
 from mirbench import AnySplit, Context, Windows
 from mirbench.errors import BadInput
-from mirbench.methods.mean_teacher import MeanTeacher, Student, StudentAndTeacher
+from mirbench.methods.mean_teacher import MeanTeacher
 from mirbench.methods.sources.precomputed import ShippedFeatures, shipped_card
+from mirbench.methods.student import Student, StudentAndTeacher
 from mirbench.methods.training import Batch, Inputs
 from mirbench.source import SourceCard
 from mirbench.types import ArrayRow, Clip, Split, Task, clips_of

@@ -19,24 +19,6 @@ from tests.conftest import ROOT
 CPU = torch.device("cpu")
 
 
-def test_stopwatch_adds_up_the_times_of_a_phase() -> None:
-    watch = measure.Stopwatch(CPU)
-    for _ in range(2):
-        with watch.phase("rest"):
-            time.sleep(0.02)
-    assert 0.04 <= watch.seconds["rest"] < 2.0
-
-
-def test_stopwatch_keeps_the_time_of_a_phase_that_fails() -> None:
-    watch = measure.Stopwatch(CPU)
-    try:
-        with watch.phase("broken"):
-            raise ValueError
-    except ValueError:
-        pass
-    assert "broken" in watch.seconds
-
-
 def test_peak_memory_rises_by_what_is_held() -> None:
     measure.start_memory(CPU)
     before = measure.peak_memory(CPU)["cpu"]

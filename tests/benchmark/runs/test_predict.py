@@ -182,16 +182,16 @@ def test_one_seed_can_be_chosen(made: Made, probe: list[Path]) -> None:
 
 
 def test_folds_are_averaged_with_their_seeds(made: Made) -> None:
-    folders = made.run("probe-linear", task="tiny+folds3", seeds=(0, 1), folds=(0, 1, 2))
-    found = made.predict("tiny+folds3/probe-linear+nano")
+    folders = made.run("tf-retrain", {"epochs": 1}, task="tiny+folds3", seeds=(0, 1), folds=(0, 1, 2))
+    found = made.predict("tiny+folds3/tf-retrain+nano")
     assert found.runs == "mean of 3 folds × 2 seeds"
     each = [made.predict(folder).probabilities for folder in folders]
     np.testing.assert_allclose(found.probabilities, np.mean(each, axis=0), atol=1e-6)
-    one = made.predict("tiny+folds3/probe-linear+nano", fold=1)
+    one = made.predict("tiny+folds3/tf-retrain+nano", fold=1)
     assert one.runs == "mean of 2 seeds"
     np.testing.assert_allclose(one.probabilities, np.mean(each[2:4], axis=0), atol=1e-6)
     shutil.rmtree(folders[5])
-    assert made.predict("tiny+folds3/probe-linear+nano").runs == "mean of 5 runs"
+    assert made.predict("tiny+folds3/tf-retrain+nano").runs == "mean of 5 runs"
 
 
 def test_runs_of_different_settings_are_not_mixed(made: Made) -> None:

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,7 +94,7 @@ class Neighbour:
         self.ends = self.claim.give_back
         self.fits_before_its_end: list[tuple[float, int]] = []
         assert self.claim.take()
-        monkeypatch.setattr("mirbench.runs.runner.time", SimpleNamespace(sleep=self._end))
+        monkeypatch.setattr("mirbench.runs.runner.time", SimpleNamespace(sleep=self._end, monotonic=time.monotonic))
 
     def _end(self, seconds: float) -> None:
         self.fits_before_its_end = list(Oracle.fits)

@@ -51,7 +51,7 @@ AWAY = replace(CARD, weights=(WeightFile("ear.pth", "http://127.0.0.1:9/ear.pth"
 def do(tmp_path: Path, splits: Splits, card: SourceCard = AWAY, **changes: Any) -> list[Outcome]:
     catalogue = Catalogue([Plugin("test", "0" * 64, {"toy": splits[0].task}, {}, {card.name: card})])
     request = Request(
-        "toy", "probe-linear", card.name, seeds=(0, 1), data=tmp_path / "data", runs=tmp_path / "runs",
+        "toy", "probe-forest", card.name, seeds=(0, 1), data=tmp_path / "data", runs=tmp_path / "runs",
         weights=tmp_path / "weights", cache=tmp_path / "cache",
     )  # fmt: skip
     return run(replace(request, **changes), catalogue, QUIET)
@@ -97,7 +97,7 @@ def test_done_run_is_read_back_where_its_weights_are_gone(tmp_path, splits, weig
 
 
 def test_other_settings_do_not_remove_a_skipped_record(tmp_path, splits, weights) -> None:
-    do(tmp_path, splits, seeds=(0,), params={"C": 2.0})
+    do(tmp_path, splits, seeds=(0,), params={"n_trees": 7})
     (weights / "ear.pth").write_bytes(b"anything")
     do(tmp_path, splits, seeds=(0,))
     assert sorted(r.status for r in on_record(tmp_path)) == ["done", "skipped"]

@@ -454,11 +454,13 @@ def test_library_that_does_not_import_stops_a_sweep_in_one_line(swept: Callable[
 def test_command_prints_every_entry_and_reads_back(swept: Callable[..., Answer]) -> None:
     text = f"title = 'Floors'\nreference = 'Somebody (2023)'\n{FLOOR}"
     first, second = swept(text), swept(text)
-    (_, record), _ = RunStore(Path("runs")).find("beeps/prior")
-    score = f"accuracy {record.metrics['accuracy']:.3f} ± 0.000"
+    ((_, record),) = RunStore(Path("runs")).find("beeps/prior")
+    score = f"accuracy {record.metrics['accuracy']:.3f}"
     assert (first.code, first.err, first.out.splitlines()[0]) == (0, "", "Somebody (2023)")
-    assert cells(first) == [["beeps: prior", "2 of 2", score, ""]]
-    assert cells(second) == [["beeps: prior", "2 of 2", score, "on record"]]
+    assert cells(first) == [["beeps: prior", "1 of 1", score, ""]]
+    assert cells(second) == [["beeps: prior", "1 of 1", score, "on record"]]
+    said = "Nothing is random in 1 of 1 entries: one run a fold stands for all seeds."
+    assert all(said in answer.out.splitlines() for answer in (first, second))
 
 
 @pytest.mark.slow
@@ -468,8 +470,12 @@ def test_command_scores_every_run_on_deformed_clips_and_says_what_is_kept(swept:
     heard, deaf = cells(answer)[0], cells(answer)[-1]
     held = [json.loads(path.read_text()) for path in Path("runs/beeps").rglob("deform.json")]
     kept = np.mean([of["curves"]["gain"]["relative_area"] for of in held])
-    assert (answer.code, heard[1], heard[3][:18]) == (0, "2 of 2", f"gain {kept:.2f} of clean")
-    assert (deaf[1], deaf[3][:9]) == ("2 of 2", "no curve:")
+    assert (answer.code, heard[1], heard[3][:18]) == (
+        0,
+        "1 of 1",
+        f"gain {kept:.2f} of clean",
+    )
+    assert (deaf[1], deaf[3][:9]) == ("1 of 1", "no curve:")
     again = swept(FLOOR, "--deform", "humming")
     assert (again.code, again.err.count("\n"), "humming" in again.err) == (2, 1, True)
 
@@ -477,7 +483,7 @@ def test_command_scores_every_run_on_deformed_clips_and_says_what_is_kept(swept:
 def test_command_exits_with_1_where_an_entry_has_no_result(swept: Callable[..., Answer]) -> None:
     answer = swept(FLOOR + PICTURES, "--demo")
     assert (answer.code, answer.out.startswith("DEMO: ")) == (1, True)
-    assert [row[1] for row in cells(answer)] == ["2 of 2", "0 of 0"]
+    assert [row[1] for row in cells(answer)] == ["1 of 1", "0 of 0"]
     (line,) = (line for line in answer.out.splitlines() if line.startswith("[[run]] 2"))
     assert "gtzan-pictures-demo: probe-linear + speechatt: skipped: its clips are pictures" in line
 
@@ -500,17 +506,17 @@ def test_dry_run_lists_runs_and_models_and_touches_nothing(tmp_path: Path, swept
     text = "[[run]]\ntask = 'gtzan-mini'\nmethod = 'probe-linear'\nsource = 'ast'\nsearch = { C = [1, 2, 3] }\n"
     answer = swept(FLOOR + text, "--dry-run", "--data", "gone")
     assert cells(answer) == [
-        ["beeps: prior", "1 × 2", "2", "0 of 2", ""],
-        ["gtzan-mini: probe-linear + ast (C: 3 values)", "5 × 5", "75", "0 of 25", ""],
+        ["beeps: prior", "1 × 1", "1", "0 of 1", ""],
+        ["gtzan-mini: probe-linear + ast (C: 3 values)", "5 × 1", "15", "0 of 5", ""],
     ]
-    assert (answer.code, answer.err, "27 runs, 0 of them on record" in answer.out) == (0, "", True)
+    assert (answer.code, answer.err, "6 runs, 0 of them on record" in answer.out) == (0, "", True)
     assert not list(tmp_path.rglob("runs"))
     assert not list((tmp_path / "cache").rglob("*"))
 
 
 def test_dry_run_knows_what_is_on_record(swept: Callable[..., Answer], typed: Callable[..., Answer]) -> None:
     typed("run", "--task", "beeps", "--method", "prior", "--seeds", "1", "--quiet", "--plugin", "beeps.py")
-    assert "2 runs, 1 of them on record" in swept(FLOOR, "--dry-run").out
+    assert "1 run, 1 of them on record" in swept(FLOOR, "--dry-run").out
 
 
 def test_command_runs_a_suite_on_another_task(swept: Callable[..., Answer]) -> None:

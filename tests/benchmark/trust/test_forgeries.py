@@ -32,9 +32,11 @@ Found = tuple[list[verify.Case], list[tuple[Path, str]]]
 def true(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs and their ensemble, as the runner makes them."""
     folder = tmp_path_factory.mktemp("true")
-    request = Request(TASK, "prior", seeds=(0, 1), runs=folder / "runs", data=folder, cache=folder / "cache")
-    outcomes = runner.run(request, Catalogue(), QUIET)
-    combine(RunStore(folder / "runs"), [outcome.folder.name for outcome in outcomes])
+    folders = []
+    for seed in range(2):
+        request = Request(TASK, "prior", seeds=(seed,), runs=folder / "runs", data=folder, cache=folder / "cache")
+        folders += [outcome.folder.name for outcome in runner.run(request, Catalogue(), QUIET)]
+    combine(RunStore(folder / "runs"), folders)
     return folder / "runs"
 
 

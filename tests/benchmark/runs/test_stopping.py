@@ -13,7 +13,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from mirbench import cli
-from mirbench.cli import stopping
+from mirbench.runs import stopping
 from mirbench.features.claims import claimed
 from mirbench.features.temporary import temporary
 from mirbench.progress import Progress

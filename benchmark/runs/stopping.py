@@ -25,13 +25,15 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 @contextmanager
-def stoppable(signals: list[int]) -> Iterator[None]:
+def stoppable(signals: list[int], patience: float | None = None) -> Iterator[None]:
     """Within the block a signal to stop ends the command tidily.
 
     Parameters
     ----------
     signals : list of int
         Takes the number of the signal that came, as its first.
+    patience : float or None
+        Seconds after which the process ends in any case; None is ten.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -41,7 +43,9 @@ def stoppable(signals: list[int]) -> Iterator[None]:
     told.setblocking(False)
     wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(heard, done), name="mirbench-stop", daemon=True)
+    watcher = threading.Thread(
+        target=_watch, args=(heard, done, patience or _PATIENCE), name="mirbench-stop", daemon=True
+    )
     try:
         watched = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # as under nohup
         for number in watched:
@@ -72,12 +76,12 @@ def _wait(number: int, frame: FrameType | None) -> None:
     """Do nothing: the command is ending already."""
 
 
-def _watch(heard: socket.socket, done: threading.Event) -> None:
+def _watch(heard: socket.socket, done: threading.Event, patience: float) -> None:
     """End the process where the exception of a signal does not."""
     number = heard.recv(1)[0]
     while number and number not in _SIGNALS:
         number = heard.recv(1)[0]
-    if done.wait(_PATIENCE):
+    if done.wait(patience):
         return
     give_back_everything()
     say(last_words(number), error=True)

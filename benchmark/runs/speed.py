@@ -1,0 +1,184 @@
+"""How fast a system predicts, and in how many operations: measured once on a machine, shared by its folds and seeds.
+
+Speed is a property of a system on a machine, not of a fold or seed. The first run of a system measures it, alone: a
+process that comes to the same system meanwhile waits for the record, and reads the speed from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mirbench.errors import BadInput
+from mirbench.features.claims import claimed
+from mirbench.features.stopwatch import Stopwatch
+from mirbench.method import Fitted
+from mirbench.progress import Progress
+from mirbench.record import RunRecord, RunSpec
+from mirbench.runs.measure import flops_of, load
+from mirbench.runs.plan import Plan
+from mirbench.runs.record_file import read_record
+from mirbench.runs.run_folders import is_there
+from mirbench.runs.store import RunStore
+from mirbench.types import Split
+
+if TYPE_CHECKING:
+    from mirbench.features.context import Context
+
+__all__ = ["PROTOCOL", "Speed", "Speeds", "clips_per_second", "operations"]
+
+PROTOCOL = 2
+"""Version of how speed is measured: speeds of different ones share no column. 1 measured every fold and seed by itself,
+for two seconds."""
+
+_SECONDS = 1.0  # the uncached pass stops after this, or
+_CLIPS = 32  # after this many clips
+_BATCH = 4
+
+_USUAL_SEEDS = range(5)
+_MOST_LOOKS = 500  # for a record of the same system
+
+_MACHINE = (
+    "versions", "python", "system", "processor", "cores", "threads", "device", "gpu", "cuda",
+)  # fmt: skip
+"""What of the environment of a run a speed depends on."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured of a system.
+
+    Parameters
+    ----------
+    clips_per_second : float or None
+        None where the source was computed elsewhere.
+    flops : int or None
+        Of one clip.
+    run : str
+        Key of the run that measured it.
+    load : float or None
+        Of the machine then.
+    """
+
+    clips_per_second: float | None
+    flops: int | None
+    run: str
+    load: float | None
+
+    @property
+    def circumstance(self) -> dict[str, Any]:
+        """What the environment of a record says of it."""
+        return {"timing": PROTOCOL, "timed_run": self.run, "timed_load": self.load}
+
+
+class Speeds:
+    """Speeds of the systems of a plan: those on record here, and those measured since.
+
+    Within a ``with`` block a system that was measured is kept from other processes until the block ends, in which its
+    record has to be written.
+
+    Parameters
+    ----------
+    store : RunStore
+        Whose records are looked at.
+    """
+
+    def __init__(self, plan: Plan, store: RunStore, progress: Progress) -> None:
+        self._plan, self._store, self._progress = plan, store, progress
+        self._known: dict[str, Speed] = {}
+        self._claims = ExitStack()
+
+    def __enter__(self) -> Speeds:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._claims.close()
+
+    def of(
+        self,
+        spec: RunSpec,
+        chosen: Mapping[str, Any],
+        machine: Mapping[str, Any],
+        measure: Callable[[], tuple[float | None, int | None]],
+        watch: Stopwatch,
+    ) -> Speed:
+        """The speed of the system of a run, measured where nobody has.
+
+        Parameters
+        ----------
+        chosen : mapping
+            Hyperparameters that a search chose.
+        machine : mapping
+            The environment of the run.
+        measure : callable
+            ``measure()`` -> clips a second, and operations of one.
+        watch : Stopwatch
+            Of the run: takes how long another process was waited for.
+        """
+        name = json.dumps(chosen, sort_keys=True)
+        if name not in self._known and (found := self._on_record(spec, name, machine)):
+            self._known[name] = found
+        if name not in self._known:
+            place = self._store.folder(spec).parent / f"speed-{spec.system}"
+            with watch.phase("waiting"):
+                self._claims.enter_context(claimed(place, f"timing {spec.method}", self._progress))
+            found = self._on_record(spec, name, machine)  # which another may have written before we claimed it
+            self._known[name] = found or Speed(*measure(), spec.key, load())
+        return self._known[name]
+
+    def _on_record(self, spec: RunSpec, chosen: str, machine: Mapping[str, Any]) -> Speed | None:
+        wanted = {name: machine.get(name) for name in _MACHINE}
+        for record in self._alike(spec):
+            known = record.environment
+            there = {name: known.get(name) for name in _MACHINE} == wanted and known.get("timing") == PROTOCOL
+            if there and json.dumps(record.chosen, sort_keys=True) == chosen:
+                rate = record.seconds.get("clips_per_second")
+                return Speed(rate, record.flops, known.get("timed_run", ""), known.get("timed_load"))
+        return None
+
+    def _alike(self, spec: RunSpec) -> Iterator[RunRecord]:
+        """Records of the same system that are likely to be there: of the usual seeds and those of the plan."""
+        seeds = sorted({*_USUAL_SEEDS, *(planned.seed for planned in self._plan.specs)})
+        others = itertools.product(range(self._plan.task.n_folds), seeds)
+        for fold, seed in itertools.islice(others, _MOST_LOOKS):
+            path = self._store.folder(replace(spec, fold=fold, seed=seed)) / "record.json"
+            if not is_there(path):
+                continue
+            try:
+                record = read_record(path)
+            except BadInput:  # whoever asks for that run says so
+                continue
+            if record.status == "done":
+                yield record
+
+
+def clips_per_second(fitted: Fitted, clips: Split, context: Context) -> float:
+    """Clips a second from file to score, nothing cached, alone on the device; the first clip warms up."""
+    watch = Stopwatch(context.device)
+
+    def predict(first: int, last: int) -> None:
+        fitted.predict(Split(clips.task, clips.clips[first:last]).blind())
+
+    rates: list[float] = []
+    with context.uncached():
+        predict(0, 1)
+        for done in range(0, min(len(clips), _CLIPS), _BATCH):
+            last = min(done + _BATCH, len(clips))
+            with watch.phase(f"pass {done}"):
+                predict(done, last)
+            rates.append((last - done) / watch.seconds[f"pass {done}"])
+            if sum(watch.seconds.values()) > _SECONDS:
+                break
+    return float(np.median(rates))  # of batches: a neighbour's burst on the processor moves a mean
+
+
+def operations(fitted: Fitted, clips: Split, context: Context) -> int:
+    """Operations from the audio of the first clip to its score, on the device where it ran."""
+    with context.uncached():
+        return flops_of(lambda: fitted.predict(Split(clips.task, clips.clips[:1]).blind()))
