@@ -71,6 +71,8 @@ class SourceCard:
         Width of `pooled`, and number of its own classes.
     n_layers : int
         Number of hidden layers that `body` can return.
+    tokens_in_one : int
+        Tokens of a hidden layer, one after the other, whose mean is handed on as one.
     n_parameters : int
         Parameters of the network as published.
     labels : str
@@ -115,6 +117,7 @@ class SourceCard:
     n_features: int = 0
     n_outputs: int = 0
     n_layers: int = 0
+    tokens_in_one: int = 1
     n_parameters: int = 0
     labels: str = ""
     trained_on: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from mirbench.errors import ChangedSource
 from mirbench.features.extraction import Compute
 from mirbench.features.frozen import difference, looks_of
 from mirbench.features.stopwatch import Stopwatch
+from mirbench.features.tokens import FewerTokens
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.source import SourceCard
@@ -189,6 +190,8 @@ class BoundSource:
             usual = computed_as_usual(self._context.device, self._context.threads)
             with usual, torch.random.fork_rng(devices=[]), self._context.watch.phase("loading"):
                 loaded = self._load()
+                if self.card.tokens_in_one > 1:
+                    loaded = FewerTokens(loaded, self.card.tokens_in_one)
             self._context.spent_seconds += time.perf_counter() - began  # no part of what training takes
             self._loaded = loaded if self.card.kind == "precomputed" else loaded.eval()
         return self._loaded

@@ -162,7 +162,7 @@ class RowStore:
             with writing_to(folder, _REMEDY):
                 work = held.enter_context(temporary(folder))
                 new = NewShard(work)
-            held.callback(new.close)
+            held.callback(new.let_go)
             yield NewRows(self, new, work, folder / (name or work.name.removeprefix(".writing-")))
 
     def places(self, keys: Keys) -> npt.NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,7 +75,7 @@ class NewShard:
         """
         self._stream.seek(0)
         offset = self._write_header()
-        self.close()
+        self._stream.close()
         files = {"keys.npy": keys_as_array(keys), "sums.npy": np.array(self._sums, dtype=np.uint32)}
         if isinstance(costs, np.ndarray):
             files["costs.npy"] = costs
@@ -88,9 +89,10 @@ class NewShard:
         cost["sum"] = json_sum(cost)
         (self._folder / "cost.json").write_text(json.dumps(cost, allow_nan=False))
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._stream.close()
+    def let_go(self) -> None:
+        """Close the file, whatever is in it: what is left to be written to a full disk is no further error."""
+        with suppress(OSError):
+            self._stream.close()
 
     def _write_header(self) -> int:
         """Write how many rows there are by now; numpy leaves room for more digits. Where the rows begin."""

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from mirbench.features import cache, extraction
 from mirbench.features.audio import Facts
 from mirbench.features.cache import RowStore
 from mirbench.features.extraction import Extraction, row_key, row_keys
 from mirbench.features.row_index import KEY
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
 
@@ -41,7 +43,8 @@ def fill(
     stores = {stage: RowStore(root / stage) for stage in stages}
     keys = np.array([f"{n:032x}" for n in range(2 * N_CLIPS)], dtype=KEY)
     work = [(Excerpt(Path(str(n))), [0, 7]) for n in range(N_CLIPS)]
-    Extraction(work, stages, decode, compute, 3, 2, root, Progress(quiet=True)).fill(stores, keys, {}, sure)
+    watch = Stopwatch(torch.device("cpu"))
+    Extraction(work, stages, decode, compute, 3, 2, root, Progress(quiet=True), watch).fill(stores, keys, {}, sure)
     return stores, keys
 
 

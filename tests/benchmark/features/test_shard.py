@@ -211,13 +211,15 @@ def test_full_disk_names_the_folder_and_leaves_nothing(tmp_path: Path, monkeypat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
-def test_file_that_may_not_grow_names_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [100, 4096])  # of which the first is met when the file is closed, too
+def test_file_that_may_not_grow_names_the_folder(tmp_path: Path, most: int) -> None:
     code = (
         "import resource, sys, numpy as np; from pathlib import Path; from mirbench.features.cache import RowStore;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
-        "RowStore(Path(sys.argv[1])).put(['a'], np.ones((1, 9999), np.float32), 1.0, {})"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])));"
+        "RowStore(Path(sys.argv[1])).put(['a'], np.ones((1, 2 * int(sys.argv[2])), np.float32), 1.0, {})"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "rows")], capture_output=True, text=True)
+    words = [sys.executable, "-c", code, str(tmp_path / "rows"), str(most)]
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.stderr.splitlines()[-1].startswith("mirbench.errors.BadInput: ")
     assert "no space is left" in done.stderr.splitlines()[-1]
     assert list((tmp_path / "rows").iterdir()) == []
