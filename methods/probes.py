@@ -29,6 +29,7 @@ from mirbench.methods.classifiers import (
 )
 from mirbench.methods.stored import KernelMachine, Logistic, Trees, keep_kernel, keep_linear, keep_trees
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.stackable import Stackable
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -230,7 +231,7 @@ class NeighboursProbe:
 
 
 @dataclass(frozen=True)
-class MlpProbe(NetworkMethod):
+class MlpProbe(Stackable, NetworkMethod):
     """One hidden layer, ReLU, Adam, early stopping on valid: BL-R of hung2022, trained as Castellon et al. do.
 
     Parameters

@@ -39,7 +39,7 @@ FLOORS = (
 
 DOORS = {
     "mirbench.features": (
-        "ahead", "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
+        "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
     ),
     "mirbench.runs": ("measure", "scores", "store"),
     "mirbench.trust": ("verify",),

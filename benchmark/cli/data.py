@@ -128,7 +128,8 @@ def data_audit(
 
 @cache_app.command("info")
 def cache_info() -> None:
-    """Where the cache is and how much it holds."""
+    """Where the cache is and how much it holds; of each kind of rows how many, and what they have cost."""
+    from mirbench.features.row_stores import contents
     from mirbench.places import default_cache
 
     root = default_cache()
@@ -136,6 +137,11 @@ def cache_info() -> None:
     for part in sorted(root.iterdir()) if root.is_dir() else []:
         size = sum(f.stat().st_size for f in [part, *part.rglob("*")] if f.is_file())
         say(f"  {part.name:<16} {size / 1e6:10.1f} MB")
+    for store in contents(root):
+        say(
+            f"  {store.name:<32} {store.n_rows:>9,} rows in {store.n_shards} shards, {store.n_bytes / 1e6:,.1f} MB, "
+            f"computed in {store.seconds:,.0f} s"
+        )
 
 
 @cache_app.command("clear")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.features import audio, pictures
+from mirbench.features import audio, pictures, reading_order
 from mirbench.features.bound import BoundSource
 from mirbench.features.cache import RowStore
 from mirbench.features.deformation import Deformation
@@ -103,6 +103,8 @@ class Context:
         self._bypass = False
         self._asked_of: Asked = lambda store, keys: None
         self._deformation: Deformation | None = None
+        self.circumstances: dict[str, Any] = {}
+        """What a record must say of how this run was done, since `begin_run`."""
         self.spent_seconds = 0.0
         """Wall time spent on computing rows, or on waiting for another process that does, since `begin_run`."""
         self._source = BoundSource(card, load, source_identity, self) if card and load else None
@@ -111,6 +113,7 @@ class Context:
         """Start to count costs afresh."""
         self.feature_seconds = self.spent_seconds = 0.0
         self.watch = Stopwatch(self.device)
+        self.circumstances = {}
         self._stores.begin_run()
 
     def source_changed(self) -> str:
@@ -218,6 +221,12 @@ class Context:
             lambda: None,
             batch=1,
         )[stage]
+
+    def reading_order(self, arrays: Sequence[Any], generator: np.random.Generator) -> IntArray:
+        """Every row of some arrays once, at random; see `mirbench.features.reading_order`."""
+        order, circumstance = reading_order.epoch_order(arrays, generator, self.progress)
+        self.circumstances |= circumstance
+        return order
 
     @contextmanager
     def uncached(self) -> Iterator[None]:

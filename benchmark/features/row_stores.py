@@ -9,7 +9,8 @@ import hashlib
 import json
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,43 @@ from mirbench.features.row_index import KeyArray, key_numbers
 from mirbench.features.temporary import temporary
 from mirbench.progress import Progress
 
-__all__ = ["RowStores"]
+__all__ = ["RowStores", "StoreContents", "contents"]
+
+
+@dataclass(frozen=True)
+class StoreContents:
+    """What lies in a store of rows, by what its shards say of themselves.
+
+    Parameters
+    ----------
+    name : str
+        Of its folder: a stage, and a hash of all that its rows depend on.
+    n_shards, n_rows, n_bytes : int
+        Whole shards, and what they hold.
+    seconds : float
+        What computing the rows cost.
+    """
+
+    name: str
+    n_shards: int
+    n_rows: int
+    n_bytes: int
+    seconds: float
+
+
+def contents(cache: Path) -> list[StoreContents]:
+    """What lies in every store of a cache; no row and no key is read."""
+    return [_contents(store) for store in sorted((cache / "rows").glob("*/")) if not store.name.startswith(".")]
+
+
+def _contents(store: Path) -> StoreContents:
+    n_shards, n_rows, n_bytes, seconds = 0, 0, 0, 0.0
+    for folder in store.glob("*/"):
+        with suppress(OSError, ValueError, KeyError, TypeError, OverflowError):  # damaged, or none of ours
+            cost = {} if folder.name.startswith(".") else json.loads((folder / "cost.json").read_bytes())
+            n_rows, seconds = n_rows + int(cost["n_rows"]), seconds + float(cost["seconds"])
+            n_shards, n_bytes = n_shards + 1, n_bytes + sum(file.stat().st_size for file in folder.iterdir())
+    return StoreContents(store.name, n_shards, n_rows, n_bytes, seconds)
 
 
 class RowStores:
