@@ -55,8 +55,9 @@ class Scaler:
         self._mean, self._scale = arrays["mean"], arrays["scale"]
 
     def transform(self, features: Array) -> Array:
-        """Features less their mean, over their scale."""
-        scaled: Array = (features - self._mean) / self._scale
+        """Features less their mean, over their scale, in their own precision."""
+        scaled: Array = features - self._mean.astype(features.dtype)
+        scaled /= self._scale.astype(features.dtype)
         return scaled
 
 

@@ -55,7 +55,9 @@ LIGHT = (
     "mirbench.leaderboard.table", "mirbench.leaderboard.statistics", "mirbench.leaderboard.compare",
     "mirbench.leaderboard.render", "mirbench.leaderboard.latex", "mirbench.leaderboard.readme",
     "mirbench.leaderboard.pareto", "mirbench.leaderboard.plots", "mirbench.leaderboard.page",
-    "mirbench.leaderboard.reproduction.verdicts",
+    "mirbench.leaderboard.reproduction.verdicts", "mirbench.methods.probes", "mirbench.methods.reprogramming.nmr",
+    "mirbench.methods.training.network", "mirbench.runs.predict", "mirbench.runs.runner", "mirbench.runs.sweep",
+    "mirbench.trust.checks",
 )  # fmt: skip
 
 

@@ -20,6 +20,9 @@ def test_linear_probe_from_its_arrays_scores_as_scikit_learn_does(n_classes: int
     fresh = scale * rng.normal(size=(40, 7)) * rng.choice([1, 100], size=(40, 1))  # some far away: e to the 700
     ours = Scaler({"mean": scaler.mean_, "scale": scaler.scale_}).transform(fresh)
     np.testing.assert_array_equal(ours, scaler.transform(fresh))
+    single = fresh.astype(np.float32)
+    kept = Scaler({"mean": scaler.mean_, "scale": scaler.scale_}).transform(single)
+    np.testing.assert_array_equal(kept, scaler.transform(single), strict=True)
     np.testing.assert_allclose(
         Logistic(keep_linear(model)).predict_proba(ours), model.predict_proba(ours), rtol=1e-12, atol=1e-15
     )
