@@ -45,7 +45,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 COMMANDS = {
     **{f"leaderboard --format {form}": ("leaderboard", "--runs", "{runs}", "--format", form, "--output", "{runs}/out")
        for form in ("md", "csv", "json", "html")},
-    "compare": ("compare", "--runs", "{runs}", "gtzan/probe-linear+ast", "gtzan/probe-svm+ast"),
+    "compare": ("compare", "--runs", "{runs}", "openmic/probe-linear+ast", "openmic/probe-svm+ast"),
     "verify": ("verify", "{runs}"),
 }  # fmt: skip
 
