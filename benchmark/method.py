@@ -32,6 +32,9 @@ class Fitted:
         search of hyperparameters selects by it too.
     n_total : int or None
         The source and what was learnt, together, where that is not the sum: some of the source itself was learnt.
+    together : int
+        How many models were trained as one program, this one among them: time and memory are then of all, and its
+        record leaves times blank.
     """
 
     predict: Callable[[BlindSplit], FloatArray]
@@ -40,6 +43,7 @@ class Fitted:
     history: Sequence[Mapping[str, float]] = ()
     valid_score: float | None = None
     n_total: int | None = None
+    together: int = 1
 
 
 @runtime_checkable
@@ -57,6 +61,9 @@ class Method(Protocol):
     uses_seed : bool, optional
         False where nothing is random: every seed gives the same to the bit, and one run a fold stands for all seeds. It
         may be a property that depends on hyperparameters. True where it is not said.
+    fit_many : callable, optional
+        ``fit_many(jobs, train, valid, context)`` of the class, with jobs a sequence of (method, seed), yields what
+        `fit` of each would return, but for rounding, in their order; `mirbench.runs.stacked` asks for it.
     """
 
     name: ClassVar[str]

@@ -48,13 +48,13 @@ class Trial:
         Its hyperparameters.
     valid_score : float
         What it is chosen by, higher is better; NaN where the metric is undefined on valid.
-    seconds : float
-        Wall time of its fit and its score.
+    seconds : float or None
+        Wall time of its fit and its score; None where others were fitted with it.
     """
 
     params: Mapping[str, Any]
     valid_score: Value
-    seconds: Amount
+    seconds: Amount | None
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,15 @@ class RunRecord:
     seconds : mapping of str to float or None
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
         (test set, cache allowed), ``clips_per_second`` (of the system: an uncached pass from file to score, measured
-        once on this machine by the run that the environment calls ``timed_run``).
+        once on this machine by the run that the environment calls ``timed_run``). ``train`` and ``epoch`` are None
+        where others were trained with it.
     spent : mapping of str to float
         Where the wall time of the run went, in seconds that add up to it: ``waiting`` (for other processes),
         ``loading`` (the source), ``decoding`` (as far as it was waited for), ``front_end`` and ``body`` (of the source,
         rows that were new), ``features`` (other rows), ``rows`` (reading and writing the cache), ``training``,
         ``predicting``, ``scoring``, ``timing``, ``other``. Beside it ``decoding_threads``: what decoding took its
-        threads, added up. Empty in records of earlier versions.
+        threads, added up. Of runs that were trained together the first waited for all. Empty in records of earlier
+        versions.
     memory : mapping of str to int or None
         Peak bytes: ``cpu`` (resident), ``gpu`` (allocated).
     flops : int or None

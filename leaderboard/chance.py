@@ -202,7 +202,7 @@ class Clips:
         p = np.concatenate([np.zeros(0), *parts])
         if self.counts_hits:
             left = np.flatnonzero(p < _surely_one(p))
-            for few in np.split(left, range(most, len(left), most)):
+            for few in (left[start : start + most] for start in range(0, len(left), most)):
                 p[few] = np.maximum(p[few], self._p_of_flips(systems, *pairs[:, few]))
         return p
 

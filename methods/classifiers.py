@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.stored import Arrays, small
+from mirbench.methods.stored import Arrays, Scaler, small
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Classifier:
     ----------
     model : classifier
         Scikit-learn's, or one of `mirbench.methods.stored`.
-    scaler : StandardScaler or None
+    scaler : StandardScaler, Scaler, or None
         None leaves features as they are.
     rows : ndarray of int
         The clips of train that it was fitted on.
@@ -207,12 +207,7 @@ def restore_sklearn(
 
 
 def _loaded(arrays: State, load: Callable[[Arrays, Callable[[Features], Features]], Any]) -> Classifier:
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = None
-    if "mean" in arrays:
-        scaler = StandardScaler()
-        scaler.mean_, scaler.scale_ = arrays["mean"], arrays["scale"]
+    scaler = Scaler(arrays) if "mean" in arrays else None
     nothing = np.zeros(0, dtype=np.int64)
     return Classifier(load(arrays, lambda features: _standardised(scaler, features)), scaler, nothing, nothing)
 

@@ -15,6 +15,7 @@ import numpy as np
 from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.stackable import Stackable
 from mirbench.types import Split
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ __all__ = ["LayerMix"]
 
 
 @dataclass(frozen=True)
-class LayerMix(NetworkMethod):
+class LayerMix(Stackable, NetworkMethod):
     """One hidden layer on a learnt mixture of the time means of all layers; early stopping on valid.
 
     Parameters

@@ -7,7 +7,6 @@ Rommel & Cerullo (2023), code and logs: nick-rommel/CSC561-Final-Project.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -16,19 +15,20 @@ import numpy as np
 from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.methods.training.network import NetworkMethod
-from mirbench.types import Split
+from mirbench.methods.training.stackable import Stackable
+from mirbench.types import IntArray
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mirbench import Context
-    from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe
+    from mirbench.methods.training import Inputs, Phase, Recipe
 
 __all__ = ["PictureMlp"]
 
 
 @dataclass(frozen=True)
-class PictureMlp(NetworkMethod):
+class PictureMlp(Stackable, NetworkMethod):
     """Linear layer, `depth` of (linear layer, ReLU), linear layer, on the embedding of any source.
 
     Parameters
@@ -72,19 +72,11 @@ class PictureMlp(NetworkMethod):
 
         return Inputs.of(context.source.pooled(split))
 
-    def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
-        """The same minibatches in every epoch, from the run's seed."""
-        from mirbench.methods.training import batches
-
-        if not self.fixed_minibatches:
-            return None
-        seen, targets = self.inputs(context, train), train.targets()
-
-        def draw(generator: np.random.Generator) -> Iterator[Batch]:
-            order = np.random.default_rng(seed).permutation(len(seen.clip_index))
-            yield from batches(seen, targets, order, self.batch_size, context)
-
-        return draw
+    def window_order(self, seen: Inputs, context: Context, generator: np.random.Generator, seed: int) -> IntArray:
+        """The same in every epoch, from the run's seed."""
+        if self.fixed_minibatches:
+            generator = np.random.default_rng(seed)
+        return super().window_order(seen, context, generator, seed)
 
     def phases(self) -> tuple[Phase, ...]:
         """AdamW at a constant rate."""

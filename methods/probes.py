@@ -27,8 +27,9 @@ from mirbench.methods.classifiers import (
     restore_sklearn,
     with_examples,
 )
-from mirbench.methods.stored import KernelMachine, Trees, keep_kernel, keep_linear, keep_trees, linear
+from mirbench.methods.stored import KernelMachine, Logistic, Trees, keep_kernel, keep_linear, keep_trees
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.training.stackable import Stackable
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -72,9 +73,7 @@ class LinearProbe:
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same weights."""
-        from sklearn.linear_model import LogisticRegression
-
-        return restore_sklearn(state, lambda held, _: linear(LogisticRegression, held), probabilities, context)
+        return restore_sklearn(state, lambda held, _: Logistic(held), probabilities, context)
 
 
 @dataclass(frozen=True)
@@ -232,7 +231,7 @@ class NeighboursProbe:
 
 
 @dataclass(frozen=True)
-class MlpProbe(NetworkMethod):
+class MlpProbe(Stackable, NetworkMethod):
     """One hidden layer, ReLU, Adam, early stopping on valid: BL-R of hung2022, trained as Castellon et al. do.
 
     Parameters

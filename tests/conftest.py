@@ -7,6 +7,7 @@ import os
 # tiny tensors are slower on several threads, and the processes of pytest-xdist share the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ from mirbench.types import Split
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MIRBENCH_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_collection_finish() -> None:
+    """What ten thousand collected tests are made of is not looked through at every collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

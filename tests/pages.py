@@ -78,7 +78,7 @@ def words_of(line: str) -> Iterator[list[str]]:
 
 def typed_in(text: str) -> list[list[str]]:
     """Commands of mirbench in the blocks of sh, as words."""
-    lines = (line for block in fences(text, "sh") for line in block.splitlines())
+    lines = (line for block in fences(text, "sh") for line in block.replace("\\\n", " ").splitlines())
     return [words for line in lines for words in words_of(line)]
 
 

@@ -6,12 +6,15 @@ import ast
 import functools
 import graphlib
 import importlib
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.conftest import ROOT
 
@@ -36,7 +39,7 @@ FLOORS = (
 
 DOORS = {
     "mirbench.features": (
-        "ahead", "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
+        "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
     ),
     "mirbench.runs": ("measure", "scores", "store"),
     "mirbench.trust": ("verify",),
@@ -282,3 +285,102 @@ def test_light_modules_leave_torch_out() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, *LIGHT], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder, and the words of a run of it that is on record."""
+    folder = tmp_path_factory.mktemp("recorded")
+    for n in range(30):
+        place = folder / "songs" / f"class{n % 3}" / f"{n}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, np.random.default_rng(n).normal(0, 0.1, 16_000), 16_000)
+    words = ["run", "--task", f"folder:{folder / 'songs'}", "--method", "probe-linear", "--source", "nano"]
+    words += ["--runs", str(folder / "runs"), "--quiet"]
+    assert loaded_by(folder, words)[0] == 0
+    return folder, words
+
+
+def loaded_by(folder: Path, words: Sequence[str]) -> tuple[int, set[str]]:
+    """Exit code of a command in a process of its own, and which heavy libraries it loaded."""
+    program = (
+        "import sys\n"
+        "from mirbench.cli import main\n"
+        "code = 0\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    code = end.code or 0\n"
+        "heavy = ('torch', 'sklearn', 'scipy', 'pandas', 'torchaudio', 'torchvision', 'transformers', 'matplotlib')\n"
+        "print('loaded', *(name for name in heavy if name in sys.modules))\n"
+        "sys.exit(code)\n"
+    )
+    environment = {**os.environ, "MIRBENCH_CACHE": str(folder / "cache"), "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, env=environment)
+    last = done.stdout.splitlines()[-1].split()
+    assert last[0] == "loaded", done.stderr
+    return done.returncode, set(last[1:])
+
+
+def test_run_of_what_is_on_record_loads_no_heavy_library(recorded: tuple[Path, list[str]]) -> None:
+    assert loaded_by(*recorded) == (0, set())
+
+
+@pytest.mark.parametrize("name", ["probe-linear", "ids-nmr", "mfcc-codebook", "short-chunk", "ast", "gtzan"])
+def test_show_loads_no_heavy_library(name: str, tmp_path: Path) -> None:
+    assert loaded_by(tmp_path, ["show", name]) == (0, set())
+
+
+def test_predict_of_a_linear_probe_loads_torch_and_no_scikit_learn(recorded: tuple[Path, list[str]]) -> None:
+    folder, _ = recorded
+    (run,) = {path.parent for path in (folder / "runs").rglob("record.json")}
+    song, runs = folder / "songs" / "class0" / "0.wav", folder / "runs"
+    code, heavy = loaded_by(folder, ["predict", str(run), str(song), "--runs", str(runs), "--quiet"])
+    assert (code, heavy & {"sklearn", "scipy", "pandas", "transformers"}) == (0, set())
+
+
+def test_every_method_is_made_without_a_heavy_library() -> None:
+    program = (
+        "import sys\n"
+        "from mirbench.methods import METHODS\n"
+        "from mirbench.registry import Catalogue\n"
+        "for name in METHODS:\n"
+        "    Catalogue().method(name)()\n"
+        "    for heavy in ('torch', 'sklearn', 'scipy', 'pandas'):\n"
+        "        if heavy in sys.modules:\n"
+        "            sys.exit(f'{name} loads {heavy}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_fit_of_a_method_imports_no_library_while_its_time_is_taken(tmp_path: Path) -> None:
+    program = (
+        "import dataclasses, sys\n"
+        "from pathlib import Path\n"
+        "from mirbench.progress import Progress\n"
+        "from mirbench.registry import Catalogue\n"
+        "from mirbench.runs.surroundings import load_libraries\n"
+        "from mirbench.trust.tiny_task import tiny_context, tiny_task\n"
+        "folder, catalogue = Path(sys.argv[1]), Catalogue()\n"
+        "method = catalogue.method(sys.argv[2])\n"
+        "train, valid, test = tiny_task(folder)\n"
+        "context = tiny_context(catalogue.source('nano'), (train, valid, test), folder, Progress(quiet=True))\n"
+        "context.source.pooled(train), context.source.pictures(train), context.source.network\n"
+        "load_libraries(method)\n"
+        "before = set(sys.modules)\n"
+        "few = {'epochs': 1} if 'epochs' in {f.name for f in dataclasses.fields(method)} else {}\n"
+        "method(**few).fit(train, valid, context, seed=0)\n"
+        "heavy = ('torchaudio', 'sklearn', 'scipy', 'pandas', 'mirbench.methods')\n"
+        "print(*sorted(name for name in set(sys.modules) - before if name.startswith(heavy)), sep='\\n')\n"
+    )
+    late = {}
+    for name in ("probe-linear", "knn", "probe-mlp", "mfcc-codebook", "ids-nmr"):
+        (tmp_path / name).mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / name), name], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        late[name] = done.stdout.split()
+    assert {name: modules for name, modules in late.items() if modules} == {}

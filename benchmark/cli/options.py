@@ -7,13 +7,14 @@ import inspect
 import math
 import os
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from mirbench.errors import BadInput
+from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.progress import Progress
@@ -34,8 +35,11 @@ WeightsFolder = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")]
 Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")]
+DecodeThreads = Annotated[
+    int, typer.Option("--decode-threads", help="Threads that decode audio.", min=1, max=_MOST_THREADS)
+]
 Workers = Annotated[
-    int, typer.Option("--decode-threads", "--workers", help="Threads that decode audio.", min=1, max=_MOST_THREADS)
+    int | None, typer.Option("--workers", help="As --decode-threads.", min=1, max=_MOST_THREADS, hidden=True)
 ]
 Jobs = Annotated[
     int,
@@ -50,6 +54,10 @@ Threads = Annotated[
 Energy = Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")]
 Sealed = Annotated[
     bool, typer.Option("--sealed", help="Predict the test clips in a process without labels and names of files.")
+]
+Stacked = Annotated[
+    bool,
+    typer.Option("--stack", help="Train seeds and points of a search together where the method can; takes no times."),
 ]
 Deform = Annotated[
     str,
@@ -74,7 +82,8 @@ class Machine:
     data: DataRoot = None
     weights: WeightsFolder = None
     device: Device = "auto"
-    workers: Workers = 2
+    decode_threads: DecodeThreads = 2
+    workers: Workers = None
     threads: Threads = 0
     plugin: Plugins = field(default_factory=list)
     allow_unverified: AllowUnverified = False
@@ -102,8 +111,8 @@ class Machine:
 
         if here and self.weights is not None:
             weights_folder(self.weights)  # refused before any work
-        names = ("data", "weights", "device", "workers", "threads")
-        return {name: getattr(self, name) for name in names}
+        names = ("data", "weights", "device", "threads")
+        return {"workers": self.decode_threads, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ class Recording(Machine):
     precision: Precision = "float32"
     energy: Energy = False
     sealed: Sealed = False
+    stack: Stacked = False
     deform: Deform = ""
     demo: Demo = False
 
@@ -125,8 +135,10 @@ class Recording(Machine):
             raise BadInput(
                 "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
             )
-        own = {"runs": self.runs, "precision": precision, "energy": self.energy, "sealed": self.sealed}
-        return {**super().circumstance(here=here), **own}
+        if self.stack and self.energy:
+            raise BadInput("--stack: the energy of one of several that are trained together is not told; leave one out")
+        own = {name: getattr(self, name) for name in ("runs", "energy", "sealed", "stack")}
+        return {**super().circumstance(here=here), "precision": precision, **own}
 
 
 def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -153,6 +165,9 @@ def taking(options: type[Machine]) -> Callable[[Callable[..., None]], Callable[.
         @functools.wraps(function)
         def command(**given: Any) -> None:
             how = options(**{option.name: given.pop(option.name) for option in shared})
+            if how.workers is not None:  # as it was called once
+                say(f"--workers is called --decode-threads now: {how.workers} threads decode audio", error=True)
+                how = replace(how, decode_threads=how.workers)
             allow_unverified(how.allow_unverified)
             function(**given, how=how)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mirbench.registry import Catalogue
     from mirbench.runs.limits import Limits
     from mirbench.runs.plan import Request
+    from mirbench.runs.runner import Outcome
     from mirbench.runs.suite import Suite
     from mirbench.types import Windowing
 
@@ -79,13 +81,33 @@ def run(
     if banner:
         say(banner)
     try:
-        outcomes = do(request, catalogue, how.progress(), deformations)
+        if how.jobs > 1:
+            outcomes = _at_once(request, catalogue, how, deformations)
+        else:
+            outcomes = do(request, catalogue, how.progress(), deformations)
     except MissingData as error:
         if not (demo := catalogue.task(request.task).demo):
             raise
         raise MissingData(f"{error}; or add --demo for its stand-in {demo}") from error
     if not report(outcomes, request.runs, demo=bool(banner)):
         raise typer.Exit(1)
+
+
+def _at_once(request: Request, catalogue: Catalogue, how: Recording, deform: tuple[str, ...]) -> Sequence[Outcome]:
+    """The runs of a request, several at once."""
+    from mirbench.runs.dry_run import costs_of
+    from mirbench.runs.limits import Limits
+    from mirbench.runs.parallel import AtOnce, run_suite
+    from mirbench.runs.suite import Suite
+    from mirbench.runs.suite_runs import Entry
+
+    suite = Suite(f"{request.method} on {request.task}", "", (Entry("--jobs", request, ""),))
+    at_once = AtOnce(how.jobs, tuple(how.plugin))
+    limits = Limits(cost=costs_of(suite, catalogue, at_once.threads(request)).known)
+    (result,) = run_suite(suite, catalogue, how.progress(), at_once, deform=deform, limits=limits)
+    if result.reason or result.no_curve:
+        raise BadInput((result.reason or result.no_curve).removeprefix("skipped: ").removeprefix("failed: "))
+    return result.outcomes
 
 
 def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Request, str]:
@@ -136,16 +158,23 @@ def sweep(
     """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
     from mirbench.features.effects import parse_deform
     from mirbench.runs import sweep as sweeps
+    from mirbench.runs.dry_run import costs_of, print_plan
     from mirbench.runs.limits import Limits, parse_part, parse_until
     from mirbench.runs.parallel import AtOnce
     from mirbench.runs.parallel import run_suite as run_at_once
     from mirbench.runs.suite import read_suite
-    from mirbench.runs.sweep_report import print_plan, report
+    from mirbench.runs.sweep_report import report
 
     if scheduler and how.deform:
         raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
+    if scheduler and prepare:
+        raise BadInput("--scheduler: each worker prepares the rows that its runs share; leave --prepare out")
     if scheduler and how.jobs > 1:
         raise BadInput("--scheduler: a cluster does as many runs at once as it has workers; leave --jobs out")
+    if prepare and how.jobs > 1:
+        raise BadInput(
+            "--prepare: it is done in one process; --prepare --part 1/2 and 2/2 share it out, leave --jobs out"
+        )
     wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
     limits = Limits(seconds=seconds)  # its clock starts here
     deformations = parse_deform(how.deform)
@@ -167,7 +196,7 @@ def sweep(
         _prepare(asked, catalogue, how, limits)
     elif dry_run:
         left_out: list[str] = []
-        print_plan(asked, catalogue, limits, left_out)
+        print_plan(asked, catalogue, limits, how.jobs, left_out)
         if deformations:
             say("--deform: curves that lack are added to each of them; which do was not looked at.")
         end(left_out)
@@ -179,6 +208,8 @@ def sweep(
         else:
             at_once = AtOnce(how.jobs, tuple(how.plugin))
             do = partial(run_at_once, at_once=at_once) if how.jobs > 1 else sweeps.run_suite
+            if until or how.jobs > 1:
+                limits.cost = costs_of(asked, catalogue, at_once.threads(asked.first)).known
             done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
         complete = report(asked, done)
         if limits.put_off:

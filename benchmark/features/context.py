@@ -112,8 +112,8 @@ class Context:
     def begin_run(self) -> None:
         """Start to count costs afresh."""
         self.feature_seconds = self.spent_seconds = 0.0
-        self.circumstances = {}
         self.watch = Stopwatch(self.device)
+        self.circumstances = {}
         self._stores.begin_run()
 
     def source_changed(self) -> str:

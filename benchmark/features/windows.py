@@ -45,7 +45,11 @@ class Windows:
 def clip_means(values: npt.NDArray[Any], clip_index: IntArray, n_clips: int) -> npt.NDArray[np.float64]:
     """Mean of window values over each clip, shape (n_clips, …), float64."""
     total = np.zeros((n_clips, *values.shape[1:]))
-    np.add.at(total, clip_index, values)
-    count = np.bincount(clip_index, minlength=n_clips).reshape(-1, *[1] * (values.ndim - 1))
-    mean: npt.NDArray[np.float64] = total / count
+    count = np.bincount(clip_index, minlength=n_clips)
+    by_clip = np.argsort(clip_index, kind="stable")
+    first = np.cumsum(count) - count
+    for nth in range(count.max(initial=0)):  # as np.add.at adds, and many times as fast
+        clips = np.flatnonzero(count > nth)
+        total[clips] += values[by_clip[first[clips] + nth]]
+    mean: npt.NDArray[np.float64] = total / count.reshape(-1, *[1] * (values.ndim - 1))
     return mean

@@ -28,6 +28,7 @@ from mirbench.runs.hyperparameters import grid
 from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
+from mirbench.runs.stacked import Stack, at_point
 from mirbench.types import Clip, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ _ARRAYS = {"bool", "float64", "float32", "float16", *_WHOLE}
 _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
 
-def attempt(spec: RunSpec, plan: Plan, context: Context, speeds: Speeds) -> _Attempt:
+def attempt(spec: RunSpec, plan: Plan, context: Context, speeds: Speeds, stack: Stack | None = None) -> _Attempt:
     """Do one run; whatever goes wrong inside becomes a record with its reason.
 
     Parameters
     ----------
     speeds : Speeds
         Within its ``with`` block, in which the record has to be written.
+    stack : Stack or None
+        What fits it together with other runs.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def attempt(spec: RunSpec, plan: Plan, context: Context, speeds: Speeds) -> _Att
     try:
         try:
             with computed_as_usual(context.device, context.threads), left_as_found(context.device, spec.seed):
-                done = _do(spec, plan, context, blank, speeds)
+                done = _do(spec, plan, context, blank, speeds, stack or Stack([], plan))
             sound(done[0])  # what cannot be read back is not written
         finally:
             changed = context.source_changed()  # and loaded again, for the runs to come
@@ -152,7 +155,7 @@ def _read_no_clips(root: Path | None, fold: int) -> list[Clip]:
     raise BadInput("a method is handed the clips that it may know; its task reads no others")
 
 
-def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: Speeds) -> _Attempt:
+def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: Speeds, stack: Stack) -> _Attempt:
     from mirbench.runs import measure
 
     context.begin_run()
@@ -161,13 +164,16 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         measure.start_memory(context.device)
         meter = measure.EnergyMeter(plan.request.energy)
         with meter, context.watch.phase("training"):
-            fitted, trials, chosen, train_seconds = _learnt(plan, train, valid, context, spec.seed)
+            fitted, trials, chosen, train_seconds = _learnt(plan, train, valid, context, spec.seed, stack)
         with context.watch.phase("predicting"):
             scores, inference_seconds = _tested(spec, plan, fitted, chosen, test, context)
         with context.watch.phase("scoring"):
             found = metrics.evaluate(plan.task.metrics, scores, test.targets())
-        memory, n_total = measure.peak_memory(context.device), _n_total(plan, fitted, context)
+        memory = stack.memory(spec.seed, measure.peak_memory(context.device))
+        n_total = _n_total(plan, fitted, context)
         environment = measure.environment(context.device) | ({"sealed": True} if plan.request.sealed else {})
+        if (together := stack.together(spec.seed)) > 1:
+            environment["stacked"] = together
         with context.watch.phase("timing"):
             speed = _speed(spec, plan, fitted, chosen, context, speeds, environment)
     epochs = [row["seconds"] for row in fitted.history if "seconds" in row]
@@ -199,13 +205,17 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
 
 
 def _learnt(
-    plan: Plan, train: Split, valid: Split, context: Context, seed: int
-) -> tuple[Fitted, list[Trial], dict[str, Any], float]:
-    """What was learnt, and the seconds that it took; rows computed on the way are booked as features."""
+    plan: Plan, train: Split, valid: Split, context: Context, seed: int, stack: Stack
+) -> tuple[Fitted, list[Trial], dict[str, Any], float | None]:
+    """What was learnt, and the seconds that it took; rows computed on the way are booked as features.
+
+    Where others were trained in that time there are no seconds.
+    """
     watch = Stopwatch(context.device)
     with watch.phase("train"):
-        found = _search(plan, train, valid, context, seed)
-    return *found, watch.seconds["train"] - context.spent_seconds
+        found = _search(plan, train, valid, context, seed, stack)
+    alone = stack.together(seed) == 1
+    return *found, watch.seconds["train"] - context.spent_seconds if alone else None
 
 
 def _tested(
@@ -267,20 +277,25 @@ def _elsewhere(plan: Plan, context: Context) -> bool:
 
 
 def _search(
-    plan: Plan, train: Split, valid: Split, context: Context, seed: int
+    plan: Plan, train: Split, valid: Split, context: Context, seed: int, stack: Stack
 ) -> tuple[Fitted, list[Trial], dict[str, Any]]:
     """Fit every point of the declared search; keep the one that is best on valid, the first of equals."""
+
+    def fit(number: int, point: Mapping[str, Any]) -> Fitted:
+        method = at_point(plan.method, point)
+        ready = stack.fit(seed, number, train, valid, context)
+        return _sound(ready or method.fit(train, valid, context, seed=seed), method)
+
     if not plan.request.search:
-        return _fit(plan.method, train, valid, context, seed), [], {}
+        return fit(0, {}), [], {}
     trials: list[Trial] = []
     best: Fitted | None = None
     best_score, chosen = -np.inf, {}
-    for point in grid(plan.request.search):
+    for number, point in enumerate(grid(plan.request.search)):
         began = time.perf_counter()
-        method = replace(plan.method, **point)  # type: ignore[type-var]
-        fitted = _fit(method, train, valid, context, seed)
+        fitted = fit(number, point)
         score = fitted.valid_score if fitted.valid_score is not None else _score(fitted, valid)
-        trials.append(Trial(point, score, time.perf_counter() - began))
+        trials.append(Trial(point, score, time.perf_counter() - began if fitted.together == 1 else None))
         # an undefined score loses to any other
         if best is None or score > best_score:
             best, best_score, chosen = fitted, -np.inf if np.isnan(score) else score, point
@@ -295,8 +310,8 @@ def _score(fitted: Fitted, valid: Split) -> float:
     return value if metric.higher_is_better else -value
 
 
-def _fit(method: Method, train: Split, valid: Split, context: Context, seed: int) -> Fitted:
-    fitted: Any = method.fit(train, valid, context, seed=seed)
+def _sound(fitted: Any, method: Method) -> Fitted:
+    """What fit returned, as a record and a file of a model can hold it."""
     if not isinstance(fitted, Fitted):
         raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
     if not callable(fitted.predict):

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 from mirbench.errors import BadInput
@@ -72,12 +73,12 @@ class Cluster:
     @property
     def n_under_way(self) -> int:
         """Errands that workers are at."""
-        return sum(worker.fit is True for worker in self._under_way.values())
+        return len(self._under_way)
 
     @property
     def busy(self) -> bool:
         """Whether errands are waiting or under way."""
-        return any(self._queue.values()) or self.n_under_way > 0
+        return any(self._queue.values()) or bool(self._under_way)
 
     def add(self, errand: Errand) -> None:
         """Let an errand be done, or done again."""
@@ -121,7 +122,7 @@ class Cluster:
                 gpu = facts["resources"].get("GPU", 0) >= 1
                 name = printable(facts["name"], 80)
                 self._workers[address] = worker = Worker(address, address if name == address else name, gpu)
-                self._submit(worker, Errand("", introduce, lambda worker: self.place))
+                Thread(target=self._ask, args=(worker,), name="mirbench-ask", daemon=True).start()
             worker.status = facts["status"]
         self._require_some()
         self._looked_at = time.monotonic()
@@ -143,7 +144,7 @@ class Cluster:
         for future in [future for future, other in self._under_way.items() if other is worker]:
             del self._under_way[future]
             future.cancel()
-            if worker.fit and worker.errand is not None:
+            if worker.errand is not None:
                 yield from self._died(worker.errand, worker)
 
     def _died(self, errand: Errand, worker: Worker) -> Iterator[Answer]:
@@ -191,20 +192,27 @@ class Cluster:
                 found.append((name in worker.groups, name not in elsewhere, errand.cost, errand))
         return max(found, key=lambda row: row[:3])[3] if found else None
 
-    def _submit(self, worker: Worker, errand: Errand, text: str | None = None) -> None:
-        is_run = worker.fit is True
+    def _ask(self, worker: Worker) -> None:
+        """Ask a worker who it is, apart from its tasks: it ends where it does not know the function of one."""
+        try:
+            told = self._client.run(introduce, self.place, workers=[worker.address], on_error="return")
+            said = told[worker.address]
+        except Exception as error:
+            said = error
+        self._heard.put((worker, said, None))
+
+    def _submit(self, worker: Worker, errand: Errand, text: str) -> None:
         future = self._client.submit(
             errand.function,
-            errand.told(worker) if text is None else text,
+            text,
             key=f"mirbench-{uuid.uuid4().hex}",
             workers=[worker.address],
             allow_other_workers=False,
-            resources={"GPU": 1} if is_run and worker.gpu and self._wanted != "cpu" else None,
+            resources={"GPU": 1} if worker.gpu and self._wanted != "cpu" else None,
             pure=False,
         )
         worker.errand = errand
-        if is_run:
-            worker.groups.add(errand.group)
+        worker.groups.add(errand.group)
         self._under_way[future] = worker
         future.add_done_callback(self._fetch)
 
@@ -222,35 +230,33 @@ class Cluster:
                 yield from self._understand(*heard)
                 heard = self._heard.get_nowait()
 
-    def _understand(self, future: Any, said: Any, error: BaseException | None) -> Iterator[Answer]:
-        worker = self._under_way.pop(future, None)
+    def _understand(self, what: Any, said: Any, error: BaseException | None) -> Iterator[Answer]:
+        if isinstance(what, Worker):
+            self._admit(what, said)
+            return
+        worker = self._under_way.pop(what, None)
         if worker is None or worker.errand is None:  # cancelled: its worker is gone
             return
         errand, worker.errand = worker.errand, None
-        if errand.function is introduce:
-            self._admit(worker, said, error)
-        elif error is None:
+        if error is None:
             yield Answer(errand, worker, said)
-        elif type(error).__name__ in (
-            "KilledWorker",
-            "CancelledError",
-            "FutureCancelledError",
-            "FuturesCancelledError",
-        ):
+        elif type(error).__name__ in _NOT_ENDED:
             yield from self._died(errand, worker)
+        elif "deserialization of the task graph" in str(error):
+            raise BadInput(
+                f"--scheduler {self._address}: the scheduler does not know this mirbench; start it where the same one "
+                "is installed as here and with the workers"
+            ) from error
         else:
             yield Answer(errand, worker, fault=printable(f"{type(error).__name__}: {error}", 500))
 
-    def _admit(self, worker: Worker, said: Any, error: BaseException | None) -> None:
+    def _admit(self, worker: Worker, said: Any) -> None:
         """Take a worker in, or say in a line why not."""
-        why = ""
-        if error is not None:
-            if "deserialization of the task graph" in str(error):
-                raise BadInput(
-                    f"--scheduler {self._address}: the scheduler does not know this mirbench; start it where the same "
-                    "one is installed as here and with the workers"
-                ) from error
-            why = f"it does not know this mirbench ({type(error).__name__}: {error})"
+        if isinstance(said, OSError | KeyError):  # nobody is there any more, or not yet
+            self._workers.pop(worker.address, None)
+            return
+        if isinstance(said, BaseException):
+            why = f"it does not know this mirbench ({type(said).__name__}: {said})"
         else:
             told = json.loads(said)
             worker.shares = told["shares"]

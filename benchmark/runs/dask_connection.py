@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import Any
 
 from mirbench.errors import BadInput
 from mirbench.installation import extra_module
@@ -17,7 +21,7 @@ from mirbench.runs.dask_cluster import Cluster
 
 __all__ = ["connected"]
 
-_CONNECT = 20.0  # seconds, until a scheduler must have answered
+_CONNECT = 15.0  # seconds, until a scheduler must have answered
 _ALLOWED = "distributed.scheduler.allowed-failures"
 
 
@@ -39,18 +43,17 @@ def connected(scheduler: str, wanted: str, progress: Progress) -> Iterator[Clust
     BadInput
         If there is no scheduler.
     """
-    where = _where(scheduler)
+    where, said = _where(scheduler), printable(scheduler, 200)
     distributed = extra_module("distributed", "--scheduler", "distributed", "dask")
     _silence()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other versions are said of each worker
-            client = distributed.Client(**where, timeout=_CONNECT, set_as_default=False, name="mirbench")
-    except Exception as error:  # of sockets, of addresses, of what answers and is no scheduler
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other versions are said of each worker
+        client = _client(distributed, where)
+    if isinstance(client, str):
         raise BadInput(
-            f"--scheduler {scheduler}: no scheduler of Dask answers there ({type(error).__name__}: "
-            f"{printable(error, 300)}); tcp://HOST:PORT as `dask scheduler` prints it, or its file, is needed"
-        ) from error
+            f"--scheduler {said}: no scheduler of Dask answers there ({client}); tcp://HOST:PORT as "
+            "`dask scheduler` prints it, or its file, is needed"
+        )
     allowed = extra_module("dask.config", "--scheduler", "distributed", "dask").get(_ALLOWED, 3)
     cluster = Cluster(client, wanted, progress, most_deaths=int(allowed) + 1)
     try:
@@ -59,6 +62,27 @@ def connected(scheduler: str, wanted: str, progress: Progress) -> Iterator[Clust
         cluster.close()
         with suppress(Exception):
             client.close(timeout=5)
+
+
+def _client(distributed: Any, where: Mapping[str, str]) -> Any:
+    """A client, or why there is none: Dask waits for ever for what takes the call and says nothing, as its page."""
+    found: SimpleQueue[Any] = SimpleQueue()
+
+    def connect() -> None:
+        try:
+            found.put(distributed.Client(**where, timeout=_CONNECT, set_as_default=False, name="mirbench"))
+        except Exception as error:  # of sockets, of addresses, of what answers and is no scheduler
+            said = printable(f"{type(error).__name__}: {error}", 300)
+        else:
+            return
+        gc.collect()  # a client that is half made says so where it ends, which must not be at the end of the command
+        found.put(said)
+
+    threading.Thread(target=connect, name="mirbench-dask", daemon=True).start()
+    try:
+        return found.get(timeout=2 * _CONNECT)
+    except Empty:
+        return f"nothing was said in {2 * _CONNECT:g} s"
 
 
 def _where(scheduler: str) -> dict[str, str]:

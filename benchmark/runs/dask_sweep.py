@@ -25,13 +25,14 @@ from mirbench.runs.dask_connection import connected
 from mirbench.runs.dask_errands import Answer, Errand, Worker
 from mirbench.runs.dask_settling import settle
 from mirbench.runs.dask_worker import do_run, told_of
-from mirbench.runs.limits import Limits
+from mirbench.runs.limits import Limits, TimeLeft
 from mirbench.runs.packed_run import CLIP_LIST, DamagedRun, require_run, unpack
 from mirbench.runs.pieces import Piece, draft_key, pieces_of
 from mirbench.runs.run_folders import clip_list_name
 from mirbench.runs.runner import Outcome
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
+from mirbench.runs.surroundings import require_device_name
 from mirbench.runs.sweep import Result
 
 __all__ = ["sweep_on_cluster"]
@@ -85,6 +86,7 @@ def sweep_on_cluster(
         If Dask is not installed.
     """
     first = suite.first
+    require_device_name(first.device)
     store = RunStore(first.runs)
     store.require_writable()
     pieces = {piece.key: piece for piece in pieces_of(suite, catalogue)}
@@ -150,6 +152,8 @@ class _Sweep:
     def work(self, title: str) -> None:
         """Do the runs that are not on record."""
         left: dict[Errand, _Run] = {}
+        time_left = TimeLeft(max(1, self._cluster.n_workers), self._limits)
+        time_left.add(run.spec for run in self._runs.values() if run.outcome is None)
         with self._progress.bar(title, len(self._runs), "runs") as step:
             for run in self._runs.values():
                 if run.outcome is None:
@@ -165,14 +169,14 @@ class _Sweep:
                     self._take(left[answer.errand], answer)
                 self._try_again()
                 for errand in [errand for errand, run in left.items() if run.outcome is not None]:
-                    step(1, self._note(left.pop(errand)))
+                    run = left.pop(errand)
+                    time_left.remove(run.spec)
+                    self._n_failed += run.outcome is not None and run.outcome.record.status != "done"
+                    step(1, f"{errand.name}, {self._counts()}, {time_left.said()}".removesuffix(", "))
 
-    def _note(self, run: _Run) -> str:
-        assert run.outcome is not None
-        status = run.outcome.record.status
-        self._n_failed += status != "done"
-        counts = f"{self._cluster.n_under_way} running, {self._n_failed} failed, {self._cluster.n_workers} workers"
-        return f"{counts}; {run.errand.name if run.errand else ''}: {status}"
+    def _counts(self) -> str:
+        failed = f"{self._n_failed} failed, " if self._n_failed else ""
+        return f"{self._cluster.n_under_way} running, {failed}{self._cluster.n_workers} workers"
 
     def _telling(self, run: _Run) -> Callable[[Worker], str]:
         """What a worker is told of a run, once nobody else is at it."""

@@ -7,9 +7,11 @@ suite come to the same pieces, in the same order, whatever is done already.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from mirbench.method import Method
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import n_points
@@ -19,7 +21,7 @@ from mirbench.runs.suite_runs import Entry
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["Piece", "divide", "done_drafts", "draft_key", "nominal_flops", "pieces_of"]
+__all__ = ["Piece", "divide", "done_drafts", "draft_key", "nominal_flops", "passes_of", "pieces_of"]
 
 _USUAL_CLIPS, _USUAL_SECONDS = 1000, 30.0  # of a task that tells neither before it is read
 _FROM_SCRATCH = 2_000_000  # parameters of a network that a method brings along
@@ -127,15 +129,17 @@ def nominal_flops(task: Task, card: SourceCard | None) -> float:
     return 2.0 * (card.n_parameters or _FROM_SCRATCH) * cells * seconds / (card.seconds or 10.0)
 
 
-def passes_through(plan: Plan) -> int:
-    """How often a fit passes through a network, forth and back: in each epoch, where it learns below its embedding."""
-    learns_inside = not plan.method.needs or {"frontend", "body", "head"} & set(plan.method.needs)
-    return 3 * int(getattr(plan.method, "epochs", 0)) if learns_inside else 0
+def passes_of(method: type[Method], params: Mapping[str, Any]) -> int:
+    """Passes of a fit through a network, forth and back: in each epoch, where it learns below the embedding."""
+    learns_inside = not method.needs or {"frontend", "body", "head"} & set(method.needs)
+    epochs = params.get("epochs", 0)
+    return 3 * epochs if learns_inside and isinstance(epochs, int) else 0
 
 
 def _weight(plan: Plan) -> float:
     """What a run costs, for comparisons."""
-    flops = nominal_flops(plan.task, plan.card) * passes_through(plan)
+    passes = passes_of(type(plan.method), vars(plan.method))
+    flops = nominal_flops(plan.task, plan.card) * passes
     return _ANY_RUN + n_points(plan.request.search) * flops / _FLOPS_A_SECOND
 
 

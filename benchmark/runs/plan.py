@@ -53,6 +53,8 @@ class Request:
         Measure the energy of training, with codecarbon.
     sealed : bool
         Predict the test clips in a process that has neither labels nor names of files.
+    stack : bool
+        Fit seeds and points of a search together, where the method can.
     workers, threads : int
         Threads that decode audio, and of torch; 0 leaves that to torch.
     """
@@ -75,6 +77,7 @@ class Request:
     precision: str = "float32"
     energy: bool = False
     sealed: bool = False
+    stack: bool = False
     workers: int = 2
     threads: int = 0
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 __all__ = ["VARIABLE", "import_all"]
 
-VARIABLE = "MIRBENCH_PRELOAD"
+VARIABLE = "PRELOAD_OF_MIRBENCH"
 
 _ALWAYS = (
     "mirbench.runs.child", "mirbench.runs.attempt", "mirbench.runs.sealed", "mirbench.features.context",

@@ -6,8 +6,9 @@ needs. Afterwards a run finds its rows in the cache, and many runs can begin at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mirbench.features.context import Context
     from mirbench.features.row_index import KeyArray
 
-__all__ = ["Prepared", "divide_rows", "prepare", "read_rows", "report"]
+__all__ = ["Prepared", "divide_rows", "prepare", "readings", "report"]
 
 Fetch = Callable[[str], bool]
 """``fetch(task)`` gets a task's data where they can be got; returns whether it did."""
@@ -153,7 +154,8 @@ def _fill(ready: Prepared, plan: Plan, context: Context) -> None:
     try:
         usual = computed_as_usual(context.device, context.threads)
         with usual, left_as_found(context.device, 0), context.telling(ready.count):
-            ready.note = read_rows(plan, context) or ready.note
+            notes = [ask() for ask in readings(plan, context)]
+            ready.note = next(filter(None, notes), ready.note)
     except (MissingData, BrokenInstallation, KeyboardInterrupt):
         raise
     except (MissingExtra, NotApplicable) as error:
@@ -168,21 +170,23 @@ def _fill(ready: Prepared, plan: Plan, context: Context) -> None:
         ready.note = f"failed: {changed}"
 
 
-def read_rows(plan: Plan, context: Context) -> str:
-    """Ask for all rows that the runs of a plan read; returns what cannot be told before they run."""
-    note = ""
+def readings(plan: Plan, context: Context) -> Iterator[Callable[[], str]]:
+    """What asks the context for all rows that the runs of a plan read; each returns what it cannot ask for."""
     parts: tuple[Part, ...] = get_args(Part)
     for fold in dict.fromkeys(spec.fold for spec in plan.specs):
+        train, valid, test = splits(plan, fold)
+        read: tuple[Split | BlindSplit, ...] = (train, valid, test.blind())
         for point in grid(plan.request.search):
             method = replace(plan.method, **point)  # type: ignore[type-var]
-            train, valid, test = splits(plan, fold)
-            read: tuple[Split | BlindSplit, ...] = (train, valid, test.blind())
             for split, part in zip(read, parts, strict=True):
-                if isinstance(method, ReadsRows):
-                    method.reads(split, part, context)
-                else:
-                    note = _by_needs(method, split, context)
-    return note
+                yield partial(_read, method, split, part, context)
+
+
+def _read(method: Method, split: Split | BlindSplit, part: Part, context: Context) -> str:
+    if not isinstance(method, ReadsRows):
+        return _by_needs(method, split, context)
+    method.reads(split, part, context)
+    return ""
 
 
 def _by_needs(method: Method, split: Any, context: Context) -> str:

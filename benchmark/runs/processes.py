@@ -49,10 +49,11 @@ class Todo:
     error: str = ""
 
     @property
-    def rows(self) -> object:
-        """The same for runs that read the same rows."""
+    def shares(self) -> set[object]:
+        """What it has in common with other runs, and the first of them makes: rows, and the speed of its system."""
         spec = self.spec
-        return spec.task, spec.source or spec.method, str(spec.source_params), spec.windowing.windows, spec.precision
+        rows = (spec.task, spec.source or spec.method, str(spec.source_params), spec.windowing.windows, spec.precision)
+        return {rows, spec.system}
 
 
 @dataclass(eq=False)

@@ -6,6 +6,8 @@ run before they do it: those that another has claimed are waited for at the end,
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,8 +32,9 @@ from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
 from mirbench.runs.speed import Speeds
+from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
-from mirbench.runs.surroundings import context_of
+from mirbench.runs.surroundings import context_of, load_libraries
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -147,7 +150,10 @@ class Job:
         """Do, one after another, every run that no other process is at; returns who is at the others."""
         plan = self._plan
         with self._progress.bar(f"{plan.method.name} on {plan.task.name}", len(self._specs), "runs") as step:
-            holders = {holder for spec in self._specs if (holder := self._try(spec, step))}
+            if can_stack(plan) and self._limits.seconds_left == math.inf:  # else a part of a stack may be all that ends
+                for _, specs in itertools.groupby(self._specs, lambda spec: spec.fold):
+                    self._do_together(list(specs), step)
+            holders = {holder for spec in self._open() if (holder := self._try(spec, step))}
         self._context = None  # and the network in it, while we wait
         return holders
 
@@ -251,6 +257,31 @@ class Job:
         step(1, _note(self._plan, outcome.record))
         return ""
 
+    def _do_together(self, specs: Sequence[RunSpec], step: Callable[..., None]) -> None:
+        """Fit those runs of a fold together that lack and that nobody else is at; each leaves its own record."""
+        claims: dict[str, Claim] = {}
+        try:
+            for spec in specs:
+                claim = Claim(self._store.folder(spec), self._progress)
+                if self._lacks(spec) and self._limits.let_begin(spec) and claim.take():
+                    claims[spec.key] = claim
+            ours = [spec for spec in specs if spec.key in claims and self._lacks(spec)]
+            stack = Stack(ours, self._plan)
+            for spec in ours if len(stack) > 1 else ():
+                outcome = self._found[spec.key] = self._do(spec, None, stack)
+                claims.pop(spec.key).give_back()
+                step(1, _note(self._plan, outcome.record))
+        finally:
+            for claim in claims.values():
+                claim.give_back()
+
+    def _lacks(self, spec: RunSpec) -> bool:
+        """Whether a run is to be done; one that cannot be read is not."""
+        try:
+            return self._on_record(spec) is None
+        except BadInput:
+            return False
+
     def _on_record(self, spec: RunSpec) -> RunRecord | None:
         """A record that is not to be tried again: it is done, or was tried since the command began."""
         record = self._store.read(spec)
@@ -261,7 +292,7 @@ class Job:
         written = (self._store.folder(spec) / "record.json").stat().st_mtime
         return record if written > self._since else None
 
-    def _do(self, spec: RunSpec, record: RunRecord | None) -> Outcome:
+    def _do(self, spec: RunSpec, record: RunRecord | None, stack: Stack | None = None) -> Outcome:
         """Do what lacks of a run that nobody else is at."""
         plan, store = self._plan, self._store
         known = record is not None
@@ -273,7 +304,7 @@ class Job:
             else:
                 context = self._ready()
                 with self._speeds:  # until the record is there that others read the speed from
-                    record, scores, fitted, trace = attempt(spec, plan, context, self._speeds)
+                    record, scores, fitted, trace = attempt(spec, plan, context, self._speeds, stack)
                     store.write(record, scores, fitted.state if fitted else None, trace)
             if record.status == "done":
                 store.forget_skipped(spec)
@@ -285,7 +316,9 @@ class Job:
         return _deformed(outcome, self._deform, plan, fitted, self._ready(), store)
 
     def _ready(self) -> Context:
-        self._context = self._context or context_of(self._plan, self._progress)
+        if self._context is None:
+            self._context = context_of(self._plan, self._progress)
+            load_libraries(type(self._plan.method))
         return self._context
 
 

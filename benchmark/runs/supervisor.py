@@ -112,15 +112,15 @@ class Supervisor:
         self._count(1, f"no time is left for {todo.name}")
 
     def _candidate(self) -> Todo | None:
-        """A run that no other command is at; rather one whose rows are there than one that waits for them."""
-        busy = {child.todo.rows for child in self._children} - self._ready
+        """A run that no other command is at; rather one that finds what it shares than one that waits for it."""
+        busy = {made for child in self._children for made in child.todo.shares} - self._ready
         first = None
         for todo in self._queue[:_LOOK_AT]:
             if holder := holder_of(RunStore(todo.errand.request.runs).folder(todo.spec)):
                 self._queue.remove(todo)
                 self._queue.append(todo)
                 self._say_once(f"{holder} does runs of this sweep, too; they are waited for")
-            elif todo.rows not in busy:
+            elif not todo.shares & busy:
                 return todo
             else:
                 first = first or todo
@@ -181,7 +181,7 @@ class Supervisor:
         outcome = answer.outcome
         for job in todo.jobs:
             job.take(todo.spec, outcome)
-        self._ready.add(todo.rows)
+        self._ready |= todo.shares
         if not outcome.read_back:
             self._limits.ended(todo.spec, time.monotonic() - child.began)
         self._n_failed += outcome.record.status == "failed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,10 @@ from mirbench.runs.plan import Plan
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["context_of", "find_device", "require_device_name"]
+__all__ = ["context_of", "find_device", "load_libraries", "require_device_name"]
 
-_EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "scipy.stats", "pandas", "rich.table")
+_EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "rich.table")
+_INNER_IMPORT = re.compile(r"^ +(?:from|import) (mirbench\.[\w.]+|sklearn[\w.]*|scipy[\w.]*)", re.MULTILINE)
 
 
 def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> Context:
@@ -68,6 +70,19 @@ def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> C
         load=load,
         source_identity=identity,
     )
+
+
+def load_libraries(kind: type) -> None:
+    """Import what the functions of a method of mirbench's import when they are called: it is no part of their time.
+
+    Raises
+    ------
+    BrokenInstallation
+        If one of them does not import.
+    """
+    for each in kind.__mro__:
+        if each.__module__.startswith("mirbench."):
+            require(*_INNER_IMPORT.findall(inspect.getsource(each)))
 
 
 def _code_sha256(module: str) -> str:

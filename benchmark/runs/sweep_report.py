@@ -1,4 +1,4 @@
-"""What a sweep tells people: every entry with its result, or, before it begins, what it would do."""
+"""What a sweep tells people when it ends: every entry with its result."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from pathlib import Path
 from statistics import mean
 
 from mirbench.plain_text import one_message, say
-from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import grid
-from mirbench.runs.limits import Limits
-from mirbench.runs.pieces import done_drafts
-from mirbench.runs.plan import draft_plan
 from mirbench.runs.report import over_seeds, print_rows, where_time_went
-from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.sweep import Result
 
-__all__ = ["print_plan", "report"]
+__all__ = ["report"]
 
 
 def report(suite: Suite, results: Sequence[Result]) -> bool:
     """Print every entry with its first metric, and why some have no result; returns whether all have one."""
-    _print_heading(suite)
+    if suite.reference:
+        say(suite.reference)
     rows = [_row(result) for result in results]
     print_rows(suite.title, ("", "runs", "first metric on test", "note"), rows, n_left=1)
     lacking = [result for result in results if not result.complete]
@@ -42,11 +37,6 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
     where = "" if root == Path("runs") else f" --runs {root}"
     say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
     return not lacking
-
-
-def _print_heading(suite: Suite) -> None:
-    if suite.reference:
-        say(suite.reference)
 
 
 def _row(result: Result) -> list[str]:
@@ -76,32 +66,3 @@ def _kept_when_deformed(result: Result) -> list[str]:
     refused = [reason for reason in (result.no_curve, *(outcome.refused for outcome in result.done)) if reason]
     kept = [f"{name} {mean(of):.2f} of clean" for name, of in known.items() if of]
     return kept + [f"no curve: {reason}" for reason in refused[:1]]
-
-
-def print_plan(suite: Suite, catalogue: Catalogue, limits: Limits, left_out: list[str] | None = None) -> None:
-    """Print the entries, their numbers of runs and models, and which are on record; looks at no data or weights.
-
-    Parameters
-    ----------
-    limits : Limits
-        Which of the runs are asked for.
-    left_out : list of str, optional
-        As of `RunStore`.
-    """
-    store = RunStore(suite.first.runs, left_out)
-    known = done_drafts(record for _, record in store.records())
-    rows, n_runs, n_known = [], 0, 0
-    for entry in suite.entries:
-        if entry.unable:
-            rows.append([entry.name, "—", "—", "—", f"skipped: {entry.unable}"])
-            continue
-        specs = [spec for spec in draft_plan(entry.request, catalogue).specs if limits.ask_for(spec)]
-        there = sum(spec.key in known for spec in specs)
-        n_models = len(specs) * sum(1 for _ in grid(entry.request.search))
-        runs = f"{len({spec.fold for spec in specs})} × {len({spec.seed for spec in specs})}"
-        rows.append([entry.name, runs, str(n_models), f"{there} of {len(specs)}", ""])
-        n_runs, n_known = n_runs + len(specs), n_known + there
-    _print_heading(suite)
-    print_rows(suite.title, ("", "folds × seeds", "models", "on record", "note"), rows, n_left=1)
-    say(f"{n_runs} {'run' if n_runs == 1 else 'runs'}, {n_known} of them on record with the same settings.")
-    say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")

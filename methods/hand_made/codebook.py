@@ -17,7 +17,6 @@ from mirbench import AnySplit, Windows
 from mirbench.errors import BadInput
 from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, margins, probabilities, restore_sklearn
-from mirbench.methods.hand_made.timbre import SAMPLE_RATE, frame_count, log_mel, mfcc, with_deltas
 from mirbench.methods.stored import keep_linear, linear
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -135,6 +134,8 @@ class _BagOfFrames:
 
 def _padded(features: Array, longest: float) -> FloatArray:
     """Frames of a clip up to the number that the longest one has; NaN after its end."""
+    from mirbench.methods.hand_made.timbre import SAMPLE_RATE, frame_count
+
     n_frames = frame_count(round(longest * SAMPLE_RATE) + 1, _FRAME, _HOP)  # lengths are rounded
     rows = np.full((n_frames, features.shape[1]), np.nan, dtype=np.float32)
     rows[: len(features)] = features[:n_frames]
@@ -142,11 +143,15 @@ def _padded(features: Array, longest: float) -> FloatArray:
 
 
 def _mfcc_rows(audio: FloatArray, longest: float) -> FloatArray:
+    from mirbench.methods.hand_made.timbre import mfcc
+
     return _padded(mfcc(audio, 20, 40, _FRAME, _HOP), longest)
 
 
 def _mel_rows(audio: FloatArray, longest: float) -> npt.NDArray[np.float16]:
     """In half precision, for there are many; an error of 0.04 dB."""
+    from mirbench.methods.hand_made.timbre import log_mel
+
     return _padded(log_mel(audio, _BANDS, _FRAME, _HOP), longest).astype(np.float16)
 
 
@@ -167,10 +172,14 @@ class MfccCodebook(_BagOfFrames):
 
     def rows(self, context: Context, split: AnySplit) -> Windows:
         """MFCC."""
+        from mirbench.methods.hand_made.timbre import SAMPLE_RATE
+
         return context.whole(split, "mfcc", SAMPLE_RATE, _mfcc_rows, identity="mfcc 1")
 
     def frames(self, row: Array) -> Array:
         """MFCC beside their slopes, (n_frames, 60)."""
+        from mirbench.methods.hand_made.timbre import with_deltas
+
         return with_deltas(row)
 
     def learn(self, sample: Array, seed: int) -> dict[str, Array]:
@@ -241,6 +250,8 @@ class SparseCoding(_BagOfFrames):
 
     def rows(self, context: Context, split: AnySplit) -> Windows:
         """Log-mel spectra."""
+        from mirbench.methods.hand_made.timbre import SAMPLE_RATE
+
         return context.whole(split, "log-mel", SAMPLE_RATE, _mel_rows, identity="log-mel 1, half precision")
 
     def frames(self, row: Array) -> Array:
@@ -262,6 +273,8 @@ class SparseCoding(_BagOfFrames):
     def encoder(self, learnt: Mapping[str, Array]) -> Encode:
         """Soft-thresholded products, pooled."""
         from sklearn.decomposition import PCA
+
+        from mirbench.methods.hand_made.timbre import SAMPLE_RATE
 
         components, atoms = PCA(whiten=True), learnt["atoms"]
         components.mean_, components.components_ = learnt["frames.mean"], learnt["components"]

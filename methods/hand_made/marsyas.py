@@ -17,7 +17,6 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.method import Fitted, Part
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
-from mirbench.methods.hand_made.timbre import SAMPLE_RATE, TIMBRE, texture_statistics, timbre
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.types import BlindSplit, FloatArray, Split
 
@@ -28,6 +27,8 @@ __all__ = ["MarsyasForest"]
 
 
 def _statistics(audio: FloatArray, longest: float) -> FloatArray:
+    from mirbench.methods.hand_made.timbre import texture_statistics, timbre
+
     return texture_statistics(timbre(audio)).astype(np.float32)
 
 
@@ -81,9 +82,13 @@ class MarsyasForest:
         self._rows(context, split)
 
     def _rows(self, context: Context, split: AnySplit) -> Windows:
+        from mirbench.methods.hand_made.timbre import SAMPLE_RATE
+
         return context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1")
 
     def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
+        from mirbench.methods.hand_made.timbre import TIMBRE
+
         rows = np.asarray(self._rows(context, split).values)
         kept = rows[:, :, :TIMBRE] if self.features == "timbre" else rows
         return kept.reshape(len(kept), -1).astype(np.float64)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy import fft, signal
 
 from mirbench.types import FloatArray
 
@@ -62,8 +63,6 @@ def _frames(audio: FloatArray, frame: int, hop: int) -> npt.NDArray[np.float32]:
 
 def power_spectra(audio: FloatArray, frame: int = _FRAME, hop: int = HOP) -> Array:
     """Power spectra of Hamming windows, (n_frames, frame / 2 + 1), of audio (n_samples,)."""
-    from scipy import fft, signal
-
     window = signal.get_window("hamming", frame) / frame
     spectra = fft.rfft(_frames(audio, frame, hop) * window, axis=1)
     power: Array = np.square(spectra.real) + np.square(spectra.imag)
@@ -86,8 +85,6 @@ def _auditory_bank() -> Array:
 
 
 def _cepstrum(log_energies: Array, n_coefficients: int) -> Array:
-    from scipy import fft
-
     coefficients: Array = fft.dct(log_energies, axis=1, norm="ortho")[:, :n_coefficients]
     return coefficients
 

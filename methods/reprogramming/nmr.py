@@ -20,6 +20,7 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
+from mirbench.methods.training.stackable import Stackable
 from mirbench.source import SourceCard
 from mirbench.types import FloatArray, Split
 
@@ -190,7 +191,7 @@ class IdNmr(_Reprogramming):
 
 
 @dataclass(frozen=True)
-class IdsNmr(_Reprogramming):
+class IdsNmr(Stackable, _Reprogramming):
     """IDS-NMR: ID-NMR with skip, a CNN on a hidden layer that scales and shifts the embedding before the head.
 
     Nothing that is trained precedes the body, so the body runs once for each window, ever.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.reprogramming.adapters import LabelMapping, SourceHead, new_head
 from mirbench.source import SourceCard
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["OutputMapping", "output", "outputs_per_class"]
 
@@ -54,6 +54,10 @@ def output(kind: OutputMapping, card: SourceCard, head: Any, n_classes: int, per
     NotApplicable
         If the source has no classes of its own, or too few.
     """
+    from torch import nn
+
+    from mirbench.methods.reprogramming.adapters import LabelMapping, SourceHead, new_head
+
     if kind == "new-head":
         return new_head(card.n_features, n_classes)
     if "head" not in card.offers:

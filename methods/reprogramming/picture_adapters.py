@@ -107,6 +107,8 @@ class SpecAugment(nn.Module):
     mean of AudioSet.
     """
 
+    draws = True  # random numbers in training
+
     def __init__(self, n_bands: int = 24, n_frames: int = 96) -> None:
         super().__init__()
         self.frequencies = torchaudio.transforms.FrequencyMasking(n_bands, iid_masks=True)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.methods.reprogramming.outputs import OutputMapping
 from mirbench.methods.training.schedules import Chen2022Method
+from mirbench.methods.training.stackable import Stackable
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mirbench import Context
-    from mirbench.methods.reprogramming.outputs import OutputMapping
     from mirbench.methods.training import Inputs
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
@@ -80,7 +81,7 @@ class _PictureReprogramming(Chen2022Method):
 
 
 @dataclass(frozen=True)
-class AstBs(_PictureReprogramming):
+class AstBs(Stackable, _PictureReprogramming):
     """AST-BS: nothing but an output mapping is learnt; on any source, not AST alone.
 
     Without SpecAugment the body runs once for each window, ever.

@@ -18,9 +18,9 @@ from mirbench.methods.training.batch import Batch, Draw, Inputs, batches
 from mirbench.methods.training.loop import seeded, train
 from mirbench.methods.training.recipe import Loss, Recipe
 from mirbench.metrics import METRICS
-from mirbench.types import BlindSplit, FloatArray, Split, Targets
+from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
 
-__all__ = ["Learnt", "clip_scores", "fit_module", "predictor"]
+__all__ = ["Learnt", "clip_scores", "every_window", "fit_module", "predictor"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,13 @@ def fit_module(
         value = metric.function(scores, known_valid)
         return value if metric.higher_is_better else -value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
 
-    draw = draw or _every_window(inputs(train_split), train_split.targets(), recipe.batch_size, context)
+    if draw is None:
+        seen = inputs(train_split)
+
+        def order(generator: np.random.Generator) -> IntArray:
+            return context.reading_order(seen.arrays, generator)
+
+        draw = every_window(seen, train_split.targets(), recipe.batch_size, context, order)
     with seeded(seed, context.device):
         history = train(module, recipe, draw, score, context, seed=seed, what=what)
     lowest = min((row["valid_loss"] for row in history), default=None) if recipe.select == "loss" else None
@@ -98,10 +104,12 @@ def predictor(
 def clip_scores(
     logits: FloatArray, seen: Inputs, kind: str, context: Context, *, independent: bool = False
 ) -> FloatArray:
-    """Scores of clips in [0, 1] from logits of windows, shape (n_clips, n_classes).
+    """Scores of clips in [0, 1] from logits of windows, shape (…, n_clips, n_classes).
 
     Parameters
     ----------
+    logits : ndarray, shape (…, n_windows, n_classes)
+        Of one module, or of several.
     independent : bool
         Whether a network for a single-label task was taught each class by itself, so that its sigmoids are the
         probabilities that windows are averaged by, and not its softmax.
@@ -115,10 +123,11 @@ def clip_scores(
     values = torch.from_numpy(logits).double()
 
     def squash(x: Tensor) -> Tensor:
-        return x.softmax(dim=1) if kind == "single-label" else x.sigmoid()
+        return x.softmax(dim=-1) if kind == "single-label" else x.sigmoid()
 
     def means(x: Tensor) -> Tensor:
-        return torch.from_numpy(clip_means(x.numpy(), seen.clip_index, seen.n_clips))
+        by_window = np.moveaxis(x.numpy(), -2, 0)
+        return torch.from_numpy(np.moveaxis(clip_means(by_window, seen.clip_index, seen.n_clips), 0, -2))
 
     if context.windowing.average == "logit":
         scores = squash(means(values))
@@ -130,11 +139,13 @@ def clip_scores(
     return scores.numpy().clip(0.0, 1.0).astype(np.float32)
 
 
-def _every_window(
-    seen: Inputs, targets: Targets, batch_size: int, context: Context
-) -> Callable[[np.random.Generator], Iterator[Batch]]:
+def every_window(
+    seen: Inputs, targets: Targets, batch_size: int, context: Context, order: Callable[[np.random.Generator], IntArray]
+) -> Draw:
+    """Batches of an epoch that takes every window once, in this order."""
+
     def draw(generator: np.random.Generator) -> Iterator[Batch]:
-        yield from batches(seen, targets, context.reading_order(seen.arrays, generator), batch_size, context)
+        yield from batches(seen, targets, order(generator), batch_size, context)
 
     return draw
 

@@ -16,7 +16,7 @@ from mirbench import Context
 from mirbench.methods.training.batch import Batch, Draw
 from mirbench.methods.training.recipe import Recipe
 
-__all__ = ["moving_state", "seeded", "train"]
+__all__ = ["finite_loss", "moving_state", "reached", "seeded", "train"]
 
 
 @contextmanager
@@ -75,9 +75,9 @@ def train(
                 history.append({**row, "valid_score": valid_score, "valid_loss": valid_loss})
                 step(1, f"loss {row['loss']:.3f}, valid {valid_score:.3f}")
                 waited += 1
-                reached = _rank(recipe.select, len(history), valid_score, valid_loss)
-                if reached > best:
-                    best, best_state, waited = reached, moving_state(module), 0
+                rank = reached(recipe.select, len(history), valid_score, valid_loss)
+                if rank > best:
+                    best, best_state, waited = rank, moving_state(module), 0
                 exhausted = recipe.patience is not None and waited >= recipe.patience
                 if exhausted:
                     break
@@ -86,7 +86,7 @@ def train(
     return history
 
 
-def _rank(select: str, epoch: int, score: float, loss: float) -> tuple[float, float]:
+def reached(select: str, epoch: int, score: float, loss: float) -> tuple[float, float]:
     """What the kept epoch has most of; an undefined score leaves the choice to the loss."""
     if select == "last":
         return float(epoch), 0.0
@@ -130,7 +130,18 @@ def _epoch(
         if recipe.after_step:
             recipe.after_step()
         count += len(batch.target)
-    mean = float(total) / max(count, 1)  # waits for the GPU
-    if not np.isfinite(mean):
-        raise FloatingPointError(f"the training loss is {mean}: lower the learning rate, or use --precision float32")
+    mean = finite_loss(float(total) / max(count, 1))  # waits for the GPU
     return {"loss": mean, "seconds": time.perf_counter() - began}
+
+
+def finite_loss(loss: float) -> float:
+    """The mean loss of an epoch.
+
+    Raises
+    ------
+    FloatingPointError
+        If it is not finite.
+    """
+    if not np.isfinite(loss):
+        raise FloatingPointError(f"the training loss is {loss}: lower the learning rate, or use --precision float32")
+    return loss

@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import Fitted, Part
 from mirbench.runs.measure import count_parameters
-from mirbench.types import BlindSplit, FloatArray, Split
+from mirbench.types import BlindSplit, FloatArray, IntArray, Split
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mirbench import Context
     from mirbench.methods.training.batch import Draw, Inputs
+    from mirbench.methods.training.fitting import Learnt
     from mirbench.methods.training.recipe import Loss, Phase, Recipe
 
 __all__ = ["NetworkMethod"]
@@ -67,8 +70,12 @@ class NetworkMethod:
         self.inputs(context, split)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
-        """Batches of an epoch; None is every window of train once, in random order."""
+        """Batches of an epoch; None is every window of train once, in its `window_order`."""
         return None
+
+    def window_order(self, seen: Inputs, context: Context, generator: np.random.Generator, seed: int) -> IntArray:
+        """The windows of train in the order of an epoch, each once; shape (n_windows,)."""
+        return context.reading_order(seen.arrays, generator)
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy for one class a clip, else masked binary cross entropy."""
@@ -102,7 +109,39 @@ class NetworkMethod:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Train on train, keep the epoch that is best on valid."""
-        from mirbench.methods.training.fitting import fit_module
+        from mirbench.methods.training.fitting import every_window, fit_module
+
+        module, recipe = self.fresh(train, context, seed)
+        draw = self.draw(context, train, seed)
+        if draw is None:
+            seen = self.inputs(context, train)
+
+            def order(generator: np.random.Generator) -> IntArray:
+                return self.window_order(seen, context, generator, seed)
+
+            draw = every_window(seen, train.targets(), recipe.batch_size, context, order)
+        learnt = fit_module(
+            module,
+            lambda split: self.inputs(context, split),
+            train,
+            valid,
+            context,
+            recipe,
+            seed=seed,
+            independent=self.independent(train),
+            draw=draw,
+            what=f"{self.name} seed {seed}",
+        )
+        return self.fitted(module, learnt, context)
+
+    def fresh(self, train: Split, context: Context, seed: int) -> tuple[nn.Module, Recipe]:
+        """The module before training, on the device, and its recipe.
+
+        Raises
+        ------
+        NotApplicable
+            If nothing of it would be learnt.
+        """
         from mirbench.methods.training.loop import seeded
 
         with seeded(seed, context.device):
@@ -110,18 +149,10 @@ class NetworkMethod:
         if not count_parameters(module, trainable=True):
             raise NotApplicable(f"{self.name}: with these settings there is nothing to learn")
         self.prepare(module, context, train)
-        learnt = fit_module(
-            module,
-            lambda split: self.inputs(context, split),
-            train,
-            valid,
-            context,
-            self.recipe(module, train.task.kind),
-            seed=seed,
-            independent=self._independent(train),
-            draw=self.draw(context, train, seed),
-            what=f"{self.name} seed {seed}",
-        )
+        return module, self.recipe(module, train.task.kind)
+
+    def fitted(self, module: nn.Module, learnt: Learnt, context: Context) -> Fitted:
+        """What `fit` returns, of a module that was trained."""
         state = {name: value.cpu().numpy() for name, value in self.state(module).items()}
         return Fitted(
             learnt.predict,
@@ -145,10 +176,10 @@ class NetworkMethod:
             module = self.module(context, split).to(context.device)
         self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
         return predictor(
-            module.eval(), lambda split: self.inputs(context, split), context, independent=self._independent(split)
+            module.eval(), lambda split: self.inputs(context, split), context, independent=self.independent(split)
         )
 
-    def _independent(self, split: AnySplit) -> bool:
+    def independent(self, split: AnySplit) -> bool:
         """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""
         from mirbench.methods.training.recipe import masked_bce
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 from mirbench.methods.training.batch import Batch
 
@@ -41,19 +42,32 @@ class Phase:
     from_best: bool = False
 
     def build(
-        self, parameters: Sequence[nn.Parameter]
+        self, parameters: ParamsT, *, fused: bool | None = None
     ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-        """The optimiser of this phase and its schedule."""
+        """The optimiser of this phase and its schedule.
+
+        Parameters
+        ----------
+        parameters : iterable
+            As torch's optimisers take them; groups may have rates and decays of their own.
+        fused : bool or None
+            Whether a step is one pass over the values; None leaves that to torch.
+        """
         decay = self.weight_decay
         optimizer: torch.optim.Optimizer
         if self.optimizer == "sgd":
             optimizer = torch.optim.SGD(
-                parameters, self.lr, momentum=self.momentum, nesterov=self.momentum > 0, weight_decay=decay
+                parameters,
+                self.lr,
+                momentum=self.momentum,
+                nesterov=self.momentum > 0,
+                weight_decay=decay,
+                fused=fused,
             )
         elif self.optimizer == "adamw":
-            optimizer = torch.optim.AdamW(parameters, self.lr, betas=self.betas, weight_decay=decay)
+            optimizer = torch.optim.AdamW(parameters, self.lr, betas=self.betas, weight_decay=decay, fused=fused)
         else:
-            optimizer = torch.optim.Adam(parameters, self.lr, betas=self.betas, weight_decay=decay)
+            optimizer = torch.optim.Adam(parameters, self.lr, betas=self.betas, weight_decay=decay, fused=fused)
         return optimizer, torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma)
 
 

@@ -57,10 +57,7 @@ PARTS = (
 
 
 def write_records(root: Path, n_records: int) -> int:
-    """Write about `n_records` records below a folder: four tasks, every fold, five seeds. Returns how many.
-
-    Of each hundredth run there is a failed record in place of scores.
-    """
+    """Write about `n_records` records below a folder: four tasks, every fold, five seeds. Returns how many."""
     store, catalogue, count = RunStore(root), Catalogue(), 0
     for part in PARTS:
         n_systems = max(2, round(n_records * part.share / (N_SEEDS * part.task.n_folds)))

@@ -160,7 +160,7 @@ def test_run_refuses_a_value(words: tuple[str, ...], line: str, typed: Mirbench)
     assert one_line(typed("run", "--task", "gtzan", "--method", "ids-nmr", *words)) == line
 
 
-@pytest.mark.parametrize("words", [(), ("--task",), ("--task", "gtzan", "--workers", "0"), ("--nonsense",)])
+@pytest.mark.parametrize("words", [(), ("--task",), ("--task", "gtzan", "--decode-threads", "0"), ("--nonsense",)])
 def test_run_refuses_incomplete_or_unknown_flags(words: tuple[str, ...], typed: Mirbench) -> None:
     assert "--" in one_line(typed("run", "--method", "prior", *words))
 
@@ -399,12 +399,19 @@ def test_run_on_record_is_found_from_the_own_folder(typed: Mirbench, excerpt: Pa
 
 
 @pytest.mark.usefixtures("first")
-@pytest.mark.parametrize("words", [("--workers", "1"), ("--device", "cpu")], ids=" ".join)
+@pytest.mark.parametrize("words", [("--decode-threads", "1"), ("--device", "cpu")], ids=" ".join)
 def test_run_on_record_is_read_back_in_other_circumstances(
     words: tuple[str, ...], typed: Mirbench, excerpt: Path
 ) -> None:
     again = prior(typed, excerpt, *TWO, *words)
     assert read_back(again) == 1
+
+
+@pytest.mark.usefixtures("first")
+def test_flag_by_its_old_name_is_taken_with_a_line_that_says_the_new_one(typed: Mirbench, excerpt: Path) -> None:
+    again = prior(typed, excerpt, *TWO, "--workers", "1")
+    assert read_back(again) == 1
+    assert again.err.splitlines()[0] == "--workers is called --decode-threads now: 1 threads decode audio"
 
 
 @pytest.mark.usefixtures("first")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -127,52 +128,76 @@ def dask_setup(worker):
 """
 
 
+PRELOADED = (
+    "mirbench.cli", "mirbench.methods.probes", "mirbench.methods.sources.nano", "mirbench.runs.runner",
+    "mirbench.runs.dask_sweep", "mirbench.features.context", "sklearn.linear_model", "torchaudio", "soxr", "rich.table",
+    "torch.utils.flop_counter", "safetensors.torch", "mirbench.methods.sources.efficientat",
+    "distributed.cli.dask_worker", "distributed.cli.dask_scheduler",
+)  # fmt: skip
+"""What every process has imported when it begins, so that many can be killed in little time."""
+
+
+def _be(folder: Path, words: Sequence[str], environment: dict[str, str], said: str) -> None:
+    """What a process does: a command, as a user types it in a folder."""
+    from mirbench import cli
+
+    os.setsid()
+    stream = os.open(folder / said, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = list(words)
+    if words[0] == "mirbench":
+        cli.main()
+    else:
+        importlib.import_module(f"distributed.cli.{words[0]}").main(words[1:])
+
+
 class Processes:
     """A scheduler, workers and commands, each a process of its own; ended with the test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.file = folder, folder / "scheduler.json"
-        self.every: list[subprocess.Popen[bytes]] = []
-        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.server = multiprocessing.get_context("forkserver")
+        self.server.set_forkserver_preload(list(PRELOADED))
+        self.every: list[ForkServerProcess] = []
+        self.scheduler: ForkServerProcess | None = None
         (folder / "plugin.py").write_text(PLUGIN)
         (folder / "suite.toml").write_text(SUITE)
         (folder / "test").mkdir(exist_ok=True)
 
-    def start(self, words: list[str], said: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, words: list[str], said: str, **environment: str) -> ForkServerProcess:
         own = {"MIRBENCH_CACHE": str(self.folder / "cache"), "MIRBENCH_TEST": str(self.folder / "test")}
-        own |= {"OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
-        with (self.folder / said).open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, *words], cwd=self.folder, stdout=stream, stderr=stream,
-                env={**os.environ, **own, **environment},
-            )  # fmt: skip
+        process = self.server.Process(target=_be, args=(self.folder, words, own | environment, said))
+        process.start()
         self.every.append(process)
         return process
 
     def begin(self) -> None:
         """Start the scheduler."""
-        words = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        words = ["dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
         self.scheduler = self.start([*words, "--scheduler-file", str(self.file)], "scheduler.txt")
         wait_for(self.file.is_file)
 
-    def worker(self, name: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+    def worker(self, name: str, *words: str, **environment: str) -> ForkServerProcess:
         """Start a worker, without a nanny unless asked, that keeps its rows for itself."""
         nanny = [] if "--nanny" in words else ["--no-nanny"]
         every = ["--scheduler-file", str(self.file), "--no-dashboard", "--name", name, "--nthreads", "2", *nanny]
         own = {"MIRBENCH_CACHE": str(self.folder / f"cache-{name}")} | environment
         given = [word for word in words if word != "--nanny"]
-        return self.start(["-m", "distributed.cli.dask_worker", *every, *given], f"{name}.txt", **own)
+        return self.start(["dask_worker", *every, *given], f"{name}.txt", **own)
 
-    def changed(self, name: str, change: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+    def changed(self, name: str, change: str, *words: str, **environment: str) -> ForkServerProcess:
         """Start a worker that is not as it should be."""
         (self.folder / f"{name}.py").write_text(change + _PRELOAD)
         return self.worker(name, "--preload", f"{name}.py", *words, **environment)
 
-    def sweep(self, runs: str = "runs", *words: str, said: str = "", **environment: str) -> subprocess.Popen[bytes]:
+    def sweep(self, runs: str = "runs", *words: str, said: str = "", **environment: str) -> ForkServerProcess:
         """Start the command."""
         where = ["--scheduler", str(self.file)] if "--scheduler" not in words and self.scheduler else []
         every = ["sweep", "suite.toml", "--plugin", "plugin.py", "--runs", runs, *where, *words]
-        return self.start(["-m", "mirbench", *every], said or f"{runs}.txt", **environment)
+        return self.start(["mirbench", *every], said or f"{runs}.txt", **environment)
 
     def told(self) -> list[str]:
         """What the methods told: their runs as they began, each with the process that did it."""
@@ -180,26 +205,27 @@ class Processes:
         return path.read_text().splitlines() if path.exists() else []
 
     def said(self, name: str) -> str:
-        return (self.folder / f"{name}.txt").read_text(errors="replace")
+        path = self.folder / f"{name}.txt"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def end(self) -> None:
         for process in self.every:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
+            if process.is_alive():
                 process.terminate()
         for process in self.every:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
+            process.join(3)
+            if process.is_alive():
                 process.kill()
-                process.wait()
+                process.join()
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float = 300) -> int:
-    return process.wait(seconds)
+def ended(process: ForkServerProcess, seconds: float = 300) -> int:
+    process.join(seconds)
+    assert process.exitcode is not None, "it has not ended"
+    return process.exitcode
 
 
-def wait_for(there: Callable[[], object], seconds: float = 120) -> None:
+def wait_for(there: Callable[[], object], seconds: float = 300) -> None:
     """Wait until something is so, or fail."""
     began = time.monotonic()
     while not there():

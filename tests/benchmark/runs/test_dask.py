@@ -5,6 +5,8 @@ Workers are killed, come late, differ, share the disk or do not; the scheduler g
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from tests.benchmark.runs.dask_toys import Processes, ended, held, left_behind, 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'mirbench[dask]'")
 pytestmark = pytest.mark.slow
 
-EVERY = sorted(["probe0", "probe1", *(f"chance{seed}" for seed in range(6))])
+EVERY = sorted(["probe0", *(f"chance{seed}" for seed in range(6))])
 
 
 @pytest.fixture
@@ -144,8 +146,9 @@ def test_command_that_is_stopped_ends_at_once_and_the_same_command_goes_on(
     processes.changed("a", dask_toys.APART)
     command = processes.sweep()
     wait_for(lambda: begun(processes, "chance0") or begun(processes, "chance1"))
-    command.send_signal(number)
-    assert ended(command, 30) == 128 + number
+    assert command.pid is not None
+    os.kill(command.pid, number)
+    assert ended(command, 60) == 128 + number
     said = processes.said("runs").strip().splitlines()
     assert said[-1].endswith("finished runs are on record, the same command goes on")
     assert not [line for line in said if "Traceback" in line or "distributed" in line]
@@ -171,8 +174,6 @@ def test_run_that_ends_its_workers_is_on_record_as_failed_and_the_others_are_don
     assert (record.kind, len(record.classes)) == ("single-label", 3)
     for folder, record in RunStore(processes.folder / "runs").records():
         if record.status == "failed":
-            import shutil
-
             shutil.rmtree(folder)
     assert held(processes.folder / "runs") == held(serial)
     assert left_behind(processes.folder / "runs") == []

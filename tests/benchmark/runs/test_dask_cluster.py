@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,74 +11,7 @@ from mirbench.progress import Progress
 from mirbench.runs import dask_cluster
 from mirbench.runs.dask_cluster import Cluster
 from mirbench.runs.dask_errands import Answer, Errand, Worker
-from mirbench.runs.dask_worker import introduce, software
-
-
-class Future:
-    """What a worker was told, and will answer."""
-
-    def __init__(self, function: Callable[[str], Any], text: str, words: dict[str, Any]) -> None:
-        self.function, self.text, self.words = function, text, words
-        self.answer: Any = None
-        self.cancelled = False
-
-    def add_done_callback(self, heard: Callable[[Future], None]) -> None:
-        self.heard = heard
-
-    def result(self) -> Any:
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
-
-    def ended(self, answer: Any) -> None:
-        self.answer = answer
-        self.heard(self)
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Client:
-    """A scheduler that does as it is told, and workers that fit unless `software` says what they have."""
-
-    def __init__(self) -> None:
-        self.status = "running"
-        self.scheduler = SimpleNamespace(address="tcp://scheduler:1", identity=None)
-        self.workers: dict[str, dict[str, Any]] = {}
-        self.software: dict[str, Any] = {}
-        self.futures: list[Future] = []
-
-    def join(self, *names: str, **facts: Any) -> None:
-        for name in names:
-            self.workers[f"tcp://{name}"] = {"name": name, "resources": {}, "status": "running", **facts}
-
-    def sync(self, ask: Any, **words: Any) -> dict[str, Any]:
-        if self.status != "running":
-            raise OSError("closed")
-        return {"workers": dict(self.workers)}
-
-    def submit(self, function: Callable[[str], Any], text: str, **words: Any) -> Future:
-        future = Future(function, text, words)
-        self.futures.append(future)
-        if function is introduce:
-            name = words["workers"][0].removeprefix("tcp://")
-            own = self.software.get(name, {})
-            told = own if isinstance(own, Exception) else json.dumps({"software": software() | own, "shares": False})
-            future.add_done_callback = lambda heard: (setattr(future, "answer", told), heard(future))  # type: ignore[method-assign]
-        return future
-
-    def cancel(self, futures: list[Future], **words: Any) -> None:
-        for future in futures:
-            future.cancel()
-
-    @property
-    def open(self) -> dict[str, Future]:
-        """What is under way, by the name of the worker."""
-        return {
-            future.words["workers"][0].removeprefix("tcp://"): future
-            for future in self.futures
-            if future.function is not introduce and future.answer is None and not future.cancelled
-        }
+from tests.benchmark.runs.fake_dask import Client
 
 
 @pytest.fixture
@@ -116,7 +46,11 @@ def errand(name: str, group: str = "", cost: float = 0.0) -> Errand:
 
 
 def steps(cluster: Cluster, n: int = 3) -> list[Answer]:
-    return [answer for _ in range(n) for answer in cluster.step()]
+    """What some steps bring, once every worker has said who it is."""
+    found = cluster.step()
+    while any(worker.fit is None for worker in cluster._workers.values()):
+        found += cluster.step()
+    return found + [answer for _ in range(n) for answer in cluster.step()]
 
 
 def test_each_worker_has_one_errand_at_a_time(client: Client, cluster: Cluster) -> None:
@@ -174,8 +108,7 @@ def test_worker_that_comes_late_is_compared_before_it_does_anything(client: Clie
     client.join("late", "bad")
     steps(cluster)
     assert set(client.open) == {"a", "late"}
-    asked = [future.words["workers"][0] for future in client.futures if future.function is introduce]
-    assert sorted(asked) == ["tcp://a", "tcp://bad", "tcp://late"]
+    assert sorted(client.asked) == ["a", "bad", "late"]
 
 
 def test_cluster_where_no_worker_fits_is_refused(client: Client, cluster: Cluster) -> None:
@@ -187,8 +120,10 @@ def test_cluster_where_no_worker_fits_is_refused(client: Client, cluster: Cluste
 
 
 def test_scheduler_that_does_not_know_mirbench_is_said(client: Client, cluster: Cluster) -> None:
-    client.software["a"] = RuntimeError("Error during deserialization of the task graph. This frequently\noccurs")
     client.join("a")
+    cluster.add(errand("one"))
+    steps(cluster)
+    client.open["a"].ended(RuntimeError("Error during deserialization of the task graph. This frequently\noccurs"))
     with pytest.raises(BadInput, match="the scheduler does not know this mirbench"):
         steps(cluster)
 
@@ -313,7 +248,7 @@ def test_errand_that_a_worker_cannot_do_is_tried_by_the_others_and_told_once_of_
         cluster.add(errand(f"run {n}"))
     found: list[Answer] = []
     for _ in range(8):
-        for answer in steps(cluster, 1):
+        for answer in steps(cluster, 0):
             if answer.worker is None:
                 found.append(answer)
             else:

@@ -505,9 +505,9 @@ def test_command_refuses_in_one_line(words: tuple[str, ...], says: str, swept: C
 def test_dry_run_lists_runs_and_models_and_touches_nothing(tmp_path: Path, swept: Callable[..., Answer]) -> None:
     text = "[[run]]\ntask = 'gtzan-mini'\nmethod = 'probe-linear'\nsource = 'ast'\nsearch = { C = [1, 2, 3] }\n"
     answer = swept(FLOOR + text, "--dry-run", "--data", "gone")
-    assert cells(answer) == [
+    assert [row[:5] for row in cells(answer)] == [
         ["beeps: prior", "1 × 1", "1", "0 of 1", ""],
-        ["gtzan-mini: probe-linear + ast (C: 3 values)", "5 × 1", "15", "0 of 5", ""],
+        ["gtzan-mini: probe-linear + ast (C: 3 values)", "5 × 1", "15", "0 of 5", "—"],
     ]
     assert (answer.code, answer.err, "6 runs, 0 of them on record" in answer.out) == (0, "", True)
     assert not list(tmp_path.rglob("runs"))

@@ -169,6 +169,7 @@ OTHERS: dict[str, tuple[Place, Any]] = {
     "a commit of a formula": (("environment", "commit"), "=1+1"),
     "a package of markup": (("environment", "versions", "<script>"), "1"),
     "sealed: yes": (("environment", "sealed"), "yes"),
+    "a stack of one": (("environment", "stacked"), 1),
     "a machine of 10^5 facts": (("environment",), {f"x{n}": 1 for n in range(10**5)}),
     "a schema of tomorrow": (("schema_version",), 2),
     "a schema of text": (("schema_version",), "1"),

@@ -1,0 +1,207 @@
+"""What a run will cost on this machine, told before it is done: from records, else from operations and a measurement.
+
+Wall time of runs like it that were recorded on this processor and device, with as many threads, is the best that is
+known; then that of runs with the same source on other tasks, by the number of clips; then operations, of records of any
+machine or as cards tell, by what this machine does in two seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from mirbench.record import RunRecord, RunSpec
+from mirbench.registry import Catalogue
+from mirbench.runs.gpus import visible_gpus
+from mirbench.runs.hyperparameters import n_points
+from mirbench.runs.measure import processor
+from mirbench.runs.pieces import nominal_flops, passes_of
+from mirbench.runs.plan import Request
+from mirbench.source import SourceCard
+
+__all__ = ["Basis", "Cost", "Costs", "Machine", "measured_flops"]
+
+Basis = Literal["records", "source", "operations", ""]
+"""What an estimate is made of: runs like it, runs with its source, or operations; "" where there is none."""
+
+_ROWS = ("decoding", "front_end", "body", "features")
+"""Of where the time of a run went: what is spent once, for all runs that read the same rows."""
+_NOT_ITS_OWN = (*_ROWS, "decoding_threads", "waiting", "timing")
+_ANY_RUN = 3.0  # seconds, of a run of which nothing is known but its operations
+_MEASURE = 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What times are compared on.
+
+    Parameters
+    ----------
+    threads : int
+        Of torch; 0 is any.
+    """
+
+    processor: str
+    device: str
+    threads: int
+
+    @staticmethod
+    def here(request: Request, threads: int = 0) -> Machine:
+        """This one, as a request would use it."""
+        device = request.device.partition(":")[0]
+        if device == "auto":
+            device = "cuda" if visible_gpus() else "cpu"
+        return Machine(processor(), device, threads or request.threads)
+
+    def did(self, record: RunRecord) -> bool:
+        """Whether a record is of this machine."""
+        where = record.environment
+        same = (where.get("processor"), where.get("device")) == (self.processor, self.device)
+        return same and self.threads in (0, where.get("threads"))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run costs.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Wall time, rows left out; None where nothing tells.
+    rows : float or None
+        Seconds for the rows of all clips of its task, once.
+    basis : str
+        See `Basis`.
+    """
+
+    seconds: float | None
+    rows: float | None
+    basis: Basis
+
+
+class Costs:
+    """What is known of the costs of runs.
+
+    Parameters
+    ----------
+    records : iterable of RunRecord
+        Of any machine.
+    machine : Machine
+        On which it is to be told.
+    """
+
+    def __init__(self, records: Iterable[RunRecord], machine: Machine, catalogue: Catalogue) -> None:
+        self._catalogue, self._device = catalogue, machine.device
+        self._runs: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self._rows: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self._rates: dict[str, list[float]] = defaultdict(list)
+        self._flops: dict[str, list[int]] = defaultdict(list)
+        self._measured: float | None = None
+        for record in records:
+            if record.status == "done":
+                self._learn(record, here=machine.did(record))
+
+    def _learn(self, record: RunRecord, *, here: bool) -> None:
+        spec, n_clips = record.spec, sum(record.n_clips.values())
+        if spec.source and record.flops:
+            self._flops[spec.source].append(record.flops)
+        if not here or not n_clips:
+            return
+        own, rows = _seconds_of(record)
+        amount = _amount(spec)
+        self._runs[spec.task, spec.method, spec.source].append(own / amount)
+        self._runs[spec.method, spec.source].append(own / amount / n_clips)
+        if rows > 0:
+            self._rows[spec.task, spec.source or spec.method].append(rows)
+            self._rows[(spec.source or spec.method,)].append(rows / n_clips)
+        if rate := record.seconds.get("clips_per_second"):
+            self._rates[spec.source or spec.method].append(rate)
+
+    def known(self, spec: RunSpec) -> float | None:
+        """Seconds of a run where records of this machine tell; None elsewhere."""
+        cost = self._from_records(spec)
+        return None if cost is None else cost.seconds
+
+    def of(self, spec: RunSpec) -> Cost:
+        """The cost of a run; where no record tells, this machine is measured once."""
+        return self._from_records(spec) or self._from_operations(spec)
+
+    def _from_records(self, spec: RunSpec) -> Cost | None:
+        source = spec.source or spec.method
+        n_clips, amount = self._n_clips(spec), _amount(spec)
+        if found := self._runs.get((spec.task, spec.method, spec.source)):
+            return Cost(median(found) * amount, self._rows_of(spec, n_clips), "records")
+        if not n_clips:
+            return None
+        if found := self._runs.get((spec.method, spec.source)):
+            return Cost(median(found) * amount * n_clips, self._rows_of(spec, n_clips), "source")
+        if not spec.source or not (rates := self._rates.get(source)):
+            return None
+        one_pass = n_clips / median(rates)
+        return Cost(_ANY_RUN + self._passes(spec) * one_pass, self._rows_of(spec, n_clips) or one_pass, "source")
+
+    def _rows_of(self, spec: RunSpec, n_clips: int) -> float | None:
+        """Computed once, they cost most to the run that came first."""
+        source = spec.source or spec.method
+        if found := self._rows.get((spec.task, source)):
+            return max(found)
+        found = self._rows.get((source,))
+        return max(found) * n_clips if found and n_clips else None
+
+    def _from_operations(self, spec: RunSpec) -> Cost:
+        card = self._card(spec)
+        if card is not None and card.kind == "precomputed":
+            return Cost(_ANY_RUN, 0.0, "operations")
+        n_clips = self._n_clips(spec)
+        if not n_clips:
+            return Cost(None, None, "")
+        known = self._flops.get(spec.source) if spec.source else None
+        flops = median(known) * n_clips if known else nominal_flops(self._catalogue.task(spec.task), card)
+        if self._measured is None:
+            self._measured = measured_flops(self._device)
+        one_pass = flops / self._measured
+        return Cost(_ANY_RUN + self._passes(spec) * one_pass, one_pass if card else 0.0, "operations")
+
+    def _passes(self, spec: RunSpec) -> float:
+        return float(passes_of(self._catalogue.method(spec.method), spec.params) * n_points(spec.search))
+
+    def _n_clips(self, spec: RunSpec) -> int:
+        return self._catalogue.task(spec.task).n_clips
+
+    def _card(self, spec: RunSpec) -> SourceCard | None:
+        return self._catalogue.source(spec.source) if spec.source else None
+
+
+def _seconds_of(record: RunRecord) -> tuple[float, float]:
+    """Wall time of a run, and of the rows that it computed for all; in records of earlier versions, as far as known."""
+    spent: Mapping[str, Any] = getattr(record, "spent", {})
+    if spent:
+        own = sum(value for name, value in spent.items() if name not in _NOT_ITS_OWN)
+        return own, sum(spent.get(name, 0.0) for name in _ROWS)
+    seconds = record.seconds
+    return (seconds.get("train") or 0.0) + (seconds.get("inference") or 0.0) + _ANY_RUN, seconds.get("features") or 0.0
+
+
+def _amount(spec: RunSpec) -> float:
+    """How often a run does what another does once: points of its search, and epochs."""
+    epochs = spec.params.get("epochs", 1)
+    return n_points(spec.search) * (epochs if isinstance(epochs, int) and epochs > 0 else 1)
+
+
+def measured_flops(device: str) -> float:
+    """Floating-point operations a second of a convolution such as networks hold, measured for two seconds."""
+    import torch
+
+    x, weight = (torch.ones(size, device=device) for size in ((8, 32, 64, 64), (32, 32, 3, 3)))
+    each = 2.0 * 8 * 32 * 32 * 9 * 62 * 62
+    with torch.no_grad():
+        torch.nn.functional.conv2d(x, weight).sum().item()  # the first one takes longer
+        began, n = time.perf_counter(), 0
+        while (passed := time.perf_counter() - began) < _MEASURE:
+            torch.nn.functional.conv2d(x, weight).sum().item()
+            n += 1
+    return max(n, 1) * each / passed

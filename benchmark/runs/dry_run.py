@@ -1,0 +1,123 @@
+"""What a sweep would do and what that costs, told before it begins; nothing is run, fetched or decoded for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from mirbench.plain_text import say
+from mirbench.registry import Catalogue
+from mirbench.runs.cached import CachedRows
+from mirbench.runs.costs import Basis, Costs, Machine
+from mirbench.runs.hyperparameters import n_points
+from mirbench.runs.limits import Limits, said_time
+from mirbench.runs.pieces import done_drafts, pieces_of
+from mirbench.runs.plan import draft_plan
+from mirbench.runs.report import print_rows
+from mirbench.runs.store import RunStore
+from mirbench.runs.suite import Suite
+from mirbench.runs.suite_runs import Entry
+
+__all__ = ["costs_of", "print_plan"]
+
+_SAID: dict[Basis, str] = {
+    "records": "by runs like it on record from this machine",
+    "source": "by runs with its source on record from this machine",
+    "operations": "by its operations and what this machine does in two seconds, which is rough",
+    "": "unknown",
+}
+
+
+def costs_of(suite: Suite, catalogue: Catalogue, threads: int = 0, left_out: list[str] | None = None) -> Costs:
+    """What is known of costs in the folder of records of a suite.
+
+    Parameters
+    ----------
+    threads : int
+        Of torch in each run; 0 is those that the suite asks for.
+    left_out : list of str, optional
+        As of `RunStore`.
+    """
+    records = (record for _, record in RunStore(suite.first.runs, [] if left_out is None else left_out).records())
+    return Costs(records, Machine.here(suite.first, threads), catalogue)
+
+
+def print_plan(
+    suite: Suite, catalogue: Catalogue, limits: Limits, n_jobs: int = 1, left_out: list[str] | None = None
+) -> None:
+    """Print the entries: their numbers of runs and models, what is on record and in the cache, and what is left.
+
+    Parameters
+    ----------
+    limits : Limits
+        Which of the runs are asked for.
+    n_jobs : int
+        Runs at once.
+    left_out : list of str, optional
+        As of `RunStore`.
+    """
+    left_out = [] if left_out is None else left_out
+    known = done_drafts(record for _, record in RunStore(suite.first.runs, left_out).records())
+    told = _Told(catalogue, costs_of(suite, catalogue, left_out=left_out), CachedRows(catalogue), known)
+    first = {piece.key: id(piece.entry) for piece in pieces_of(suite, catalogue)}
+    rows = [told.row(entry, limits, first) for entry in suite.entries]
+    if suite.reference:
+        say(suite.reference)
+    print_rows(
+        suite.title, ("", "folds × seeds", "models", "on record", "rows cached", "left", "note"), rows, n_left=1
+    )  # fmt: skip
+    n = told.n_runs
+    say(f"{n} {'run' if n == 1 else 'runs'}, {told.n_known} of them on record with the same settings.")
+    told.say_costs(n_jobs)
+    say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
+
+
+class _Told:
+    """Rows of the table, and their sums."""
+
+    def __init__(self, catalogue: Catalogue, costs: Costs, cached: CachedRows, known: set[str]) -> None:
+        self._catalogue, self._costs, self._cached, self._known = catalogue, costs, cached, known
+        self.n_runs = self.n_known = 0
+        self._seconds = 0.0
+        self._rows: dict[tuple[str, ...], float] = {}
+        self._bases: Counter[Basis] = Counter()
+
+    def row(self, entry: Entry, limits: Limits, first: dict[str, int]) -> list[str]:
+        """Cells of an entry; a run that an earlier entry asks for, too, costs nothing more."""
+        if entry.unable:
+            return [entry.name, "—", "—", "—", "—", "—", f"skipped: {entry.unable}"]
+        specs = [spec for spec in draft_plan(entry.request, self._catalogue).specs if limits.ask_for(spec)]
+        keys = {spec.key: spec for spec in specs}
+        there = sum(key in self._known for key in keys)
+        missing = [spec for key, spec in keys.items() if key not in self._known and first.get(key) == id(entry)]
+        self.n_runs, self.n_known = self.n_runs + len(specs), self.n_known + there
+        counted = self._cached.of(entry.request)
+        cells = "—" if counted is None else "" if counted == (0, 0) else f"{counted[0]} of {counted[1]}"
+        costs = [self._costs.of(spec) for spec in missing]
+        self._bases.update(cost.basis for cost in costs)
+        seconds = sum(cost.seconds or 0.0 for cost in costs)
+        self._seconds += seconds
+        if missing and costs[0].rows and counted != (0, 0):
+            share = 1.0 if counted is None else 1 - counted[0] / counted[1]
+            group = (missing[0].task, missing[0].source or missing[0].method, missing[0].windowing.windows)
+            self._rows[group] = max(self._rows.get(group, 0.0), share * costs[0].rows)
+        runs = f"{len({spec.fold for spec in specs})} × {len({spec.seed for spec in specs})}"
+        n_models = len(specs) * n_points(entry.request.search)
+        left = ("unknown" if all(cost.seconds is None for cost in costs) else said_time(seconds)) if missing else ""
+        return [entry.name, runs, str(n_models), f"{there} of {len(specs)}", cells, left, ""]
+
+    def say_costs(self, n_jobs: int) -> None:
+        """Say what all of it will cost, and how that is known."""
+        if not self._bases:
+            return
+        rows = sum(self._rows.values())
+        beside = f", and {said_time(rows)} for rows that are not cached" if rows >= 1 else ""
+        at_once = f", {n_jobs} at once" if n_jobs > 1 else ""
+        say(f"What is left takes about {said_time(self._seconds / n_jobs)} here{at_once}{beside}.")
+        say("Told " + "; ".join(_basis_lines(self._bases)) + ".")
+
+
+def _basis_lines(bases: Counter[Basis]) -> Iterable[str]:
+    for basis, said in _SAID.items():
+        if n := bases[basis]:
+            yield f"of {n} {'run' if n == 1 else 'runs'} {said}"
