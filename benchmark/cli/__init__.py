@@ -20,7 +20,8 @@ from mirbench.cli.plot import plot
 from mirbench.cli.predict import predict
 from mirbench.cli.reproduce import reproduce
 from mirbench.cli.results import leaderboard
-from mirbench.cli.running import ensemble, run, sweep
+from mirbench.cli.running import ensemble, run
+from mirbench.cli.sweep import sweep
 from mirbench.cli.verify import verify
 from mirbench.errors import MirbenchError
 from mirbench.features.claims import give_back_everything

@@ -1,9 +1,8 @@
-"""Commands that make records: run, sweep, ensemble."""
+"""Commands that make records: run and ensemble; `mirbench.cli.sweep` has the third."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,14 +16,9 @@ from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from mirbench.registry import Catalogue
-    from mirbench.runs.limits import Limits
     from mirbench.runs.plan import Request
     from mirbench.runs.runner import Outcome
-    from mirbench.runs.suite import Suite
     from mirbench.types import Windowing
-
-
-_LEFT = 75  # EX_TEMPFAIL of sysexits.h
 
 
 @taking(Recording)
@@ -132,133 +126,6 @@ def _or_demo(request: Request, catalogue: Catalogue, asked: bool) -> tuple[Reque
         f"Real music: `mirbench data get gtzan-mini` (100 clips), `mirbench show {task.name}`, --data FOLDER.\n"
     )
     return _with(request, task=task.demo, source=source, data=None, folds=None), banner
-
-
-@taking(Recording)
-def sweep(
-    suite: Annotated[str, typer.Argument(help="A TOML file of runs, or the name of one that ships with mirbench.")],
-    task: Annotated[list[str], typer.Option("--task", help="This task instead of the suite's; may be repeated.")] = [],  # noqa: B006
-    seeds: Annotated[str, typer.Option("--seeds", help="How many, a range or a list, instead of the suite's.")] = "",
-    fold: Annotated[int | None, typer.Option("--fold", help="One fold only, instead of the suite's.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
-    part: Annotated[str, typer.Option("--part", metavar="K/N", help="The K-th of N shares of the runs.")] = "",
-    until: Annotated[
-        str,
-        typer.Option("--until", metavar="TIME", help="Begin no run that cannot end in time: 3:50 (hours), 90min, 2h."),
-    ] = "",
-    prepare: Annotated[
-        bool, typer.Option("--prepare", help="Fetch, and compute the rows that the runs share; do no run.")
-    ] = False,
-    scheduler: Annotated[
-        str, typer.Option("--scheduler", help="Do the runs on a Dask cluster: tcp://HOST:PORT, or its scheduler file.")
-    ] = "",
-    *,
-    how: Recording,
-) -> None:
-    """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
-    from mirbench.features.effects import parse_deform
-    from mirbench.runs import sweep as sweeps
-    from mirbench.runs.dry_run import costs_of, print_plan
-    from mirbench.runs.limits import Limits, parse_part, parse_until
-    from mirbench.runs.parallel import AtOnce
-    from mirbench.runs.parallel import run_suite as run_at_once
-    from mirbench.runs.suite import read_suite
-    from mirbench.runs.sweep_report import report
-
-    if scheduler and how.deform:
-        raise BadInput("--scheduler: curves under --deform are measured without a cluster; leave one of them out")
-    if scheduler and prepare:
-        raise BadInput("--scheduler: each worker prepares the rows that its runs share; leave --prepare out")
-    if scheduler and how.jobs > 1:
-        raise BadInput("--scheduler: a cluster does as many runs at once as it has workers; leave --jobs out")
-    if prepare and how.jobs > 1:
-        raise BadInput(
-            "--prepare: it is done in one process; --prepare --part 1/2 and 2/2 share it out, leave --jobs out"
-        )
-    wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
-    limits = Limits(seconds=seconds)  # its clock starts here
-    deformations = parse_deform(how.deform)
-    catalogue = how.catalogue()
-    for name in task:  # what the command line has wrong is no fault of the suite's
-        catalogue.task(name)
-    _seeds(seeds or "1")
-    given = {"task": task or None, "seeds": seeds or None, "fold": fold}
-    instead = {key: value for key, value in given.items() if value is not None}
-    asked = read_suite(suite, catalogue, how.circumstance(here=not scheduler), instead)
-    if how.demo:
-        asked = sweeps.as_demo(asked, catalogue)
-        say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
-    if wanted and not (asked := _share(asked, catalogue, wanted, limits, prepare)).entries:
-        return
-    if prepare and not dry_run:
-        if deformations:
-            say("--deform: rows of deformed clips are not prepared; each run computes its own.")
-        _prepare(asked, catalogue, how, limits)
-    elif dry_run:
-        left_out: list[str] = []
-        print_plan(asked, catalogue, limits, how.jobs, left_out)
-        if deformations:
-            say("--deform: curves that lack are added to each of them; which do was not looked at.")
-        end(left_out)
-    else:
-        if scheduler:
-            from mirbench.runs.dask_sweep import sweep_on_cluster
-
-            done = sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits)
-        else:
-            at_once = AtOnce(how.jobs, tuple(how.plugin))
-            do = partial(run_at_once, at_once=at_once) if how.jobs > 1 else sweeps.run_suite
-            if until or how.jobs > 1:
-                limits.cost = costs_of(asked, catalogue, at_once.threads(asked.first)).known
-            done = do(asked, catalogue, how.progress(), deform=deformations, limits=limits)
-        complete = report(asked, done)
-        if limits.put_off:
-            say(limits.said())
-            raise typer.Exit(_LEFT)
-        if not complete:
-            raise typer.Exit(1)
-
-
-def _share(suite: Suite, catalogue: Catalogue, part: tuple[int, int], limits: Limits, rows: bool) -> Suite:
-    """The entries of a part of a suite, of its runs or of its rows; `limits` learn which runs are in it."""
-    from mirbench.runs.pieces import divide, pieces_of
-    from mirbench.runs.prepare import divide_rows
-    from mirbench.runs.sweep import part_of
-
-    (k, n), pieces = part, pieces_of(suite, catalogue)
-    own = (divide_rows(pieces, catalogue, n) if rows else divide(pieces, n))[k - 1]
-    limits.keys = frozenset(piece.key for piece in own)
-    runs = f"{len(pieces)} {'run' if len(pieces) == 1 else 'runs'}"
-    say(f"part {k} of {n}: {len(own) or 'none'} of {runs}{'' if own else '; nothing is left for it to do'}")
-    return part_of(suite, own, first=k == 1)
-
-
-def _prepare(suite: Suite, catalogue: Catalogue, how: Recording, limits: Limits) -> None:
-    """Do what ``--prepare`` asks for."""
-    from mirbench.features.datasets import on_disk
-    from mirbench.places import default_data_root
-    from mirbench.runs.prepare import prepare, report
-    from mirbench.tasks.archives import get_task
-
-    progress = how.progress()
-
-    def fetch(name: str) -> bool:
-        root, task = how.data or default_data_root(), catalogue.task(name)
-        own = catalogue.fetcher(name)
-        if on_disk(task, root) or not (own or task.archives):
-            return False
-        if own:
-            own(root, progress)
-        else:
-            get_task(task, root, progress)
-        return True
-
-    found = prepare(suite, catalogue, progress, limits, fetch)
-    complete = report(suite, found)
-    if any(ready.left for ready in found):
-        raise typer.Exit(_LEFT)
-    if not complete:
-        raise typer.Exit(1)
 
 
 def ensemble(

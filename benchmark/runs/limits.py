@@ -73,6 +73,11 @@ class Limits:
         self.longest = max(self.longest, seconds)
 
     @property
+    def timed(self) -> bool:
+        """Whether the command has to end at some time."""
+        return self._seconds is not None
+
+    @property
     def seconds_left(self) -> float:
         """Until the command has to end; below 0 where it should have ended."""
         return math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._began)
