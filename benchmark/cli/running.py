@@ -89,9 +89,9 @@ def run(
 
 def _at_once(request: Request, catalogue: Catalogue, how: Recording, deform: tuple[str, ...]) -> Sequence[Outcome]:
     """The runs of a request, several at once."""
+    from mirbench.runs.at_once.parallel import AtOnce, run_suite
     from mirbench.runs.dry_run import costs_of
     from mirbench.runs.limits import Limits
-    from mirbench.runs.parallel import AtOnce, run_suite
     from mirbench.runs.suite import Suite
     from mirbench.runs.suite_runs import Entry
 

@@ -64,7 +64,7 @@ def sweep(
             say("--deform: rows of deformed clips are not prepared; each run computes its own.")
         _prepare(asked, catalogue, how, limits)
     elif scheduler:
-        from mirbench.runs.dask_sweep import sweep_on_cluster
+        from mirbench.runs.cluster.dask_sweep import sweep_on_cluster
 
         _end(asked, sweep_on_cluster(asked, catalogue, scheduler, how.plugin, how.progress(), limits), limits)
     else:
@@ -117,7 +117,7 @@ def _done_here(
     asked: Suite, catalogue: Catalogue, limits: Limits, how: Recording, deformations: Sequence[str]
 ) -> list[Result]:
     """Do the runs on this machine, one after another or some at once."""
-    from mirbench.runs import parallel
+    from mirbench.runs.at_once import parallel
     from mirbench.runs.dry_run import costs_of
     from mirbench.runs.sweep import run_suite
 

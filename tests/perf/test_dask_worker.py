@@ -17,10 +17,10 @@ import pytest
 from mirbench.plugin_file import load_plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.runs.dask_worker import do_run, told_of
+from mirbench.runs.cluster.dask_worker import do_run, told_of
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
-from tests.benchmark.runs.dask_toys import PLUGIN
+from tests.benchmark.runs.cluster.dask_toys import PLUGIN
 
 QUIET = Progress(quiet=True)
 N_RUNS = 5

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from mirbench.progress import Progress
-from mirbench.runs import parallel
+from mirbench.runs.at_once import parallel
+from mirbench.runs.at_once.parallel import AtOnce
+from mirbench.runs.at_once.supervisor import Supervisor
 from mirbench.runs.gpus import free_first, visible_gpus
 from mirbench.runs.limits import Limits
-from mirbench.runs.parallel import AtOnce
 from mirbench.runs.plan import Request
-from mirbench.runs.supervisor import Supervisor
 
 FOUR = "0, GPU-aa, 3, 81559\n1, GPU-bb, 70000, 81559\n2, GPU-cc, 900, 81559\n3, GPU-dd, [N/A], [N/A]"
 APPS = "GPU-cc, 4242"

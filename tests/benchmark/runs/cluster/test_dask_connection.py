@@ -14,8 +14,8 @@ import pytest
 
 from mirbench.errors import BadInput, MissingExtra
 from mirbench.progress import Progress
-from mirbench.runs import dask_connection
-from mirbench.runs.dask_connection import connected
+from mirbench.runs.cluster import dask_connection
+from mirbench.runs.cluster.dask_connection import connected
 
 QUIET = Progress(quiet=True)
 

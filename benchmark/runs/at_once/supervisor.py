@@ -17,9 +17,9 @@ from mirbench.features.claims import holder_of
 from mirbench.features.temporary import sweep
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.runs.child import Answer, work
+from mirbench.runs.at_once.child import Answer, work
+from mirbench.runs.at_once.processes import Child, Todo
 from mirbench.runs.limits import Limits, TimeLeft
-from mirbench.runs.processes import Child, Todo
 from mirbench.runs.store import RunStore
 
 __all__ = ["Supervisor"]

@@ -1,4 +1,4 @@
-"""What the workers of a Dask cluster are asked (see `mirbench.runs.dask_sweep`): who they are, what is to do, a run.
+"""What the workers of a Dask cluster are asked (see `dask_sweep`): who they are, what is to do, a run.
 
 Questions and answers are text of JSON, and a run comes back as bytes beside it, whatever Dask does to send them. What
 goes wrong with a run is in its record; what a worker cannot do is an answer, and no exception.
@@ -194,7 +194,7 @@ def _own_runs() -> Path:
 
 
 def _done(asked: Mapping[str, Any], request: Request, catalogue: Catalogue) -> tuple[str, bytes]:
-    from mirbench.runs.packed_run import pack
+    from mirbench.runs.cluster.packed_run import pack
     from mirbench.runs.run_folders import clip_list_name
     from mirbench.runs.store import RunStore
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from mirbench.runs.dask_worker import do_run, introduce, software
+from mirbench.runs.cluster.dask_worker import do_run, introduce, software
 
 
 class Future:

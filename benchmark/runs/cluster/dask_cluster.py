@@ -21,8 +21,8 @@ from typing import Any
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.runs.dask_errands import Answer, Errand, Worker
-from mirbench.runs.dask_worker import introduce, software
+from mirbench.runs.cluster.dask_errands import Answer, Errand, Worker
+from mirbench.runs.cluster.dask_worker import introduce, software
 
 __all__ = ["Cluster"]
 
@@ -36,7 +36,7 @@ _NOT_ENDED = ("KilledWorker", "CancelledError", "FutureCancelledError", "Futures
 
 
 class Cluster:
-    """Workers behind a scheduler, as `mirbench.runs.dask_connection.connected` hands them out.
+    """Workers behind a scheduler, as `mirbench.runs.cluster.dask_connection.connected` hands them out.
 
     Parameters
     ----------

@@ -20,13 +20,13 @@ from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.dask_cluster import Cluster
-from mirbench.runs.dask_connection import connected
-from mirbench.runs.dask_errands import Answer, Errand, Worker
-from mirbench.runs.dask_settling import settle
-from mirbench.runs.dask_worker import do_run, told_of
+from mirbench.runs.cluster.dask_cluster import Cluster
+from mirbench.runs.cluster.dask_connection import connected
+from mirbench.runs.cluster.dask_errands import Answer, Errand, Worker
+from mirbench.runs.cluster.dask_settling import settle
+from mirbench.runs.cluster.dask_worker import do_run, told_of
+from mirbench.runs.cluster.packed_run import CLIP_LIST, DamagedRun, require_run, unpack
 from mirbench.runs.limits import Limits, TimeLeft
-from mirbench.runs.packed_run import CLIP_LIST, DamagedRun, require_run, unpack
 from mirbench.runs.pieces import Piece, draft_key, pieces_of
 from mirbench.runs.run_folders import clip_list_name
 from mirbench.runs.runner import Outcome

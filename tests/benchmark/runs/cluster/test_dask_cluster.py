@@ -8,10 +8,10 @@ import pytest
 
 from mirbench.errors import BadInput
 from mirbench.progress import Progress
-from mirbench.runs import dask_cluster
-from mirbench.runs.dask_cluster import Cluster
-from mirbench.runs.dask_errands import Answer, Errand, Worker
-from tests.benchmark.runs.fake_dask import Client
+from mirbench.runs.cluster import dask_cluster
+from mirbench.runs.cluster.dask_cluster import Cluster
+from mirbench.runs.cluster.dask_errands import Answer, Errand, Worker
+from tests.benchmark.runs.cluster.fake_dask import Client
 
 
 @pytest.fixture

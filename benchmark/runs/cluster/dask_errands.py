@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster, what one of them is to do, and what came of it, for `mirbench.runs.dask_cluster`."""
+"""Workers of a Dask cluster, what one of them is to do, and what came of it."""
 
 from __future__ import annotations
 

@@ -123,14 +123,15 @@ def change(worker):
 
 _PRELOAD = """
 def dask_setup(worker):
-    from mirbench.runs import dask_worker
+    from mirbench.runs.cluster import dask_worker
     change(dask_worker)
 """
 
 
 PRELOADED = (
     "mirbench.cli", "mirbench.methods.probes", "mirbench.methods.sources.nano", "mirbench.runs.runner",
-    "mirbench.runs.dask_sweep", "mirbench.features.context", "sklearn.linear_model", "torchaudio", "soxr", "rich.table",
+    "mirbench.runs.cluster.dask_sweep",
+    "mirbench.features.context", "sklearn.linear_model", "torchaudio", "soxr", "rich.table",
     "torch.utils.flop_counter", "safetensors.torch", "mirbench.methods.sources.efficientat",
     "distributed.cli.dask_worker", "distributed.cli.dask_scheduler",
 )  # fmt: skip

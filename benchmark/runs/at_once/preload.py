@@ -1,4 +1,4 @@
-"""What the server of processes imports before it forks (`mirbench.runs.parallel`): all that runs would import later.
+"""What the server of processes imports before it forks (see `parallel`): all that runs would import later.
 
 The names of methods' and sources' modules are in the environment. What these import when they are called is imported,
 too: a network's library may take longer to import than a run takes.
@@ -18,7 +18,7 @@ __all__ = ["VARIABLE", "import_all"]
 VARIABLE = "PRELOAD_OF_MIRBENCH"
 
 _ALWAYS = (
-    "mirbench.runs.child", "mirbench.runs.attempt", "mirbench.runs.sealed", "mirbench.features.context",
+    "mirbench.runs.at_once.child", "mirbench.runs.attempt", "mirbench.runs.sealed", "mirbench.features.context",
     "mirbench.runs.measure", "torchaudio", "torch.nn.attention", "torch.utils.flop_counter", "soundfile", "soxr",
     "scipy.stats", "sklearn.utils", "sklearn.metrics", "pandas", "rich.table", "safetensors.numpy", "threadpoolctl",
 )  # fmt: skip

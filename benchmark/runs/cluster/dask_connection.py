@@ -17,7 +17,7 @@ from mirbench.installation import extra_module
 from mirbench.places import user_path
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.runs.dask_cluster import Cluster
+from mirbench.runs.cluster.dask_cluster import Cluster
 
 __all__ = ["connected"]
 

@@ -18,18 +18,18 @@ from mirbench.features.claims import Claim
 from mirbench.plugin_file import load_plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.runs import dask_cluster, dask_sweep, dask_worker
-from mirbench.runs.dask_cluster import Cluster
-from mirbench.runs.dask_sweep import sweep_on_cluster
-from mirbench.runs.dask_worker import do_run, told_of, what_is_asked
+from mirbench.runs.cluster import dask_cluster, dask_sweep, dask_worker
+from mirbench.runs.cluster.dask_cluster import Cluster
+from mirbench.runs.cluster.dask_sweep import sweep_on_cluster
+from mirbench.runs.cluster.dask_worker import do_run, told_of, what_is_asked
 from mirbench.runs.limits import Limits
 from mirbench.runs.plan import make_plan
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import read_suite
 from mirbench.runs.sweep import Result
-from tests.benchmark.runs.dask_toys import PLUGIN, held, left_behind
-from tests.benchmark.runs.fake_dask import Gone, Inline
+from tests.benchmark.runs.cluster.dask_toys import PLUGIN, held, left_behind
+from tests.benchmark.runs.cluster.fake_dask import Gone, Inline
 
 QUIET = Progress(quiet=True)
 CHANCE = '[[run]]\ntask = "tones"\nmethod = "chance"\nseeds = 3\n'
@@ -180,7 +180,7 @@ def test_run_whose_workers_die_is_failed_with_the_reason_and_the_others_are_done
         return answer
 
     def first(answer: Any) -> bool:
-        from mirbench.runs.packed_run import unpack
+        from mirbench.runs.cluster.packed_run import unpack
 
         return bool(json.loads(unpack(answer[1])["record.json"])["spec"]["seed"] == 1)
 
@@ -253,7 +253,7 @@ def test_plugin_that_is_another_with_the_worker_is_refused(
     sweep: Sweep, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "mirbench.runs.dask_settling.told_of",
+        "mirbench.runs.cluster.dask_settling.told_of",
         lambda request, plugins: told_of(request, plugins) | {"plugins": [["plugin.py", PLUGIN + "\n# other\n"]]},
     )
     (result,) = sweep(joined("a"))

@@ -14,9 +14,9 @@ from typing import Any
 
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs.dask_cluster import Cluster
-from mirbench.runs.dask_errands import Answer, Errand
-from mirbench.runs.dask_worker import told_of, what_is_asked
+from mirbench.runs.cluster.dask_cluster import Cluster
+from mirbench.runs.cluster.dask_errands import Answer, Errand
+from mirbench.runs.cluster.dask_worker import told_of, what_is_asked
 from mirbench.runs.pieces import draft_key
 from mirbench.runs.record_file import sound
 from mirbench.runs.suite import Suite

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mirbench.runs.store import RunStore
-from tests.benchmark.runs import dask_toys
-from tests.benchmark.runs.dask_toys import Processes, ended, held, left_behind, wait_for
+from tests.benchmark.runs.cluster import dask_toys
+from tests.benchmark.runs.cluster.dask_toys import Processes, ended, held, left_behind, wait_for
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'mirbench[dask]'")
 pytestmark = pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the process of one run does, where a command does several runs at once (`mirbench.runs.parallel`).
+"""What the process of one run does, where a command does several runs at once (`mirbench.runs.at_once.parallel`).
 
 It is a process group of its own, so that whatever the run starts ends with it; it ends when its parent does, and
 what it prints goes to a file.

@@ -24,16 +24,16 @@ from mirbench.features.temporary import temporary, using
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs import preload
-from mirbench.runs.child import Errand
+from mirbench.runs.at_once import preload
+from mirbench.runs.at_once.child import Errand
+from mirbench.runs.at_once.processes import Todo
+from mirbench.runs.at_once.supervisor import Supervisor
 from mirbench.runs.gpus import free_first, visible_gpus
 from mirbench.runs.limits import Limits
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.plan import Request
-from mirbench.runs.processes import Todo
 from mirbench.runs.runner import Job
 from mirbench.runs.suite import Suite
-from mirbench.runs.supervisor import Supervisor
 from mirbench.runs.surroundings import require_device_name
 from mirbench.runs.sweep import Result, begun, finished, tried
 
@@ -178,7 +178,7 @@ def _processes(suite: Suite, catalogue: Catalogue) -> BaseContext:
     own = {catalogue.method(request.method).__module__ for request in requests}
     own |= {catalogue.source(request.source).builder.partition(":")[0] for request in requests if request.source}
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mirbench.runs.preload"])
+    context.set_forkserver_preload(["mirbench.runs.at_once.preload"])
     names = ",".join(sorted(name for name in own if name.startswith("mirbench.")))
     with _environment({**_ONE_THREAD, preload.VARIABLE: names}):
         forkserver.ensure_running()

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs import packed_run
-from mirbench.runs.packed_run import CLIP_LIST, DamagedRun, pack, require_run, unpack
+from mirbench.runs.cluster import packed_run
+from mirbench.runs.cluster.packed_run import CLIP_LIST, DamagedRun, pack, require_run, unpack
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.types import Targets, Windowing
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def taken(packed: bytes, root: Path, spec: RunSpec = SPEC) -> Path:
-    """Write what came, as `mirbench.runs.dask_sweep` does."""
+    """Write what came, as `mirbench.runs.cluster.dask_sweep` does."""
     contents = unpack(packed)
     contents.pop(CLIP_LIST, None)
     return RunStore(root).write_files(spec, contents, lambda work: require_run(work, spec))

@@ -16,7 +16,7 @@ from typing import Any
 from mirbench.errors import BrokenInstallation
 from mirbench.progress import Progress
 from mirbench.record import RunSpec
-from mirbench.runs.child import Answer, Errand, Said
+from mirbench.runs.at_once.child import Answer, Errand, Said
 from mirbench.runs.runner import Job
 
 __all__ = ["Child", "Todo"]

@@ -1,0 +1,1 @@
+"""Runs at once on one machine, each in a process of its own."""

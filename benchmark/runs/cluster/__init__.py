@@ -1,0 +1,1 @@
+"""The runs of a suite on the workers of a Dask cluster."""
