@@ -357,6 +357,22 @@ def test_every_method_is_made_without_a_heavy_library() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("method", "loads"), [("probe-mlp", True), ("probe-linear", False)])
+def test_first_optimizer_of_a_process_is_made_before_the_clock_of_those_that_train_starts(
+    method: str, loads: bool
+) -> None:
+    program = (
+        "import sys\n"
+        "from mirbench.registry import Catalogue\n"
+        "from mirbench.runs.surroundings import load_libraries\n"
+        "load_libraries(Catalogue().method(sys.argv[1]))\n"
+        "print('torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, method], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{loads}\n", "")
+
+
+@pytest.mark.slow
 def test_fit_of_a_method_imports_no_library_while_its_time_is_taken(tmp_path: Path) -> None:
     program = (
         "import dataclasses, sys\n"

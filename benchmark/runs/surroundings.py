@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ __all__ = ["context_of", "find_device", "load_libraries", "require_device_name"]
 
 _EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "rich.table")
 _INNER_IMPORT = re.compile(r"^ +(?:from|import) (mirbench\.[\w.]+|sklearn[\w.]*|scipy[\w.]*)", re.MULTILINE)
+_OPTIMISES = re.compile(r"\b(?:torch|mirbench\.methods\.training)\b")
 
 
 def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> Context:
@@ -73,16 +75,23 @@ def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> C
 
 
 def load_libraries(kind: type) -> None:
-    """Import what the functions of a method of mirbench's import when they are called: it is no part of their time.
+    """Import what the functions of a method import when they are called: it is no part of their time.
 
     Raises
     ------
     BrokenInstallation
         If one of them does not import.
     """
+    text = ""
     for each in kind.__mro__:
-        if each.__module__.startswith("mirbench."):
-            require(*_INNER_IMPORT.findall(inspect.getsource(each)))
+        with suppress(OSError, TypeError):  # a class that is made by no file
+            text += (of_class := inspect.getsource(each))
+            if each.__module__.startswith("mirbench."):
+                require(*_INNER_IMPORT.findall(of_class))
+    if _OPTIMISES.search(text):
+        import torch
+
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # the first one of a process loads torch's compiler
 
 
 def _code_sha256(module: str) -> str:

@@ -114,6 +114,8 @@ def work(errand: Errand, pipe: Connection) -> None:
     """Do one run, and answer; the child's main function."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
+    if not errand.output.parent.is_dir():
+        return  # the command has ended meanwhile, and nobody is there to hear it
     _print_to(errand.output)
     os.environ.clear()
     os.environ.update(errand.environment)

@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -19,8 +20,9 @@ VARIABLE = "PRELOAD_OF_MIRBENCH"
 
 _ALWAYS = (
     "mirbench.runs.at_once.child", "mirbench.runs.attempt", "mirbench.runs.sealed", "mirbench.features.context",
-    "mirbench.runs.measure", "torchaudio", "torch.nn.attention", "torch.utils.flop_counter", "soundfile", "soxr",
-    "scipy.stats", "sklearn.utils", "sklearn.metrics", "pandas", "rich.table", "safetensors.numpy", "threadpoolctl",
+    "mirbench.runs.measure", "torchaudio", "torch.nn.attention", "torch.utils.flop_counter", "torch._dynamo",
+    "soundfile", "soxr", "scipy.stats", "sklearn.utils", "sklearn.metrics", "pandas", "rich.table", "safetensors.numpy",
+    "threadpoolctl",
 )  # fmt: skip
 
 
@@ -47,4 +49,6 @@ def _import(name: str) -> None:
 
 
 if (names := os.environ.get(VARIABLE)) is not None:
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # a terminal sends it to all; the command speaks
     import_all(names)
+    signal.signal(signal.SIGINT, before)
