@@ -16,7 +16,6 @@ import numpy as np
 
 from mirbench.errors import BadAudio
 from mirbench.features import audio, pictures
-from mirbench.features.ahead import ahead
 from mirbench.features.memo import Memo
 from mirbench.progress import Progress
 from mirbench.tasks.audit import fingerprint
@@ -82,7 +81,7 @@ def listen(
                 answers[place] = Heard(**answer[0] | {"prints": bytes.fromhex(answer[0]["prints"])})
         missing = [place for place in keys if place not in answers]
         with ThreadPoolExecutor(workers) as pool, progress.bar("listening", len(missing), "clips") as step:
-            for place, heard in zip(missing, ahead(pool, _look if picture else _hear, missing, 64), strict=True):
+            for place, heard in zip(missing, pool.map(_look if picture else _hear, missing), strict=True):
                 step(1)
                 answers[place] = heard
                 if isinstance(heard, Heard):
