@@ -22,6 +22,7 @@ from mirbench.runs.measure import processor
 from mirbench.runs.pieces import nominal_flops, passes_of
 from mirbench.runs.plan import Request
 from mirbench.source import SourceCard
+from mirbench.types import Task
 
 __all__ = ["Basis", "Cost", "Costs", "Machine", "measured_flops"]
 
@@ -92,10 +93,22 @@ class Costs:
         Of any machine.
     machine : Machine
         On which it is to be told.
+    requests : iterable of Request
+        Whose runs' costs will be asked for: a task or a source that was read from a file is found by what was asked.
     """
 
-    def __init__(self, records: Iterable[RunRecord], machine: Machine, catalogue: Catalogue) -> None:
+    def __init__(
+        self, records: Iterable[RunRecord], machine: Machine, catalogue: Catalogue, requests: Iterable[Request] = ()
+    ) -> None:
         self._catalogue, self._device = catalogue, machine.device
+        self._tasks: dict[tuple[str, str], Task] = {}
+        self._cards: dict[tuple[str, str], SourceCard] = {}
+        for request in requests:
+            task = catalogue.task(request.task)
+            self._tasks[task.name, catalogue.version("task", request.task)] = task
+            if request.source:
+                card = catalogue.source(request.source)
+                self._cards[card.name, catalogue.version("source", request.source)] = card
         self._runs: dict[tuple[str, ...], list[float]] = defaultdict(list)
         self._rows: dict[tuple[str, ...], list[float]] = defaultdict(list)
         self._rates: dict[str, list[float]] = defaultdict(list)
@@ -160,7 +173,7 @@ class Costs:
         if not n_clips:
             return Cost(None, None, "")
         known = self._flops.get(spec.source) if spec.source else None
-        flops = median(known) * n_clips if known else nominal_flops(self._catalogue.task(spec.task), card)
+        flops = median(known) * n_clips if known else nominal_flops(self._task(spec), card)
         if self._measured is None:
             self._measured = measured_flops(self._device)
         one_pass = flops / self._measured
@@ -170,10 +183,15 @@ class Costs:
         return float(passes_of(self._catalogue.method(spec.method), spec.params) * n_points(spec.search))
 
     def _n_clips(self, spec: RunSpec) -> int:
-        return self._catalogue.task(spec.task).n_clips
+        return self._task(spec).n_clips
+
+    def _task(self, spec: RunSpec) -> Task:
+        return self._tasks.get((spec.task, spec.task_version)) or self._catalogue.task(spec.task)
 
     def _card(self, spec: RunSpec) -> SourceCard | None:
-        return self._catalogue.source(spec.source) if spec.source else None
+        if not spec.source:
+            return None
+        return self._cards.get((spec.source, spec.source_version)) or self._catalogue.source(spec.source)
 
 
 def _seconds_of(record: RunRecord) -> tuple[float, float]:

@@ -39,7 +39,8 @@ def costs_of(suite: Suite, catalogue: Catalogue, threads: int = 0, left_out: lis
         As of `RunStore`.
     """
     records = (record for _, record in RunStore(suite.first.runs, [] if left_out is None else left_out).records())
-    return Costs(records, Machine.here(suite.first, threads), catalogue)
+    requests = (entry.request for entry in suite.entries if not entry.unable)
+    return Costs(records, Machine.here(suite.first, threads), catalogue, requests)
 
 
 def print_plan(

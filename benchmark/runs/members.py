@@ -25,6 +25,7 @@ class Member:
     said : str
         What it was called by.
     runs : dict of (fold, seed) to (folder, record)
+        Where nothing is random, one of each fold, all under one seed.
     weight : float
         In the average; those of all members add up to 1.
     """
@@ -98,7 +99,19 @@ def find_member(store: RunStore, text: str) -> Member:
                 f"{text}: seed {record.spec.seed} of fold {record.spec.fold} has no result ({record.status}: "
                 f"{record.reason}); run it again, or remove {folder}"
             )
-    return Member(text, {(record.spec.fold, record.spec.seed): (folder, record) for folder, record in runs})
+    return Member(text, _by_fold_and_seed(runs))
+
+
+def _by_fold_and_seed(runs: Sequence[_Run]) -> dict[tuple[int, int], _Run]:
+    """Runs by (fold, seed); where nothing is random, one of each fold, for it stands for all seeds."""
+    found = {(record.spec.fold, record.spec.seed): (folder, record) for folder, record in runs}
+    if all(record.uses_seed for _, record in runs):
+        return found
+    first: dict[int, _Run] = {}
+    for (fold, _), run in sorted(found.items(), key=lambda item: item[0]):
+        first.setdefault(fold, run)
+    seed = min(seed for _, seed in found)
+    return {(fold, seed): run for fold, run in first.items()}
 
 
 def _told_apart(specs: Sequence[RunSpec]) -> Iterable[tuple[RunSpec, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ from mirbench.runs.surroundings import context_of, load_libraries
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["Job", "Outcome", "run"]
+__all__ = ["Job", "Outcome", "read_back_otherwise", "run"]
 
 
 @dataclass(frozen=True)
@@ -206,18 +206,8 @@ class Job:
             time.sleep(max(0.0, min(pause, self._limits.seconds_left)))
             pause = min(2 * pause, 2.0)
         outcomes = self.done
-        unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
-        if self._plan.request.energy and unmetered:
-            self._progress.say(
-                f"--energy: {unmetered} of {len(outcomes)} runs were on record, without their energy, and were not "
-                "done again; --runs FOLDER does them anew"
-            )
-        open_ones = sum(outcome.read_back and not outcome.record.environment.get("sealed") for outcome in outcomes)
-        if self._plan.request.sealed and open_ones:
-            self._progress.say(
-                f"--sealed: {open_ones} of {len(outcomes)} runs were on record, not predicted in a sealed process, and "
-                "were not done again; --runs FOLDER does them anew"
-            )
+        for line in read_back_otherwise(self._plan.request, outcomes):
+            self._progress.say(line)
         return outcomes
 
     def _try_left(self) -> set[str]:
@@ -320,6 +310,22 @@ class Job:
             self._context = context_of(self._plan, self._progress)
             load_libraries(type(self._plan.method))
         return self._context
+
+
+def read_back_otherwise(request: Request, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """A line on each thing that was asked for and that some runs lack, for they were on record without it."""
+    unmetered = sum(outcome.read_back and not outcome.record.energy for outcome in outcomes)
+    if request.energy and unmetered:
+        yield (
+            f"--energy: {unmetered} of {len(outcomes)} runs were on record, without their energy, and were not done "
+            "again; --runs FOLDER does them anew"
+        )
+    open_ones = sum(outcome.read_back and not outcome.record.environment.get("sealed") for outcome in outcomes)
+    if request.sealed and open_ones:
+        yield (
+            f"--sealed: {open_ones} of {len(outcomes)} runs were on record, not predicted in a sealed process, and "
+            "were not done again; --runs FOLDER does them anew"
+        )
 
 
 def _deformed(

@@ -58,7 +58,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mirbench.errors import BadInput, UnknownName
+from mirbench.errors import BadInput, MissingData, UnknownName
 from mirbench.places import user_path
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
@@ -231,4 +231,5 @@ def naming(where: str) -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        raise BadInput(f"{where}: {error}") from error
+        kind = MissingData if isinstance(error, MissingData) else BadInput
+        raise kind(f"{where}: {error}") from error

@@ -146,7 +146,7 @@ def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) ->
         source=spec.source,
         seeds=(spec.seed,),
         folds=(spec.fold,),
-        params=_tuples(spec.params),
+        params={name: value for name, value in _tuples(spec.params).items() if name not in spec.search},
         search={name: tuple(_tuples(values)) for name, values in spec.search.items()},
         source_params=spec.source_params,
         windowing=spec.windowing,

@@ -29,7 +29,7 @@ from mirbench.runs.cluster.packed_run import CLIP_LIST, DamagedRun, require_run,
 from mirbench.runs.limits import Limits, TimeLeft
 from mirbench.runs.pieces import Piece, draft_key, pieces_of
 from mirbench.runs.run_folders import clip_list_name
-from mirbench.runs.runner import Outcome
+from mirbench.runs.runner import Outcome, read_back_otherwise
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.surroundings import require_device_name
@@ -105,6 +105,8 @@ def sweep_on_cluster(
     results = []
     for entry, of, own in zip(suite.entries, settled, runs, strict=True):
         outcomes = tuple(run.outcome for run in own if run.outcome is not None)
+        for line in read_back_otherwise(entry.request, outcomes):
+            progress.say(line)
         results.append(Result(entry, outcomes, of.reason, n_left=len(own) - len(outcomes)))
     return results
 

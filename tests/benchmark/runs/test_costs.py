@@ -7,13 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs import costs as costs_module
 from mirbench.runs.costs import Costs, Machine
+from mirbench.runs.dry_run import costs_of
 from mirbench.runs.pieces import nominal_flops
+from mirbench.runs.plan import Request, draft_plan
+from mirbench.runs.suite import Suite
+from mirbench.runs.suite_runs import Entry
 from mirbench.types import Windowing
 from tests.benchmark.runs.test_many_processes import PLUGIN as TONES
 from tests.benchmark.runs.test_sweep import cells
@@ -115,6 +120,43 @@ def test_machine_is_measured_once_and_only_where_nothing_else_tells(monkeypatch:
 
 
 # The command
+
+
+OWN = {"csv": "csv:music/list.csv", "folder": "folder:music", "folds": "csv:music/list.csv+folds5"}
+
+
+@pytest.mark.parametrize("source", ["nano", "features:music/rows.npz"])
+@pytest.mark.parametrize("task", OWN.values(), ids=OWN)
+def test_costs_of_what_was_read_from_files_are_found(task: str, source: str, tmp_path: Path) -> None:
+    """A record calls it by less than its path."""
+    clips = [f"{kind}/{n}.wav" for kind in ("high", "low") for n in range(8)]
+    for clip in clips:
+        place = tmp_path / "music" / clip
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    (tmp_path / "music" / "list.csv").write_text(
+        "path,label\n" + "".join(f"{clip},{clip.partition('/')[0]}\n" for clip in clips)
+    )
+    np.savez(tmp_path / "music" / "rows.npz", ids=np.array(clips), rows=np.ones((len(clips), 4), np.float32))
+    within = [name.replace("music", str(tmp_path / "music")) for name in (task, source)]
+    request = Request(task=within[0], method="probe-linear", source=within[1], runs=tmp_path / "runs")
+    suite = Suite("own", "", (Entry("run", request, ""),))
+    first = draft_plan(request, CATALOGUE).specs[0]
+    found = costs_of(suite, CATALOGUE)
+    assert found.known(first) is None
+    assert (found.of(first).seconds, found.of(first).basis) == (3.0, "operations")
+
+
+def test_lists_of_the_same_name_are_of_their_own_sizes(tmp_path: Path) -> None:
+    requests = []
+    for name, n in (("small", 20), ("large", 200)):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{k}.wav,{'ab'[k % 2]}\n" for k in range(n))
+        (tmp_path / name / "songs.csv").write_text("path,label\n" + rows)
+        requests.append(Request(task=f"csv:{tmp_path / name / 'songs.csv'}", method="probe-linear", source="nano"))
+    known = Costs([record(spec(), n_clips=100)], HERE, CATALOGUE, requests)
+    told = [known.known(draft_plan(request, CATALOGUE).specs[0]) for request in requests]
+    assert told == [10.0 / 100 * 20, 10.0 / 100 * 200]
 
 
 @pytest.fixture

@@ -167,6 +167,31 @@ def test_member_with_one_seed_is_used_with_every_seed_and_said(tmp_path: Path) -
         np.testing.assert_allclose(scores_of(tmp_path, ensemble, number).scores, (alone + other) / 2, atol=1e-7)
 
 
+@pytest.mark.parametrize("first", [0, 3])
+def test_one_run_of_a_member_without_chance_stands_for_all_seeds_however_many_are_on_record(
+    first: int, tmp_path: Path
+) -> None:
+    kept = write(tmp_path, replace(SPEC, seed=first), uses_seed=False)
+    write(tmp_path, replace(SPEC, seed=5))  # an earlier version said nothing of chance
+    others = [write(tmp_path, replace(OTHER, seed=seed), draw=1) for seed in (0, 1, 2)]
+    ensemble = of(tmp_path, "svm+ears", "forest+eyes")
+    assert seeds_of(ensemble) == [0, 1, 2]
+    assert ensemble.notes == (f"svm + ears has one seed, {first}, which is used with every seed.",)
+    for number, other in enumerate(others):
+        np.testing.assert_allclose(scores_of(tmp_path, ensemble, number).scores, (kept + other) / 2, atol=1e-7)
+
+
+def test_folds_of_a_member_without_chance_may_be_of_different_seeds(tmp_path: Path) -> None:
+    for fold, seed in ((0, 3), (1, 0)):
+        write(tmp_path, replace(SPEC, fold=fold, seed=seed), split=truth(seed=fold), n_folds=2, uses_seed=False)
+        for other in (1, 2):
+            write(tmp_path, replace(OTHER, fold=fold, seed=other), 1, truth(seed=fold), n_folds=2)
+    ensemble = of(tmp_path, "svm+ears", "forest+eyes")
+    assert [(outcome.record.spec.fold, outcome.record.spec.seed) for outcome in ensemble.outcomes] == [
+        (0, 1), (0, 2), (1, 1), (1, 2)
+    ]  # fmt: skip
+
+
 def test_members_are_matched_by_fold(tmp_path: Path) -> None:
     for fold in (0, 1):
         for draw, spec in enumerate((SPEC, OTHER)):

@@ -28,7 +28,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs import runner, scores_archive
 from mirbench.runs.attempt import unfinished
 from mirbench.runs.ensemble import combine
-from mirbench.runs.plan import Plan, Request, make_plan
+from mirbench.runs.plan import Plan, Request, draft_plan, make_plan
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
@@ -652,6 +652,14 @@ def test_places_need_a_name_and_a_task() -> None:
 
 
 # typed
+
+
+def test_request_of_a_run_that_searched_asks_for_the_same_run() -> None:
+    """A record holds every hyperparameter, those that were searched too."""
+    asked = Request(task="gtzan-demo", method="probe-mlp", source="nano", search={"lr": (0.001, 0.01)}, seeds=(3,))
+    (spec,) = draft_plan(replace(asked, params={"epochs": 2}), Catalogue()).specs
+    assert "lr" in spec.params
+    assert draft_plan(rerun.request_of(spec, {}), Catalogue()).specs == (spec,)
 
 
 def test_command_says_what_holds(honest: Path, typed: Callable[..., Answer]) -> None:

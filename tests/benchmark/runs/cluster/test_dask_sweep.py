@@ -109,6 +109,19 @@ def test_what_is_on_record_is_read_back_and_not_done_again(sweep: Sweep) -> None
     assert [outcome.read_back for outcome in result.outcomes] == [True] * 3
 
 
+def test_runs_on_record_that_were_not_sealed_are_told(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(Progress, "say", lambda self, line: lines.append(line))
+    text = CHANCE.replace("chance", "prior")
+    sweep(joined("a"), text)
+    assert not any("--sealed" in line for line in lines)
+    sweep(joined("a"), text, sealed=True)
+    assert [line for line in lines if "--sealed" in line] == [
+        "--sealed: 1 of 1 runs were on record, not predicted in a sealed process, and were not done again; --runs "
+        "FOLDER does them anew"
+    ]
+
+
 def test_failed_run_is_done_again(sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
     store = RunStore(tmp_path / "runs")
