@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -66,16 +66,22 @@ def _unbounded_parts(value: Any, level: int) -> _Fault | None:
     if value and level == _MOST_LEVELS:
         return "", f"{{}} nests lists and tables more than {_MOST_LEVELS} deep"
     named = isinstance(value, Mapping)
-    for name, item in value.items() if named else enumerate(value):
+    items: Iterable[tuple[Any, Any]] = value.items() if named else enumerate(value)
+    for name, item in items:
         if named and not isinstance(name, str):
             return "", f"{{}} has the name {name!r:.40}, which is not text"
-        if named and (said := _unreadable(str(name))):
+        if named and not _plain(name) and (said := _unreadable(name)):
             return "", f"a name in {{}} {said}"
-        if type(item) is float and math.isfinite(item):  # most are
+        kind = type(item)
+        if (kind is float and math.isfinite(item)) or (kind is str and _plain(item)):  # most are
             continue
         if fault := _unbounded(item, level + 1):
             return (f".{name}" if named else f"[{name}]") + fault[0], fault[1]
     return None
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and len(text) <= _MOST_LETTERS
 
 
 def _unreadable(text: str) -> str:
