@@ -23,7 +23,7 @@ from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "cut", "heard_rms", "heard_seconds", "memo_keys",
+    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "crop", "cut", "heard_rms", "heard_seconds", "memo_keys",
     "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
 ]  # fmt: skip
 
@@ -180,6 +180,23 @@ def cut(audio: FloatArray, starts: Sequence[int], window: int) -> FloatArray:
         piece = audio[start : start + window]
         windows[row, : len(piece)] = piece
     return windows
+
+
+def crop(place: Excerpt, facts: Facts, sample_rate: int, seconds: float, offset: float) -> FloatArray:
+    """A stretch of a clip, shape (round(seconds * sample_rate),), padded with zeros where the clip is shorter.
+
+    Parameters
+    ----------
+    offset : float
+        Where it begins: from 0, at the start of the clip, to 1, as late as it fits in.
+    """
+    window = round(seconds * sample_rate)
+    start = offset * max(heard_seconds(place, facts) - seconds, 0.0)
+    if len(place.peaks) > 1:  # a crop may begin at one level and end at another
+        return cut(read(place, sample_rate), [round(start * sample_rate)], window)[0]
+    length = seconds if place.duration is None else min(seconds, place.duration)
+    piece = read(Excerpt(place.path, place.start + start, length), sample_rate)
+    return cut(at_levels(piece, place.peaks, facts.peak), [0], window)[0]
 
 
 def survey(

@@ -147,20 +147,11 @@ class Context:
         """
         self._must_be_audio()
         places = excerpts(split)
-        window = round(seconds * sample_rate)
 
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
+            where, offset = job
             with self.watch.working_beside():
-                return decoded(*job)
-
-        def decoded(where: Excerpt, offset: float) -> FloatArray:
-            facts = self._facts[where]
-            start = offset * max(audio.heard_seconds(where, facts) - seconds, 0.0)
-            if len(where.peaks) > 1:  # a crop may begin at one level and end at another
-                return audio.cut(audio.read(where, sample_rate), [round(start * sample_rate)], window)[0]
-            length = seconds if where.duration is None else min(seconds, where.duration)
-            piece = audio.read(Excerpt(where.path, where.start + start, length), sample_rate)
-            return audio.cut(audio.at_levels(piece, where.peaks, facts.peak), [0], window)[0]
+                return audio.crop(where, self._facts[where], sample_rate, seconds, offset)
 
         offsets = generator.random(len(clips))
         jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
@@ -177,15 +168,8 @@ class Context:
             If they are not all of one size.
         """
         places = excerpts(split)
-        with ThreadPoolExecutor(self.workers) as pool:
-            found = list(pool.map(lambda place: pictures.read(place.path), places))
-        for place, picture in zip(places, found, strict=True):
-            if picture.shape != found[0].shape:
-                height, width, _ = found[0].shape
-                raise BadInput(
-                    f"{place.path}: {picture.shape[1]} x {picture.shape[0]} pixels, others {width} x {height}"
-                )
-        return Windows(np.stack(found), np.arange(len(places)), len(places))
+        found = pictures.read_alike([place.path for place in places], self.workers)
+        return Windows(found, np.arange(len(places)), len(places))
 
     def whole(
         self,

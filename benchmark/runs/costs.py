@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
@@ -196,8 +196,7 @@ class Costs:
 
 def _seconds_of(record: RunRecord) -> tuple[float, float]:
     """Wall time of a run, and of the rows that it computed for all; in records of earlier versions, as far as known."""
-    spent: Mapping[str, Any] = getattr(record, "spent", {})
-    if spent:
+    if spent := record.spent:
         own = sum(value for name, value in spent.items() if name not in _NOT_ITS_OWN)
         return own, sum(spent.get(name, 0.0) for name in _ROWS)
     seconds = record.seconds

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mirbench.plain_text import say
+from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.cached import CachedRows
 from mirbench.runs.costs import Basis, Costs, Machine
@@ -28,17 +29,18 @@ _SAID: dict[Basis, str] = {
 }
 
 
-def costs_of(suite: Suite, catalogue: Catalogue, threads: int = 0, left_out: list[str] | None = None) -> Costs:
+def costs_of(suite: Suite, catalogue: Catalogue, threads: int = 0, records: Iterable[RunRecord] | None = None) -> Costs:
     """What is known of costs in the folder of records of a suite.
 
     Parameters
     ----------
     threads : int
         Of torch in each run; 0 is those that the suite asks for.
-    left_out : list of str, optional
-        As of `RunStore`.
+    records : iterable of RunRecord or None
+        Those of the folder, where they were read already.
     """
-    records = (record for _, record in RunStore(suite.first.runs, [] if left_out is None else left_out).records())
+    if records is None:
+        records = (record for _, record in RunStore(suite.first.runs, []).records())
     requests = (entry.request for entry in suite.entries if not entry.unable)
     return Costs(records, Machine.here(suite.first, threads), catalogue, requests)
 
@@ -57,9 +59,9 @@ def print_plan(
     left_out : list of str, optional
         As of `RunStore`.
     """
-    left_out = [] if left_out is None else left_out
-    known = done_drafts(record for _, record in RunStore(suite.first.runs, left_out).records())
-    told = _Told(catalogue, costs_of(suite, catalogue, left_out=left_out), CachedRows(catalogue), known)
+    store = RunStore(suite.first.runs, [] if left_out is None else left_out)
+    records = [record for _, record in store.records()]
+    told = _Told(catalogue, costs_of(suite, catalogue, records=records), CachedRows(catalogue), done_drafts(records))
     first = {piece.key: id(piece.entry) for piece in pieces_of(suite, catalogue)}
     rows = [told.row(entry, limits, first) for entry in suite.entries]
     if suite.reference:
@@ -81,6 +83,7 @@ class _Told:
         self.n_runs = self.n_known = 0
         self._seconds = 0.0
         self._rows: dict[tuple[str, ...], float] = {}
+        self._undecoded = ""
         self._bases: Counter[Basis] = Counter()
 
     def row(self, entry: Entry, limits: Limits, first: dict[str, int]) -> list[str]:
@@ -102,6 +105,8 @@ class _Told:
             share = 1.0 if counted is None else 1 - counted[0] / counted[1]
             group = (missing[0].task, missing[0].source or missing[0].method, missing[0].windowing.windows)
             self._rows[group] = max(self._rows.get(group, 0.0), share * costs[0].rows)
+            if costs[0].basis == "operations" and share:
+                self._undecoded = ", decoding not counted"
         runs = f"{len({spec.fold for spec in specs})} × {len({spec.seed for spec in specs})}"
         n_models = len(specs) * n_points(entry.request.search)
         left = ("unknown" if all(cost.seconds is None for cost in costs) else said_time(seconds)) if missing else ""
@@ -112,7 +117,7 @@ class _Told:
         if not self._bases:
             return
         rows = sum(self._rows.values())
-        beside = f", and {said_time(rows)} for rows that are not cached" if rows >= 1 else ""
+        beside = f", and {said_time(rows)} for rows that are not cached{self._undecoded}" if rows >= 1 else ""
         at_once = f", {n_jobs} at once" if n_jobs > 1 else ""
         say(f"What is left takes about {said_time(self._seconds / n_jobs)} here{at_once}{beside}.")
         say("Told " + "; ".join(_basis_lines(self._bases)) + ".")
