@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirbench.errors import UnknownName
+from mirbench.leaderboard.marks import labelled
 from mirbench.leaderboard.table import SHOWN, Board, Row
 
 __all__ = ["COLUMNS", "COSTS", "DEFAULT", "Column", "chosen", "title_of"]
@@ -81,6 +82,11 @@ def _raw_interval(row: Row, board: Board) -> Raw:
     }
 
 
+def _marks(row: Row) -> Raw:
+    """Beside each name of a row, so that no choice of columns loses them."""
+    return {"marks": "; ".join(row.marks) or None}
+
+
 def _metric(name: str) -> Column:
     def raw(row: Row, board: Board) -> Raw:
         mean, sd = row.metrics.get(name) or (None, None)
@@ -98,10 +104,13 @@ def _field(name: str, heading: str, field: str, text: Callable[[Any], str], left
 
 _ALL = (
     _field("rank", "rank", "rank", lambda rank: "—" if rank is None else str(rank)),
-    Column("system", "method + source", lambda row: row.name, lambda row, board: {"system": row.name}, left=True),
     Column(
-        "method", "method", lambda row: row.system.record.spec.method,
-        lambda row, board: {"method": row.system.record.spec.method}, left=True,
+        "system", "method + source", lambda row: row.label,
+        lambda row, board: {"system": row.name, **_marks(row)}, left=True,
+    ),
+    Column(
+        "method", "method", lambda row: labelled(row.system.record.spec.method, row.marks),
+        lambda row, board: {"method": row.system.record.spec.method, **_marks(row)}, left=True,
     ),
     Column(
         "source", "source", lambda row: row.system.record.spec.source or "—",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mirbench import metrics
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
+from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds, timing
@@ -174,7 +175,7 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
     metric = metric or known[0]
     if metric not in known:
         raise UnknownName(f"metric of {a.record.spec.task}", metric, known)
-    names = a.name, b.name
+    names = a.label, b.label
     a, b, notes = _on_common(a, b)
     left, right = a.stack, b.stack
     if not np.array_equal(left.hashes, right.hashes):
@@ -198,7 +199,7 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
         clips=_clips(left, right, _classes(a.record, left)),
         classes=_per_class(left, right, _classes(a.record, left)),
         costs=_costs(a, b),
-        notes=tuple(notes),
+        notes=(*notes, *(f"Marked {said}." for said in explained((*a.marks, *b.marks)))),
     )
 
 
@@ -221,7 +222,7 @@ def _on_common(a: System, b: System) -> tuple[System, System, list[str]]:
             (True, "one seed; how much another would change is not known."),
             (False, "nothing is random; one seed stands for all."),
         ):
-            if names := [system.name for system in one if system.uses_seed == uses_seed]:
+            if names := [system.label for system in one if system.uses_seed == uses_seed]:
                 notes.append(f"{' and '.join(names)}: {said}")
     parts = [_part(system, folds, held) for system, held in zip((a, b), seeds, strict=True)]
     return parts[0], parts[1], notes

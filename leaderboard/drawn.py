@@ -123,7 +123,7 @@ def across(boards: Sequence[Board], metric: str = "") -> Across:
     held = []
     for board in drawn:
         used = metric_of(board, metric)
-        held.append({_same(row): (row.name, _sign(used) * _mean(row, used)) for row in comparable(board, used)})
+        held.append({_same(row): (row.label, _sign(used) * _mean(row, used)) for row in comparable(board, used)})
     shared = [key for key in held[0] if all(key in other for other in held)]
     if len(shared) < 2:
         raise BadInput(

@@ -113,7 +113,7 @@ def pareto(board: Board, metric: str = "", cost: str = "trainable", width: float
     label_points(
         panels[-1],
         [point.at for point in named],
-        [wrap(point.dot.row.name, 26) for point in named],
+        [wrap(point.dot.row.label, 26) for point in named],
         [point.at for point in at_cost],
         [*bars, *steps],
     )

@@ -88,7 +88,7 @@ def box(board: Board, metric: str = "", width: float = DOUBLE) -> Figure:
 
 def _lines(rows: Sequence[Row], width: float) -> tuple[Figure, Axes, list[float]]:
     """A figure with a line a system, names at the left; the height of each line's middle."""
-    names = [wrap(row.name, 33 if width < WIDE else 56) for row in rows]
+    names = [wrap(row.label, 33 if width < WIDE else 56) for row in rows]
     places, total = _stacked(names)
     figure = blank(width, 0.65 + 0.135 * max(total, 3))
     axes = figure.subplots()

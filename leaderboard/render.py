@@ -10,6 +10,7 @@ from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.leaderboard.columns import COLUMNS, Column, chosen
+from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
@@ -74,6 +75,8 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     if board.rows:
         parts.append(_table(board, columns))
         names = {column.name for column in chosen(columns, board)}
+        if marks := explained(mark for row in board.rows for mark in row.marks):
+            parts.append(f"Marked {escaped('; '.join(marks))}.")
         if some := [row.system for row in board.rows if not row.system.complete and "flags" not in names]:
             parts.append(_incomplete(some))
         if names & set(_TIMES):
@@ -86,7 +89,7 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
 
 def _incomplete(systems: Sequence[System]) -> str:
     """Which rows are of some folds alone, where no column says so."""
-    said = [f"{escaped(s.name)} (fold {', '.join(map(str, s.folds))} of {s.n_folds})" for s in systems[:_FEW]]
+    said = [f"{escaped(s.label)} (fold {', '.join(map(str, s.folds))} of {s.n_folds})" for s in systems[:_FEW]]
     more = f", and {len(systems) - _FEW} more" if len(systems) > _FEW else ""
     return f"Of some folds alone, to be compared with rows of the same folds: {', '.join(said)}{more}."
 
@@ -123,6 +126,8 @@ def as_csv(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
             for column in chosen(columns, board) if columns else _present(boards):
                 line |= column.raw(row, board)
             lines.append(line)
+    if columns and not any(line.get("marks") for line in lines):
+        lines = [{name: cell for name, cell in line.items() if name != "marks"} for line in lines]
     frame = pd.DataFrame(lines).map(csv_cell).convert_dtypes()  # counts stay whole numbers beside empty cells
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
@@ -154,6 +159,7 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
         for name in (
             "name", "key", "rank", "p_best", "n_seeds", "n_folds", "n_done", "n_clips", "n_trainable", "n_total",
             "epoch_seconds", "train_seconds", "clips_per_second", "gflops", "kwh", "device", "flags",
+            "marks",
         )
     }  # fmt: skip
     values = {name: {"mean": value[0], "sd": value[1]} if value else None for name, value in row.metrics.items()}

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.leaderboard.marks import labelled, marks_of
 from mirbench.leaderboard.system_names import names_of
 from mirbench.record import RunRecord
 from mirbench.runs.scores import Scores
@@ -86,6 +87,8 @@ class System:
         Seeds that are left out, for they lack folds.
     others : tuple of Run
         The runs that do not count.
+    marks : tuple of str
+        What sets it apart from one of mirbench's own that was run here; see `mirbench.leaderboard.marks`.
     """
 
     name: str
@@ -96,6 +99,12 @@ class System:
     n_folds: int
     lacking: tuple[int, ...] = ()
     others: tuple[Run, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name with its marks, for people."""
+        return labelled(self.name, self.marks)
 
     @property
     def record(self) -> RunRecord:
@@ -209,7 +218,7 @@ def _with_scores(system: System, left_out: list[str]) -> System | None:
         readable = [run for run in (*system.runs, *system.others) if _readable(run, left_out)]
     if not readable:
         return None
-    less = _system(system.name, system.key, readable)
+    less = replace(_system(system.name, system.key, readable), marks=system.marks)
     try:
         _ = less.stack
         return less
@@ -255,7 +264,11 @@ def _question(runs: Sequence[Run]) -> Question:
         if run.record.status == "done":
             asked[run.record.spec.system].append(run)
     names = names_of([alike[0].record for alike in asked.values()])
-    systems = tuple(_system(names[key], key, alike) for key, alike in asked.items())
+    members = {run.record.spec.key: run.record for run in runs}
+    systems = tuple(
+        replace(_system(names[key], key, alike), marks=marks_of(alike[0].record, members=members))
+        for key, alike in asked.items()
+    )
     return Question(title, record, systems, _problems(run.record for run in runs))
 
 

@@ -74,6 +74,16 @@ class Row:
         return self.system.name
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """What sets it apart from a system of mirbench's own that was run here; see `mirbench.leaderboard.marks`."""
+        return self.system.marks
+
+    @property
+    def label(self) -> str:
+        """Its name with its marks, for people."""
+        return self.system.label
+
+    @property
     def key(self) -> str:
         """Eight hex digits over what was asked."""
         return self.system.key

@@ -110,7 +110,7 @@ def _averaged(points: Iterable[_Point]) -> list[_Point]:
 def _line(row: Row, points: Sequence[_Point]) -> dict[str, Any]:
     folds = "" if row.system.complete else f" (folds {', '.join(map(str, row.system.folds))})"
     x, text, y, sd = (list(column) for column in zip(*points, strict=True))
-    return {"key": row.key, "name": row.name + folds, "x": x, "y": y, "sd": sd, "text": text}
+    return {"key": row.key, "name": row.label + folds, "x": x, "y": y, "sd": sd, "text": text}
 
 
 def _system(row: Row) -> str:
@@ -191,4 +191,4 @@ def _of_row(row: Row, metric: str) -> dict[tuple[Any, ...], list[list[float | No
 
 
 def _over_ticks(row: Row, y: Sequence[float | None]) -> dict[str, Any]:
-    return {"key": row.key, "name": row.name, "x": list(range(len(y))), "y": y, "sd": [], "text": []}
+    return {"key": row.key, "name": row.label, "x": list(range(len(y))), "y": y, "sd": [], "text": []}

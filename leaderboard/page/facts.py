@@ -12,6 +12,7 @@ from mirbench import metrics
 from mirbench.leaderboard import repeat
 from mirbench.leaderboard.columns import COLUMNS, COSTS, title_of
 from mirbench.leaderboard.drawn import front
+from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.page import curves
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.results import Run, System
@@ -53,6 +54,7 @@ def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any
         "title": board.title,
         "standing": board.standing,
         "said": SAID.get(board.standing, ""),
+        "marks": explained(mark for row in board.rows for mark in row.marks),
         "summary": _summary(board),
         "verdict": _verdict(board),
         "classes": list(board.classes),
@@ -105,7 +107,7 @@ def _verdict(board: Board) -> str:
         return "No system has every fold: nothing is ranked yet." if board.rows else "No run has a result yet."
     best, *others = ranked
     value, *_ = best.metrics[board.metrics[0]] or (0.0,)
-    said = f"{best.name} has the best {title_of(board.metrics[0])}, {value:.3f}"
+    said = f"{best.label} has the best {title_of(board.metrics[0])}, {value:.3f}"
     tied = sum(map(_tied, others))
     if tied:
         said += f"; {tied} of {_count(len(others), 'other')} cannot be told apart from it on {best.n_clips} clips."
@@ -127,7 +129,7 @@ def _row(row: Row, metric: str, per_class: str, environments: list[dict[str, Any
     record = row.system.record
     return {
         "key": row.key,
-        "name": row.name,
+        "name": row.label,
         "method": record.spec.method,
         "source": record.spec.source,
         "rank": row.rank,

@@ -67,7 +67,8 @@ function nameCell(board, row) {
 
 function footnotes(board) {
   const noted = marked(board);
-  return noted.length ? make("p", { className: "said notes", textContent: noted.map((flag, k) => `${markOf(k)} ${flag}`).join(" · ") }) : "";
+  const said = [...noted.map((flag, k) => `${markOf(k)} ${flag}`), ...board.marks];
+  return said.length ? make("p", { className: "said notes", textContent: said.join(" · ") }) : "";
 }
 
 function rankCell(row, rows) {
