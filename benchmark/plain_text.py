@@ -20,8 +20,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TextIO
 
 __all__ = [
-    "csv_cell", "csv_text", "finish", "json_text", "one_message", "prepare", "printable", "printable_lines", "say",
-    "table",
+    "csv_cell", "csv_text", "cut_middle", "finish", "json_text", "one_message", "prepare", "printable",
+    "printable_lines", "say", "table",
 ]  # fmt: skip
 
 _WIDTH = 120  # of tables that go to no terminal
@@ -57,6 +57,26 @@ def printable_lines(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter in "\n\t" or _is_shown(letter) else _escape(letter) for letter in text)
+
+
+def cut_middle(text: str, n_cells: int) -> str:
+    """A text that takes no more than so many cells of a terminal: what is too much leaves its middle, for an "…".
+
+    >>> cut_middle("probe-linear + efficientat-mn04", 20)
+    'probe-lin…entat-mn04'
+    """
+    from rich.cells import cell_len
+
+    if cell_len(text) <= n_cells:
+        return text
+    begin, end = "", ""
+    while begin + end != text:  # letters of east Asia take two cells
+        longer = begin + text[len(begin)] if cell_len(begin) < cell_len(end) else begin
+        tail = end if longer != begin else text[len(text) - len(end) - 1] + end
+        if cell_len(longer) + cell_len(tail) + 1 > n_cells:
+            break
+        begin, end = longer, tail
+    return f"{begin}…{end}"
 
 
 def one_message(text: object) -> str:
