@@ -13,22 +13,31 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 __all__ = [
-    "csv_cell", "csv_text", "finish", "json_text", "one_message", "prepare", "printable", "printable_lines", "say",
-    "table",
+    "csv_cell", "csv_text", "cut_middle", "finish", "is_terminal", "json_text", "knows_all_letters", "one_message",
+    "prepare", "printable", "printable_lines", "put", "say", "superscript", "table",
 ]  # fmt: skip
 
-_WIDTH = 120  # of tables that go to no terminal
+_WORDY = 24  # letters of a cell that is no number
 _JOINERS = "\u200c\u200d"
 _LONGEST = 1000  # letters of a line of an error
 
-_PLAINER = {"±": "+/-", "—": "-", "–": "-", "×": "x", "…": "...", "’": "'", "“": '"', "”": '"'}
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PLAINER = {f"{n}".translate(_SUPERSCRIPTS): f"({n})" for n in range(10)} | {
+    "±": "+/-",
+    "—": "-",
+    "–": "-",
+    "×": "x",
+    "…": "...",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
 """Signs that mirbench itself prints, where the terminal has no such letters."""
 
 
@@ -57,6 +66,35 @@ def printable_lines(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter in "\n\t" or _is_shown(letter) else _escape(letter) for letter in text)
+
+
+def superscript(number: int) -> str:
+    """A number as the mark of a note.
+
+    >>> superscript(12)
+    '¹²'
+    """
+    return str(number).translate(_SUPERSCRIPTS)
+
+
+def cut_middle(text: str, n_cells: int) -> str:
+    """A text that takes no more than so many cells of a terminal: what is too much leaves its middle, for an "…".
+
+    >>> cut_middle("probe-linear + efficientat-mn04", 20)
+    'probe-lin…entat-mn04'
+    """
+    from rich.cells import cell_len
+
+    if cell_len(text) <= n_cells:
+        return text
+    begin, end = "", ""
+    while begin + end != text:  # letters of east Asia take two cells
+        longer = begin + text[len(begin)] if cell_len(begin) < cell_len(end) else begin
+        tail = end if longer != begin else text[len(text) - len(end) - 1] + end
+        if cell_len(longer) + cell_len(tail) + 1 > n_cells:
+            break
+        begin, end = longer, tail
+    return f"{begin}…{end}"
 
 
 def one_message(text: object) -> str:
@@ -92,11 +130,21 @@ def say(text: object = "", *, error: bool = False, end: str = "\n") -> None:
     text : object
         Lines; see `printable_lines`.
     """
+    put(printable_lines(str(text)) + end, error=error)
+
+
+def is_terminal() -> bool:
+    """Whether somebody looks at standard output."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def put(text: str, *, error: bool = False) -> None:
+    """Print a text that mirbench itself has made, codes of colours and all, as `say` does."""
     stream = sys.stderr if error else sys.stdout
     if stream is None:  # it was closed before the program began
         return
     try:
-        stream.write(printable_lines(str(text)) + end)
+        stream.write(text)
         stream.flush()
     except OSError as fault:
         _give_up(stream, fault)
@@ -160,28 +208,33 @@ def table(
         Whether the first column is cut where the table is too wide, and none of the others.
     """
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    lines = box.HEAVY_HEAD if _knows_all_letters() else box.ASCII
-    drawn = Table(title=Text(printable(title)), title_justify="left", box=lines)
-    cells = [[Text(printable(cell)) for cell in row] for row in rows]  # a Text holds neither markup nor emoji codes
+    from mirbench.terminal import Words, drawn, width
+
+    lines = box.SIMPLE_HEAD if knows_all_letters() else box.ASCII
+    drawing = Table(title=Text(printable(title), "bold"), title_justify="left", box=lines, pad_edge=False)
+    words = {column for column in range(len(heads)) if column in left or _is_wordy(row[column] for row in rows)}
     for column, head in enumerate(heads):
-        widest = max((row[column].cell_len for row in cells), default=0)
-        drawn.add_column(
-            Text(printable(head)),
-            justify="left" if column in left else "right",
-            no_wrap=cut_first,
-            min_width=(widest if column else 12) if cut_first else None,
+        justify: Literal["left", "right"] = "left" if column in words else "right"
+        drawing.add_column(Words(head) if column in words else Text(printable(head)), justify=justify,
+                           no_wrap=column not in words)  # fmt: skip
+    for row in rows:
+        drawing.add_row(
+            *(
+                Words(cell, most_lines=1 if cut_first and not column else None)
+                if column in words and not (cut_first and column)
+                else Text(printable(cell))  # a Text holds neither markup nor emoji codes
+                for column, cell in enumerate(row)
+            )
         )
-    for row in cells:
-        drawn.add_row(*row)
-    stream = io.StringIO()
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else _WIDTH
-    Console(file=stream, width=width, force_terminal=False, color_system=None).print(drawn)
-    return stream.getvalue()
+    return drawn([drawing], width(), colours=False)
+
+
+def _is_wordy(cells: Iterable[str]) -> bool:
+    """Whether a column holds sentences, which read from the left and may take several lines."""
+    return any(cell.count(" ") > 2 or len(cell) > _WORDY for cell in cells)
 
 
 def csv_cell(value: Any) -> Any:
@@ -216,12 +269,12 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 def json_text(value: Any) -> str:
     """Strict JSON, one line end after it; what is not printable is escaped in it, and reads back as it was."""
-    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=not _knows_all_letters())
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=not knows_all_letters())
     if not text.replace("\n", "").isprintable():
         text = "".join(c if c == "\n" or _is_shown(c) else json.dumps(c)[1:-1] for c in text)
     return text + "\n"
 
 
-def _knows_all_letters() -> bool:
+def knows_all_letters() -> bool:
     """Whether standard output is in Unicode; what it is not known of is."""
     return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")

@@ -8,9 +8,9 @@ from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.leaderboard.marks import labelled
-from mirbench.leaderboard.table import SHOWN, Board, Row
+from mirbench.leaderboard.table import OF_TIMES, SHOWN, Board, Row
 
-__all__ = ["COLUMNS", "COSTS", "DEFAULT", "Column", "chosen", "title_of"]
+__all__ = ["COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "notes_of", "title_of"]
 
 Raw = dict[str, str | float | int | None]
 
@@ -151,6 +151,9 @@ COSTS = {
 }
 """Columns that say what a system costs, and the fields of a row that they read."""
 
+TIMES = ("epoch-seconds", "train-seconds", "clips-per-second")
+"""Columns of the clock."""
+
 EVERY_METRIC = "metrics"
 """Stands for those that a table has, the interval beside the first."""
 
@@ -176,6 +179,14 @@ def chosen(names: Sequence[str], board: Board) -> list[Column]:
         for each in _every_metric(board) if name == EVERY_METRIC else [name]:
             found[each] = COLUMNS[each]
     return list(found.values())
+
+
+def notes_of(row: Row, shown: Sequence[Column]) -> tuple[str, ...]:
+    """What a reader of these columns must know of a row: nothing of times where none is shown."""
+    names = {column.name for column in shown}
+    if "flags" in names:
+        return ()
+    return tuple(flag for flag in row.flags if flag not in OF_TIMES or names & set(TIMES))
 
 
 def _every_metric(board: Board) -> list[str]:

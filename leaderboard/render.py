@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mirbench.errors import UnknownName
-from mirbench.leaderboard.columns import COLUMNS, Column, chosen
+from mirbench.leaderboard.columns import COLUMNS, TIMES, Column, chosen
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
@@ -20,7 +20,6 @@ __all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown"
 
 JSON_VERSION = 1
 _FEW = 5
-_TIMES = ("epoch-seconds", "train-seconds", "clips-per-second")
 
 SAID = {
     "full": "",
@@ -79,7 +78,7 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
             parts.append(f"Marked {escaped('; '.join(marks))}.")
         if some := [row.system for row in board.rows if not row.system.complete and "flags" not in names]:
             parts.append(_incomplete(some))
-        if names & set(_TIMES):
+        if names & set(TIMES):
             devices = sorted({row.device for row in board.rows})
             parts.append(f"Timed on: {escaped('; '.join(devices))}.")
     if board.problems:

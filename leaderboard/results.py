@@ -28,6 +28,8 @@ from mirbench.types import FloatArray, IntArray, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions", "with_scores"]
 
+_FEW = 3
+"""Names of systems in one line."""
 _UNREADABLE = (BadInput, ValueError, TypeError, IndexError, KeyError, AttributeError, MemoryError)
 """What arrays of a stranger bring about."""
 
@@ -327,12 +329,22 @@ def _side_by_side(runs: Sequence[Run]) -> tuple[Scores, IntArray]:
 
 
 def _problems(records: Iterable[RunRecord]) -> tuple[str, ...]:
-    count: Counter[str] = Counter()
+    """A line for each reason, with the systems that share it and the number of their runs."""
+    shared: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         if record.status != "done":
             source = f" + {record.spec.source}" if record.spec.source else ""
-            count[f"{record.spec.method}{source}: {record.status}: {record.reason}"] += 1
-    return tuple(f"{line} ({n} {'run' if n == 1 else 'runs'})" for line, n in sorted(count.items()))
+            shared[f"{record.status}: {record.reason}"][f"{record.spec.method}{source}"] += 1
+    return tuple(sorted(f"{_some(sorted(count))}: {reason} {_runs(count.total())}" for reason, count in shared.items()))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + more
+
+
+def _runs(n: int) -> str:
+    return f"({n} {'run' if n == 1 else 'runs'})"
 
 
 def _asked(record: RunRecord) -> str:

@@ -20,7 +20,12 @@ from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
 from mirbench.types import Windowing
 
-__all__ = ["Board", "Row", "boards", "over_folds", "timing"]
+__all__ = ["OF_TIMES", "Board", "Row", "boards", "over_folds", "timing"]
+
+_BUSY = "timed on a busy machine"
+_OTHERWISE = "its speed is left out: it was timed by an earlier version of mirbench, in another way"
+OF_TIMES = (_BUSY, _OTHERWISE)
+"""Flags that say something of times alone."""
 
 SHOWN = tuple(metric.name for metric in metrics.METRICS.values() if metric.kind == "value")
 """Metrics that are one number, in the order of their columns."""
@@ -202,9 +207,9 @@ def _row(system: System, newest: int) -> Row:
     if system.lacking:
         flags.append(f"without seed {', '.join(map(str, system.lacking))}, which lacks folds")
     if any(_busy(run) for run in runs):
-        flags.append("timed on a busy machine")
+        flags.append(_BUSY)
     if not timed and any(run.seconds.get("clips_per_second") for run in runs):
-        flags.append("its speed is left out: it was timed by an earlier version of mirbench, in another way")
+        flags.append(_OTHERWISE)
     if record.contaminated:
         flags.append(f"source trained on {', '.join(record.contaminated)}")
     known = [metric for metric in record.metrics if metric in SHOWN]  # the one that selects is the first

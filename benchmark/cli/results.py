@@ -12,37 +12,50 @@ from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, one_of
 from mirbench.errors import BadInput
 from mirbench.places import no_folder
-from mirbench.plain_text import say
+from mirbench.plain_text import is_terminal, say
 
 if TYPE_CHECKING:
     from mirbench.leaderboard.table import Board
 
 FORMATS = ("md", "csv", "latex", "json", "html")
 
-Tasks = Annotated[list[str], typer.Option("--task", help="Only this task; may be given again. Default: all.")]
+Tasks = Annotated[list[str], typer.Option("--task", metavar="TASK", help="Only this task; may be given again.")]
 
 
 def leaderboard(
     runs: RunsFolder = Path("runs"),
-    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "md",
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="|".join(FORMATS), help="Default: a table on a terminal, md in a pipe."),
+    ] = "",
     columns: Annotated[
         str, typer.Option("--columns", metavar="NAMES", help="Those to show, in this order: rank,system,accuracy,….")
     ] = "",
     task: Tasks = [],  # noqa: B006
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="File. Default: leaderboard.md or .html in the runs folder, else the terminal."),
+        typer.Option(
+            "--output", metavar="FILE", help="Default: leaderboard.md or .html in the runs folder, if all is shown."
+        ),
     ] = None,
     update: Annotated[
         Path | None,
-        typer.Option("--update", help="Rewrite the tables in this file, between the markers mirbench:begin and :end."),
+        typer.Option(
+            "--update", metavar="FILE", help="Rewrite its tables, between the markers mirbench:begin and :end."
+        ),
     ] = None,
 ) -> None:
-    """Print the tables of all records, or write them as a file, a web page, or into a README."""
-    one_of("--format", form, FORMATS)
+    """Print the tables of all records, or write them as a file or a web page."""
+    if form:
+        one_of("--format", form, FORMATS)
     shown = _columns(form, columns)
-    if update and (form != "md" or output):
+    if update and (form not in ("", "md") or output):
         raise BadInput("--update: writes markdown into its own file; leave out --format and --output")
+    if form == "html" and task and not output:
+        raise BadInput(
+            f"--format html --task {task[0]}: a page of some tasks does not replace the one of all in {runs}; name its "
+            "file with --output"
+        )
     left_out: list[str] = []
     found = read_boards(runs, left_out)
     if update:
@@ -50,7 +63,9 @@ def leaderboard(
     else:
         from mirbench.leaderboard.render import of_tasks
 
-        _write(form, of_tasks(found, task), shown, output, runs)
+        partial = bool(task or shown)
+        usual = runs / f"leaderboard.{form or 'md'}" if form in ("", "md", "html") and not partial else None
+        _write(form, of_tasks(found, task), shown, output, usual)
     end(left_out)
 
 
@@ -80,13 +95,22 @@ def _update(path: Path, boards: Sequence[Board], tasks: Sequence[str], columns: 
     say(f"{path}: {'updated' if changed else 'up to date'}", error=True)
 
 
-def _write(form: str, boards: Sequence[Board], columns: Sequence[str], output: Path | None, runs: Path) -> None:
-    text = _text(form, boards, columns)
-    target = output or (runs / f"leaderboard.{form}" if form in ("md", "html") else None)
+def _write(form: str, boards: Sequence[Board], columns: Sequence[str], output: Path | None, usual: Path | None) -> None:
+    """Print tables, and write them into the file that is asked for, or the usual one, which holds all of them.
+
+    A terminal gets a table that fits, whatever the file is; markdown is for files and pipes.
+    """
+    target = output or usual
+    text = _text(form or "md", boards, columns)
     if target:
         target.write_text(text, encoding="utf-8", newline="\n")
-    if form == "md" or not target:
-        say(text, end="\n" if form == "md" else "")
+    if not form and is_terminal():
+        from mirbench.leaderboard.terminal import tables
+        from mirbench.terminal import draw, width
+
+        draw(*tables(boards, columns, width()))
+    elif form in ("", "md") or not target:
+        say(text, end="\n" if form in ("", "md") else "")
     if target:
         say(f"written to {target}", error=True)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
+from mirbench.progress import said_time
 from mirbench.record import RunSpec
 from mirbench.runs.pieces import draft_key
 
@@ -112,12 +113,12 @@ class TimeLeft:
         seconds = self._known.pop(spec.key)
         self._seconds, self._n_unknown = self._seconds - (seconds or 0.0), self._n_unknown - (seconds is None)
 
-    def said(self) -> str:
-        """In words; "" where nothing is known."""
+    @property
+    def seconds(self) -> float | None:
+        """With so many jobs at once; None where nothing is known."""
         if self._n_unknown and not self._limits.longest:
-            return ""
-        seconds = (max(self._seconds, 0.0) + self._n_unknown * self._limits.longest) / self._n_jobs
-        return f"about {said_time(seconds)} left" if seconds else ""
+            return None
+        return (max(self._seconds, 0.0) + self._n_unknown * self._limits.longest) / self._n_jobs or None
 
 
 def parse_part(text: str) -> tuple[int, int]:
@@ -171,14 +172,3 @@ def _seconds(text: str) -> float | None:
     if len({unit for _, unit in parts}) < len(parts):
         return None
     return sum(float(value) * _UNITS[unit] for value, unit in parts)
-
-
-def said_time(seconds: float) -> str:
-    """A stretch of time for people: "45 s", "12 min", "3:50 h", "2 d 4 h"."""
-    if seconds < 90:
-        return f"{max(seconds, 0):.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02} h" if hours < 48 else f"{hours // 24} d {hours % 24} h"

@@ -212,7 +212,7 @@ class Job:
 
     def _try_left(self) -> set[str]:
         """Who has the runs that are not done yet."""
-        return {holder for spec in self._open() if (holder := self._try(spec, lambda n, note: None))}
+        return {holder for spec in self._open() if (holder := self._try(spec, lambda n, note, measured: None))}
 
     def _open(self) -> list[RunSpec]:
         """Runs that are neither done nor put off."""
@@ -226,12 +226,12 @@ class Job:
         except BadInput as error:  # it may be of a newer mirbench: it stays as it is
             unread = replace(unfinished(spec, self._plan), reason=printable(error, 500))
             self._found[spec.key] = Outcome(unread, folder, False)
-            step(1, "unreadable")
+            step(1, "unreadable", measured=False)
             return ""
         if record is not None and not self._deform:
             outcome = Outcome(record, self._store.folder(record.spec), True)
         elif not self._limits.let_begin(spec):
-            step(1, "no time is left for it")
+            step(1, "no time is left for it", measured=False)
             return ""
         else:
             claim = Claim(folder, self._progress)
@@ -244,7 +244,7 @@ class Job:
                 claim.give_back()
             self._limits.ended(spec, time.monotonic() - began)
         self._found[spec.key] = outcome
-        step(1, _note(self._plan, outcome.record))
+        step(1, _note(self._plan, outcome.record), measured=not outcome.read_back)
         return ""
 
     def _do_together(self, specs: Sequence[RunSpec], step: Callable[..., None]) -> None:

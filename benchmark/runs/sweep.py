@@ -197,8 +197,9 @@ def run_suite(
         jobs = []
         with progress.bar(suite.title, len(entries), "entries") as step:
             for entry in entries:
-                jobs.append(begun(entry, begin, deform))
-                step(1, entry.name)
+                job, reason = begun(entry, begin, deform)
+                jobs.append((job, reason))
+                step(1, entry.name, measured=job is not None and not all(outcome.read_back for outcome in job.done))
         return [finished(entry, *job) for entry, job in zip(entries, jobs, strict=True)]
 
 

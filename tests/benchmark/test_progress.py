@@ -5,9 +5,13 @@ from contextlib import redirect_stderr
 from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
 
 from mirbench import progress as progress_module
-from mirbench.progress import Progress
+from mirbench.progress import Pace, Progress
+from mirbench.progress_bars import Bars
 
 
 class Terminal(io.StringIO):
@@ -129,3 +133,100 @@ def test_warning_is_printed_though_quiet_and_only_once(capsys: pytest.CaptureFix
     for line in ("files are left out", "files are left out", "others too"):
         progress.warn(line)
     assert capsys.readouterr().err == "files are left out\nothers too\n"
+
+
+def drawn(width: int, clock: SimpleNamespace, name: str = "decoding", note: str = "") -> list[str]:
+    """The lines of two bars, one within the other, on a terminal of this width; 30 of 120 runs took 90 s."""
+    console = Console(width=width, file=io.StringIO(), force_terminal=True)
+    bars = Bars(console)
+    _, step = bars.row(name, Pace(120), "runs")
+    clock.now += 90
+    step(30, note)
+    bars.row("computing pooled", Pace(6), "windows")
+    with console.capture() as held:
+        for part in bars.get_renderables():
+            console.print(part)
+    return [line.rstrip() for line in Text.from_ansi(held.get()).plain.splitlines()]
+
+
+LONG = "ids-nmr (adapter=low-rank, depth=4) on folder:recordings-of-the-municipal-orchestra+folds5"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("name", ["decoding", LONG, "合唱" * 40], ids=["short", "long", "of wide letters"])
+def test_bars_keep_bar_count_and_time_left_at_every_width(width: int, name: str, clock: SimpleNamespace) -> None:
+    first, second = drawn(width, clock, name)
+    assert max(map(cell_len, (first, second))) <= width
+    assert "━" in first
+    assert "30/120" in first
+    assert first.endswith("  4 min left")
+    assert "━" in second
+    assert "0/6" in second
+    assert second.endswith("? left")
+
+
+def test_a_long_name_is_cut_in_its_middle(clock: SimpleNamespace) -> None:
+    first = drawn(80, clock, LONG)[0]
+    assert first.startswith("ids-nmr")
+    assert "+folds5 " in first
+    assert "…" in first
+
+
+def test_a_note_stands_below_the_bars_on_one_line(clock: SimpleNamespace) -> None:
+    lines = drawn(80, clock, note=f"{LONG}: failed, 2 running, 1 failed")
+    assert len(lines) == 3
+    assert lines[-1].endswith("2 running, 1 failed")
+    assert cell_len(lines[-1]) <= 80
+
+
+def test_only_one_time_is_the_time_left(clock: SimpleNamespace) -> None:
+    line = drawn(120, clock)[0]
+    assert line.count("left") == 1
+    assert "90 s" not in line.partition("left")[2]
+    assert "2 min gone" in line
+
+
+def test_what_was_on_record_does_not_shorten_the_time_left(clock: SimpleNamespace) -> None:
+    pace = Pace(100)
+    pace.step(90, measured=False)
+    clock.now += 60
+    pace.step(1)
+    assert pace.left == 9 * 60
+
+
+def test_time_left_runs_down_and_never_below_the_runs_that_are_not_begun(clock: SimpleNamespace) -> None:
+    pace = Pace(10)
+    clock.now += 100
+    pace.step(5)
+    assert pace.left == 100
+    clock.now += 15
+    assert pace.left == 85
+    clock.now += 1000
+    assert pace.left == 80
+
+
+def test_work_that_knows_its_time_is_believed(clock: SimpleNamespace) -> None:
+    pace = Pace(10)
+    clock.now += 100
+    pace.step(5, left=30.0)
+    clock.now += 10
+    assert pace.left == 20
+
+
+def test_lines_grow_sparse_over_hours(capsys: pytest.CaptureFixture[str], clock: SimpleNamespace) -> None:
+    with Progress().bar("training", 36_000, "epochs") as step:
+        for _ in range(36_000):
+            clock.now += 1
+            step()
+    said = capsys.readouterr().err
+    assert 20 <= len(said.splitlines()) <= 100
+    assert "\x1b" not in said
+    assert "\r" not in said
+
+
+def test_a_dumb_terminal_gets_lines(terminal, monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with redirect_stderr(terminal), Progress().bar("decoding", 10, "files") as step:
+        clock.now += 20
+        step(4)
+    assert terminal.getvalue() == "decoding: 4/10 files, 0.2/s, 30 s left\n"

@@ -57,7 +57,7 @@ class Supervisor:
         self._told: set[str] = set()
         self._n_failed = 0
         self._left = TimeLeft(n_jobs, limits)
-        self._step: Callable[..., None] = lambda n, note: None
+        self._step: Callable[..., None] = lambda n, note, left: None
 
     def do(self, todo: Sequence[Todo], title: str, n_known: int) -> None:
         """Do runs; their jobs take what comes of them, or it is in their `error`.
@@ -79,7 +79,7 @@ class Supervisor:
         pause = _POLL[0]
         try:
             with self._progress.bar(title, n_known + len(todo), "runs") as self._step:
-                self._step(n_known, "")
+                self._step(n_known, "", measured=False)
                 while self._queue or self._children:
                     while len(self._children) < self._n_jobs and (following := self._next()):
                         self._begin(following)
@@ -91,7 +91,7 @@ class Supervisor:
     def _count(self, n: int, said: str = "") -> None:
         """Let the display say that so many runs more are done, how many are under way, and how long it takes."""
         words = [said, f"{len(self._children)} running", f"{self._n_failed} failed" if self._n_failed else ""]
-        self._step(n, ", ".join(word for word in (*words, self._left.said()) if word))
+        self._step(n, ", ".join(filter(None, words)), left=self._left.seconds)
 
     def _next(self) -> Todo | None:
         """The run to begin now; those that cannot end in time are put off on the way."""

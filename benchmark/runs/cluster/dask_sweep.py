@@ -165,7 +165,7 @@ class _Sweep:
                     left[run.errand] = run
                     self._cluster.add(run.errand)
                 else:
-                    step(1)
+                    step(1, measured=False)
             while self._cluster.busy or self._waiting:
                 for answer in self._cluster.step():
                     self._take(left[answer.errand], answer)
@@ -174,7 +174,7 @@ class _Sweep:
                     run = left.pop(errand)
                     time_left.remove(run.spec)
                     self._n_failed += run.outcome is not None and run.outcome.record.status != "done"
-                    step(1, f"{errand.name}, {self._counts()}, {time_left.said()}".removesuffix(", "))
+                    step(1, f"{errand.name}, {self._counts()}", left=time_left.seconds)
 
     def _counts(self) -> str:
         failed = f"{self._n_failed} failed, " if self._n_failed else ""
