@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -71,9 +71,15 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
         if not isinstance(method.needs, tuple):
             raise BadInput(f'{flag}{path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
     things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
+    for method in methods:
+        if fixed := {"name", "version", "needs"} & set(method.__dataclass_fields__):
+            raise BadInput(
+                f"{flag}{path}: {min(fixed)} of {method.__name__} is a hyperparameter; write it without a type, as in "
+                f'name, version, needs = "my-method", "1", ()'
+            )
     for thing in things:
-        kind = "task" if isinstance(thing, Task) else "source" if isinstance(thing, SourceCard) else "method"
-        check_identity(f"{flag}{path}", kind, thing)
+        check_identity(f"{flag}{path}", _kind(thing), thing)
+    _refuse_twice(f"{flag}{path}", things)
     plugin = Plugin(
         origin=path.name,
         sha256=file_sha256(path),
@@ -101,6 +107,18 @@ def check_identity(origin: str, kind: str, thing: Any) -> None:
     if not isinstance(version, str) or not 1 <= len(version) <= MOST_LETTERS or unseen(version):
         said = printable(ascii(version), 80)
         raise BadInput(f'{origin}: the version of its {kind} {name} is {said}; text is needed, as in "1"')
+
+
+def _kind(thing: Any) -> str:
+    return "task" if isinstance(thing, Task) else "source" if isinstance(thing, SourceCard) else "method"
+
+
+def _refuse_twice(origin: str, things: Sequence[Any]) -> None:
+    """Refuse two different things of one kind and name, of which the last would stand for both."""
+    seen: dict[tuple[str, str], Any] = {}
+    for thing in things:
+        if seen.setdefault((_kind(thing), thing.name), thing) is not thing:
+            raise BadInput(f"{origin}: has two {_kind(thing)}s of the name '{thing.name}'; give one of them another")
 
 
 def _imported_names(path: Path) -> set[str]:

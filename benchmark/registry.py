@@ -26,11 +26,14 @@ from mirbench.plain_text import printable
 from mirbench.plugin_file import Plugin, check_identity, file_sha256
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
+from mirbench.taken_names import KINDS, Kind, Ours, refuse_taken
 from mirbench.types import Task
 
-__all__ = ["Catalogue", "Entry"]
+__all__ = ["Catalogue", "Entry", "is_ours"]
 
-_KINDS = {"task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources"}
+_KINDS: Mapping[str, str] = {
+    "task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,24 @@ class Catalogue:
     data, weights : Path or None
         Where families of tasks look for data that was fetched, and those of sources for weights; None is the default
         place.
+
+    Raises
+    ------
+    BadInput
+        If a plugin calls something as mirbench does, or as another plugin does.
     """
 
     def __init__(self, plugins: Iterable[Plugin] = (), data: Path | None = None, weights: Path | None = None) -> None:
         self._plugins = tuple(plugins)
+        if self._plugins:
+            refuse_taken(self._plugins, _ours())
         self._data, self._weights = data, weights
         self._held: dict[tuple[str, str], Any] = {}
 
     def names(self, kind: str) -> dict[str, str]:
         """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
         found = {name: entry.summary for name, entry in _table(kind).items()}
-        found |= {point.name: f"from {point.value}" for point in _entry_points(kind)}
+        found |= {point.name: f"from {point.value}" for point in _entry_points(kind) if point.name not in found}
         for plugin in self._plugins:
             found |= {name: f"from {plugin.origin}" for name in getattr(plugin, kind + "s")}
         return found
@@ -133,8 +143,24 @@ class Catalogue:
 
     def _find(self, kind: str, name: str) -> Any:
         if (kind, name) not in self._held:  # a card of a family may take a second to make
+            self._require_one(kind, name)
             self._held[kind, name] = self._look_up(kind, name)
         return self._held[kind, name]
+
+    def _require_one(self, kind: str, name: str) -> None:
+        """Refuse a name that an installed package gave to something of its own, and that others have too."""
+        points = [point for point in _entry_points(kind) if point.name == name]
+        if not points:
+            return
+        if why := _ours().taken(kind, name):  # type: ignore[arg-type]
+            raise BadInput(
+                f"The plugin {points[0].value} is installed, and the name of its {kind} '{printable(name)}' {why}: it "
+                f"must have another (uninstall it to use ours)"
+            )
+        origins = [plugin.origin for plugin in self._plugins if name in getattr(plugin, kind + "s")]
+        origins += sorted({point.value for point in points})
+        if len(origins) > 1:
+            raise BadInput(f"{' and '.join(origins)}: both have a {kind} '{name}'; one of them must have another name")
 
     def _look_up(self, kind: str, name: str) -> Any:
         for plugin in self._plugins:
@@ -152,6 +178,11 @@ class Catalogue:
                         f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
                     ) from error
                 check_identity(f"The plugin {point.value}", kind, found)
+                if found.name != name:
+                    raise BadInput(
+                        f"The plugin {point.value}: its {kind} calls itself '{printable(found.name, 80)}', and its "
+                        f"entry point calls it '{name}'; both must be the same"
+                    )
                 return found
         prefix, colon, argument = name.partition(":")
         if colon and prefix in _families(kind):
@@ -229,6 +260,22 @@ def _modifiers() -> dict[str, tuple[str, Entry]]:
     return {
         written.removeprefix("+").rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"): (written, e) for written, e in table.items()
     }
+
+
+@functools.cache
+def _ours() -> Ours:
+    """What nothing of a plugin's may be called."""
+    return Ours(
+        {kind: tuple(_table(kind)) for kind in KINDS},
+        {kind: tuple(_families(kind)) for kind in KINDS},
+        tuple(_modifiers()),
+    )
+
+
+def is_ours(kind: Kind, name: str) -> bool:
+    """Whether mirbench itself has something of this name, a modified task or a source of a family included."""
+    base = name.partition("+")[0] if kind == "task" else name
+    return base in _table(kind) or (kind == "source" and name.partition(":")[0] in _families(kind))
 
 
 def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:

@@ -164,6 +164,8 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     task = catalogue.task(request.task)
     kind = catalogue.method(request.method)
     method = build(kind, request.params)
+    if method.name != request.method:  # somebody else's, which says so of itself once it has its hyperparameters
+        raise BadInput(f"{request.method}: calls itself {printable(str(method.name), 80)!r}; a method has one name")
     if both := sorted(set(request.params) & set(request.search)):
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
     refuse_large(request.search, "--search")

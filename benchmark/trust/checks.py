@@ -237,13 +237,14 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
     """Problems of everything that a plugin brings, by kind and name; methods are tried with the source ``nano``."""
     from mirbench.registry import Catalogue
 
+    catalogue = Catalogue([plugin])  # which refuses what it may not be called
     found: dict[str, list[str]] = {}
     for name, task in plugin.tasks.items():
         found[f"task {name}"] = check_task(task)
     for name, card in plugin.sources.items():
         found[f"source {name}"] = _tried(lambda card=card: check_network(card, built(card)))  # type: ignore[misc]
     if plugin.methods:
-        nano = Catalogue().source("nano")
+        nano = catalogue.source("nano")
         with temporary() as folder:
             splits = tiny_task(folder)
             for name, method in plugin.methods.items():

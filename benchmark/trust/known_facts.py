@@ -8,7 +8,8 @@ from functools import cache
 from mirbench import metrics
 from mirbench.errors import MirbenchError
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue
+from mirbench.registry import Catalogue, is_ours
+from mirbench.taken_names import Kind, is_hashed
 from mirbench.types import Task
 
 __all__ = ["KnownFacts", "is_place"]
@@ -30,6 +31,8 @@ class KnownFacts:
 
     def of(self, record: RunRecord) -> tuple[list[str], list[str]]:
         """Problems and notes of a record: facts of its task that it gets wrong; versions that are other ones now."""
+        if taken := list(_taken(record)):
+            return taken, []
         spec, task = record.spec, self.task(record.spec.task)
         notes = [*self._other("method", spec.method, spec.method_version)]
         notes += self._other("source", spec.source, spec.source_version) if spec.source else []
@@ -64,6 +67,22 @@ class KnownFacts:
             return self._catalogue.version(kind, name)
         except MirbenchError:
             return None
+
+
+def _taken(record: RunRecord) -> Iterator[str]:
+    """Names of mirbench's own under which a plugin was recorded: earlier versions let it, and it looks like ours."""
+    spec = record.spec
+    named: tuple[tuple[Kind, str, str], ...] = (
+        ("task", spec.task, spec.task_version),
+        ("method", spec.method, spec.method_version),
+        ("source", spec.source, spec.source_version),
+    )
+    for kind, name, version in named:
+        if is_hashed(version) and is_ours(kind, name):
+            yield (
+                f"its {kind} {name} is a plugin (version {version}) under the name of mirbench's own, which it is not; "
+                "give the plugin another name, and run it again"
+            )
 
 
 def is_place(name: str) -> bool:

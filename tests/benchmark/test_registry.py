@@ -252,11 +252,6 @@ def test_entry_point_that_does_not_load_is_named(entry_points):
         Catalogue().source("ear")
 
 
-def test_entry_point_of_a_builtin_name_leaves_the_builtin_version_alone(entry_points):
-    entry_points(EntryPoint("nano", "no_such_orchestra:NANO", "mirbench.sources"))
-    assert Catalogue().version("source", "nano") == Catalogue().source("nano").version
-
-
 # Families and modifiers
 
 

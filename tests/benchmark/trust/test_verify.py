@@ -477,6 +477,27 @@ def test_own_data_is_checked_for_consistency_where_that_is_allowed(task: str, pl
     assert problems(strict(tmp_path, allow_own=True)) == {}
 
 
+UNDER_A_NAME_OF_OURS: dict[str, Edit] = {
+    "method prior": lambda spec: spec.update(method_version="1+0123456789ab"),
+    "task composer-maestro+shots10": lambda spec: spec.update(task=f"{TASK}+shots10", task_version="1+0123456789ab"),
+    "source nano": lambda spec: spec.update(source="nano", source_version="2+0123456789ab"),
+    "source timm:resnet18": lambda spec: spec.update(source="timm:resnet18", source_version="1+0123456789ab"),
+}
+
+
+@pytest.mark.parametrize("what", UNDER_A_NAME_OF_OURS)
+def test_record_of_a_plugin_under_a_name_of_ours_does_not_hold(what: str, plan: Plan, tmp_path: Path) -> None:
+    """As mirbench up to 0.4.0 recorded one: the hash in its version is all that tells it from the real one."""
+    folder = respecified(tmp_path, plan, UNDER_A_NAME_OF_OURS[what])
+    for found in (of(tmp_path), strict(tmp_path)):
+        assert any(line.startswith(f"its {what} is a plugin (version ") for line in problems(found)[folder.name])
+
+
+def test_record_of_a_plugin_with_a_name_of_its_own_holds(plan: Plan, tmp_path: Path) -> None:
+    respecified(tmp_path, plan, lambda spec: spec.update(method="mine", method_version="1+0123456789ab"))
+    assert problems(of(tmp_path)) == {}
+
+
 SAID_WRONG: dict[str, tuple[Edit, str]] = {
     "a flag": (lambda held: held.update(contaminated=["maestro"]), "contaminated is ['maestro'] on record and [] by"),
     "a change": (lambda held: held.update(changed={"C": 2}), "changed is {'C': 2} on record and {} by its cards"),
