@@ -193,6 +193,8 @@ class Task:
     manifest : bool
         Whether its clips or splits are chosen on this machine and in no published list; they are then written beside
         the records, so that others can use the same.
+    splits_drawn : bool
+        Whether its data give no split, and one was drawn here.
     datasets : tuple of str
         Whose audio this is, for the flag of sources trained on it.
     archives : tuple of Archive
@@ -230,6 +232,7 @@ class Task:
     medium: Literal["audio", "picture"] = "audio"
     ships: tuple[str, ...] = ()
     manifest: bool = False
+    splits_drawn: bool = False
     datasets: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
     reference: str = ""

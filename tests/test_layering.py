@@ -32,6 +32,7 @@ FLOORS = (
     ("mirbench.runs",),
     ("mirbench.trust",),
     NEIGHBOURS,
+    ("mirbench.choose",),
     ("mirbench.cli",),
     ("mirbench.__main__",),
 )

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mirbench import __version__
+from mirbench.cli.choose import choose
 from mirbench.cli.compare import compare
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
@@ -57,6 +58,7 @@ def _root(
 
 
 _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("choose", choose),
     ("run", run),
     ("sweep", sweep),
     ("reproduce", reproduce),

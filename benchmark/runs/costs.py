@@ -100,7 +100,7 @@ class Costs:
     def __init__(
         self, records: Iterable[RunRecord], machine: Machine, catalogue: Catalogue, requests: Iterable[Request] = ()
     ) -> None:
-        self._catalogue, self._device = catalogue, machine.device
+        self._catalogue, self._machine = catalogue, machine
         self._tasks: dict[tuple[str, str], Task] = {}
         self._cards: dict[tuple[str, str], SourceCard] = {}
         for request in requests:
@@ -115,8 +115,12 @@ class Costs:
         self._flops: dict[str, list[int]] = defaultdict(list)
         self._measured: float | None = None
         for record in records:
-            if record.status == "done":
-                self._learn(record, here=machine.did(record))
+            self.learn(record)
+
+    def learn(self, record: RunRecord) -> None:
+        """Count one more record."""
+        if record.status == "done":
+            self._learn(record, here=self._machine.did(record))
 
     def _learn(self, record: RunRecord, *, here: bool) -> None:
         spec, n_clips = record.spec, sum(record.n_clips.values())
@@ -175,7 +179,7 @@ class Costs:
         known = self._flops.get(spec.source) if spec.source else None
         flops = median(known) * n_clips if known else nominal_flops(self._task(spec), card)
         if self._measured is None:
-            self._measured = measured_flops(self._device)
+            self._measured = measured_flops(self._machine.device)
         one_pass = flops / self._measured
         return Cost(_ANY_RUN + self._passes(spec) * one_pass, one_pass if card else 0.0, "operations")
 

@@ -144,8 +144,8 @@ def parse_part(text: str) -> tuple[int, int]:
     return k, n
 
 
-def parse_until(text: str) -> float:
-    """Seconds of ``--until``: h:mm, h:mm:ss, or a number with d, h, min or s, as 2h, 90min, 1h30min.
+def parse_until(text: str, flag: str = "--until") -> float:
+    """Seconds of ``--until``, or another flag: h:mm, h:mm:ss, or a number with d, h, min or s, as 2h, 90min, 1h30min.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def parse_until(text: str) -> float:
     seconds = _seconds(text.strip().lower().replace(" ", ""))
     if seconds is None or not 0 < seconds < 1e9:
         raise BadInput(
-            f"--until {printable(text, 40)}: a time from the start of the command is needed, as 3:50 (hours and "
+            f"{flag} {printable(text, 40)}: a time from the start of the command is needed, as 3:50 (hours and "
             "minutes), 3:50:00, 90min or 2h"
         )
     return seconds

@@ -1,0 +1,76 @@
+"""How long a race may take: what runs are expected to cost here, and whether they still fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mirbench.record import RunRecord, RunSpec
+from mirbench.registry import Catalogue
+from mirbench.runs.cached import CachedRows
+from mirbench.runs.costs import Costs, Machine
+from mirbench.runs.limits import Limits
+from mirbench.runs.plan import Request, draft_plan
+
+__all__ = ["CLOSING", "Budget"]
+
+CLOSING = 0.15
+"""Share of the budget that the race leaves to the learning curve and the look at the data."""
+
+
+class Budget:
+    """The clock of a race, and what it knows of costs.
+
+    Parameters
+    ----------
+    seconds : float
+        From now on.
+    requests : iterable of Request
+        Whose runs will be asked about.
+    """
+
+    def __init__(
+        self, seconds: float, catalogue: Catalogue, requests: Sequence[Request], records: Iterable[RunRecord]
+    ) -> None:
+        self.seconds = seconds
+        self._catalogue = catalogue
+        self._costs = Costs(records, Machine.here(requests[0]), catalogue, requests)
+        self._cached = CachedRows(catalogue)
+        self._sources = {request.source: request for request in requests}
+        self._rows_left: dict[str, float] = {}
+        self.closing = Limits(seconds=seconds, cost=self.cost)
+        """Until the end."""
+        self.racing = Limits(seconds=seconds * (1 - CLOSING), cost=self.cost)
+        """Until the race is over."""
+
+    @property
+    def seconds_left(self) -> float:
+        """Of all."""
+        return self.closing.seconds_left
+
+    def learn(self, record: RunRecord) -> None:
+        """Take in what a run cost; its source's rows are there now."""
+        self._costs.learn(record)
+        self._rows_left[record.spec.source] = 0.0
+
+    def cost(self, spec: RunSpec) -> float | None:
+        """What a run is expected to take, with the rows of its source where these are not in the cache."""
+        known = self._costs.of(spec)
+        if known.seconds is None:
+            return None
+        return known.seconds + self._share_left(spec.source) * (known.rows or 0.0)
+
+    def of(self, request: Request) -> float:
+        """What the runs of a request are expected to take, the rows once; 0 where nothing is known."""
+        specs = draft_plan(request, self._catalogue).specs
+        known = [self._costs.of(spec) for spec in specs]
+        rows = max((cost.rows or 0.0 for cost in known), default=0.0) * self._share_left(request.source)
+        return rows + sum(cost.seconds or 0.0 for cost in known)
+
+    def _share_left(self, source: str) -> float:
+        """Of the rows of a source, what has to be computed."""
+        if source not in self._rows_left:
+            request = self._sources.get(source)
+            counted = self._cached.of(request) if source and request else (0, 0)
+            there, needed = counted or (0, 1)
+            self._rows_left[source] = 1 - there / needed if needed else 0.0
+        return self._rows_left[source]

@@ -1,0 +1,184 @@
+"""A choice in plain words, a dozen lines that fit a terminal."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from mirbench.choose.choosing import Choice, cost_of
+from mirbench.choose.curve import Curve, tested
+from mirbench.choose.honest import chosen_anew
+from mirbench.choose.race import Entrant, Race
+from mirbench.choose.systems import FLOOR
+from mirbench.leaderboard.best import standing
+from mirbench.leaderboard.statistics import interval
+from mirbench.metrics import METRICS
+from mirbench.plain_text import printable
+from mirbench.runs.limits import said_time
+
+__all__ = ["words"]
+
+_LABEL = 12
+_FEW = 4
+
+
+def words(choice: Choice, places: Sequence[str], seconds: float) -> str:
+    """What to print at the end.
+
+    Parameters
+    ----------
+    places : sequence of str
+        Flags that say where records, data and weights are, for the commands.
+    seconds : float
+        What it took.
+    """
+    width = max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
+    lines: list[str] = [_head(choice, seconds, width)]
+    for label, text in _said(choice, places):
+        lines.append(_line(label, text, width))
+    return "\n".join(lines)
+
+
+def _line(label: str, text: str, width: int) -> str:
+    indent = " " * _LABEL
+    return textwrap.fill(
+        printable(text), width, initial_indent=f"{label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
+def _head(choice: Choice, seconds: float, width: int) -> str:
+    race = choice.race
+    n = len(race.entrants)
+    text = (
+        f"{choice.task.name}, {choice.split}: {n} systems, {race.n_runs} runs, {said_time(seconds)}"
+        f"{', interrupted' if choice.interrupted else ''}."
+    )
+    return textwrap.fill(printable(text), width, break_on_hyphens=False)
+
+
+def _said(choice: Choice, places: Sequence[str]) -> Iterator[tuple[str, str]]:
+    race = choice.race
+    if choice.best is None:
+        yield "Nothing", "no system has a result: " + ("; ".join(_reasons(race)) or "no time was left for one")
+        return
+    yield "Best", _best(choice, choice.best)
+    yield from _cheapest(choice, choice.best)
+    yield from _others(choice)
+    yield "More clips", _more(choice.curve, race.metric)
+    yield "Data", _data(choice)
+    if choice.field.absent:
+        yield "Not here", f"{_listed(choice.field.absent, 3)}: --sources NAME,… gets those it names"
+    if race.short_of_time or choice.interrupted:
+        yield "Not done", "for lack of time something was not begun: the same command goes on, --budget gives more"
+    name = f"{race.entrants[0].request and choice.best.record.spec.task}/{choice.best.name}"
+    yield "Predict", shlex.join(["mirbench", "predict", name, "song.mp3", *places])
+    yield "Page", shlex.join(["mirbench", "leaderboard", "--format", "html", *places[:2]])
+
+
+def _best(choice: Choice, best: Entrant) -> str:
+    race = choice.race
+    text = f"{_shown(best)}: {_scored(best, race)}"
+    if len(race.folds) < race.n_folds:
+        text += f", on {len(race.folds)} of {race.n_folds} folds alone"
+    if any(entrant.name == FLOOR for entrant in race.settled):
+        text += ". Beware: guessing (prior) cannot be told from it"
+    if race.n_folds > 1 and len(race.folds) == race.n_folds:
+        anew = chosen_anew(race)
+        if anew is not None:
+            text += f". Chosen anew for each fold without the fold's test clips, it would be {anew:.3f}"
+    return text
+
+
+def _scored(entrant: Entrant, race: Race) -> str:
+    """Its score on test clips with the interval."""
+    heard = tested(entrant.runs, race.folds)
+    args = heard.targets, heard.groups, heard.folds
+    value = standing(race.metric, [heard.scores], *args).values[0]
+    found = interval(race.metric, heard.scores, *args)
+    where = f" (95 % {found.low:.3f}–{found.high:.3f})" if found else ""
+    return f"{METRICS[race.metric].name} {value:.3f}{where} on {heard.n_clips} test clips"
+
+
+def _cheapest(choice: Choice, best: Entrant) -> Iterator[tuple[str, str]]:
+    race = choice.race
+    tied = [entrant for entrant in race.settled if entrant.name != FLOOR and entrant is not best]
+    n_clips = best.heard(race.folds).n_clips
+    if not tied:
+        yield "Cheapest", f"the same: all others are surely worse on {n_clips} validation clips"
+        return
+    if choice.cheapest is None:
+        yield "Cheapest", f"by {choice.cost} is not known: no run has it measured"
+    elif choice.cheapest is best:
+        yield "Cheapest", f"the same, {_amount(best, choice)}, of {len(tied) + 1} that cannot be told apart"
+    else:
+        text = f"{_shown(choice.cheapest)}: {_scored(choice.cheapest, race)}, {_amount(choice.cheapest, choice)}"
+        known = cost_of(best, choice.cost) is not None
+        yield "Cheapest", f"{text}{f' instead of {_amount(best, choice)}' if known else ''}"
+    named = [entrant.name for entrant in tied if entrant is not choice.cheapest]
+    if named:
+        yield "Tied", f"on {n_clips} validation clips nobody can tell it from {_listed(named, _FEW)} either"
+
+
+def _amount(entrant: Entrant, choice: Choice) -> str:
+    value = cost_of(entrant, choice.cost)
+    if value is None:
+        return "cost unknown"
+    if choice.cost == "trainable":
+        return f"{value:,.0f} trainable values"
+    return f"{-value:.3g} clips a second" if choice.cost == "clips-per-second" else f"{value:.2g} kWh"
+
+
+def _others(choice: Choice) -> Iterator[tuple[str, str]]:
+    race = choice.race
+    dropped = [entrant for entrant in race.entrants if entrant.by]
+    if dropped:
+        yield "Dropped", f"{len(dropped)} systems are surely worse on validation clips"
+    if lines := list(_reasons(race)):
+        yield "Left out", "; ".join(lines[:2]) + (f"; and {len(lines) - 2} more" if len(lines) > 2 else "")
+
+
+def _reasons(race: Race) -> Iterator[str]:
+    """Why systems are out that were not dropped, each reason once."""
+    held: dict[str, list[str]] = {}
+    for entrant in race.entrants:
+        if entrant.out and not entrant.by:
+            held.setdefault(entrant.out, []).append(entrant.name)
+    for why, names in held.items():
+        yield f"{_listed(names, 2)}: {why}"
+
+
+def _more(curve: Curve, metric: str) -> str:
+    if curve.why_not or curve.last is None:
+        return f"not looked at: {curve.why_not or 'the metric is undefined'}"
+    last = curve.points[-1]
+    said = ", ".join(f"{point.n_train}: {point.value:.3f}" for point in curve.points)
+    step, n_before = curve.last, curve.points[-2].n_train
+    text = (
+        f"{METRICS[metric].name} with so many training clips: {said}. The last step ({n_before} to {last.n_train}) "
+        f"brought {step.value:+.3f} (95 % {step.low:+.3f} to {step.high:+.3f})"
+    )
+    better = step.low > 0 if METRICS[metric].higher_is_better else step.high < 0
+    if better:
+        return f"{text}: more clips of the kind are likely to help; how much, this does not tell"
+    return f"{text}: that more would help is not shown"
+
+
+def _data(choice: Choice) -> str:
+    trust = choice.trust
+    if not trust.looked:
+        return f"not listened to ({trust.why_not}); `mirbench data audit {choice.task.name}` does"
+    said = "; ".join(trust.lines) if trust.lines else "no serious fault found"
+    groups = "" if trust.groups_known else "; artists are not known, so leaks by them were not looked for"
+    details = f"; details: mirbench data audit {choice.task.name}" if trust.lines else ""
+    return said + groups + details
+
+
+def _shown(entrant: Entrant) -> str:
+    return entrant.name.replace("+", " + ", 1)
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
