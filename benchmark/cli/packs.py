@@ -143,9 +143,10 @@ def _at_hand(pack: str, sha256: str, work: Path) -> Path:
     from mirbench.features.download import fetch
     from mirbench.progress import Progress
     from mirbench.runs.results_pack import MOST_BYTES
+    from mirbench.unverified import doubt
 
-    if not pack.startswith("https://"):
-        raise BadInput(f"{pack}: an address that begins with https:// is needed")
+    if why := doubt(pack, sha256 or "of what is verified below"):
+        raise BadInput(f"{pack}: {why}; fetch it yourself, and add the file")
     file_name = Path(urlsplit(pack).path).name or "pack.tar.xz"
     return fetch(pack, file_name, f"sha256:{sha256}" if sha256 else "", work, Progress(), most_bytes=MOST_BYTES)
 
