@@ -10,8 +10,8 @@ from pathlib import Path
 from mirbench.errors import BadInput
 
 __all__ = [
-    "default_cache", "default_data_root", "in_bytes", "no_folder", "path_of_text", "path_text", "refuse_whole_machine",
-    "user_path", "weights_folder",
+    "default_cache", "default_data_root", "default_results", "in_bytes", "no_folder", "path_of_text", "path_text",
+    "refuse_whole_machine", "user_path", "weights_folder",
 ]  # fmt: skip
 
 
@@ -105,6 +105,14 @@ def weights_folder(given: Path | None) -> Path | None:
     if given is not None and not given.is_dir():
         raise BadInput(f"--weights (or MIRBENCH_WEIGHTS) {given}: {no_folder(given)}")
     return given
+
+
+def default_results() -> Path:
+    """``MIRBENCH_RESULTS``, or a folder beside the user's other data: packs of results of others."""
+    if given := os.environ.get("MIRBENCH_RESULTS"):
+        return user_path(given)
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "mirbench" / "results"
 
 
 def default_cache() -> Path:

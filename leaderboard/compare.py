@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import numpy.typing as npt
 from mirbench import metrics
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
+from mirbench.leaderboard.beside import joined
 from mirbench.leaderboard.marks import explained
+from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds, timing
@@ -94,25 +96,31 @@ class Comparison:
         return f"{better} is better than {worse} on these {n} clips."
 
 
-def find_pair(root: Path, names: Sequence[str], left_out: list[str] | None = None) -> tuple[System, System]:
+def find_pair(
+    root: Path, names: Sequence[str], left_out: list[str] | None = None, packs: Sequence[Pack] = ()
+) -> tuple[System, System]:
     """The two systems that are meant.
 
     Parameters
     ----------
     names : sequence of two str
         As `mirbench.runs.store.RunStore.find` knows them; ``NAME@KEY`` is that of several settings to which the
-        run or the system KEY belongs.
+        run or the system KEY belongs. ``PACK:NAME`` is that of a pack.
     left_out : list of str, optional
         Takes a line for each run that cannot be read, which is then left out; without it the first of them raises.
+    packs : sequence of Pack
+        Results of others, in which what is none of one's own is looked for.
 
     Raises
     ------
     BadInput
         If a name stands for no system or for several, or they did not answer the same question.
     """
-    asked = questions(root, left_out)
-    store = RunStore(root, left_out)
-    (ask_a, a), (ask_b, b) = (_find(asked, store, name) for name in names)
+    asked = joined(questions(root, left_out), packs, alone=True)
+    places = {"": [RunStore(root, left_out)]}
+    for pack in packs:
+        places.setdefault(pack.name, []).append(RunStore(pack.opened(), []))
+    (ask_a, a), (ask_b, b) = (_find_anywhere(asked, places, name) for name in names)
     if ask_a is not ask_b:
         ours, theirs = (asdict(ask.record.spec) for ask in (ask_a, ask_b))
         differ = [words for name, words in _QUESTION.items() if ours[name] != theirs[name]]
@@ -129,9 +137,50 @@ def _with_scores(question: Question, system: System, left_out: list[str] | None)
     return found[0]
 
 
-def _find(asked: Iterable[Question], store: RunStore, text: str) -> tuple[Question, System]:
+def _find_anywhere(
+    asked: Sequence[Question], places: Mapping[str, Sequence[RunStore]], text: str
+) -> tuple[Question, System]:
+    """The system that is meant: of a pack where the name begins with its own, else one's own, else any pack's."""
+    pack, colon, rest = text.partition(":")
+    if colon and pack in places:
+        return _of_packs(asked, places, [pack], rest)
+    try:
+        return _find(_of(asked, ""), places[""][0], text)
+    except UnknownName:
+        try:
+            return _of_packs(asked, places, [name for name in places if name], text)
+        except UnknownName:
+            pass
+        raise
+
+
+def _of_packs(
+    asked: Sequence[Question], places: Mapping[str, Sequence[RunStore]], packs: Sequence[str], text: str
+) -> tuple[Question, System]:
+    """The one system of these packs that is called so."""
+    found, unknown = [], UnknownName("result of others", text, [])
+    for pack in packs:
+        for store in places[pack]:
+            try:
+                found.append(_find(_of(asked, pack), store, text))
+            except UnknownName as error:
+                unknown = error
+    different = {(system.pack, system.key): (question, system) for question, system in found}
+    if not different:
+        raise unknown
+    if len(different) > 1:
+        ways = ", ".join(f"{system.pack}:{system.record.spec.task}/{text}" for _, system in different.values())
+        raise BadInput(f"{text}: there are {len(different)} among the results of others; name one ({ways})")
+    return next(iter(different.values()))
+
+
+def _of(asked: Sequence[Question], pack: str) -> list[tuple[Question, System]]:
+    """One's own systems, or those of a pack, each with the question that it answers."""
+    return [(question, system) for question in asked for system in question.systems if system.pack == pack]
+
+
+def _find(every: Sequence[tuple[Question, System]], store: RunStore, text: str) -> tuple[Question, System]:
     name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
-    every = [(question, system) for question in asked for system in question.systems]
     exact = [pair for pair in every if text in (pair[1].key, pair[1].name)]
     if len(exact) == 1:
         return exact[0]
@@ -199,7 +248,7 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
         clips=_clips(left, right, _classes(a.record, left)),
         classes=_per_class(left, right, _classes(a.record, left)),
         costs=_costs(a, b),
-        notes=(*notes, *(f"Marked {said}." for said in explained((*a.marks, *b.marks)))),
+        notes=(*notes, *(f"{said}." for said in explained((*a.marks, *b.marks)))),
     )
 
 

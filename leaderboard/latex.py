@@ -21,7 +21,7 @@ _SPECIAL = str.maketrans(
     {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
         "<": r"\textless{}", ">": r"\textgreater{}", "—": r"\textemdash{}", "–": r"\textendash{}", "…": r"\ldots{}",
-        "±": r"$\pm$", "×": r"$\times$", "·": r"\textperiodcentered{}",
+        "±": r"$\pm$", "×": r"$\times$",
         "[": "{[}", "]": "{]}", "*": "{*}",  # what follows the end of a line, \\, must not be one of these
         **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     }
@@ -75,6 +75,6 @@ def _caption(board: Board, marks: dict[str, str]) -> str:
     said = [f"{board.title}: mean ± standard deviation over seeds.", SAID.get(board.standing, "")]
     if any(row.rank for row in board.rows):
         said.append("In bold: no other is significantly better.")
-    said += [f"Marked {mark}." for mark in explained(mark for row in board.rows for mark in row.marks)]
+    said += [f"{mark}." for mark in explained(mark for row in board.rows for mark in row.marks)]
     notes = [f"\\textsuperscript{{{mark}}}~{escaped(flag)}." for flag, mark in marks.items()]
     return " ".join([*(escaped(text) for text in said if text), *notes])

@@ -47,14 +47,14 @@ def marks_of(record: RunRecord, pack: str = "", members: Mapping[str, RunRecord]
 
 def labelled(name: str, marks: Iterable[str]) -> str:
     """A name with its marks, in one line."""
-    return " · ".join([name, *marks])
+    return " ".join([name, *(f"[{mark}]" for mark in marks)])
 
 
 def explained(marks: Iterable[str]) -> list[str]:
     """What the marks that occur mean, a text each; those of this module first."""
     there = set(marks)
     order = [*(mark for mark in _SAID if mark in there), *sorted(there - set(_SAID))]
-    return [f"{mark}: {_SAID.get(mark, _FROM_ELSEWHERE)}" for mark in order]
+    return [f"[{mark}] {_SAID.get(mark, _FROM_ELSEWHERE)}" for mark in order]
 
 
 def _parts(record: RunRecord) -> list[tuple[str, str, str]]:

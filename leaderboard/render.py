@@ -75,12 +75,13 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
         parts.append(_table(board, columns))
         names = {column.name for column in chosen(columns, board)}
         if marks := explained(mark for row in board.rows for mark in row.marks):
-            parts.append(f"Marked {escaped('; '.join(marks))}.")
+            parts.append(f"Marks: {escaped('; '.join(marks))}.")
         if some := [row.system for row in board.rows if not row.system.complete and "flags" not in names]:
             parts.append(_incomplete(some))
         if names & set(TIMES):
             devices = sorted({row.device for row in board.rows})
             parts.append(f"Timed on: {escaped('; '.join(devices))}.")
+    parts += map(escaped, board.notes)
     if board.problems:
         parts.append("Without a result:\n\n" + "\n".join(f"* {escaped(line)}" for line in board.problems))
     return parts
@@ -146,7 +147,7 @@ def as_json(boards: Sequence[Board]) -> str:
 def _board(board: Board) -> dict[str, Any]:
     fields = {
         name: getattr(board, name)
-        for name in ("title", "task", "version", "standing", "kind", "classes", "metrics", "problems")
+        for name in ("title", "task", "version", "standing", "kind", "classes", "metrics", "problems", "notes")
     }
     return fields | {"windowing": asdict(board.windowing), "rows": [_row(row, board) for row in board.rows]}
 

@@ -26,7 +26,7 @@ from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.types import FloatArray, IntArray, Targets
 
-__all__ = ["Question", "Run", "Stack", "System", "questions", "with_scores"]
+__all__ = ["Question", "Run", "Stack", "System", "in_order", "question_of", "questions", "with_scores"]
 
 _FEW = 3
 """Names of systems in one line."""
@@ -91,6 +91,8 @@ class System:
         The runs that do not count.
     marks : tuple of str
         What sets it apart from one of mirbench's own that was run here; see `mirbench.leaderboard.marks`.
+    pack : str
+        The results of others that it came with; "" of one's own.
     """
 
     name: str
@@ -102,6 +104,7 @@ class System:
     lacking: tuple[int, ...] = ()
     others: tuple[Run, ...] = ()
     marks: tuple[str, ...] = ()
+    pack: str = ""
 
     @property
     def label(self) -> str:
@@ -155,12 +158,21 @@ class System:
 
 @dataclass(frozen=True)
 class Question:
-    """What systems can be compared on, and the systems; `problems` has a line for each run without a result."""
+    """What systems can be compared on, and the systems.
+
+    Parameters
+    ----------
+    problems : tuple of str
+        A line for each run without a result.
+    notes : tuple of str
+        What is not shown of the results of others, and why.
+    """
 
     title: str
     record: RunRecord
     systems: tuple[System, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
@@ -177,9 +189,13 @@ def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
         for folder, record in RunStore(root, left_out).records():
             place = (folder / "record.json").stat()
             if (place.st_dev, place.st_ino) not in seen:  # a link leads to a run a second time
-                groups[_asked(record)].append(Run(folder, record))
+                groups[question_of(record)].append(Run(folder, record))
             seen.add((place.st_dev, place.st_ino))
-    found = [_question(runs) for _, runs in sorted(groups.items())]
+    return in_order(_question(runs) for _, runs in sorted(groups.items()))
+
+
+def in_order(found: Iterable[Question]) -> list[Question]:
+    """Full tasks first, then by their titles."""
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
     return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
 
@@ -220,7 +236,7 @@ def _with_scores(system: System, left_out: list[str]) -> System | None:
         readable = [run for run in (*system.runs, *system.others) if _readable(run, left_out)]
     if not readable:
         return None
-    less = replace(_system(system.name, system.key, readable), marks=system.marks)
+    less = replace(_system(system.name, system.key, readable), marks=system.marks, pack=system.pack)
     try:
         _ = less.stack
         return less
@@ -347,7 +363,7 @@ def _runs(n: int) -> str:
     return f"({n} {'run' if n == 1 else 'runs'})"
 
 
-def _asked(record: RunRecord) -> str:
-    """The question, whatever system answered it."""
+def question_of(record: RunRecord) -> str:
+    """The question that a record answers, whatever system answered it, as a text."""
     spec = record.spec
     return json.dumps([spec.task, spec.task_version, vars(spec.windowing)], sort_keys=True)

@@ -15,6 +15,8 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.leaderboard import statistics
+from mirbench.leaderboard.beside import beside
+from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
@@ -110,6 +112,8 @@ class Board:
         Those that some row has; the first ranks.
     problems : tuple of str
         One line for each run that failed or was skipped.
+    notes : tuple of str
+        What is not shown of the results of others, and why.
     """
 
     title: str
@@ -122,9 +126,12 @@ class Board:
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def boards(root: Path, left_out: list[str] | None = None) -> list[Board]:
+def boards(
+    root: Path, left_out: list[str] | None = None, packs: Iterable[Pack] = (), *, alone: bool = False
+) -> list[Board]:
     """Every table that the records below a folder give, full tasks first.
 
     Parameters
@@ -132,8 +139,14 @@ def boards(root: Path, left_out: list[str] | None = None) -> list[Board]:
     left_out : list of str, optional
         Takes a line for each run whose record or scores cannot be read, which is then left out; without it the first
         of them raises.
+    packs : iterable of Pack
+        Results of others that are shown beside one's own of the same task.
+    alone : bool
+        Whether they are shown of tasks of which there are none of one's own, too.
     """
-    asked = (with_scores(question, left_out) for question in questions(root, left_out))
+    asked = [with_scores(question, left_out) for question in questions(root, left_out)]
+    if held := list(packs):
+        asked = beside(asked, held, alone=alone)
     return [_board(question) for question in asked if question.systems or question.problems]
 
 
@@ -157,6 +170,7 @@ def _board(question: Question) -> Board:
         metrics=present,
         rows=tuple(rows),
         problems=question.problems,
+        notes=question.notes,
     )
 
 

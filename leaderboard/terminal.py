@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of
+from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
 from mirbench.plain_text import knows_all_letters, printable, superscript
@@ -71,6 +72,8 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         yield Text("")
         yield from (_note(f"{mark} {flag}") for flag, mark in marks.items())
         yield from (_note(f"All rows: {flag}") for flag in notes[0] if flag in for_all)
+        yield from map(_note, explained(mark for row in board.rows for mark in row.marks))
+        yield from map(_note, board.notes)
     if board.problems:
         yield Words("Without a result:")
         yield from (_note(line) for line in board.problems[:_MOST_PROBLEMS])
@@ -145,8 +148,8 @@ def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]]
 def _cell(column: Column, row: Row, marks: Sequence[str], style: str) -> RenderableType:
     text = column.text(row)
     if column is COLUMNS["system"]:
-        beside = (*(f"[{mark}]" for mark in getattr(row, "marks", ())), " ".join(marks))
-        return Words(text, style, " ".join(filter(None, beside)))
+        beside = (*(f"[{mark}]" for mark in row.marks), " ".join(marks))
+        return Words(row.name, style, " ".join(filter(None, beside)))
     return Words(text, style) if column.name in _NAMES else Text(printable(text), style)
 
 

@@ -34,9 +34,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache, data or weights, or asks a hub."""
+    """No test reads or writes the user's cache, data, weights or packs of results, or asks a hub."""
     monkeypatch.setenv("MIRBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MIRBENCH_DATA", str(tmp_path / "no-data"))
+    monkeypatch.setenv("MIRBENCH_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("MIRBENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("MIRBENCH_ALLOW_UNVERIFIED", "")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -42,7 +42,7 @@ DOORS = {
     "mirbench.features": (
         "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
     ),
-    "mirbench.runs": ("measure", "scores", "store"),
+    "mirbench.runs": ("measure", "results_pack", "run_folders", "scores", "store"),
     "mirbench.trust": ("verify",),
 }  # fmt: skip
 """Modules of the wings that tasks, methods and leaderboard may enter by; what they need besides is in `mirbench`."""

@@ -17,6 +17,7 @@ from mirbench.cli.compare import compare
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
 from mirbench.cli.looking import check, list_names, show
+from mirbench.cli.packs import results_app
 from mirbench.cli.plot import plot
 from mirbench.cli.predict import predict
 from mirbench.cli.reproduce import reproduce
@@ -77,6 +78,7 @@ for _name, _command in _COMMANDS:
     app.command(_name)(_command)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
+app.add_typer(results_app, name="results")
 
 
 def main() -> None:

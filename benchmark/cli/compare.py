@@ -21,16 +21,22 @@ def compare(
     runs: RunsFolder = Path("runs"),
     metric: Annotated[str, typer.Option("--metric", help="Default: the task's first.")] = "",
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    reference: Annotated[
+        bool,
+        typer.Option("--reference/--no-reference", help="Know results that ship with mirbench, and added ones, too."),
+    ] = True,
 ) -> None:
     """Which of two systems is better on the same clips, how sure that is, where they differ, what each costs."""
     from mirbench.leaderboard.compare import compare as compared
     from mirbench.leaderboard.compare import find_pair
     from mirbench.leaderboard.compare_text import as_json, as_text
+    from mirbench.leaderboard.packs import every_pack
 
     one_of("--format", form, ("text", "json"))
-    if not runs.is_dir():
+    packs = every_pack() if reference else []
+    if not runs.is_dir() and not packs:
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     left_out: list[str] = []
-    found = compared(*find_pair(runs, (a, b), left_out), metric)
+    found = compared(*find_pair(runs, (a, b), left_out, packs), metric)
     say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
     end(left_out)

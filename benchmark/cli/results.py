@@ -22,6 +22,16 @@ FORMATS = ("md", "csv", "latex", "json", "html")
 Tasks = Annotated[list[str], typer.Option("--task", metavar="TASK", help="Only this task; may be given again.")]
 
 
+Reference = Annotated[
+    bool | None,
+    typer.Option(
+        "--reference/--no-reference",
+        help="Results that ship with mirbench, and added ones: of tasks that none of the runs are of, too; or none.",
+        show_default=False,
+    ),
+]
+
+
 def leaderboard(
     runs: RunsFolder = Path("runs"),
     form: Annotated[
@@ -44,6 +54,7 @@ def leaderboard(
             "--update", metavar="FILE", help="Rewrite its tables, between the markers mirbench:begin and :end."
         ),
     ] = None,
+    reference: Reference = None,
 ) -> None:
     """Print the tables of all records, or write them as a file or a web page."""
     if form:
@@ -57,29 +68,59 @@ def leaderboard(
             "file with --output"
         )
     left_out: list[str] = []
-    found = read_boards(runs, left_out)
+    if update and reference is None:
+        reference = False  # what people maintain does not change because others have results
+    found = read_boards(runs, left_out, reference, task)
     if update:
         _update(update, found, task, shown)
     else:
         from mirbench.leaderboard.render import of_tasks
 
         partial = bool(task or shown)
-        usual = runs / f"leaderboard.{form or 'md'}" if form in ("", "md", "html") and not partial else None
+        kept = form in ("", "md", "html") and not partial and runs.is_dir()
+        usual = runs / f"leaderboard.{form or 'md'}" if kept else None
+        if form == "html" and not (usual or output):
+            raise BadInput(f"--format html: {runs} is no folder to write into; name its file with --output")
         _write(form, of_tasks(found, task), shown, output, usual)
     end(left_out)
 
 
-def read_boards(runs: Path, left_out: list[str]) -> list[Board]:
-    """Every table that a folder of records gives; one line where there is none. `left_out` takes what is unreadable."""
+def read_boards(
+    runs: Path, left_out: list[str], reference: bool | None = False, tasks: Sequence[str] = ()
+) -> list[Board]:
+    """Every table that a folder of records gives; one line where there is none. `left_out` takes what is unreadable.
+
+    Parameters
+    ----------
+    reference : bool or None
+        Whether results of others are shown: none of them (False), beside one's own (None), or of all tasks (True).
+    tasks : sequence of str
+        Those that are asked for.
+    """
+    from mirbench.leaderboard.packs import every_pack
     from mirbench.leaderboard.table import boards
 
-    if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
-    found = boards(runs, left_out)
+    packs = [] if reference is False else every_pack()
+    if not runs.is_dir() and not (reference and packs):
+        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one{_of_others(reference, tasks)}")
+    found = boards(runs, left_out, packs, alone=bool(reference))
     if not found:
         end(left_out)
-        raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some")
+        raise BadInput(f"--runs {runs}: no records in it; `mirbench run` makes some{_of_others(reference, tasks)}")
+    lacking = [task for task in tasks if not any(task in (board.task, board.title) for board in found)]
+    if lacking and (said := _of_others(reference, lacking)):
+        raise BadInput(f"--runs {runs}: no runs of {', '.join(lacking)} in it{said}")
     return found
+
+
+def _of_others(reference: bool | None, tasks: Sequence[str]) -> str:
+    """What is to be said of results of others where there are none of one's own."""
+    from mirbench.leaderboard.packs import every_pack
+
+    known = sorted({task for pack in every_pack() for task in pack.tasks()}) if reference is None else []
+    shown = [task for task in tasks if task in known] if tasks else known
+    command = " ".join(["mirbench leaderboard --reference", *(f"--task {task}" for task in tasks)])
+    return f"; of {', '.join(shown)} there are reference results: `{command}`" if shown else ""
 
 
 def _columns(form: str, columns: str) -> list[str]:

@@ -22,18 +22,22 @@ _BLOCK = 2**18
 _WORTH_KEEPING = 8 * 2**20  # bytes of a part that a stopped process leaves to go on from
 
 
-def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progress) -> Path:
+def fetch(
+    url: str, file_name: str, checksum: str, folder: Path, progress: Progress, most_bytes: int | None = None
+) -> Path:
     """Download a file into a folder, unless it is there with this checksum.
 
     Parameters
     ----------
     checksum : str
         "md5:…" or "sha256:…"; "" where the publisher gives none.
+    most_bytes : int, optional
+        A larger file is refused before all of it came.
 
     Raises
     ------
     BadInput
-        If what came has another checksum; it is not kept.
+        If what came has another checksum, or is too large; it is not kept.
     MissingData
         If the address does not answer with the file.
     """
@@ -42,7 +46,7 @@ def fetch(url: str, file_name: str, checksum: str, folder: Path, progress: Progr
         return target
     with claimed(target, f"fetching {file_name}", progress):
         if not _is_there(target, checksum):
-            _download(url, target, checksum, progress)
+            _download(url, target, checksum, progress, most_bytes)
     return target
 
 
@@ -55,7 +59,7 @@ def _is_there(target: Path, checksum: str) -> bool:
     return not checksum or file_hash(str(target), alg=kind) == digest.lower()
 
 
-def _download(url: str, target: Path, checksum: str, progress: Progress) -> None:
+def _download(url: str, target: Path, checksum: str, progress: Progress, most_bytes: int | None) -> None:
     """Fetch a file to its place, while nobody else does."""
     import pooch
     import requests
@@ -73,7 +77,7 @@ def _download(url: str, target: Path, checksum: str, progress: Progress) -> None
                 urls={target.name: url},
                 retry_if_failed=_TRIES_AGAIN,
             )
-            came = shelf.fetch(target.name, downloader=_Resuming(part, progress))
+            came = shelf.fetch(target.name, downloader=_Resuming(part, progress, most_bytes))
             os.replace(came, target)
     except requests.exceptions.RequestException as error:
         held = f"; {part.stat().st_size / 1e6:.1f} MB are kept, the same command goes on" if part.is_file() else ""
@@ -97,10 +101,12 @@ class _Resuming:
     ----------
     part : Path
         Where what has come so far is kept.
+    most_bytes : int or None
+        That are taken.
     """
 
-    def __init__(self, part: Path, progress: Progress) -> None:
-        self._part, self._progress = part, progress
+    def __init__(self, part: Path, progress: Progress, most_bytes: int | None = None) -> None:
+        self._part, self._progress, self._most_bytes = part, progress, most_bytes
 
     def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
         import requests
@@ -134,6 +140,9 @@ class _Resuming:
             for block in answer.iter_content(_BLOCK):
                 out.write(block)
                 came += len(block)
+                if self._most_bytes is not None and held + came > self._most_bytes:
+                    self._part.unlink()
+                    raise BadInput(f"more than {self._most_bytes // 2**20} MB came, and no more are taken; not kept")
                 step(len(block) / 1e6)
         if came == 0 or (rest is not None and came != rest):
             raise requests.exceptions.ConnectionError(f"{came} bytes came of {'some' if rest is None else rest}")

@@ -59,10 +59,11 @@ class Scores:
         targets = Targets(self.targets.value[index], self.targets.known[index], self.targets.kind)
         return Scores(self.clip_ids[index], self.scores[index], targets, self.hashes[index], self.groups[index])
 
-    def packed(self) -> bytes:
+    def packed(self, *, compress: bool = True) -> bytes:
         """As they lie in ``scores.npz``; see `read_scores`."""
         packed = io.BytesIO()
-        np.savez_compressed(
+        save = np.savez_compressed if compress else np.savez
+        save(
             packed,
             clip_ids=self.clip_ids,
             groups=self.groups,

@@ -54,7 +54,7 @@ def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any
         "title": board.title,
         "standing": board.standing,
         "said": SAID.get(board.standing, ""),
-        "marks": explained(mark for row in board.rows for mark in row.marks),
+        "marks": [*explained(mark for row in board.rows for mark in row.marks), *board.notes],
         "summary": _summary(board),
         "verdict": _verdict(board),
         "classes": list(board.classes),

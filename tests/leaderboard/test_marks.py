@@ -60,25 +60,25 @@ def test_every_table_figure_and_page_shows_the_marks_beside_the_name(tmp_path: P
     write(tmp_path, replace(OWN, method_version=f"1+{HASH}"), draw=1)
     (board,) = found = boards(tmp_path)
     own, plugin = sorted(board.rows, key=lambda row: row.marks)
-    marked = f"probe-linear + nano (method version=1+{HASH}) · plugin"
+    marked = f"probe-linear + nano (method version=1+{HASH}) [plugin]"
     assert (own.marks, plugin.label) == ((), marked)
     assert marked in render.markdown(found)
-    assert marked in latex.latex(found).replace("\\textperiodcentered{}", "·")
+    assert marked in latex.latex(found).replace("{[}plugin{]}", "[plugin]")
     assert render.as_csv(found, ["rank", "method"]).splitlines()[0].endswith("rank,method,marks")
     assert [row["marks"] for row in json.loads(render.as_json(found))["boards"][0]["rows"]].count(["plugin"]) == 1
     shown = described(found, "")["boards"][0]
     assert marked in [row["name"] for row in shown["rows"]]
-    assert [line.partition(":")[0] for line in shown["marks"]] == ["plugin"]
+    assert [line.partition(" ")[0] for line in shown["marks"]] == ["[plugin]"]
     names = [label.get_text() for label in forest(board, "").axes[0].get_yticklabels()]
     assert any("plugin" in name for name in names)
     text = as_text(compare(*find_pair(tmp_path, (own.key, plugin.key))))
     assert marked in text
-    assert "Marked plugin: " in text
+    assert "[plugin] method, " in text
 
 
 def test_a_table_without_marks_says_nothing_of_them(tmp_path: Path) -> None:
     write(tmp_path, OWN)
     text = render.markdown(boards(tmp_path))
-    assert "·" not in text
-    assert "Marked" not in text
+    assert "[" not in text.split("## ")[1]
+    assert "Marks" not in text
     assert "marks" not in render.as_csv(boards(tmp_path), ["system"])
