@@ -41,13 +41,15 @@ def show(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """The card of a task or source, the hyperparameters of a method, or the text of a suite."""
-    from mirbench.cli.cards import describe
+    from mirbench.cli.card_look import look
+    from mirbench.cli.cards import card_of
     from mirbench.runs.suite import shipped
+    from mirbench.terminal import draw
 
     if name in shipped():
         say(shipped()[name].read_text("utf-8"), end="")
         return
-    say(describe(name, catalogue_of(plugin)))
+    draw(*look(card_of(name, catalogue_of(plugin))))
 
 
 def check(
