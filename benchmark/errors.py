@@ -34,7 +34,10 @@ class BadInput(MirbenchError, ValueError):
     """What the user gave cannot be used."""
 
 
-_MANY_NAMES = 40
+_FEW = 5
+_MOST_SHOWN, _MOST_KNOWN = 12, 40
+"""Names that are shown where none is near: fewer where there is a place to look."""
+_LISTED = ("task", "method", "source", "suite", "task, method or source")
 
 
 class UnknownName(BadInput):
@@ -52,18 +55,29 @@ class UnknownName(BadInput):
         Where all of them can be seen, said if they are many.
     """
 
-    def __init__(
-        self, kind: str, name: str, known: Iterable[str], where: str = "`mirbench list` has them all."
-    ) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        if not where and kind in _LISTED:
+            where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all."
         known = sorted(known)
-        folded = {other.lower(): other for other in known}
-        near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-        hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
-        said = f" Known: {', '.join(known) or 'none'}."
-        if len(known) > _MANY_NAMES:
-            said = "" if near else f" Known: {', '.join(known[:5])} … and {len(known) - 5} more."
-            said += f" {where}"
-        super().__init__(f"No {kind} is called '{printable(name)}'.{hint}{said}")
+        many = len(known) > (_MOST_SHOWN if where else _MOST_KNOWN)
+        if near := _near(name, known):
+            said = f" Did you mean '{near[0]}'?"
+            said += f" Also near: {', '.join(near[1:])}." if near[1:] else ""
+        elif many:
+            said = f" Known: {', '.join(known[:_FEW])} … and {len(known) - _FEW} more."
+        else:
+            said = f" Known: {', '.join(known) or 'none'}."
+        said += f" {where}" if many and where else ""
+        super().__init__(f"No {kind} is called '{printable(name)}'.{said}")
+
+
+def _near(name: str, known: Sequence[str]) -> list[str]:
+    """Up to five names that may have been meant, the nearest first."""
+    folded = {other.lower(): other for other in known}
+    alike = difflib.get_close_matches(name.lower(), folded, n=_FEW, cutoff=0.5)
+    best = difflib.SequenceMatcher(None, name.lower(), alike[0]).ratio() if alike else 0.0
+    near = [word for word in alike if difflib.SequenceMatcher(None, name.lower(), word).ratio() > best - 0.15]
+    return [folded[word] for word in near]
 
 
 class MissingData(BadInput):

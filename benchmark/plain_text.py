@@ -214,7 +214,7 @@ def table(
     from mirbench.terminal import Words, drawn, width
 
     lines = box.SIMPLE_HEAD if knows_all_letters() else box.ASCII
-    drawing = Table(title=Text(printable(title), "bold"), title_justify="left", box=lines, pad_edge=False)
+    drawing = Table(box=lines, show_edge=lines is box.ASCII, pad_edge=False, padding=(0, 1, 0, 0))
     words = {column for column in range(len(heads)) if column in left or _is_wordy(row[column] for row in rows)}
     for column, head in enumerate(heads):
         justify: Literal["left", "right"] = "left" if column in words else "right"
@@ -229,7 +229,7 @@ def table(
                 for column, cell in enumerate(row)
             )
         )
-    return drawn([drawing], width(), colours=False)
+    return drawn([Words(title), "", drawing, ""], width(), colours=False)
 
 
 def _is_wordy(cells: Iterable[str]) -> bool:

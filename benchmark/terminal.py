@@ -34,11 +34,15 @@ class Words:
         What stands behind it in a paler colour.
     most_lines : int or None
         One keeps a table's rows in line.
+    whole : bool
+        Whether a word that is too long goes on in the next line instead, as an address should.
     """
 
-    def __init__(self, text: str, style: str = "", suffix: str = "", most_lines: int | None = None) -> None:
+    def __init__(
+        self, text: str, style: str = "", suffix: str = "", most_lines: int | None = None, *, whole: bool = False
+    ) -> None:
         self.text, self.style, self.suffix = printable(text), style, printable(suffix)
-        self.most_lines = most_lines
+        self.most_lines, self.whole = most_lines, whole
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         words = (*self.text.split(" "), *self.suffix.split(" "))
@@ -46,6 +50,9 @@ class Words:
         return Measurement(min(max(map(cell_len, words)), _LEAST), whole)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        if self.whole:
+            yield Text(self.text, self.style, overflow="fold")
+            return
         shown = Text(no_wrap=True)
         if self.most_lines == 1:
             shown.append(cut_middle(self.text, options.max_width), self.style)

@@ -329,19 +329,7 @@ def _side_by_side(runs: Sequence[Run]) -> tuple[Scores, IntArray]:
     folds = np.repeat([_fold(run) for run in runs], [len(part.clip_ids) for part in parts])
     if len(parts) == 1:
         return parts[0], folds.astype(np.int64)
-    targets = Targets(
-        np.concatenate([part.targets.value for part in parts]),
-        np.concatenate([part.targets.known for part in parts]),
-        parts[0].targets.kind,
-    )
-    pooled = Scores(
-        np.concatenate([part.clip_ids for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        targets,
-        np.concatenate([part.hashes for part in parts]),
-        np.concatenate([part.groups for part in parts]),
-    )
-    return pooled, folds.astype(np.int64)
+    return Scores.joined(parts), folds.astype(np.int64)
 
 
 def _problems(records: Iterable[RunRecord]) -> tuple[str, ...]:

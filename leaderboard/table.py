@@ -20,6 +20,7 @@ from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
+from mirbench.runs.scores import over_folds as one_value
 from mirbench.types import Windowing
 
 __all__ = ["OF_TIMES", "Board", "Row", "boards", "over_folds", "timing"]
@@ -275,10 +276,8 @@ def over_folds(system: System, names: Iterable[str]) -> list[dict[str, float | N
 
 
 def _of_seed(name: str, runs: Sequence[Run], stack: Stack, layer: int) -> float | None:
-    if len(runs) == 1 or metrics.METRICS[name].over_folds == "average":
-        return _mean([run.record.metrics.get(name) for run in runs])
-    value: float | None = metrics.evaluate((name,), stack.scores[layer], stack.targets)[name]
-    return value
+    values = [run.record.metrics.get(name) for run in runs]
+    return one_value(name, values, lambda: (stack.scores[layer], stack.targets))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -16,6 +16,8 @@ from mirbench.cli.choose import choose
 from mirbench.cli.compare import compare
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
+from mirbench.cli.examples import BEGIN, EXAMPLES
+from mirbench.cli.help import Command, Group, said
 from mirbench.cli.looking import check, list_names, show
 from mirbench.cli.packs import results_app
 from mirbench.cli.plot import plot
@@ -35,12 +37,14 @@ __all__ = ["main"]
 
 app = typer.Typer(
     name="mirbench",
-    help="A benchmark of music classification by transfer learning.",
+    help="Which way of reusing which pretrained model classifies music best, and at what cost.",
+    epilog=said("To begin", BEGIN),
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
 
 
@@ -58,27 +62,29 @@ def _root(
 ) -> None: ...
 
 
-_COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
-    ("choose", choose),
-    ("run", run),
-    ("sweep", sweep),
-    ("reproduce", reproduce),
-    ("ensemble", ensemble),
-    ("predict", predict),
-    ("list", list_names),
-    ("show", show),
-    ("leaderboard", leaderboard),
-    ("compare", compare),
-    ("plot", plot),
-    ("verify", verify),
-    ("check", check),
-    ("doctor", doctor),
+_RUN, _READ, _LOOK, _TRUST = "Get results", "Read results", "Look things up", "Trust"
+
+_COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
+    (_RUN, "choose", choose, "A race of systems on your music, and its answer in words."),
+    (_RUN, "run", run, "One method on one task: every seed and fold."),
+    (_RUN, "sweep", sweep, "The runs of a suite, at once or on a cluster if you like."),
+    (_RUN, "reproduce", reproduce, "A paper's table: printed results and ours, side by side."),
+    (_RUN, "ensemble", ensemble, "The mean of what several runs predicted, as a run."),
+    (_READ, "leaderboard", leaderboard, "All results as a table, a file, LaTeX or a web page."),
+    (_READ, "compare", compare, "Which of two systems is better, and how sure that is."),
+    (_READ, "plot", plot, "A figure for a paper: accuracy against cost, intervals, …."),
+    (_READ, "predict", predict, "Classes of audio files of your own, by a trained model."),
+    (_LOOK, "list", list_names, "Names of tasks, methods, sources and suites."),
+    (_LOOK, "show", show, "What a task, method, source or suite is, and its settings."),
+    (_LOOK, "doctor", doctor, "What is installed and here, what is missing, what to do."),
+    (_TRUST, "verify", verify, "Compute scores of records again, or repeat their runs."),
+    (_TRUST, "check", check, "Whether a plugin of yours keeps to the rules."),
 )
-for _name, _command in _COMMANDS:
-    app.command(_name)(_command)
-app.add_typer(data_app, name="data")
-app.add_typer(cache_app, name="cache")
-app.add_typer(results_app, name="results")
+for _panel, _name, _command, _short in _COMMANDS:
+    _examples = said("Examples", EXAMPLES[_name])
+    app.command(_name, cls=Command, short_help=_short, rich_help_panel=_panel, epilog=_examples)(_command)
+for _name, _app in (("data", data_app), ("cache", cache_app), ("results", results_app)):
+    app.add_typer(_app, name=_name, cls=Group, rich_help_panel=_LOOK, epilog=said("Examples", EXAMPLES[_name]))
 
 
 def main() -> None:
@@ -124,7 +130,7 @@ def _of_usage(error: Exception) -> str:
         return ""
     said = str(error.format_message())
     if said.startswith("Usage: "):  # nothing was typed
-        say(said, error=True)
+        typer.echo(said, err=True)  # which leaves out the colours where nobody sees them
         sys.exit(2)
     where = getattr(error, "ctx", None)
     path = where.command_path if where else "mirbench"

@@ -19,8 +19,8 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="METHOD+SOURCE, TASK/METHOD+SOURCE, a folder or a key.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other; NAME@KEY where there are several settings.")],
     runs: RunsFolder = Path("runs"),
-    metric: Annotated[str, typer.Option("--metric", help="Default: the task's first.")] = "",
-    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="Default: the task's first.")] = "",
+    form: Annotated[str, typer.Option("--format", metavar="text|json", help="For people, or programs.")] = "text",
     reference: Annotated[
         bool,
         typer.Option("--reference/--no-reference", help="Know results that ship with mirbench, and added ones, too."),

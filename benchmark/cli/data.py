@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.help import Command
 from mirbench.cli.options import AllowUnverified, DataRoot, Plugins, TaskName, allow_unverified, catalogue_of
 from mirbench.errors import BadInput
 from mirbench.plain_text import json_text, say
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 _FEW_CLASSES = 12  # whose counts are all said
 
-data_app = typer.Typer(help="Fetch and verify data sets.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch data sets, and look whether they can be trusted.", no_args_is_help=True)
 cache_app = typer.Typer(help="Look at and clear computed rows.", no_args_is_help=True)
 
 
-@data_app.command("get")
+@data_app.command(cls=Command, name="get", short_help="Download, check and unpack a data set.")
 def data_get(
     task: TaskName,
     data: DataRoot = None,
@@ -43,7 +44,7 @@ def data_get(
     data_check(task, data=root, plugin=plugin)
 
 
-@data_app.command("check")
+@data_app.command(cls=Command, name="check", short_help="Whether every file is here and can be read.")
 def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> None:  # noqa: B006
     """Verify layout, counts and every audio file of a data set."""
     from mirbench.features.datasets import dataset_folder
@@ -75,11 +76,11 @@ def _holds(card: Task, folder: Path) -> str:
     return f"{card.n_clips} clips of {len(card.classes)} classes ({each}), all of them readable{beware}"
 
 
-@data_app.command("stats")
+@data_app.command(cls=Command, name="stats", short_help="Clips, length and loudness of each class.")
 def data_stats(
     task: TaskName,
     data: DataRoot = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write it as JSON too.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON too.")] = None,
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Clips, length and loudness of each class; clips alone where there is no audio."""
@@ -100,11 +101,13 @@ def data_stats(
         say(f"written to {json_file}", error=True)
 
 
-@data_app.command("audit")
+@data_app.command(cls=Command, name="audit", short_help="Duplicates, leaks, silence and clipping.")
 def data_audit(
     task: TaskName,
     data: DataRoot = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings as JSON too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the findings as JSON too.")
+    ] = None,
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Find what makes scores untrustworthy: duplicates across splits, groups in two splits, silence, clipping."""
@@ -126,7 +129,7 @@ def data_audit(
         raise typer.Exit(1)
 
 
-@cache_app.command("info")
+@cache_app.command(cls=Command, name="info", short_help="Where the cache is, and what it holds.")
 def cache_info() -> None:
     """Where the cache is and how much it holds; of each kind of rows how many, and what they have cost."""
     from mirbench.features.row_stores import contents
@@ -144,7 +147,7 @@ def cache_info() -> None:
         )
 
 
-@cache_app.command("clear")
+@cache_app.command(cls=Command, name="clear", short_help="Remove computed rows; downloads stay.")
 def cache_clear() -> None:
     """Remove computed rows and synthesised audio, unless a run uses them; downloaded weights stay."""
     from mirbench.features.temporary import clearing

@@ -13,7 +13,7 @@ from mirbench.plain_text import say
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="tasks, methods, sources or suites; all if left out.")] = "",
+    kind: Annotated[str, typer.Argument(metavar="tasks|methods|sources|suites", help="All if left out.")] = "",
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Names that can be used, one line each."""
@@ -37,21 +37,23 @@ def list_names(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A task, method, source or suite.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a task, method, source or suite.")],
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """The card of a task or source, the hyperparameters of a method, or the text of a suite."""
-    from mirbench.cli.cards import describe
+    from mirbench.cli.card_look import look
+    from mirbench.cli.cards import card_of
     from mirbench.runs.suite import shipped
+    from mirbench.terminal import draw
 
     if name in shipped():
         say(shipped()[name].read_text("utf-8"), end="")
         return
-    say(describe(name, catalogue_of(plugin)))
+    draw(*look(card_of(name, catalogue_of(plugin))))
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="A plugin file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of a plugin, in Python.")],
 ) -> None:
     """Run the conformance checks on a plugin's methods, tasks and sources."""
     from mirbench.plugin_file import load_plugin

@@ -24,55 +24,54 @@ _MOST_THREADS, _MOST_JOBS = 1024, 256
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
-TaskName = Annotated[str, typer.Argument(help="Name of a task; see `mirbench list tasks`.")]
+WHAT, WHERE, HOW, COST = "Options", "Where things are", "How it is computed", "What is measured besides"
+"""Panels of options in help texts; typer's own is the first."""
+
+
+def about(panel: str, *names: str, **facts: Any) -> Any:
+    """An option in a panel of the help text."""
+    return typer.Option(*names, rich_help_panel=panel, **facts)
+
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="Name of a task; see `mirbench list tasks`.")]
 DataRoot = Annotated[
-    Path | None, typer.Option("--data", help="Folder of data sets. Default: MIRBENCH_DATA or ~/mirbench-data.")
+    Path | None,
+    about(WHERE, "--data", metavar="FOLDER", help="Data sets. Default: MIRBENCH_DATA or ~/mirbench-data."),
 ]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of records.")]
-Plugins = Annotated[list[Path], typer.Option("--plugin", help="A file with a method, task or source of yours.")]
+RunsFolder = Annotated[Path, about(WHERE, "--runs", metavar="FOLDER", help="Records.")]
+Plugins = Annotated[
+    list[Path],
+    about(WHERE, "--plugin", metavar="FILE", help="A method, task or source of yours.", show_default=False),
+]
 WeightsFolder = Annotated[
-    Path | None, typer.Option("--weights", help="Folder of weights, looked in first. Default: MIRBENCH_WEIGHTS.")
+    Path | None,
+    about(WHERE, "--weights", metavar="FOLDER", help="Weights, looked in first. Default: MIRBENCH_WEIGHTS."),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda[:N].")]
-Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")]
-DecodeThreads = Annotated[
-    int, typer.Option("--decode-threads", help="Threads that decode audio.", min=1, max=_MOST_THREADS)
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", help="As --decode-threads.", min=1, max=_MOST_THREADS, hidden=True)
-]
-Jobs = Annotated[
-    int,
-    typer.Option("--jobs", help="Runs at once, each in a process; the cores are shared out.", min=1, max=_MOST_JOBS),
-]
+Device = Annotated[str, about(HOW, "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str, about(HOW, "--precision", metavar="NAME", help="float32, bfloat16 or float16.")]
+DecodeThreads = Annotated[int, about(HOW, "--decode-threads", metavar="N", help="Threads that decode audio.")]
+Workers = Annotated[int | None, typer.Option("--workers", help="As --decode-threads.", hidden=True)]
+Jobs = Annotated[int, about(HOW, "--jobs", metavar="N", help="Runs at once, each in a process; they share the cores.")]
 Threads = Annotated[
-    int,
-    typer.Option(
-        "--threads", help="Threads of torch; set it where others use the cores. Default: all.", min=0, max=_MOST_THREADS
-    ),
+    int, about(HOW, "--threads", metavar="N", help="Threads of torch. Default: all.", show_default=False)
 ]
-Energy = Annotated[bool, typer.Option("--energy", help="Measure the energy of training (codecarbon).")]
-Sealed = Annotated[
-    bool, typer.Option("--sealed", help="Predict the test clips in a process without labels and names of files.")
-]
-Stacked = Annotated[
-    bool,
-    typer.Option("--stack", help="Train seeds and points of a search together where the method can; takes no times."),
-]
+Energy = Annotated[bool, about(COST, "--energy", help="The energy of training (codecarbon).")]
+Sealed = Annotated[bool, about(COST, "--sealed", help="Predict in a process that knows no label and no file name.")]
+Stacked = Annotated[bool, about(HOW, "--stack", help="Train seeds and searches together if it can; takes no times.")]
 Deform = Annotated[
     str,
-    typer.Option(
+    about(
+        COST,
         "--deform",
         metavar="NAMES",
-        help="Score the test clips deformed, too: all, or some of gain,noise,mp3,lowpass,stretch,pitch.",
+        help="Scores of deformed clips: all, or some of gain,noise,mp3,lowpass,stretch,pitch.",
     ),
 ]
-Demo = Annotated[bool, typer.Option("--demo", help="Run the task's synthesised stand-in.")]
+Demo = Annotated[bool, about(WHAT, "--demo", help="On the task's synthesised stand-in.")]
 AllowUnverified = Annotated[
-    bool,
-    typer.Option("--allow-unverified", help="Fetch what has no checksum, or no https address, too."),
+    bool, about(WHERE, "--allow-unverified", help="Fetch what has no checksum or no https address, too.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Quiet = Annotated[bool, about(HOW, "--quiet", help="No progress.")]
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,10 @@ class Machine:
     plugin: Plugins = field(default_factory=list)
     allow_unverified: AllowUnverified = False
     quiet: Quiet = False
+
+    def __post_init__(self) -> None:
+        within("--decode-threads", self.decode_threads, 1, _MOST_THREADS)
+        within("--threads", self.threads, 0, _MOST_THREADS)
 
     def catalogue(self) -> Catalogue:
         """All that can be named, with plugins."""
@@ -127,6 +130,10 @@ class Recording(Machine):
     stack: Stacked = False
     deform: Deform = ""
     demo: Demo = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within("--jobs", self.jobs, 1, _MOST_JOBS)
 
     def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
@@ -199,6 +206,13 @@ def finite(flag: str, value: float | None) -> float | None:
     """The value, if it is a number: typer's bounds let "nan" through."""
     if value is not None and not math.isfinite(value):
         raise BadInput(f"{flag} {value}: a number is needed")
+    return value
+
+
+def within(flag: str, value: int, least: int, most: int) -> int:
+    """The value, if it is between these."""
+    if not least <= value <= most:
+        raise BadInput(f"{flag} {value}: {least} to {most} is needed")
     return value
 
 

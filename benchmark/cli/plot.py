@@ -23,16 +23,18 @@ KINDS = ("pareto", "forest", "box", "ranks")
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(help="pareto, forest, box, or ranks (over several tasks).")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="ranks is over several tasks.")],
     runs: RunsFolder = Path("runs"),
     task: Tasks = [],  # noqa: B006
-    metric: Annotated[str, typer.Option("--metric", help="Default: the task's first.")] = "",
+    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="Default: the task's first.")] = "",
     cost: Annotated[
-        str, typer.Option("--cost", help="Of pareto: trainable, total, train-seconds, epoch-seconds, gflops, ….")
+        str, typer.Option("--cost", metavar="NAME", help="Of pareto: trainable, total, train-seconds, gflops, ….")
     ] = "trainable",
-    width: Annotated[float, typer.Option("--width", help="Inches: 3.5 is a column, 7 a page.", min=2.5, max=20)] = 7.0,
+    width: Annotated[
+        float, typer.Option("--width", metavar="INCHES", help="3.5 is a column, 7 a page.", min=2.5, max=20)
+    ] = 7.0,
     output: Annotated[
-        Path | None, typer.Option("--output", help="FILE.png, .svg or .pdf. Default: KIND.png in the runs folder.")
+        Path | None, typer.Option("--output", metavar="FILE", help=".png, .svg or .pdf. Default: in the runs folder.")
     ] = None,
 ) -> None:
     """Draw a figure for a paper from the records."""

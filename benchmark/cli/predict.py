@@ -28,11 +28,17 @@ def predict(
     ],
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Audio files, or folders of them.")],
     runs: RunsFolder = Path("runs"),
-    fold: Annotated[int | None, typer.Option("--fold", help="The model of one fold. Default: mean of all.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The model of one seed. Default: mean of all.")] = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", help="Write to this file instead.")] = None,
-    top: Annotated[int, typer.Option("--top", help="Classes in the table, and in `top` of json.", min=1)] = 3,
+    fold: Annotated[
+        int | None, typer.Option("--fold", metavar="K", help="The model of one fold. Default: mean of all.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="The model of one seed. Default: mean of all.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="table|csv|json", help="What is printed.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead.")] = None,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", help="Classes in the table, and in `top` of json.", min=1)
+    ] = 3,
     *,
     how: Machine,
 ) -> None:

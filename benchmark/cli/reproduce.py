@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.left_out import end
-from mirbench.cli.options import Machine, one_of, taking
+from mirbench.cli.options import WHERE, Machine, about, one_of, taking
 from mirbench.errors import BadInput, UnknownName
 from mirbench.plain_text import say
 
@@ -30,18 +30,18 @@ _HEARD = ("rms_", "clip_seconds")  # quantities that need audio
 
 @taking(Machine)
 def reproduce(
-    suite: Annotated[str, typer.Argument(help="A suite of a paper's table; `--list` names them.")] = "",
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Of a paper's table; `--list` names them.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the suites, and what each holds.")] = False,
     runs: Annotated[
-        Path | None, typer.Option("--runs", help="Folder of records. Default: runs; with --demo, runs-demo.")
+        Path | None, about(WHERE, "--runs", metavar="FOLDER", help="Records. Default: runs; with --demo, runs-demo.")
     ] = None,
     demo: Annotated[
         bool,
-        typer.Option("--demo", help="On synthesised stand-ins, cut to one seed, one epoch and two models of a search."),
+        typer.Option("--demo", help="On synthesised stand-ins, cut short."),
     ] = False,
     no_run: Annotated[bool, typer.Option("--no-run", help="Compare what is on record, run and hear nothing.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", help="Write the table to a file.")] = None,
-    form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the table to a file.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="md|csv|json", help="Of the table.")] = "md",
     *,
     how: Machine,
 ) -> None:

@@ -23,24 +23,33 @@ if TYPE_CHECKING:
 
 @taking(Recording)
 def run(
-    task: Annotated[str, typer.Option("--task", help="Name of a task.")],
-    method: Annotated[str, typer.Option("--method", help="Name of a method.")],
-    source: Annotated[str, typer.Option("--source", help="Name of a source. Default: ast, if one is needed.")] = "",
-    seeds: Annotated[str, typer.Option("--seeds", help="How many (5), a range (0-4) or a list (0,3).")] = "5",
-    fold: Annotated[int | None, typer.Option("--fold", help="One fold only. Default: all.")] = None,
+    task: Annotated[
+        str, typer.Option("--task", metavar="NAME", help="See `mirbench list tasks`; or folder:PATH, csv:FILE.")
+    ],
+    method: Annotated[str, typer.Option("--method", metavar="NAME", help="See `mirbench list methods`.")],
+    source: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="See `mirbench list sources`. Default: ast.")
+    ] = "",
+    seeds: Annotated[str, typer.Option("--seeds", metavar="N", help="How many, a range (0-4) or a list (0,3).")] = "5",
+    fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="One fold only. Default: all.")] = None,
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter of the method.")
+        list[str],
+        typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter of the method.", show_default=False),
     ] = [],  # noqa: B006  (typer copies it)
     search: Annotated[
-        list[str], typer.Option("--search", metavar="NAME=A,B", help="Values to try; chosen on valid.")
+        list[str],
+        typer.Option("--search", metavar="NAME=A,B", help="Values to try; chosen on valid.", show_default=False),
     ] = [],  # noqa: B006
     source_settings: Annotated[
-        list[str], typer.Option("--source-set", metavar="NAME=VALUE", help="An option of the source.")
+        list[str],
+        typer.Option("--source-set", metavar="NAME=VALUE", help="An option of the source.", show_default=False),
     ] = [],  # noqa: B006
     windows: Annotated[
-        str, typer.Option("--windows", help="nonoverlap, nonoverlap-plus-tail or hopped16.")
+        str, typer.Option("--windows", metavar="HOW", help="nonoverlap, nonoverlap-plus-tail, hopped16.")
     ] = "nonoverlap",
-    average: Annotated[str, typer.Option("--average", help="Average windows' prob or logit.")] = "prob",
+    average: Annotated[
+        str, typer.Option("--average", metavar="prob|logit", help="What is averaged over windows.")
+    ] = "prob",
     *,
     how: Recording,
 ) -> None:
@@ -134,7 +143,9 @@ def ensemble(
         typer.Argument(metavar="RUN RUN …", help="Folders of runs, keys, METHOD+SOURCE or TASK/METHOD+SOURCE."),
     ],
     runs: RunsFolder = Path("runs"),
-    average: Annotated[str, typer.Option("--average", help="Average scores (prob) or their ranks (rank).")] = "prob",
+    average: Annotated[
+        str, typer.Option("--average", metavar="prob|rank", help="Average scores, or their ranks.")
+    ] = "prob",
     weights: Annotated[str, typer.Option("--weights-of", metavar="A,B", help="Weights of the members.")] = "",
 ) -> None:
     """Average what recorded runs predicted, and record the result as a run."""

@@ -24,21 +24,24 @@ _LEFT = 75  # EX_TEMPFAIL of sysexits.h
 
 @taking(Recording)
 def sweep(
-    suite: Annotated[str, typer.Argument(help="A TOML file of runs, or the name of one that ships with mirbench.")],
-    task: Annotated[list[str], typer.Option("--task", help="This task instead of the suite's; may be repeated.")] = [],  # noqa: B006
-    seeds: Annotated[str, typer.Option("--seeds", help="How many, a range or a list, instead of the suite's.")] = "",
-    fold: Annotated[int | None, typer.Option("--fold", help="One fold only, instead of the suite's.")] = None,
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A TOML file, or a name of `mirbench list suites`.")],
+    task: Annotated[
+        list[str],
+        typer.Option("--task", metavar="NAME", help="Instead of the suite's; may be repeated.", show_default=False),
+    ] = [],  # noqa: B006
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="N", help="Instead of the suite's: how many, 0-4 or 0,3.")
+    ] = "",
+    fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="One fold only.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and which are on record.")] = False,
     part: Annotated[str, typer.Option("--part", metavar="K/N", help="The K-th of N shares of the runs.")] = "",
     until: Annotated[
         str,
-        typer.Option("--until", metavar="TIME", help="Begin no run that cannot end in time: 3:50 (hours), 90min, 2h."),
+        typer.Option("--until", metavar="TIME", help="Begin no run that cannot end in time: 90min, 2h."),
     ] = "",
-    prepare: Annotated[
-        bool, typer.Option("--prepare", help="Fetch, and compute the rows that the runs share; do no run.")
-    ] = False,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Only compute what the runs share.")] = False,
     scheduler: Annotated[
-        str, typer.Option("--scheduler", help="Do the runs on a Dask cluster: tcp://HOST:PORT, or its scheduler file.")
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="A Dask cluster: tcp://HOST:PORT, or its file.")
     ] = "",
     *,
     how: Recording,

@@ -22,29 +22,27 @@ _LETTERS = 400  # of a line, most of which somebody else may have written
 
 @taking(Machine)
 def verify(
-    runs: Annotated[Path, typer.Argument(metavar="[RUNS]", help="Folder of records, or of one.")] = Path("runs"),
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="Folder of records, or of one.")] = Path("runs"),
     strict: Annotated[bool, typer.Option("--strict", help="As a submission: schema, files, labels.")] = False,
-    allow_own: Annotated[
-        bool, typer.Option("--allow-own", help="With --strict: own data and stand-ins for consistency alone.")
-    ] = False,
+    allow_own: Annotated[bool, typer.Option("--allow-own", help="With --strict: own data and stand-ins, too.")] = False,
     since: Annotated[
         str,
-        typer.Option(
-            "--since", metavar="COMMIT", help="With --strict: refuse whatever the branch does but add records to RUNS."
-        ),
+        typer.Option("--since", metavar="COMMIT", help="With --strict: the branch may only add to RUNS."),
     ] = "",
-    rerun: Annotated[
-        bool, typer.Option("--rerun", help="Repeat runs, of each system the quickest, and compare scores.")
-    ] = False,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Repeat the quickest run of each system.")] = False,
     only: Annotated[
-        list[str], typer.Option("--only", metavar="KEY", help="With --rerun: the runs to repeat, or all.")
+        list[str],
+        typer.Option("--only", metavar="KEY", help="With --rerun: the runs to repeat, or all.", show_default=False),
     ] = [],  # noqa: B006  (typer copies it)
     places: Annotated[
         list[str],
-        typer.Option("--as", metavar="NAME=TASK", help="Where own data lies: folder:songs=folder:/music/songs."),
+        typer.Option(
+            "--as", metavar="NAME=TASK", help="Where own data lies: folder:songs=folder:/music.", show_default=False
+        ),
     ] = [],  # noqa: B006
     tolerance: Annotated[
-        float | None, typer.Option("--tolerance", help="Of a score that is repeated. Default: 0.001.", min=0)
+        float | None,
+        typer.Option("--tolerance", metavar="X", help="Of a score that is repeated. Default: 0.001.", min=0),
     ] = None,
     *,
     how: Machine,

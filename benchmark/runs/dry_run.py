@@ -14,7 +14,7 @@ from mirbench.runs.hyperparameters import n_points
 from mirbench.runs.limits import Limits, said_time
 from mirbench.runs.pieces import done_drafts, pieces_of
 from mirbench.runs.plan import draft_plan
-from mirbench.runs.report import print_rows
+from mirbench.runs.report import apart, print_rows
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.suite_runs import Entry
@@ -63,7 +63,8 @@ def print_plan(
     records = [record for _, record in store.records()]
     told = _Told(catalogue, costs_of(suite, catalogue, records=records), CachedRows(catalogue), done_drafts(records))
     first = {piece.key: id(piece.entry) for piece in pieces_of(suite, catalogue)}
-    rows = [told.row(entry, limits, first) for entry in suite.entries]
+    names = apart([entry.name for entry in suite.entries])
+    rows = [[name, *told.row(entry, limits, first)] for name, entry in zip(names, suite.entries, strict=True)]
     if suite.reference:
         say(suite.reference)
     print_rows(
@@ -89,7 +90,7 @@ class _Told:
     def row(self, entry: Entry, limits: Limits, first: dict[str, int]) -> list[str]:
         """Cells of an entry; a run that an earlier entry asks for, too, costs nothing more."""
         if entry.unable:
-            return [entry.name, "—", "—", "—", "—", "—", f"skipped: {entry.unable}"]
+            return ["—", "—", "—", "—", "—", f"skipped: {entry.unable}"]
         specs = [spec for spec in draft_plan(entry.request, self._catalogue).specs if limits.ask_for(spec)]
         keys = {spec.key: spec for spec in specs}
         there = sum(key in self._known for key in keys)
@@ -110,7 +111,7 @@ class _Told:
         runs = f"{len({spec.fold for spec in specs})} × {len({spec.seed for spec in specs})}"
         n_models = len(specs) * n_points(entry.request.search)
         left = ("unknown" if all(cost.seconds is None for cost in costs) else said_time(seconds)) if missing else ""
-        return [entry.name, runs, str(n_models), f"{there} of {len(specs)}", cells, left, ""]
+        return [runs, str(n_models), f"{there} of {len(specs)}", cells, left, ""]
 
     def say_costs(self, n_jobs: int) -> None:
         """Say what all of it will cost, and how that is known."""

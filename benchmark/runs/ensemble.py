@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -260,22 +261,21 @@ def _sum(counts: Sequence[int | None]) -> int | None:
 
 def report(ensemble: Ensemble) -> None:
     """Print the members and the ensemble, on the folds and seeds that were combined, and where the records are."""
-    records = [outcome.record for outcome in ensemble.outcomes]
+    done = [(outcome.folder, outcome.record) for outcome in ensemble.outcomes]
+    records = [record for _, record in done]
     shown = shown_metrics(records)
     pairs = [(record.spec.fold, record.spec.seed) for record in records]
     rows = []
     for member in ensemble.members:
-        used = {run[1].spec.key: run[1] for pair in pairs if (run := member.run(*pair))}
+        used = {run[1].spec.key: run for pair in pairs if (run := member.run(*pair))}
         rows.append(_row(member.name, list(used.values()), shown, f"{member.weight:.3g}"))
-    rows.append(_row("ensemble", records, shown, ""))
+    rows.append(_row("ensemble", done, shown, ""))
     spec = records[0].spec
     kind = {"prob": "scores", "rank": "ranks"}[spec.params["average"]]
     print_rows(f"{spec.task}: mean of {kind}", ("", "runs", "weight", *shown), rows, n_left=1)
     folds = sorted({fold for fold, _ in pairs})
     if len(folds) < records[0].n_folds:
         say(f"Fold {_listed(folds)} of {records[0].n_folds} alone.")
-    elif len(folds) > 1:
-        say("Metrics are averaged over folds here.")
     for note in ensemble.notes:
         say(note)
     if records[0].contaminated:
@@ -283,5 +283,5 @@ def report(ensemble: Ensemble) -> None:
     say(f"Records: {ensemble.outcomes[0].folder.parent}")
 
 
-def _row(name: str, records: Sequence[RunRecord], shown: Sequence[str], weight: str) -> list[str]:
-    return [name, str(len(records)), weight, *(over_seeds(records, metric)[0] for metric in shown)]
+def _row(name: str, runs: Sequence[tuple[Path, RunRecord]], shown: Sequence[str], weight: str) -> list[str]:
+    return [name, str(len(runs)), weight, *(over_seeds(runs, metric)[0] for metric in shown)]

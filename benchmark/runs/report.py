@@ -7,13 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
+from mirbench.errors import BadInput
 from mirbench.features.deformation import Robustness
 from mirbench.metrics import METRICS
 from mirbench.plain_text import one_message, say, table
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
+from mirbench.runs.scores import Scores, over_folds
+from mirbench.runs.store import RunStore
+from mirbench.types import FloatArray, Targets
 
-__all__ = ["over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
+__all__ = ["apart", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
 
 
 def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
@@ -22,7 +26,7 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     _print_table(outcomes)
     done = [outcome.record for outcome in outcomes if outcome.record.status == "done"]
     if done:
-        say(_summary(done))
+        say(_summary([outcome for outcome in outcomes if outcome.record.status == "done"]))
     if line := where_time_went(outcomes):
         say(line)
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
@@ -60,7 +64,15 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
 
 def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 0) -> None:
     """Print a table, its first `n_left` columns flush left and the others flush right."""
-    say(table(title, heads, rows, left=range(n_left)), end="")
+    left = {*range(n_left), *(column for column, head in enumerate(heads) if head == "note")}
+    say(table(title, heads, rows, left=left), end="")
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """Names of a suite's entries, "TASK: METHOD + SOURCE", without a task that is the same for all."""
+    tasks = {name.partition(": ")[0] for name in names if ": " in name}
+    shared = len(tasks) == 1 and all(": " in name for name in names)
+    return [name.partition(": ")[2] if shared else name for name in names]
 
 
 def _print_curves(runs: Sequence[Robustness]) -> None:
@@ -103,20 +115,37 @@ def shown_metrics(records: Sequence[RunRecord]) -> list[str]:
     return [name for name in values if name != "balanced-accuracy"][:4]
 
 
-def over_seeds(records: Iterable[RunRecord], name: str) -> tuple[str, int]:
-    """Mean ± standard deviation over seeds of a metric, which is averaged over folds here; "—" where it is undefined.
+def over_seeds(runs: Iterable[tuple[Path, RunRecord]], name: str) -> tuple[str, int]:
+    """Mean ± standard deviation over seeds of a metric, as the leaderboard has it; "—" where it is undefined.
+
+    Parameters
+    ----------
+    runs : iterable of (Path, RunRecord)
+        Folders and their records. Seeds that lack a fold that another has do not count.
 
     Returns
     -------
     text, n_seeds
     """
-    by_seed: dict[int, list[float]] = {}
-    for record in records:
-        if record.metrics.get(name) is not None:
-            by_seed.setdefault(record.spec.seed, []).append(record.metrics[name])
-    means = [mean(values) for values in by_seed.values()]
+    by_seed: dict[int, list[tuple[Path, RunRecord]]] = {}
+    for folder, record in runs:
+        by_seed.setdefault(record.spec.seed, []).append((folder, record))
+    most = max(map(len, by_seed.values()), default=0)
+    values = [_over_folds(theirs, name) for theirs in by_seed.values() if len(theirs) == most]
+    means = [value for value in values if value is not None]
     spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
     return _cell(mean(means) if means else None) + spread, len(means)
+
+
+def _over_folds(runs: Sequence[tuple[Path, RunRecord]], name: str) -> float | None:
+    def pooled() -> tuple[FloatArray, Targets]:
+        scores = Scores.joined([RunStore(folder.parents[2]).scores(folder) for folder, _ in runs])
+        return scores.scores, scores.targets
+
+    try:
+        return over_folds(name, [record.metrics.get(name) for _, record in runs], pooled)
+    except BadInput:  # scores that somebody damaged; each fold has its number in the record
+        return None
 
 
 def where_time_went(outcomes: Iterable[Outcome]) -> str:
@@ -136,9 +165,10 @@ def where_time_went(outcomes: Iterable[Outcome]) -> str:
     return f"Time of {'the run' if n == 1 else f'the {n} runs'}: {seconds:.1f} s ({said}{threads})."
 
 
-def _summary(done: Sequence[RunRecord]) -> str:
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    done = [outcome.record for outcome in outcomes]
     name = next(iter(done[0].metrics))
-    text, n_seeds = over_seeds(done, name)
+    text, n_seeds = over_seeds([(outcome.folder, outcome.record) for outcome in outcomes], name)
     if not n_seeds:
         return f"{name} is undefined on this test set."
     line = f"{name.capitalize()} {text} over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
@@ -147,7 +177,7 @@ def _summary(done: Sequence[RunRecord]) -> str:
     if len(folds) < done[0].n_folds:
         line += f" (fold {', '.join(map(str, folds))} of {done[0].n_folds})."
     else:
-        line += f" (mean of {len(folds)} folds)." if len(folds) > 1 else "."
+        line += f" ({len(folds)} folds)." if len(folds) > 1 else "."
     if n_clips := sum({record.spec.fold: record.n_clips.get("test", 0) for record in done}.values()):
         line += f" Tested on {n_clips} clips."
     if done[0].n_total is not None:

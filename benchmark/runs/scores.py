@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.metrics import METRICS, evaluate
 from mirbench.plain_text import printable
 from mirbench.runs.scores_archive import REMEDY, read_arrays
 from mirbench.types import FloatArray, Split, Targets
 
-__all__ = ["Scores", "read_scores", "target_hashes"]
+__all__ = ["Scores", "over_folds", "read_scores", "target_hashes"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,22 @@ class Scores:
         targets = Targets(self.targets.value[index], self.targets.known[index], self.targets.kind)
         return Scores(self.clip_ids[index], self.scores[index], targets, self.hashes[index], self.groups[index])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """Those of several test sets, one after another."""
+        targets = Targets(
+            np.concatenate([part.targets.value for part in parts]),
+            np.concatenate([part.targets.known for part in parts]),
+            parts[0].targets.kind,
+        )
+        return cls(
+            np.concatenate([part.clip_ids for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            targets,
+            np.concatenate([part.hashes for part in parts]),
+            np.concatenate([part.groups for part in parts]),
+        )
+
     def packed(self, *, compress: bool = True) -> bytes:
         """As they lie in ``scores.npz``; see `read_scores`."""
         packed = io.BytesIO()
@@ -74,6 +91,27 @@ class Scores:
             target_hashes=self.hashes,
         )
         return packed.getvalue()
+
+
+def over_folds(
+    name: str, values: Sequence[float | None], pooled: Callable[[], tuple[FloatArray, Targets]]
+) -> float | None:
+    """A metric of one seed over its folds, as every table has it: of the predictions pooled, or averaged.
+
+    Parameters
+    ----------
+    name : str
+        Of a metric that is one number; its card says which of the two.
+    values : sequence of float or None
+        Of each fold; None where it is undefined.
+    pooled : callable
+        Gives the scores and targets of all folds, if they are needed.
+    """
+    if len(values) == 1 or METRICS[name].over_folds == "average":
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+    value: float | None = evaluate((name,), *pooled())[name]
+    return value
 
 
 def target_hashes(clip_ids: npt.NDArray[np.str_], targets: Targets) -> npt.NDArray[np.bytes_]:

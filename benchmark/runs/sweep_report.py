@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from mirbench.plain_text import one_message, say
-from mirbench.runs.report import over_seeds, print_rows, where_time_went
+from mirbench.runs.report import apart, over_seeds, print_rows, where_time_went
 from mirbench.runs.suite import Suite
 from mirbench.runs.sweep import Result
 
@@ -19,7 +19,8 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
     """Print every entry with its first metric, and why some have no result; returns whether all have one."""
     if suite.reference:
         say(suite.reference)
-    rows = [_row(result) for result in results]
+    names = apart([result.entry.name for result in results])
+    rows = [[name, *_row(result)] for name, result in zip(names, results, strict=True)]
     print_rows(suite.title, ("", "runs", "first metric on test", "note"), rows, n_left=1)
     lacking = [result for result in results if not result.complete]
     failed = [result for result in lacking if result.reason or len(result.done) < len(result.outcomes)]
@@ -44,7 +45,7 @@ def _row(result: Result) -> list[str]:
     score, notes = "—", []
     if done:
         metric = next(iter(done[0].metrics))
-        score = f"{metric} {over_seeds(done, metric)[0]}"
+        score = f"{metric} {over_seeds([(outcome.folder, outcome.record) for outcome in result.done], metric)[0]}"
         notes = [f"source trained on {', '.join(done[0].contaminated)}"] if done[0].contaminated else []
     if n_read := sum(outcome.read_back for outcome in result.outcomes):
         notes.append("on record" if n_read == len(result.outcomes) else f"{n_read} on record")
@@ -53,7 +54,7 @@ def _row(result: Result) -> list[str]:
         notes.append(f"{result.n_left} left for lack of time")
     elif not result.complete:
         notes.append(result.why.partition(":")[0])
-    return [result.entry.name, f"{len(done)} of {len(result.outcomes) + result.n_left}", score, "; ".join(notes)]
+    return [f"{len(done)} of {len(result.outcomes) + result.n_left}", score, "; ".join(notes)]
 
 
 def _kept_when_deformed(result: Result) -> list[str]:

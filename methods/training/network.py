@@ -31,8 +31,14 @@ class NetworkMethod:
 
     Parameters
     ----------
-    epochs, lr, weight_decay, batch_size
-        Adam, unless a subclass says otherwise.
+    epochs : int
+        Passes over train.
+    lr : float
+        Learning rate, of Adam where nothing else is said.
+    weight_decay : float
+        L2 penalty.
+    batch_size : int
+        Windows a step.
     accumulate : int
         Parts in which a batch is computed, for machines with little memory; batch norm sees the parts.
     """

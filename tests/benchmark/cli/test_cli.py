@@ -96,12 +96,12 @@ def test_run_on_an_unknown_name_hints_at_a_near_one(words: tuple[str, ...], says
     assert one_line(typed("run", *words)).startswith(says)
 
 
-@pytest.mark.parametrize(("kind", "table"), [("task", TASKS), ("method", METHODS)])
-def test_run_on_an_unknown_name_lists_the_known_ones(kind: str, table: dict[str, object], typed: Mirbench) -> None:
+@pytest.mark.parametrize("kind", ["task", "method"])
+def test_run_on_an_unknown_name_says_where_the_known_ones_are(kind: str, typed: Mirbench) -> None:
     names = {"task": "gtzan", "method": "prior"} | {kind: "xxxxxxxx"}
     line = one_line(typed("run", "--task", names["task"], "--method", names["method"]))
-    known = sorted([*(name for name in table if not name.endswith("-demo")), *Catalogue().families(kind)])
-    assert line == f"No {kind} is called 'xxxxxxxx'. Known: {', '.join(known)}."
+    assert line.startswith(f"No {kind} is called 'xxxxxxxx'. Known: ")
+    assert line.endswith(f" more. `mirbench list {kind}s` has them all.")
 
 
 def test_show_of_an_unknown_name_hints_at_a_near_one(typed: Mirbench) -> None:
@@ -319,7 +319,7 @@ def test_list_of_an_unknown_kind_says_the_known_ones(typed: Mirbench) -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("gtzan", "443 train, 197 valid, 290 test"), ("ids-nmr", "lr = "), ("prior", "no source"), ("ast", "86,594,063")],
+    [("gtzan", "443 train, 197 valid, 290 test"), ("ids-nmr", "  lr  "), ("prior", "no source"), ("ast", "86,594,063")],
 )
 def test_show_prints_the_card(name: str, says: str, typed: Mirbench) -> None:
     answer = typed("show", name)
@@ -329,7 +329,7 @@ def test_show_prints_the_card(name: str, says: str, typed: Mirbench) -> None:
 @pytest.mark.parametrize("command", [("data",), ("cache",), ()])
 def test_command_without_words_prints_its_help(command: tuple[str, ...], typed: Mirbench) -> None:
     answer = typed(*command)
-    assert "Commands:" in answer.out + answer.err
+    assert "Examples:" in answer.out + answer.err or "To begin:" in answer.err
 
 
 def test_interrupt_is_one_line_and_130(typed: Mirbench, monkeypatch: pytest.MonkeyPatch, excerpt: Path) -> None:

@@ -551,10 +551,7 @@ def test_help_of_the_flag_names_every_deformation() -> None:
 
 def test_command_refuses_an_unknown_deformation(typed: Typed) -> None:
     words = ("run", "--task", "gtzan", "--method", "probe-linear", "--deform")
-    known = "all, gain, lowpass, mp3, noise, pitch, stretch"
-    assert refused(typed(*words, "noize")) == (
-        f"mirbench: No deformation is called 'noize'. Did you mean 'noise'? Known: {known}.\n"
-    )
+    assert refused(typed(*words, "noize")) == "mirbench: No deformation is called 'noize'. Did you mean 'noise'?\n"
 
 
 def test_command_refuses_a_missing_extra_before_any_run(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
