@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mirbench.trust.verify import Case
 
 results_app = typer.Typer(
-    help="Results of others, to compare with: make, add, list and remove packs.", no_args_is_help=True
+    help="Results of others, to compare with: packs of runs.", no_args_is_help=True
 )
 
 
