@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from mirbench.names import natural
 from mirbench.plain_text import printable
 
 __all__ = [
@@ -55,7 +56,7 @@ class UnknownName(BadInput):
     def __init__(
         self, kind: str, name: str, known: Iterable[str], where: str = "`mirbench list` has them all."
     ) -> None:
-        known = sorted(known)
+        known = sorted(known, key=natural)
         folded = {other.lower(): other for other in known}
         near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
         hint = f" Did you mean '{folded[near[0]]}'?" if near else ""

@@ -20,9 +20,11 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.leaderboard.system_names import names_of
+from mirbench.names import natural
 from mirbench.record import RunRecord
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
+from mirbench.spelling import in_one_spelling
 from mirbench.types import FloatArray, IntArray, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "questions", "with_scores"]
@@ -170,7 +172,7 @@ def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
             seen.add((place.st_dev, place.st_ino))
     found = [_question(runs) for _, runs in sorted(groups.items())]
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
-    return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
+    return sorted(found, key=lambda question: (order.get(question.record.standing, 4), natural(question.title)))
 
 
 @contextmanager
@@ -246,7 +248,8 @@ def _readable(run: Run, left_out: list[str]) -> bool:
 def _question(runs: Sequence[Run]) -> Question:
     record = runs[0].record
     spec = record.spec
-    title = spec.task if spec.task_version == "1" else f"{spec.task} (version {spec.task_version})"
+    task = in_one_spelling(spec.task)
+    title = task if spec.task_version == "1" else f"{task} (version {spec.task_version})"
     windowing = asdict(spec.windowing)
     if windowing != {"windows": "nonoverlap", "average": "prob"}:
         title += f" [{windowing['windows']}, average {windowing['average']}]"
@@ -325,4 +328,4 @@ def _problems(records: Iterable[RunRecord]) -> tuple[str, ...]:
 def _asked(record: RunRecord) -> str:
     """The question, whatever system answered it."""
     spec = record.spec
-    return json.dumps([spec.task, spec.task_version, vars(spec.windowing)], sort_keys=True)
+    return json.dumps([in_one_spelling(spec.task), spec.task_version, vars(spec.windowing)], sort_keys=True)

@@ -18,6 +18,7 @@ from mirbench.leaderboard import statistics
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
+from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
 __all__ = ["Board", "Row", "boards", "over_folds", "timing"]
@@ -133,7 +134,7 @@ def _board(question: Question) -> Board:
         rows = _ranked(rows, present[0])
     return Board(
         title=question.title,
-        task=record.spec.task,
+        task=in_one_spelling(record.spec.task),
         version=record.spec.task_version,
         windowing=record.spec.windowing,
         standing=record.standing,

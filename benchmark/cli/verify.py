@@ -41,7 +41,9 @@ def verify(
     ] = [],  # noqa: B006  (typer copies it)
     places: Annotated[
         list[str],
-        typer.Option("--as", metavar="NAME=TASK", help="Where own data lies: folder:songs=folder:/music/songs."),
+        typer.Option(
+            "--as", metavar="NAME=TASK", help="Where own data or features lie: folder:songs=folder:/music/songs."
+        ),
     ] = [],  # noqa: B006
     tolerance: Annotated[
         float | None, typer.Option("--tolerance", help="Of a score that is repeated. Default: 0.001.", min=0)
