@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from mirbench.names import natural
 from mirbench.plain_text import printable
 
 __all__ = [
@@ -58,7 +59,7 @@ class UnknownName(BadInput):
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         if not where and kind in _LISTED:
             where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all."
-        known = sorted(known)
+        known = sorted(known, key=natural)
         many = len(known) > (_MOST_SHOWN if where else _MOST_KNOWN)
         if near := _near(name, known):
             said = f" Did you mean '{near[0]}'?"

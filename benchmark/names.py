@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["MOST_LETTERS", "confusable", "is_device", "unseen", "wrong_name"]
+__all__ = ["MOST_LETTERS", "confusable", "is_device", "natural", "unseen", "wrong_name"]
 
 MOST_LETTERS = 200
 """Of a name or a version."""
@@ -27,6 +27,12 @@ _JOINERS = "\u200c\u200d"
 
 _ALIKE = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 """Scripts with letters that look like those of another."""
+
+
+def natural(name: str) -> list[tuple[bool, int, str]]:
+    """A key by which names sort as people count: ``shots2`` before ``shots12``."""
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
 
 
 def unseen(text: str) -> str:

@@ -16,7 +16,7 @@ __all__ = [
 
 
 def user_path(text: str) -> Path:
-    """A path that a user gave, with ``~`` as their home.
+    r"""A path that a user gave, with ``~`` as their home, and with ``\`` for ``/`` where that alone leads to something.
 
     Raises
     ------
@@ -24,9 +24,13 @@ def user_path(text: str) -> Path:
         If it begins with the home of a user that does not exist.
     """
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
     except RuntimeError as error:
         raise BadInput(f"{text}: no user of that name has a home here") from error
+    if "\\" in text and not os.path.lexists(path):
+        turned = Path(text.replace("\\", "/")).expanduser()
+        return turned if os.path.lexists(turned) else path
+    return path
 
 
 def no_folder(path: Path) -> str:

@@ -3,8 +3,9 @@
 A table maps a name to an `Entry`, whose target "module:attribute" is imported when somebody asks for it; listing names
 imports nothing heavy. A name may also be of a *family*, "prefix:argument", whose target is a function of the argument
 ("folder:/my/songs"); and a task's name may carry *modifiers*, "name+modifier", whose targets are functions from task to
-task ("gtzan+shots10+normalized", applied from left to right). Plugins add to the tables by a file given to
-``--plugin``, or by an entry point of the groups ``mirbench.tasks``, ``mirbench.methods`` and ``mirbench.sources``.
+task ("gtzan+shots10+normalized", applied from left to right; see `mirbench.spelling`). Plugins add to the tables by a
+file given to ``--plugin``, or by an entry point of the groups ``mirbench.tasks``, ``mirbench.methods`` and
+``mirbench.sources``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import importlib
 import importlib.metadata
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +27,12 @@ from mirbench.plain_text import printable
 from mirbench.plugin_file import Plugin, check_identity, file_sha256
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
+from mirbench.spelling import in_one_order, taken_apart
+from mirbench.tables import Entry, families, modifier, modifiers, table, target_of
 from mirbench.taken_names import KINDS, Kind, Ours, refuse_taken
 from mirbench.types import Task
 
-__all__ = ["Catalogue", "Entry", "is_ours"]
-
-_KINDS: Mapping[str, str] = {
-    "task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A row of a registry: where the thing is, one line about it, and what fetches a family's data, if anything does.
-
-    Parameters
-    ----------
-    fetch : str
-        "module:function", which takes the argument of the name, the data root and a `Progress`, and returns the folder.
-    """
-
-    target: str
-    summary: str
-    fetch: str = ""
+__all__ = ["Catalogue", "Entry", "is_ours", "version_here"]
 
 
 class Catalogue:
@@ -77,7 +61,7 @@ class Catalogue:
 
     def names(self, kind: str) -> dict[str, str]:
         """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
-        found = {name: entry.summary for name, entry in _table(kind).items()}
+        found = {name: entry.summary for name, entry in table(kind).items()}
         found |= {point.name: f"from {point.value}" for point in _entry_points(kind) if point.name not in found}
         for plugin in self._plugins:
             found |= {name: f"from {plugin.origin}" for name in getattr(plugin, kind + "s")}
@@ -90,31 +74,35 @@ class Catalogue:
 
     def families(self, kind: str) -> dict[str, str]:
         """Families of one kind, as "prefix:ARGUMENT", with one line each."""
-        return {name: entry.summary for name, entry in _families(kind).values()}
+        return {name: entry.summary for name, entry in families(kind).values()}
 
     def modifiers(self) -> dict[str, str]:
         """Modifiers of tasks, as "+word", with one line each."""
-        return {name: entry.summary for name, entry in _modifiers().values()}
+        return {name: entry.summary for name, entry in modifiers().values()}
 
     def task(self, name: str) -> Task:
         """The task called `name`; raises `UnknownName`."""
         base, words = self._parts(name)
         task = self._find("task", base)
         assert isinstance(task, Task)
+        _refuse_ambiguous(base, task)
         if (version := self._version("task", base, task)) != task.version:
             task = replace(task, version=version)
-        for word in words:
+        for word in in_one_order(words):
             task = _modified(task, word)
         return task
+
+    def _parts(self, name: str) -> tuple[str, list[str]]:
+        return taken_apart(name, (name,) if name in self._tasks or _looks_like("task", name) else ())
 
     def fetcher(self, name: str) -> Callable[[Path, Progress], Path] | None:
         """What fetches the data of a family's task, ``fetcher(root, progress) -> folder``; None where nothing does."""
         base, _ = self._parts(name)
         prefix, colon, argument = base.partition(":")
-        _, entry = _families("task").get(prefix, ("", Entry("", "")))
+        _, entry = families("task").get(prefix, ("", Entry("", "")))
         if not colon or not entry.fetch:
             return None
-        fetch = _target(entry.fetch)
+        fetch = target_of(entry.fetch)
         return lambda root, progress: fetch(argument, root, progress)
 
     def method(self, name: str) -> type[Method]:
@@ -136,7 +124,7 @@ class Catalogue:
         plugin = next((p for p in self._plugins if name in getattr(p, kind + "s")), None)
         if plugin is not None:
             return f"{found.version}+{plugin.sha256[:12]}"
-        if name not in _table(kind) and any(point.name == name for point in _entry_points(kind)):
+        if name not in table(kind) and any(point.name == name for point in _entry_points(kind)):
             module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
             return f"{found.version}+{file_sha256(Path(inspect.getfile(module)))[:12]}"
         return str(found.version)
@@ -166,9 +154,8 @@ class Catalogue:
         for plugin in self._plugins:
             if name in getattr(plugin, kind + "s"):
                 return getattr(plugin, kind + "s")[name]
-        table = _table(kind)
-        if name in table:
-            return _target(table[name].target)
+        if name in table(kind):
+            return target_of(table(kind)[name].target)
         for point in _entry_points(kind):
             if point.name == name:
                 try:
@@ -185,25 +172,23 @@ class Catalogue:
                     )
                 return found
         prefix, colon, argument = name.partition(":")
-        if colon and prefix in _families(kind):
+        if colon and prefix in families(kind):
             folder = self._data if kind == "task" else self._weights
-            return _target(_families(kind)[prefix][1].target)(argument, folder)
+            return target_of(families(kind)[prefix][1].target)(argument, folder)
         if meant := _looks_like(kind, name):
             raise BadInput(f"No {kind} is called '{printable(name)}', and there is {meant}")
         known = [name for name in self.names(kind) if not name.endswith("-demo")]
         raise UnknownName(kind, name, [*known, *self.families(kind)])
 
-    def _parts(self, name: str) -> tuple[str, list[str]]:
-        """A task's own name and its modifiers; a "+" inside an existing path belongs to the path."""
-        words = name.split("+")
-        prefix, colon, _ = name.partition(":")
-        if not colon or prefix not in _families("task"):
-            known = name in self._tasks or _looks_like("task", name)
-            return (name, []) if known else (words[0], words[1:])
-        bases = ["+".join(words[:n_words]) for n_words in range(len(words), 0, -1)]
-        there = next((base for base in bases if user_path(base.partition(":")[2]).exists()), "")
-        base = there or (words[0] if all(map(_modifier, words[1:])) else name)
-        return base, words[base.count("+") + 1 :]
+
+def _refuse_ambiguous(base: str, task: Task) -> None:
+    """Refuse a list or folder whose name ends as a modified task's does: its records could be taken for others."""
+    words = task.name.split("+")[1:] if ":" in base else []
+    if words and (word := modifier(words[-1])):
+        raise BadInput(
+            f"{base}: called '{task.name}', it would be taken for a task with the modifier +{word}; give the file or "
+            "folder another name"
+        )
 
 
 def _looks_like(kind: str, name: str) -> str:
@@ -220,62 +205,47 @@ def _looks_like(kind: str, name: str) -> str:
     return ""
 
 
-def _target(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
-def _modifier(word: str) -> str:
-    """The modifier that a word is, without its argument; "" for none."""
-    if "/" in word:  # the rest of a path with a plus in it
-        return ""
-    return max((prefix for prefix in _modifiers() if word.startswith(prefix)), key=len, default="")
-
-
 def _modified(task: Task, word: str) -> Task:
     """A task with one modifier, "word" or "word" and an argument, as in "shots10"."""
-    table, prefix = _modifiers(), _modifier(word)
+    known, prefix = modifiers(), modifier(word)
     if not prefix:
-        raise UnknownName("modifier of tasks", word, [name for name, _ in table.values()])
-    modified = _target(table[prefix][1].target)(task, word.removeprefix(prefix))
+        raise UnknownName("modifier of tasks", word, [name for name, _ in known.values()])
+    modified = target_of(known[prefix][1].target)(task, word.removeprefix(prefix))
     assert isinstance(modified, Task)
     demo = f"{task.demo}+{word}" if task.demo else ""
     return replace(modified, name=f"{task.name}+{word}", demo=demo)
-
-
-def _table(kind: str) -> Mapping[str, Entry]:
-    table: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), kind.upper() + "S")
-    return table
-
-
-def _families(kind: str) -> dict[str, tuple[str, Entry]]:
-    """Families by prefix: how each is written, and its entry."""
-    table: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), "FAMILIES", {})
-    return {written.partition(":")[0]: (written, entry) for written, entry in table.items()}
-
-
-def _modifiers() -> dict[str, tuple[str, Entry]]:
-    """Modifiers by prefix: how each is written, "+wordARGUMENT", and its entry."""
-    table: Mapping[str, Entry] = importlib.import_module(_KINDS["task"]).MODIFIERS
-    return {
-        written.removeprefix("+").rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"): (written, e) for written, e in table.items()
-    }
 
 
 @functools.cache
 def _ours() -> Ours:
     """What nothing of a plugin's may be called."""
     return Ours(
-        {kind: tuple(_table(kind)) for kind in KINDS},
-        {kind: tuple(_families(kind)) for kind in KINDS},
-        tuple(_modifiers()),
+        {kind: tuple(table(kind)) for kind in KINDS},
+        {kind: tuple(families(kind)) for kind in KINDS},
+        tuple(modifiers()),
     )
+
+
+def version_here(task: str) -> str:
+    """The version of a list or folder of clips that lies where a name says; "" where there is none.
+
+    By it, those of the same name in different folders are told apart.
+    """
+    base, _ = taken_apart(task)
+    prefix, colon, argument = base.partition(":")
+    entry = families("task").get(prefix, ("", None))[1]
+    if not colon or entry is None or entry.fetch or not user_path(argument.partition("?")[0]).exists():
+        return ""
+    try:
+        return Catalogue().task(task).version
+    except MirbenchError:
+        return ""
 
 
 def is_ours(kind: Kind, name: str) -> bool:
     """Whether mirbench itself has something of this name, a modified task or a source of a family included."""
     base = name.partition("+")[0] if kind == "task" else name
-    return base in _table(kind) or (kind == "source" and name.partition(":")[0] in _families(kind))
+    return base in table(kind) or (kind == "source" and name.partition(":")[0] in families(kind))
 
 
 def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:

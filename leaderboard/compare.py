@@ -20,6 +20,8 @@ from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds, timing
 from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
+from mirbench.spelling import with_key
+from mirbench.told_apart import told_apart
 
 __all__ = ["ClassChange", "ClipChange", "Comparison", "Cost", "compare", "find_pair"]
 
@@ -180,7 +182,7 @@ def _of(asked: Sequence[Question], pack: str) -> list[tuple[Question, System]]:
 
 
 def _find(every: Sequence[tuple[Question, System]], store: RunStore, text: str) -> tuple[Question, System]:
-    name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
+    name, key = with_key(text)
     exact = [pair for pair in every if text in (pair[1].key, pair[1].name)]
     if len(exact) == 1:
         return exact[0]
@@ -196,8 +198,8 @@ def _find(every: Sequence[tuple[Question, System]], store: RunStore, text: str) 
         status = "; ".join(sorted({f"{record.status}: {record.reason}" for _, record in found}))
         raise BadInput(f"{text}: no run of it has a result ({status})")
     if len(meant) > 1:
-        ways = ", ".join(f"{name}@{system.key} ({system.name})" for _, system in meant)
-        raise BadInput(f"{text}: holds runs of {len(meant)} settings; name one of {ways}")
+        ways = told_apart(name, {system.key: [run.record for run in system.runs] for _, system in meant})
+        raise BadInput(f"{text}: holds runs of {len(meant)} settings; name one of{ways}")
     return meant[0]
 
 

@@ -15,11 +15,13 @@ from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 from mirbench.plain_text import csv_cell, json_text, printable
+from mirbench.registry import version_here
+from mirbench.spelling import composed_name, on_record
 
 __all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown", "of_tasks", "section"]
 
 JSON_VERSION = 1
-_FEW = 5
+_FEW, _MANY = 5, 12
 
 SAID = {
     "full": "",
@@ -42,17 +44,24 @@ NOTE = (
 
 
 def of_tasks(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
-    """The tables of some tasks, called by the task's name or the table's title; all where none is named.
+    """The tables of some tasks, called by the table's title or by any spelling of the task's name; all where none is.
 
     Raises
     ------
     UnknownName
         If there is no table of a task.
     """
+    shown: list[Board] = []
     for task in tasks:
-        if not any(task in (board.task, board.title) for board in boards):
+        meant = [board for board in boards if task in (board.task, board.title)]
+        meant = meant or [board for board in boards if composed_name(board.task) == on_record("task", task)]
+        if not meant:
             raise UnknownName("task in these records", task, {board.task for board in boards})
-    return [board for board in boards if not tasks or {board.task, board.title} & set(tasks)]
+        if len(meant) > 1:  # lists of one name in several folders
+            here = version_here(task)
+            meant = [board for board in meant if board.version == here] or meant
+        shown += meant
+    return [board for board in boards if not tasks or any(board is one for one in shown)]
 
 
 def markdown(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
@@ -70,7 +79,7 @@ def heading(board: Board) -> str:
 
 def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     """The paragraphs of one table: its caveat, itself, where it was timed, what gave no result."""
-    parts = [SAID[board.standing]] if SAID.get(board.standing) else []
+    parts = [SAID[board.standing] + _of_whose_own(board)] if SAID.get(board.standing) else []
     if board.rows:
         parts.append(_table(board, columns))
         names = {column.name for column in chosen(columns, board)}
@@ -85,6 +94,14 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     if board.problems:
         parts.append("Without a result:\n\n" + "\n".join(f"* {escaped(line)}" for line in board.problems))
     return parts
+
+
+def _of_whose_own(board: Board) -> str:
+    """By what lists of one name are told apart, of which no table knows the folder."""
+    if board.standing != "own" or not board.classes:
+        return ""
+    few = ", ".join(map(escaped, board.classes[:_MANY]))
+    return f" Its classes: {few}{f', and {len(board.classes) - _MANY} more' * (len(board.classes) > _MANY)}."
 
 
 def _incomplete(systems: Sequence[System]) -> str:

@@ -21,9 +21,11 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.leaderboard.marks import labelled, marks_of
 from mirbench.leaderboard.system_names import names_of
+from mirbench.names import natural
 from mirbench.record import RunRecord
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
+from mirbench.spelling import in_one_spelling
 from mirbench.types import FloatArray, IntArray, Targets
 
 __all__ = ["Question", "Run", "Stack", "System", "in_order", "question_of", "questions", "with_scores"]
@@ -197,7 +199,7 @@ def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
 def in_order(found: Iterable[Question]) -> list[Question]:
     """Full tasks first, then by their titles."""
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
-    return sorted(found, key=lambda question: (order.get(question.record.standing, 4), question.title))
+    return sorted(found, key=lambda question: (order.get(question.record.standing, 4), natural(question.title)))
 
 
 @contextmanager
@@ -273,7 +275,8 @@ def _readable(run: Run, left_out: list[str]) -> bool:
 def _question(runs: Sequence[Run]) -> Question:
     record = runs[0].record
     spec = record.spec
-    title = spec.task if spec.task_version == "1" else f"{spec.task} (version {spec.task_version})"
+    task = in_one_spelling(spec.task)
+    title = task if spec.task_version == "1" else f"{task} (version {spec.task_version})"
     windowing = asdict(spec.windowing)
     if windowing != {"windows": "nonoverlap", "average": "prob"}:
         title += f" [{windowing['windows']}, average {windowing['average']}]"
@@ -354,4 +357,4 @@ def _runs(n: int) -> str:
 def question_of(record: RunRecord) -> str:
     """The question that a record answers, whatever system answered it, as a text."""
     spec = record.spec
-    return json.dumps([spec.task, spec.task_version, vars(spec.windowing)], sort_keys=True)
+    return json.dumps([in_one_spelling(spec.task), spec.task_version, vars(spec.windowing)], sort_keys=True)

@@ -57,4 +57,5 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
     settings["audio"] = spec.audio_sha256[:8]
+    settings["task"] = spec.task  # another spelling of its name, as earlier versions had some
     return settings

@@ -21,6 +21,7 @@ from mirbench.leaderboard.results import Question, Run, Stack, System, questions
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
 from mirbench.runs.scores import over_folds as one_value
+from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
 __all__ = ["OF_TIMES", "Board", "Row", "boards", "over_folds", "timing"]
@@ -162,7 +163,7 @@ def _board(question: Question) -> Board:
         rows = _ranked(rows, present[0])
     return Board(
         title=question.title,
-        task=record.spec.task,
+        task=in_one_spelling(record.spec.task),
         version=record.spec.task_version,
         windowing=record.spec.windowing,
         standing=record.standing,

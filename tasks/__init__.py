@@ -53,25 +53,45 @@ TASKS: Mapping[str, Entry] = _REAL | {
 """Each task, and the synthesised stand-in of each data set, whose name ends in "-demo"."""
 
 FAMILIES: Mapping[str, Entry] = {
-    "folder:PATH": Entry(f"{_OWN}.folder:folder_task", "your own: one sub-folder a class"),
+    "folder:PATH": Entry(
+        f"{_OWN}.folder:folder_task", "your own: one sub-folder a class", called=f"{_OWN}.own_task:called_folder"
+    ),
     "hf:OWNER/NAME": Entry(
         f"{_OWN}.hugging_face:hf_task",
         "a data set of the Hugging Face Hub (extra hf, to fetch it)",
         fetch=f"{_OWN}.hugging_face:fetch_hf",
+        called=f"{_OWN}.libraries:called_in_order",
     ),
     "mirdata:NAME": Entry(
         f"{_OWN}.mirdata:mirdata_task",
         "a data set that the library mirdata fetches (extra mirdata)",
         fetch=f"{_OWN}.mirdata:fetch_mirdata",
+        called=f"{_OWN}.libraries:called_in_order",
     ),
-    "csv:FILE": Entry(f"{_OWN}.csv_list:csv_task", "your own: path,label[,split|fold,group,start,duration,unknown]"),
+    "csv:FILE": Entry(
+        f"{_OWN}.csv_list:csv_task",
+        "your own: path,label[,split|fold,group,start,duration,unknown]",
+        called=f"{_OWN}.own_task:called_list",
+    ),
 }
 
 _MODIFIERS = "mirbench.tasks.modifiers"
 
+_CHOOSING = ("shots", "fraction", "resplit", "folds")
+"""Those that choose or deal clips by ids, groups and the classes that are more likely than not, and look at nothing
+else: they may come before or behind what changes how a clip is heard, or how sure its labels are."""
+
 MODIFIERS: Mapping[str, Entry] = {
-    "+normalized": Entry(f"{_MODIFIERS}:normalized", "each clip brought to a peak of 0 dBFS"),
-    "+levels8": Entry(f"{_MODIFIERS}:levels8", "each clip eight times, at peaks of -35, -30, … 0 dBFS"),
+    "+normalized": Entry(
+        f"{_MODIFIERS}:normalized",
+        "each clip brought to a peak of 0 dBFS",
+        goes_behind=(*_CHOOSING, "balanced", "binarised"),
+    ),
+    "+levels8": Entry(
+        f"{_MODIFIERS}:levels8",
+        "each clip eight times, at peaks of -35, -30, … 0 dBFS",
+        goes_behind=(*_CHOOSING, "balanced", "binarised"),
+    ),
     "+loudness": Entry(f"{_MODIFIERS}:loudness", "the classes are five equal-count quantiles of RMS, loud1 to loud5"),
     "+loud1v5": Entry(f"{_MODIFIERS}:loud1v5", "the quietest fifth against the loudest"),
     "+shotsK": Entry(
@@ -79,7 +99,7 @@ MODIFIERS: Mapping[str, Entry] = {
     ),
     "+fractionF": Entry(f"{_MODIFIERS}:fraction", "a share of train and of valid: fraction0.1, fraction0.1-draw1"),
     "+balanced": Entry(f"{_MODIFIERS}:balanced", "the same number of clips of each class in each split"),
-    "+binarised": Entry(f"{_MODIFIERS}:binarised", "soft labels made hard at 0.5"),
+    "+binarised": Entry(f"{_MODIFIERS}:binarised", "soft labels made hard at 0.5", goes_behind=_CHOOSING),
     "+resplit": Entry(f"{_MODIFIERS}:resplit", "splits drawn anew, 70/15/15, groups kept together; also resplit-draw1"),
     "+foldsK": Entry(f"{_MODIFIERS}:folds", "K folds drawn anew, groups kept together: folds5, folds5-draw1"),
 }

@@ -17,9 +17,7 @@ from mirbench.plain_text import printable, say
 if TYPE_CHECKING:
     from mirbench.trust.verify import Case
 
-results_app = typer.Typer(
-    help="Results of others, to compare with: packs of runs.", no_args_is_help=True
-)
+results_app = typer.Typer(help="Results of others, to compare with: packs of runs.", no_args_is_help=True)
 
 
 @results_app.command("pack")

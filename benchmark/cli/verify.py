@@ -37,7 +37,10 @@ def verify(
     places: Annotated[
         list[str],
         typer.Option(
-            "--as", metavar="NAME=TASK", help="Where own data lies: folder:songs=folder:/music.", show_default=False
+            "--as",
+            metavar="NAME=TASK",
+            help="Where own data or features lie: folder:songs=folder:/music/songs.",
+            show_default=False,
         ),
     ] = [],  # noqa: B006
     tolerance: Annotated[

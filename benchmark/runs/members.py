@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirbench.errors import BadInput, UnknownName
-from mirbench.record import OF_ONE_RUN, RunRecord, RunSpec
+from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
+from mirbench.spelling import with_key
+from mirbench.told_apart import told_apart
 
 __all__ = ["Member", "find_member"]
 
@@ -75,7 +76,7 @@ def find_member(store: RunStore, text: str) -> Member:
     BadInput
         If nothing or several settings are called so, or a run of it has no result.
     """
-    name, _, key = text.rpartition("@") if "@" in text and not Path(text).exists() else (text, "", "")
+    name, key = with_key(text)
     alike: dict[str, list[_Run]] = {}
     for run in store.find(name):
         alike.setdefault(run[1].spec.system, []).append(run)
@@ -89,9 +90,8 @@ def find_member(store: RunStore, text: str) -> Member:
         if not alike:
             raise UnknownName(f"key of {name}", key, known)
     if len(alike) > 1:
-        one_each = [runs[0][1].spec for runs in alike.values()]
-        ways = ", ".join(f"{name}@{spec.system} ({text})" for spec, text in _told_apart(one_each))
-        raise BadInput(f"{text}: holds runs of {len(alike)} settings; name one of {ways}")
+        ways = told_apart(name, {system: [record for _, record in runs] for system, runs in alike.items()})
+        raise BadInput(f"{text}: holds runs of {len(alike)} settings; name one of{ways}")
     (runs,) = alike.values()
     for folder, record in runs:
         if record.status != "done":
@@ -112,14 +112,3 @@ def _by_fold_and_seed(runs: Sequence[_Run]) -> dict[tuple[int, int], _Run]:
         first.setdefault(fold, run)
     seed = min(seed for _, seed in found)
     return {(fold, seed): run for fold, run in first.items()}
-
-
-def _told_apart(specs: Sequence[RunSpec]) -> Iterable[tuple[RunSpec, str]]:
-    """Each identity with the settings in which it differs from another."""
-    flat = []
-    for spec in specs:
-        fields = dataclasses.asdict(spec) | dict(spec.params)
-        flat.append({n: v for n, v in fields.items() if n not in ("fold", "seed", "params", *OF_ONE_RUN)})
-    differ = [name for name in flat[0] if any(fields.get(name) != flat[0][name] for fields in flat)]
-    for spec, fields in zip(specs, flat, strict=True):
-        yield spec, ", ".join(f"{name}={fields.get(name)}" for name in differ)

@@ -275,6 +275,8 @@ class Job:
     def _on_record(self, spec: RunSpec) -> RunRecord | None:
         """A record that is not to be tried again: it is done, or was tried since the command began."""
         record = self._store.read(spec)
+        if record is None:
+            record = self._store.done_under_another_name(spec)
         if record is None and self._plan.unable:
             record = self._store.done_before(spec)
         if record is None or record.status == "done":

@@ -6,9 +6,7 @@ A run's folder is written whole or not at all. JSON is strict: no NaN, a schema 
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -25,10 +23,12 @@ from mirbench.features.shard import sync
 from mirbench.features.temporary import replace_folder, sweep, temporary, written_whole
 from mirbench.places import user_path
 from mirbench.record import RunRecord, RunSpec
+from mirbench.runs.found_by_name import folders_called, of_what_is_here
 from mirbench.runs.record_file import as_text, read_curves, read_record
 from mirbench.runs.run_files import file_contents, read_model
 from mirbench.runs.run_folders import clip_list_name, file_name, is_there, records_below, runs_in
 from mirbench.runs.scores import Scores, read_scores
+from mirbench.spelling import is_key, other_spellings
 from mirbench.types import Clip
 
 __all__ = ["RunStore"]
@@ -126,6 +126,14 @@ class RunStore:
         if why := unwritable(self.root):
             raise BadInput(f"{self.root}: no record can be written there ({why}); give --runs FOLDER elsewhere")
 
+    def done_under_another_name(self, spec: RunSpec) -> RunRecord | None:
+        """The same run done under another spelling of its task's name, as versions up to 0.4.0 recorded it; or None."""
+        for task in other_spellings(spec.task):
+            other = self.read(replace(spec, task=task))
+            if other is not None and other.status == "done":
+                return other
+        return None
+
     def forget_skipped(self, spec: RunSpec) -> None:
         """Remove records of the same run that was skipped for want of weights, once it is done with them."""
         for folder, other in self._alike(spec):
@@ -179,8 +187,9 @@ class RunStore:
         Parameters
         ----------
         name : str
-            A run's folder, or a folder of runs; METHOD+SOURCE or TASK/METHOD+SOURCE of those below the root; the key
-            of a run, or how it begins.
+            A run's folder, or a folder of runs; METHOD+SOURCE or TASK/METHOD+SOURCE of those below the root, the task
+            and the source spelled in any way that can be run; the key of a run or of a system, or its first digits
+            (four or more).
 
         Raises
         ------
@@ -189,35 +198,38 @@ class RunStore:
         """
         there = user_path(name)
         self._put_back()
-        folders = [there] if any(runs_in(there)) else self._named(name)
+        folders = [there] if any(runs_in(there)) else folders_called(self.root, name)
+        if len(folders) > 1 and is_key(name) and all(folder.name.startswith(name) for folder in folders):
+            few = ", ".join(folder.name for folder in folders[:5])
+            raise BadInput(f"{name}: {len(folders)} keys of runs begin so ({few}); give more of it")
         if len(folders) > 1:
             few = ", ".join(str(folder.relative_to(self.root)) for folder in folders[:5])
             more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
             raise BadInput(f"{name}: several things below {self.root} are called so ({few}{more}); say more of it")
         if not folders:
             known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(runs_in(path))}
+            if is_key(name) and (of_system := self._of_system(name)):
+                return of_system
             raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
         paths = runs_in(folders[0])
         found = list(self._read(paths))
         if not found and self.left_out:
             raise BadInput(f"{name}: none of its {len(paths)} runs can be read; the last: {self.left_out[-1]}")
+        return of_what_is_here(name, found)
+
+    def _of_system(self, key: str) -> list[tuple[Path, RunRecord]]:
+        """The runs of the system whose key begins so."""
+        found = [run for run in self.records() if run[1].spec.system.startswith(key)]
+        if len(known := {record.spec.system for _, record in found}) > 1:
+            raise BadInput(
+                f"{key}: {len(known)} keys of systems begin so ({', '.join(sorted(known))}); give more of it"
+            )
         return found
 
     def _put_back(self) -> None:
         """Put back what processes that died were replacing."""
         for folder in {path.parent for path in self.root.glob("*/*/.old-*")}:
             sweep(folder)
-
-    def _named(self, name: str) -> list[Path]:
-        """Folders of the runs of a method and source; where there are none, of the runs whose keys begin so."""
-        name = name.replace(" + ", "+")  # as tables write it
-        cuts = [n for n, letter in enumerate(name) if letter == "/" and n]  # a task's name may hold some, as a source's
-        patterns = [f"*/{glob.escape(file_name(name))}"]
-        patterns += [f"{glob.escape(file_name(name[:n]))}/{glob.escape(file_name(name[n + 1 :]))}" for n in cuts]
-        found = {path for pattern in patterns for path in self.root.glob(pattern) if any(runs_in(path))}
-        if not found and re.fullmatch("[0-9a-f]+", name):
-            found = {path for path in self.root.glob(f"*/*/{name}*") if any(runs_in(path))}
-        return sorted(found)
 
     def scores(self, folder: Path) -> Scores:
         """The scores beside a record; raises `BadInput` where they cannot be read."""

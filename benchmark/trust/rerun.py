@@ -25,6 +25,7 @@ from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
+from mirbench.spelling import in_one_spelling, on_record
 
 __all__ = ["TOLERANCE", "Repeat", "choose", "parse_places", "repeat", "request_of"]
 
@@ -115,13 +116,13 @@ def _seconds(record: RunRecord) -> float:
 
 
 def parse_places(texts: Sequence[str]) -> dict[str, str]:
-    """``--as folder:songs=folder:/music/songs``: where a task lies that records call by a short name."""
+    """``--as folder:songs=folder:/music/songs``: where a task or a source lies that records call by a short name."""
     places = {}
     for text in texts:
         name, equals, place = text.partition("=")
         if not (name and equals and place):
             raise BadInput(f"--as {text}: NAME=TASK is needed, as in --as folder:songs=folder:/music/songs")
-        places[name] = place
+        places[on_record("task", name)] = place
     return places
 
 
@@ -131,11 +132,11 @@ def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) ->
     Parameters
     ----------
     places : mapping of str to str
-        See `parse_places`; what follows the name, modifiers of the task, is kept.
+        See `parse_places`; what follows the name, modifiers of a task, is kept.
     circumstance
         Fields of `Request` that are not in the record: data, weights, runs, device …
     """
-    task = spec.task
+    task = in_one_spelling(spec.task)
     for name, place in places.items():
         if task == name or task.startswith(f"{name}+"):
             task = place + task.removeprefix(name)
@@ -143,7 +144,7 @@ def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) ->
     return Request(
         task=task,
         method=spec.method,
-        source=spec.source,
+        source=places.get(spec.source, spec.source),
         seeds=(spec.seed,),
         folds=(spec.fold,),
         params={name: value for name, value in _tuples(spec.params).items() if name not in spec.search},
@@ -167,10 +168,7 @@ def repeat(
 ) -> Repeat:
     """Do a run again, in a folder that is thrown away, from no row of the cache, and compare; see `request_of`."""
     folder, record = run_on_record
-    hint = ""
-    if ":" in record.spec.task and not places:
-        base = record.spec.task.partition("+")[0]
-        hint = f" (say where it is: --as {base}={base.partition(':')[0]}:PATH)"
+    hint = _where(record.spec, places)
     with throwaway(default_cache()) as work:
         try:
             # what is kept of frozen computations may be what made the record wrong
@@ -189,6 +187,14 @@ def repeat(
             return Repeat(folder, f"cannot be repeated here: {error}{hint}")
 
 
+def _where(spec: RunSpec, places: Mapping[str, str]) -> str:
+    """How to say where own data and files of features lie, of which a record holds the names alone."""
+    base = in_one_spelling(spec.task).partition("+")[0]
+    named = [name for name in (base, spec.source) if name.startswith(("folder:", "csv:", "features:"))]
+    lacking = [f"--as {name}={name.partition(':')[0]}:PATH" for name in named if name not in places]
+    return f" (say where it is: {' '.join(lacking)})" if lacking else ""
+
+
 def differences(recorded: RunSpec, now: RunSpec) -> Iterator[str]:
     """What is asked otherwise now, a text for each field."""
     for name, old in _plain(recorded).items():
@@ -197,6 +203,8 @@ def differences(recorded: RunSpec, now: RunSpec) -> Iterator[str]:
             for part in sorted({*old, *new}):
                 if old.get(part, "—") != new.get(part, "—"):
                     yield f"{part} is {old.get(part, '—')} on record and {new.get(part, '—')} here"
+        elif name == "task" and in_one_spelling(old) == in_one_spelling(new):
+            continue
         elif old != new and name.endswith("_sha256"):
             what = {"audio_sha256": "clips, labels or audio", "source_sha256": "weights"}[name]
             yield f"{what} are other ones (hash {old[:8] or 'none'} on record, {new[:8] or 'none'} here)"

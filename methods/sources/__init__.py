@@ -51,10 +51,20 @@ _PRECOMPUTED = "mirbench.methods.sources.precomputed"
 
 FAMILIES: Mapping[str, Entry] = {
     "timm:NAME": Entry(f"{_IMAGES}:timm_card", "any image network of timm, on pictures of spectrograms"),
-    "hf:ID": Entry("mirbench.methods.sources.hf_cards:hf_card", "audio encoders of Hugging Face's transformers"),
-    "tokens:K:SOURCE": Entry(
-        "mirbench.methods.sources.fewer_tokens:tokens_card", "a source whose hidden layers have K times fewer tokens"
+    "hf:ID": Entry(
+        "mirbench.methods.sources.hf_cards:hf_card",
+        "audio encoders of Hugging Face's transformers",
+        called="mirbench.methods.sources.hf_cards:called_model",
     ),
-    "features:FILE.npz": Entry(f"{_PRECOMPUTED}:features_card", "features computed elsewhere, rows matched by clip id"),
+    "tokens:K:SOURCE": Entry(
+        "mirbench.methods.sources.fewer_tokens:tokens_card",
+        "a source whose hidden layers have K times fewer tokens",
+        called="mirbench.methods.sources.fewer_tokens:called_tokens",
+    ),
+    "features:FILE.npz": Entry(
+        f"{_PRECOMPUTED}:features_card",
+        "features computed elsewhere, rows matched by clip id",
+        called=f"{_PRECOMPUTED}:called_features",
+    ),
     "shipped:NAME": Entry(f"{_PRECOMPUTED}:shipped_card", "features that ship with the task's data set"),
 }

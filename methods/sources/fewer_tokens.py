@@ -8,10 +8,17 @@ from pathlib import Path
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.registry import Catalogue
 from mirbench.source import SourceCard
+from mirbench.spelling import on_record
 
-__all__ = ["tokens_card"]
+__all__ = ["called_tokens", "tokens_card"]
 
 _MOST = 10_000
+
+
+def called_tokens(argument: str) -> str:
+    """What records call it: the number without idle zeros, and the source as they call that."""
+    count, colon, name = argument.partition(":")
+    return f"{int(count)}:{on_record('source', name)}" if colon and count.isascii() and count.isdecimal() else argument
 
 
 def tokens_card(argument: str, weights: Path | None = None) -> SourceCard:
@@ -39,7 +46,7 @@ def tokens_card(argument: str, weights: Path | None = None) -> SourceCard:
         raise BadInput(f"tokens:{argument}: {name} has fewer tokens already; give the product of the two numbers")
     return replace(
         card,
-        name=f"tokens:{int(count)}:{name}",
+        name=f"tokens:{int(count)}:{card.name}",
         title=f"{card.title}, hidden layers with {int(count)} times fewer tokens",
         tokens_in_one=int(count),
         notes=(

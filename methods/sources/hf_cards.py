@@ -18,7 +18,7 @@ from mirbench.methods.sources.hf_weights import NO_WEIGHTS, has_weights, n_param
 from mirbench.places import user_path, weights_folder
 from mirbench.source import SourceCard, Stage
 
-__all__ = ["hf_card"]
+__all__ = ["called_model", "hf_card"]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -54,6 +54,11 @@ def hf_card(argument: str, weights: Path | None = None) -> SourceCard:
         return _card(f"hf:{argument}", _from_hub(argument), hub=argument)
     except MissingData as error:
         return _without(f"hf:{argument}", str(error))
+
+
+def called_model(argument: str) -> str:
+    """What records call a model: a repository as it is, and a folder by the last part of its path."""
+    return argument if _is_repository(argument) else user_path(argument).resolve().name
 
 
 def _is_repository(argument: str) -> bool:

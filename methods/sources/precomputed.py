@@ -23,9 +23,14 @@ from mirbench.places import user_path
 from mirbench.source import SourceCard
 from mirbench.types import Clip
 
-__all__ = ["FileFeatures", "ShippedFeatures", "features_card", "shipped_card"]
+__all__ = ["FileFeatures", "ShippedFeatures", "called_features", "features_card", "shipped_card"]
 
 Array = npt.NDArray[Any]
+
+
+def called_features(argument: str) -> str:
+    """What records call the file of features that an argument names: the last part of its path."""
+    return unicodedata.normalize("NFC", user_path(argument).name)
 
 
 def features_card(argument: str, weights: Path | None = None) -> SourceCard:
@@ -51,7 +56,7 @@ def features_card(argument: str, weights: Path | None = None) -> SourceCard:
     saved = look(path)
     only = saved.features[0] if len(saved.features) == 1 else ""
     return SourceCard(
-        name=f"features:{path.name}",
+        name=f"features:{called_features(str(path))}",
         title=f"Features of {path.name}: {saved.told()}",
         kind="precomputed",
         offers=("pooled",),

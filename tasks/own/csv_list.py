@@ -10,7 +10,7 @@ from pathlib import Path
 from mirbench.errors import MissingData
 from mirbench.features.clip_list import COLUMNS, columns_not_used, nearest, read_clip_list, shown
 from mirbench.tasks.own.libraries import take_apart
-from mirbench.tasks.own.own_task import named_path, own_task
+from mirbench.tasks.own.own_task import called_list, named_path, own_task
 from mirbench.types import Clip, Task
 
 __all__ = ["csv_task"]
@@ -49,7 +49,7 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         clips, folds = read_clip_list(path, *bases, called=called)
         # where some lie beside the list and some in `data`, the list beside the records must name both
         root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
-    task = own_task(f"csv:{path.stem}", f"the list {path.name}", root, clips, folds)
+    task = own_task(f"csv:{called_list(str(path))}", f"the list {path.name}", root, clips, folds)
     return replace(
         task, cautions=(*task.cautions, *_not_used(columns_not_used(path, called)), *_elsewhere(clips, bases))
     )

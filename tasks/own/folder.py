@@ -17,7 +17,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.sound_files import SUFFIXES
 from mirbench.features.walk import Found, few, require_whole, walk
 from mirbench.places import path_text, refuse_whole_machine
-from mirbench.tasks.own.own_task import named_path, own_task
+from mirbench.tasks.own.own_task import called_folder, named_path, own_task
 from mirbench.tasks.own.split_folders import are_numbered, folds_of, splits_of
 from mirbench.types import Clip, Task
 
@@ -76,7 +76,7 @@ def folder_task(argument: str, data: Path | None = None) -> Task:
         clips = [replace(clip, group="") for clip in clips]
     _check_classes(name, found, clips)
     task = own_task(
-        f"folder:{path_text(root.name)}", f"the folder {path_text(root.name)}", root, clips,
+        f"folder:{called_folder(str(root))}", f"the folder {path_text(root.name)}", root, clips,
         {clip.id: folds[found.inside(clip.path)[0]] for clip in clips if clip.path} if folds else {},
     )  # fmt: skip
     return replace(task, cautions=(*task.cautions, *same, *_numbered(clips), *_cautions(found, depth, lost)))

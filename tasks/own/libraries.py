@@ -16,7 +16,7 @@ from mirbench.tasks.own.own_task import one_form, own_task
 from mirbench.tasks.splitting import partition
 from mirbench.types import Clip, Task
 
-__all__ = ["Asked", "class_name", "library_task", "named_splits", "one_line", "take_apart"]
+__all__ = ["Asked", "called_in_order", "class_name", "library_task", "named_splits", "one_line", "take_apart"]
 
 _SPLITS = {
     "train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
@@ -54,6 +54,12 @@ class Asked:
         """What fetches it, for messages."""
         name = f"'{self.name}'" if self.options else self.name
         return f"`mirbench data get {name} --data ROOT`"
+
+
+def called_in_order(argument: str) -> str:
+    """The argument of a family with its options in alphabetical order, as records call it."""
+    dataset, mark, query = argument.partition("?")
+    return Asked("", dataset, dict(parse_qsl(query))).name.removeprefix(":") if mark else argument
 
 
 def take_apart(family: str, argument: str, known: Sequence[str]) -> Asked:

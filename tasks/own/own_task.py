@@ -17,11 +17,11 @@ from mirbench.class_names import beware, composed, empty
 from mirbench.errors import BadInput
 from mirbench.features.clip_list import in_fold
 from mirbench.metrics import SINGLE_LABEL, TAGGING
-from mirbench.places import user_path
+from mirbench.places import path_text, user_path
 from mirbench.tasks.splitting import drawn_split, partition
 from mirbench.types import Clip, Task
 
-__all__ = ["named_path", "one_form", "own_task"]
+__all__ = ["called_folder", "called_list", "named_path", "one_form", "own_task"]
 
 _OF_TRAIN = {"train": 0.85, "valid": 0.15}
 _NEEDED, _N_SPLITS = ("train", "test"), 3  # each class in both; whole groups for each of the three
@@ -32,6 +32,21 @@ def named_path(argument: str, family: str) -> Path:
     if not argument:
         raise BadInput(f"{family}: names nothing; write {family}:PATH")
     return user_path(argument).resolve()
+
+
+def called_folder(argument: str) -> str:
+    """What records call the folder that the argument of ``folder:`` names: the last part of its path."""
+    return composed(path_text(_without_options(argument, "folder").name))
+
+
+def called_list(argument: str) -> str:
+    """What records call the list that the argument of ``csv:`` names: the last part of its path, less its suffix."""
+    return composed(path_text(_without_options(argument, "csv").stem))
+
+
+def _without_options(argument: str, family: str) -> Path:
+    path = named_path(argument, family)
+    return path if path.exists() else named_path(argument.partition("?")[0], family)
 
 
 def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Mapping[str, int]) -> Task:

@@ -234,7 +234,7 @@ def test_compare_asks_which_settings_are_meant_and_takes_either_key(tmp_path: Pa
     for lr in (1, 2):
         write(tmp_path, "left", wrong(9, range(lr)), spec={"params": {"lr": lr}})
     record = write(tmp_path, "right", truth(9))
-    with pytest.raises(BadInput, match="2 settings; name one of left@"):
+    with pytest.raises(BadInput, match=r"2 settings; name one of\n  left@[0-9a-f]{8}: lr=\d .*\n  left@"):
         compared(tmp_path)
     (question,) = questions(tmp_path)
     for system in question.systems:

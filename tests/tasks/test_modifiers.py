@@ -156,10 +156,17 @@ def plant(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("folder", ["r+b", "r+b+shots2", "+", "a+shots1+b"])
+@pytest.mark.parametrize("folder", ["r+b", "+", "a+shots1+b"])
 def test_plus_in_an_existing_path_belongs_to_the_path(tmp_path: Path, folder: str) -> None:
     root = plant(tmp_path / folder)
     assert get(f"folder:{root}").n_clips == 20
+
+
+@pytest.mark.parametrize("folder", ["r+b+shots2", "songs+normalized"])
+def test_path_that_ends_as_a_modified_task_is_refused(tmp_path: Path, folder: str) -> None:
+    """Its records would have the name of those of a task with that modifier."""
+    with pytest.raises(BadInput, match=r"would be taken for a task with the modifier \+\w+; give the file or folder"):
+        get(f"folder:{plant(tmp_path / folder)}")
 
 
 def test_plus_behind_an_existing_path_is_a_modifier(tmp_path: Path) -> None:

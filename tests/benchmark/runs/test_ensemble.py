@@ -320,20 +320,43 @@ def test_find_refuses_what_two_tasks_have(tmp_path: Path) -> None:
 
 
 def test_find_refuses_a_beginning_of_two_keys(tmp_path: Path) -> None:
-    specs = [replace(SPEC, seed=seed) for seed in range(17)]  # two of them begin with the same digit
-    for spec in specs:
+    specs = sorted((replace(SPEC, seed=seed) for seed in range(2000)), key=lambda spec: spec.key)
+    one, other = next(pair for pair in pairwise(specs) if pair[0].key[:4] == pair[1].key[:4])
+    for spec in (one, other):
         write(tmp_path, spec)
-    keys = sorted(spec.key for spec in specs)
-    twice = next(first[0] for first, second in pairwise(keys) if first[0] == second[0])
-    with pytest.raises(BadInput, match="several things"):
-        RunStore(tmp_path).find(twice)
+    with pytest.raises(
+        BadInput, match=rf"^{one.key[:4]}: 2 keys of runs begin so \({one.key}, {other.key}\); give more"
+    ):
+        RunStore(tmp_path).find(one.key[:4])
+
+
+def test_find_takes_no_word_for_the_beginning_of_a_key(tmp_path: Path) -> None:
+    spec = next(spec for seed in range(2000) if (spec := replace(SPEC, seed=seed)).key[0] == "a")
+    write(tmp_path, spec)
+    assert [record.spec for _, record in RunStore(tmp_path).find(spec.key[:4])] == [spec]
+    for word in ("a", spec.key[:3], spec.key[:4].upper() + "x"):
+        with pytest.raises(BadInput, match="No run below"):
+            RunStore(tmp_path).find(word)
+
+
+def test_find_takes_a_system_called_as_a_key_for_the_system(tmp_path: Path) -> None:
+    for method in ("dead", "beefcafe"):
+        write(tmp_path, replace(SPEC, method=method, source="", source_params={}))
+        assert {record.spec.method for _, record in RunStore(tmp_path).find(method)} == {method}
+
+
+def test_find_knows_the_key_of_a_system(tmp_path: Path) -> None:
+    changed = replace(SPEC, params={"C": 2.0})
+    for spec in (SPEC, changed, replace(changed, seed=7)):
+        write(tmp_path, spec)
+    assert {record.spec.seed for _, record in RunStore(tmp_path).find(changed.system)} == {changed.seed, 7}
 
 
 def test_folder_of_several_settings_says_how_to_name_one(tmp_path: Path) -> None:
     changed = replace(SPEC, params={"C": 2.0})
     for spec in (SPEC, changed, OTHER):
         write(tmp_path, spec)
-    with pytest.raises(BadInput, match=r"svm\+ears: holds runs of 2 settings.*\(C=[12].0\).*\(C=[12].0\)"):
+    with pytest.raises(BadInput, match=r"svm\+ears: holds runs of 2 settings.*\n.*: C=[12].0 .*\n.*: C=[12].0 "):
         of(tmp_path, "svm+ears", "forest+eyes")
     for key in (changed.key[:6], changed.system):  # of a run, and of the system as tables and `compare` know it
         ensemble = of(tmp_path, f"svm+ears@{key}", "forest+eyes")
