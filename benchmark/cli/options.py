@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from mirbench.api.asking import PRECISIONS, refuse_contradictions
+from mirbench.api.asking import one_of as one_of
 from mirbench.errors import BadInput
 from mirbench.plain_text import say
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from mirbench.registry import Catalogue
 
 _MOST_THREADS, _MOST_JOBS = 1024, 256
-
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 TaskName = Annotated[str, typer.Argument(help="Name of a task; see `mirbench list tasks`.")]
 DataRoot = Annotated[
@@ -131,12 +131,7 @@ class Recording(Machine):
     def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
         precision = one_of("--precision", self.precision, PRECISIONS)
-        if self.sealed and self.deform:
-            raise BadInput(
-                "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
-            )
-        if self.stack and self.energy:
-            raise BadInput("--stack: the energy of one of several that are trained together is not told; leave one out")
+        refuse_contradictions(sealed=self.sealed, deform=self.deform, stack=self.stack, energy=self.energy)
         own = {name: getattr(self, name) for name in ("runs", "energy", "sealed", "stack")}
         return {**super().circumstance(here=here), "precision": precision, **own}
 
@@ -199,11 +194,4 @@ def finite(flag: str, value: float | None) -> float | None:
     """The value, if it is a number: typer's bounds let "nan" through."""
     if value is not None and not math.isfinite(value):
         raise BadInput(f"{flag} {value}: a number is needed")
-    return value
-
-
-def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
-    """The value, if it is one of these."""
-    if value not in known:
-        raise BadInput(f"{flag} {value}: one of {', '.join(known)} is needed")
     return value
