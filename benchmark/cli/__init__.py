@@ -14,6 +14,7 @@ import typer
 from mirbench import __version__
 from mirbench.cli.choose import choose
 from mirbench.cli.compare import compare
+from mirbench.cli.completion import complete
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
 from mirbench.cli.looking import check, list_names, show
@@ -37,7 +38,6 @@ app = typer.Typer(
     name="mirbench",
     help="A benchmark of music classification by transfer learning.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -75,7 +75,10 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("doctor", doctor),
 )
 for _name, _command in _COMMANDS:
-    app.command(_name)(_command)
+    app.command(_name)(complete(_command))
+for _data_command in data_app.registered_commands:
+    if _data_command.callback is not None:
+        complete(_data_command.callback)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 app.add_typer(results_app, name="results")

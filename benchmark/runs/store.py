@@ -187,9 +187,7 @@ class RunStore:
         BadInput
             If nothing is called so, or several things are.
         """
-        there = user_path(name)
-        self._put_back()
-        folders = [there] if any(runs_in(there)) else self._named(name)
+        folders = self._called(name)
         if len(folders) > 1:
             few = ", ".join(str(folder.relative_to(self.root)) for folder in folders[:5])
             more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
@@ -202,6 +200,24 @@ class RunStore:
         if not found and self.left_out:
             raise BadInput(f"{name}: none of its {len(paths)} runs can be read; the last: {self.left_out[-1]}")
         return found
+
+    def find_every(self, name: str) -> list[tuple[Path, RunRecord]]:
+        """The runs that a name stands for, be they of several things; a key of a system is that of all its runs.
+
+        Parameters
+        ----------
+        name : str
+            As `find` takes it.
+        """
+        found = [run for folder in self._called(name) for run in self._read(runs_in(folder))]
+        if not found and re.fullmatch("[0-9a-f]{8}", name):
+            found = [run for run in self.records() if run[1].spec.system == name]
+        return found
+
+    def _called(self, name: str) -> list[Path]:
+        there = user_path(name)
+        self._put_back()
+        return [there] if any(runs_in(there)) else self._named(name)
 
     def _put_back(self) -> None:
         """Put back what processes that died were replacing."""
