@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mirbench.api import html
 from mirbench.api.known import Known, PluginLike, path_of
+from mirbench.api.process import Telling
 from mirbench.errors import BadInput
 from mirbench.source import SourceCard
 from mirbench.types import FloatArray, Split, Task
@@ -26,12 +27,15 @@ class TaskData:
 
     Parameters
     ----------
+    called : str
+        What it was asked for by: a name, or a family and a path.
     card : Task
         All that is known of it.
     data : Path or None
         Folder of data sets; None is the default place.
     """
 
+    called: str
     card: Task
     data: Path | None = None
 
@@ -84,7 +88,6 @@ class TaskData:
         return pd.DataFrame(rows, columns=["fold", "split", "clip", "labels", "group", "path", "start", "duration"])
 
     def _folds(self) -> tuple[tuple[Any, ...], ...]:
-        from mirbench.api.running import Telling
         from mirbench.features.datasets import read_labels
         from mirbench.places import default_cache
 
@@ -165,7 +168,6 @@ class SourceModel:
             If a file cannot be read.
         """
         from mirbench.api.embedding import embedded
-        from mirbench.api.running import Telling
 
         return embedded(self.card, self.params, self.weights, files, device, Telling(quiet=not progress))
 
@@ -219,7 +221,7 @@ def task(
         If no task is called so.
     """
     folder = path_of(data)
-    return TaskData(Known.of(plugins).catalogue(folder, None).task(name), folder)
+    return TaskData(name, Known.of(plugins).catalogue(folder, None).task(name), folder)
 
 
 def source(

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from mirbench.api.running import alone
+from mirbench.api.process import alone
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.places import default_cache, user_path
 from mirbench.progress import Progress

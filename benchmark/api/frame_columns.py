@@ -10,7 +10,7 @@ from mirbench.metrics import METRICS
 from mirbench.record import RunRecord, RunSpec
 from mirbench.types import Windowing
 
-__all__ = ["COSTS", "IDENTITY", "columns_of"]
+__all__ = ["COSTS", "IDENTITY", "column_names", "columns_of"]
 
 _Read = Callable[[RunRecord], Any]
 
@@ -81,6 +81,11 @@ COSTS: dict[str, _Read] = {
     "system": lambda record: record.spec.system,
 }
 """Columns after the metrics; the folder is the last."""
+
+
+def column_names(classes: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Names of the columns of classes; one that is called as a column beside them is is told apart."""
+    return [f"class {name}" if name in taken else name for name in classes]
 
 
 def columns_of(runs: Sequence[tuple[Path, RunRecord]]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from mirbench.api import html
 from mirbench.api.comparing import name_of, root_of
+from mirbench.api.frame_columns import column_names
 from mirbench.api.known import Known, PluginLike, path_of
 from mirbench.api.left_out import said
-from mirbench.api.running import Telling, alone
+from mirbench.api.process import Telling, alone
 from mirbench.api.runs import Run, Runs
 from mirbench.errors import BadInput
 from mirbench.places import path_text
@@ -57,8 +58,7 @@ class Predictions(inner.Predictions):
         """A row a file: ``file``, ``predicted``, its ``confidence`` (a probability), and a column a class."""
         import pandas as pd
 
-        own = ("file", "predicted", "confidence")
-        names = [f"class {name}" if name in own else name for name in self.classes]
+        names = column_names(self.classes, ("file", "predicted", "confidence"))
         frame = pd.DataFrame(self.probabilities, columns=names)
         frame.insert(0, "confidence", self.probabilities.max(axis=1))
         frame.insert(0, "predicted", list(self.predicted))

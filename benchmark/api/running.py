@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from os import PathLike, fspath
 from typing import Any, TypedDict, Unpack
@@ -21,18 +19,16 @@ from mirbench.api.asking import (
     refuse_contradictions,
     with_source,
 )
+from mirbench.api.cards import SourceModel, TaskData
 from mirbench.api.known import Known, PluginLike, path_of
+from mirbench.api.process import Telling, alone
 from mirbench.api.runs import Run, Runs
 from mirbench.errors import BadInput, UnknownName
 from mirbench.method import Method
 from mirbench.places import user_path, weights_folder
 from mirbench.plain_text import one_message
-from mirbench.progress import Progress
 
-__all__ = ["Options", "Telling", "alone", "run"]
-
-_one_at_a_time = threading.RLock()
-"""A run sets what a whole process shares (random numbers, torch's settings): calls in other threads wait."""
+__all__ = ["Options", "run"]
 
 
 class Options(TypedDict, total=False):
@@ -49,27 +45,10 @@ class Options(TypedDict, total=False):
     decode_threads: int
 
 
-class Telling(Progress):
-    """Draws a bar where it is asked for; what must be seen is a Python warning."""
-
-    def warn(self, line: str) -> None:
-        """Warn, as `warnings.warn` does."""
-        warnings.warn(one_message(line), stacklevel=2)
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """One call at a time computes, and leaves the settings of torch as it found them."""
-    from mirbench.runs.surroundings import settings_put_back
-
-    with _one_at_a_time, settings_put_back():
-        yield
-
-
 def run(
-    task: str,
+    task: str | TaskData,
     method: str | Method | type[Method],
-    source: str = "",
+    source: str | SourceModel = "",
     *,
     seeds: int | Iterable[int] = 5,
     folds: int | Iterable[int] | None = None,
@@ -92,12 +71,12 @@ def run(
 
     Parameters
     ----------
-    task : str
+    task : str or TaskData
         Name of a task, with modifiers if any; a stand-in only where it is named (``gtzan-demo``).
     method : str, class or object
         Name of a method, or a class of yours, or an object of one, whose fields are then the hyperparameters. The code
         of a class of yours is a part of the identity of its runs: changed code is another run.
-    source : str
+    source : str or SourceModel
         Name of a source; "" takes ``ast`` where the method needs one.
     seeds : int or iterable of int
         How many, or which.
@@ -142,6 +121,11 @@ def run(
     """
     from mirbench.runs.plan import Request
 
+    if isinstance(task, TaskData):
+        task, data = task.called, task.data if data is None else data
+    if isinstance(source, SourceModel):
+        weights = source.weights if weights is None else weights
+        source, source_params = source.name, {**source.params, **(source_params or {})}
     known = Known.of([*_each(plugins), *([] if isinstance(method, str) else [method])])
     catalogue = known.catalogue(path_of(data), path_of(weights))
     called = method if isinstance(method, str) else method.name

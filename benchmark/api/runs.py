@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from mirbench.api import html
 from mirbench.api.asking import folder_of_runs
-from mirbench.api.frame_columns import columns_of
+from mirbench.api.frame_columns import column_names, columns_of
 from mirbench.api.left_out import said
 from mirbench.errors import UnknownName
 from mirbench.metrics import METRICS
@@ -83,6 +83,29 @@ class Run:
         """Its metrics on test that are one number; None where one is undefined."""
         known = self.record.metrics
         return {name: known[name] for name in known if name in METRICS and METRICS[name].kind == "value"}
+
+    def scores(self) -> pd.DataFrame:
+        """A row a test clip: clip, group, labels, the most probable class as predicted, and a column a class.
+
+        Raises
+        ------
+        BadInput
+            If its scores cannot be read.
+        """
+        import pandas as pd
+
+        from mirbench.runs.store import RunStore
+
+        held = RunStore(self.folder.parents[2]).scores(self.folder)
+        n_classes = held.scores.shape[1]
+        classes = list(self.record.classes) or [f"class {k}" for k in range(n_classes)]
+        there = (held.targets.value >= 0.5) & held.targets.known
+        frame = pd.DataFrame(held.scores, columns=column_names(classes, ("clip", "group", "labels", "predicted")))
+        frame.insert(0, "predicted", [classes[k] for k in held.scores.argmax(axis=1)])
+        frame.insert(0, "labels", [", ".join(classes[k] for k in row.nonzero()[0]) for row in there])
+        frame.insert(0, "group", held.groups)
+        frame.insert(0, "clip", held.clip_ids)
+        return frame
 
     def __repr__(self) -> str:
         return f"<Run {self.task}: {self.system}, fold {self.fold}, seed {self.seed}: {_result(self)}>"
