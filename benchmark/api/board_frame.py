@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["board_frame"]
 
 
-def board_frame(records: Iterable[tuple[Path, RunRecord]], task: str | None) -> pd.DataFrame:
+def board_frame(records: Iterable[tuple[Path, RunRecord]], task: str | None, reference: bool) -> pd.DataFrame:
     """The table of a task, its columns those of ``mirbench leaderboard --format csv``; see `mirbench.api.runs.Runs`."""
     import pandas as pd
 
     from mirbench.leaderboard.columns import COLUMNS
+    from mirbench.leaderboard.packs import every_pack
     from mirbench.leaderboard.render import of_tasks
     from mirbench.leaderboard.results import questions_of
     from mirbench.leaderboard.table import boards_of
     from mirbench.metrics import METRICS
 
     left_out: list[str] = []
-    found = of_tasks(boards_of(questions_of(records), left_out), [] if task is None else [task])
+    found = of_tasks(
+        boards_of(questions_of(records), left_out, every_pack() if reference else ()), [] if task is None else [task]
+    )
     if left_out:
         warnings.warn(said(left_out), stacklevel=3)
     if len(found) != 1:

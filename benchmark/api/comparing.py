@@ -14,6 +14,7 @@ from mirbench.api.runs import Run, Runs
 from mirbench.errors import BadInput
 from mirbench.leaderboard import compare as inner
 from mirbench.leaderboard.compare_text import as_text
+from mirbench.leaderboard.packs import every_pack
 
 __all__ = ["Comparison", "compare", "name_of"]
 
@@ -58,7 +59,12 @@ class Comparison(inner.Comparison):
 
 
 def compare(
-    a: str | Run | Runs, b: str | Run | Runs, metric: str = "", *, runs: str | PathLike[str] | None = None
+    a: str | Run | Runs,
+    b: str | Run | Runs,
+    metric: str = "",
+    *,
+    runs: str | PathLike[str] | None = None,
+    reference: bool = True,
 ) -> Comparison:
     """Compare two systems on the same clips.
 
@@ -71,6 +77,8 @@ def compare(
         "" is the task's first.
     runs : str, path or None
         Folder of records; None is that of the runs, or ``runs``.
+    reference : bool
+        Whether results of others, which ship with mirbench or were added, are known by name, too.
 
     Returns
     -------
@@ -82,9 +90,10 @@ def compare(
     BadInput
         If a name stands for no system or several, or they did not answer the same question on the same clips.
     """
-    root = root_of((a, b), runs)
     left_out: list[str] = []
-    found = inner.compare(*inner.find_pair(root, (name_of(a), name_of(b)), left_out), metric)
+    packs = every_pack() if reference else []
+    pair = inner.find_pair(root_of((a, b), runs), (name_of(a), name_of(b)), left_out, packs)
+    found = inner.compare(*pair, metric)
     if left_out:
         warnings.warn(said(left_out), stacklevel=2)
     return Comparison(**{field.name: getattr(found, field.name) for field in fields(found)})

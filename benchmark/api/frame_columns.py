@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.metrics import METRICS
-from mirbench.record import RunRecord, RunSpec
+from mirbench.record import RunRecord
 from mirbench.types import Windowing
 
 __all__ = ["COSTS", "IDENTITY", "column_names", "columns_of"]
@@ -28,10 +28,6 @@ def _settings(record: RunRecord) -> str:
 
 def _pairs(held: Any) -> str:
     return ", ".join(f"{name}={value}" for name, value in held.items())
-
-
-def _versions(spec: RunSpec) -> tuple[str, ...]:
-    return spec.task_version, spec.method_version, spec.source_version
 
 
 def _device(record: RunRecord) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.leaderboard import repeat
+from mirbench.leaderboard.marks import explained, marks_of
 from mirbench.leaderboard.results import questions_of
 from mirbench.leaderboard.table import Row, boards_of
 from mirbench.metrics import METRICS
@@ -165,19 +166,8 @@ def _files(folder: Path, record: RunRecord) -> _Lines:
 
 
 def _warnings(record: RunRecord, row: Row | None) -> Iterator[str]:
-    spec = record.spec
     yield from row.flags if row is not None else ()
-    plugins = [
-        f"{kind} {name}"
-        for kind, name, version in (
-            ("task", spec.task, spec.task_version),
-            ("method", spec.method, spec.method_version),
-            ("source", spec.source, spec.source_version),
-        )
-        if "+" in version
-    ]
-    if plugins:
-        yield f"{' and '.join(plugins)}: of a plugin, not of mirbench; its version holds a hash of its code"
+    yield from explained(marks_of(record))
     if record.environment.get("sealed"):
         yield "predicted in a sealed process"
     if record.standing == "synthesised":

@@ -183,13 +183,15 @@ class Runs(Sequence[Run]):
 
         return pd.DataFrame(columns_of([(run.folder, run.record) for run in self.runs]))
 
-    def leaderboard(self, task: str | None = None) -> pd.DataFrame:
+    def leaderboard(self, task: str | None = None, *, reference: bool = False) -> pd.DataFrame:
         """The table of these runs on a task as `mirbench leaderboard` makes it: a row a system, the best first.
 
         Parameters
         ----------
         task : str or None
             Name of a task, or the title of a table; may be left out where the runs are of one alone.
+        reference : bool
+            Whether results of others, which ship with mirbench or were added, stand beside these, marked.
 
         Raises
         ------
@@ -198,7 +200,7 @@ class Runs(Sequence[Run]):
         """
         from mirbench.api.board_frame import board_frame
 
-        return board_frame(((run.folder, run.record) for run in self.runs), task)
+        return board_frame(((run.folder, run.record) for run in self.runs), task, reference)
 
     def __repr__(self) -> str:
         systems = {run.record.spec.system for run in self.runs}
