@@ -9,7 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mirbench import source  # the module, loaded first: its name here is then free for the function, and stays it
+
 if TYPE_CHECKING:
+    from mirbench.api.cards import SourceModel, TaskData, task
+    from mirbench.api.comparing import Comparison, compare
+    from mirbench.api.predicting import Predictions, predict
+    from mirbench.api.running import run
+    from mirbench.api.runs import Run, Runs, load_runs
     from mirbench.errors import (
         BadAudio,
         BadInput,
@@ -47,13 +54,19 @@ __version__ = "0.4.0"
 
 __all__ = [
     "METRICS", "SINGLE_LABEL", "TAGGING", "Activations", "AnySplit", "Archive", "ArrayRow", "BadAudio", "BadInput",
-    "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Context", "Excerpt", "Fitted",
-    "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra", "NotApplicable",
-    "Progress", "Restorable", "RunRecord", "RunSpec", "SourceCard", "Split", "Stage", "Targets", "Task", "Trial",
-    "UnknownName", "WeightFile", "Windowing", "Windows", "__version__", "clip_means",
+    "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Comparison", "Context", "Excerpt",
+    "Fitted", "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra",
+    "NotApplicable", "Predictions", "Progress", "Restorable", "Run", "RunRecord", "RunSpec", "Runs", "SourceCard",
+    "SourceModel", "Split", "Stage", "Targets", "Task", "TaskData", "Trial", "UnknownName", "WeightFile", "Windowing",
+    "Windows", "__version__", "clip_means", "compare", "load_runs", "predict", "run", "source", "task",
 ]  # fmt: skip
 
 _NAMES = {
+    "mirbench.api.cards": "SourceModel TaskData source task",
+    "mirbench.api.comparing": "Comparison compare",
+    "mirbench.api.predicting": "Predictions predict",
+    "mirbench.api.running": "run",
+    "mirbench.api.runs": "Run Runs load_runs",
     "mirbench.errors": "BadAudio BadInput BrokenInstallation MirbenchError MissingData MissingExtra NotApplicable "
         "UnknownName",
     "mirbench.features.bound": "BoundSource",
@@ -69,6 +82,7 @@ _NAMES = {
 }  # fmt: skip
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 """The module that holds each name."""
+del source  # the module's: `mirbench.source("ast")` is a function
 
 
 def __getattr__(name: str) -> Any:

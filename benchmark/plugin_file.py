@@ -22,7 +22,7 @@ from mirbench.plain_text import printable
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["Plugin", "check_identity", "file_sha256", "load_plugin"]
+__all__ = ["Plugin", "check_identity", "check_method", "file_sha256", "load_plugin", "looks_like_method"]
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,10 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     imported = _imported_names(path)
     own = [thing for name, thing in vars(module).items() if name not in imported]
     methods: list[Any] = [
-        m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and _looks_like_method(m)
+        m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and looks_like_method(m)
     ]
     for method in methods:
-        if not hasattr(method, "__dataclass_fields__"):
-            raise BadInput(f"{flag}{path}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
-        if not isinstance(method.needs, tuple):
-            raise BadInput(f'{flag}{path}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
+        check_method(f"{flag}{path}", method)
     things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
     for method in methods:
         if fixed := {"name", "version", "needs"} & set(method.__dataclass_fields__):
@@ -90,6 +87,20 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     if not (plugin.tasks or plugin.methods or plugin.sources):
         raise BadInput(f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task or SourceCard")
     return plugin
+
+
+def check_method(origin: str, method: Any) -> None:
+    """Refuse a class that looks like a method and is none.
+
+    Raises
+    ------
+    BadInput
+        If it is one.
+    """
+    if not hasattr(method, "__dataclass_fields__"):
+        raise BadInput(f"{origin}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
+    if not isinstance(method.needs, tuple):
+        raise BadInput(f'{origin}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
 
 
 def check_identity(origin: str, kind: str, thing: Any) -> None:
@@ -128,7 +139,8 @@ def _imported_names(path: Path) -> set[str]:
     return {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
 
 
-def _looks_like_method(thing: Any) -> bool:
+def looks_like_method(thing: Any) -> bool:
+    """Whether a class has what every method has."""
     return all(hasattr(thing, word) for word in ("name", "version", "needs", "fit")) and isinstance(thing.name, str)
 
 

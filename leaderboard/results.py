@@ -28,7 +28,9 @@ from mirbench.runs.store import RunStore
 from mirbench.spelling import in_one_spelling
 from mirbench.types import FloatArray, IntArray, Targets
 
-__all__ = ["Question", "Run", "Stack", "System", "in_order", "question_of", "questions", "with_scores"]
+__all__ = [
+    "Question", "Run", "Stack", "System", "in_order", "question_of", "questions", "questions_of", "with_scores",
+]  # fmt: skip
 
 _FEW = 3
 """Names of systems in one line."""
@@ -185,10 +187,15 @@ def questions(root: Path, left_out: list[str] | None = None) -> list[Question]:
     left_out : list of str, optional
         As of `RunStore`.
     """
+    return questions_of(RunStore(root, left_out).records())
+
+
+def questions_of(records: Iterable[tuple[Path, RunRecord]]) -> list[Question]:
+    """Every question that some runs answer, each with its folder; full tasks first."""
     groups: dict[str, list[Run]] = defaultdict(list)
     seen: set[tuple[int, int]] = set()
     with _no_cycles():
-        for folder, record in RunStore(root, left_out).records():
+        for folder, record in records:
             place = (folder / "record.json").stat()
             if (place.st_dev, place.st_ino) not in seen:  # a link leads to a run a second time
                 groups[question_of(record)].append(Run(folder, record))

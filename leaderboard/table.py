@@ -24,7 +24,7 @@ from mirbench.runs.scores import over_folds as one_value
 from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
-__all__ = ["OF_TIMES", "Board", "Row", "boards", "over_folds", "timing"]
+__all__ = ["OF_TIMES", "Board", "Row", "boards", "boards_of", "over_folds", "timing"]
 
 _BUSY = "timed on a busy machine"
 _OTHERWISE = "its speed is left out: it was timed by an earlier version of mirbench, in another way"
@@ -146,7 +146,14 @@ def boards(
     alone : bool
         Whether they are shown of tasks of which there are none of one's own, too.
     """
-    asked = [with_scores(question, left_out) for question in questions(root, left_out)]
+    return boards_of(questions(root, left_out), left_out, packs, alone=alone)
+
+
+def boards_of(
+    found: Iterable[Question], left_out: list[str] | None = None, packs: Iterable[Pack] = (), *, alone: bool = False
+) -> list[Board]:
+    """Every table that some questions give; the rest as of `boards`."""
+    asked = [with_scores(question, left_out) for question in found]
     if held := list(packs):
         asked = beside(asked, held, alone=alone)
     return [_board(question) for question in asked if question.systems or question.problems]

@@ -32,7 +32,7 @@ FLOORS = (
     ("mirbench.runs",),
     ("mirbench.trust",),
     NEIGHBOURS,
-    ("mirbench.choose",),
+    ("mirbench.choose", "mirbench.api"),
     ("mirbench.cli",),
     ("mirbench.__main__",),
 )

@@ -14,6 +14,7 @@ import typer
 from mirbench import __version__
 from mirbench.cli.choose import choose
 from mirbench.cli.compare import compare
+from mirbench.cli.completion import complete
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
 from mirbench.cli.examples import BEGIN, EXAMPLES
@@ -41,7 +42,6 @@ app = typer.Typer(
     epilog=said("To begin", BEGIN),
     cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
@@ -82,7 +82,10 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
 )
 for _panel, _name, _command, _short in _COMMANDS:
     _examples = said("Examples", EXAMPLES[_name])
-    app.command(_name, cls=Command, short_help=_short, rich_help_panel=_panel, epilog=_examples)(_command)
+    app.command(_name, cls=Command, short_help=_short, rich_help_panel=_panel, epilog=_examples)(complete(_command))
+for _data_command in data_app.registered_commands:
+    if _data_command.callback is not None:
+        complete(_data_command.callback)
 for _name, _app in (("data", data_app), ("cache", cache_app), ("results", results_app)):
     app.add_typer(_app, name=_name, cls=Group, rich_help_panel=_LOOK, epilog=said("Examples", EXAMPLES[_name]))
 

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
+from mirbench.api.asking import folder_of_runs
 from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, one_of
-from mirbench.errors import BadInput
-from mirbench.places import no_folder
 from mirbench.plain_text import say
 
 
@@ -34,8 +33,8 @@ def compare(
 
     one_of("--format", form, ("text", "json"))
     packs = every_pack() if reference else []
-    if not runs.is_dir() and not packs:
-        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
+    if not packs:
+        folder_of_runs(runs)
     left_out: list[str] = []
     found = compared(*find_pair(runs, (a, b), left_out, packs), metric)
     say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))

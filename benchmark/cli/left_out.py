@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import typer
 
-from mirbench.plain_text import printable, say
+from mirbench.api.left_out import said
+from mirbench.plain_text import say
 
 __all__ = ["end"]
-
-_FEW = 3
 
 
 def end(left_out: Sequence[str]) -> None:
@@ -23,8 +22,5 @@ def end(left_out: Sequence[str]) -> None:
     """
     if not left_out:
         return
-    more = f"; and {len(left_out) - _FEW} more (`mirbench verify` names all)" if len(left_out) > _FEW else ""
-    count = "1 is left out, for it" if len(left_out) == 1 else f"{len(left_out)} are left out, for they"
-    said = "; ".join(printable(line, 300) for line in left_out[:_FEW])
-    say(f"mirbench: {count} cannot be read: {said}{more}", error=True)
+    say(f"mirbench: {said(left_out)}", error=True)
     raise typer.Exit(1)

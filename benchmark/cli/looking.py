@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mirbench.cli.options import Plugins, catalogue_of, one_of
+from mirbench.cli.left_out import end
+from mirbench.cli.options import Plugins, RunsFolder, catalogue_of, one_of
 from mirbench.errors import BadInput
 from mirbench.plain_text import say
 
@@ -37,19 +38,31 @@ def list_names(
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a task, method, source or suite.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A task, method, source or suite; a run's folder, key or system.")
+    ],
     plugin: Plugins = [],  # noqa: B006
+    runs: RunsFolder = Path("runs"),
 ) -> None:
-    """The card of a task or source, the hyperparameters of a method, or the text of a suite."""
+    """The card of a task or source, the hyperparameters of a method, the text of a suite, or a run on record."""
     from mirbench.cli.card_look import look
     from mirbench.cli.cards import card_of
+    from mirbench.cli.show_run import runs_as_text
     from mirbench.runs.suite import shipped
     from mirbench.terminal import draw
 
     if name in shipped():
         say(shipped()[name].read_text("utf-8"), end="")
         return
-    draw(*look(card_of(name, catalogue_of(plugin))))
+    left_out: list[str] = []
+    try:
+        draw(*look(card_of(name, catalogue_of(plugin))))
+    except BadInput:
+        if not (text := runs_as_text(runs, name, left_out)):
+            end(left_out)
+            raise
+        say(text)
+    end(left_out)
 
 
 def check(

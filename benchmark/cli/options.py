@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from mirbench.api.asking import PRECISIONS, refuse_contradictions
+from mirbench.api.asking import one_of as one_of
 from mirbench.errors import BadInput
 from mirbench.plain_text import say
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from mirbench.registry import Catalogue
 
 _MOST_THREADS, _MOST_JOBS = 1024, 256
-
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 WHAT, WHERE, HOW, COST = "Options", "Where things are", "How it is computed", "What is measured besides"
 """Panels of options in help texts; typer's own is the first."""
@@ -138,12 +138,7 @@ class Recording(Machine):
     def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""
         precision = one_of("--precision", self.precision, PRECISIONS)
-        if self.sealed and self.deform:
-            raise BadInput(
-                "--sealed: deformed clips are predicted where the labels are; leave --deform or --sealed out"
-            )
-        if self.stack and self.energy:
-            raise BadInput("--stack: the energy of one of several that are trained together is not told; leave one out")
+        refuse_contradictions(sealed=self.sealed, deform=self.deform, stack=self.stack, energy=self.energy)
         own = {name: getattr(self, name) for name in ("runs", "energy", "sealed", "stack")}
         return {**super().circumstance(here=here), "precision": precision, **own}
 
@@ -213,11 +208,4 @@ def within(flag: str, value: int, least: int, most: int) -> int:
     """The value, if it is between these."""
     if not least <= value <= most:
         raise BadInput(f"{flag} {value}: {least} to {most} is needed")
-    return value
-
-
-def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
-    """The value, if it is one of these."""
-    if value not in known:
-        raise BadInput(f"{flag} {value}: one of {', '.join(known)} is needed")
     return value

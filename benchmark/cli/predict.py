@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.api.asking import folder_of_runs
 from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, RunsFolder, one_of, taking
 from mirbench.errors import BadInput
-from mirbench.places import no_folder, path_text
+from mirbench.places import path_text
 from mirbench.plain_text import csv_text, json_text, one_message, say, table
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def predict(
     from mirbench.runs.predict import predict as do
 
     one_of("--format", form, ("table", "csv", "json"))
-    if not runs.is_dir():
-        raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
+    folder_of_runs(runs)
     if output and not output.parent.is_dir():
         raise BadInput(f"--output {output}: no folder {output.parent}")
     plugins = [load_plugin(path) for path in how.plugin]

@@ -27,6 +27,7 @@ __all__ = [
     "parse_source",
     "refuse_large",
     "split_setting",
+    "typed",
 ]
 
 _MAX_SEEDS = 10_000
@@ -83,6 +84,28 @@ def parse_search(method: type[Method], settings: Sequence[str]) -> dict[str, lis
         kind = _kind(method.name, name, kinds)
         found[name] = [_value(value.strip(), kind, f"--search {text}") for value in values.split(",")]
     return found
+
+
+def typed(method: type[Method], name: str, value: Any, where: str) -> Any:
+    """A hyperparameter that is a value already, as its field's type has it: 1 of a float is 1.0, as ``--set`` reads it.
+
+    Raises
+    ------
+    BadInput
+        If there is no such hyperparameter, or the value is none of its type.
+    """
+    kinds = _field_types(method)
+    kind = _kind(method.name, name, kinds)
+    if not _is_text(kind) or (value is None and type(None) in typing.get_args(kind)):
+        return value
+    return _value(str(value), kind, f"{where} {name}={value}")
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a value of this type can be given as text."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return all(map(_is_text, typing.get_args(kind)))
+    return typing.get_origin(kind) is Literal or kind in (int, float, str, bool, type(None))
 
 
 def parse_options(of: str, defaults: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:

@@ -196,9 +196,7 @@ class RunStore:
         BadInput
             If nothing is called so, or several things are.
         """
-        there = user_path(name)
-        self._put_back()
-        folders = [there] if any(runs_in(there)) else folders_called(self.root, name)
+        folders = self._called(name)
         if len(folders) > 1 and is_key(name) and all(folder.name.startswith(name) for folder in folders):
             few = ", ".join(folder.name for folder in folders[:5])
             raise BadInput(f"{name}: {len(folders)} keys of runs begin so ({few}); give more of it")
@@ -225,6 +223,24 @@ class RunStore:
                 f"{key}: {len(known)} keys of systems begin so ({', '.join(sorted(known))}); give more of it"
             )
         return found
+
+    def find_every(self, name: str) -> list[tuple[Path, RunRecord]]:
+        """The runs that a name stands for, be they of several things.
+
+        Parameters
+        ----------
+        name : str
+            As `find` takes it.
+        """
+        found = [run for folder in self._called(name) for run in self._read(runs_in(folder))]
+        if not found and is_key(name):
+            found = [run for run in self.records() if run[1].spec.system.startswith(name)]
+        return found
+
+    def _called(self, name: str) -> list[Path]:
+        there = user_path(name)
+        self._put_back()
+        return [there] if any(runs_in(there)) else folders_called(self.root, name)
 
     def _put_back(self) -> None:
         """Put back what processes that died were replacing."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import re
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +22,27 @@ from mirbench.runs.plan import Plan
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["context_of", "find_device", "load_libraries", "require_device_name"]
+__all__ = ["context_of", "find_device", "load_libraries", "require_device_name", "settings_put_back"]
 
 _EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "rich.table")
 _INNER_IMPORT = re.compile(r"^ +(?:from|import) (mirbench\.[\w.]+|sklearn[\w.]*|scipy[\w.]*)", re.MULTILINE)
 _OPTIMISES = re.compile(r"\b(?:torch|mirbench\.methods\.training)\b")
+
+_before: ContextVar[list[Callable[[], None]] | None] = ContextVar("_before", default=None)
+"""What puts settings of torch back; None where the process is the command's own."""
+
+
+@contextmanager
+def settings_put_back() -> Iterator[None]:
+    """After the block, what `find_device` sets in torch for a whole process is as it was: the process is a user's."""
+    undo: list[Callable[[], None]] = []
+    token = _before.set(undo)
+    try:
+        yield
+    finally:
+        _before.reset(token)
+        for put_back in undo:
+            put_back()
 
 
 def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> Context:
@@ -119,6 +138,12 @@ def find_device(name: str, threads: int) -> Any:
     import torch
 
     require_device_name(name)
+    if (undo := _before.get()) == []:
+        cudnn = torch.backends.cudnn
+        undo.append(functools.partial(torch.set_num_threads, torch.get_num_threads()))
+        undo += [
+            functools.partial(setattr, cudnn, name, getattr(cudnn, name)) for name in ("deterministic", "benchmark")
+        ]
     if threads:
         torch.set_num_threads(threads)
     if name == "auto":

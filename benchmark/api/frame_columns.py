@@ -1,0 +1,111 @@
+"""Runs as the columns of a frame: what each is called, and how it is read from a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mirbench.metrics import METRICS
+from mirbench.record import RunRecord
+from mirbench.types import Windowing
+
+__all__ = ["COSTS", "IDENTITY", "column_names", "columns_of"]
+
+_Read = Callable[[RunRecord], Any]
+
+
+def _settings(record: RunRecord) -> str:
+    """What differs from the defaults, as one types it."""
+    said = {name: value for name, value in record.changed.items()}
+    usual = Windowing()
+    windowing, precision = record.spec.windowing, record.spec.precision
+    said |= {} if windowing.windows == usual.windows else {"windows": windowing.windows}
+    said |= {} if windowing.average == usual.average else {"average": windowing.average}
+    said |= {} if precision == "float32" else {"precision": precision}
+    return ", ".join(f"{name}={value}" for name, value in said.items())
+
+
+def _pairs(held: Any) -> str:
+    return ", ".join(f"{name}={value}" for name, value in held.items())
+
+
+def _device(record: RunRecord) -> str:
+    known = record.environment
+    return str(known.get("gpu") or known.get("processor") or "")
+
+
+def _second(name: str) -> _Read:
+    return lambda record: record.seconds.get(name)
+
+
+IDENTITY: dict[str, _Read] = {
+    "task": lambda record: record.spec.task,
+    "task_version": lambda record: record.spec.task_version,
+    "method": lambda record: record.spec.method,
+    "method_version": lambda record: record.spec.method_version,
+    "source": lambda record: record.spec.source,
+    "settings": _settings,
+    "fold": lambda record: record.spec.fold,
+    "seed": lambda record: record.spec.seed,
+    "status": lambda record: record.status,
+    "reason": lambda record: record.reason,
+}
+"""Columns before the metrics."""
+
+COSTS: dict[str, _Read] = {
+    "chosen": lambda record: _pairs(record.chosen),
+    "test_clips": lambda record: record.n_clips.get("test"),
+    "trainable": lambda record: record.n_trainable,
+    "total": lambda record: record.n_total,
+    "train_seconds": _second("train"),
+    "epoch_seconds": _second("epoch"),
+    "feature_seconds": _second("features"),
+    "inference_seconds": _second("inference"),
+    "clips_per_second": _second("clips_per_second"),
+    "flops": lambda record: record.flops,
+    "train_kwh": lambda record: record.energy.get("train_kwh"),
+    "cpu_bytes": lambda record: record.memory.get("cpu"),
+    "gpu_bytes": lambda record: record.memory.get("gpu"),
+    "device": _device,
+    "standing": lambda record: record.standing,
+    "contaminated": lambda record: ", ".join(record.contaminated),
+    "plugin": lambda record: (
+        "+" in f"{record.spec.method_version}{record.spec.task_version}{record.spec.source_version}"
+    ),
+    "key": lambda record: record.spec.key,
+    "system": lambda record: record.spec.system,
+}
+"""Columns after the metrics; the folder is the last."""
+
+
+def column_names(classes: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Names of the columns of classes; one that is called as a column beside them is is told apart."""
+    return [f"class {name}" if name in taken else name for name in classes]
+
+
+def columns_of(runs: Sequence[tuple[Path, RunRecord]]) -> dict[str, Any]:
+    """The columns of runs, each a folder and a record; of metrics those that are one number and that some run has."""
+    import pandas as pd
+
+    records = [record for _, record in runs]
+    there = {name for record in records for name in record.metrics}
+    values = [name for name in METRICS if name in there and METRICS[name].kind == "value"]
+    found: dict[str, Any] = {name: [read(record) for record in records] for name, read in IDENTITY.items()}
+    found |= {name: pd.array([record.metrics.get(name) for record in records], dtype="float64") for name in values}
+    for name, read in COSTS.items():
+        found[name] = _column(name, [read(record) for record in records])
+    return found | {"folder": [str(folder) for folder, _ in runs]}
+
+
+_WHOLE = ("test_clips", "trainable", "total", "flops", "cpu_bytes", "gpu_bytes")
+_REAL = ("train_seconds", "epoch_seconds", "feature_seconds", "inference_seconds", "clips_per_second", "train_kwh")
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    """Counts stay whole numbers beside cells without one; amounts are floats."""
+    import pandas as pd
+
+    if name in _WHOLE:
+        return pd.array(values, dtype="Int64")
+    return pd.array(values, dtype="float64") if name in _REAL else values
