@@ -20,6 +20,7 @@ from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
+from mirbench.source import trained_on_it
 from mirbench.types import Windowing
 
 __all__ = ["OF_TIMES", "Board", "Row", "boards", "over_folds", "timing"]
@@ -225,7 +226,7 @@ def _row(system: System, newest: int) -> Row:
     if not timed and any(run.seconds.get("clips_per_second") for run in runs):
         flags.append(_OTHERWISE)
     if record.contaminated:
-        flags.append(f"source trained on {', '.join(record.contaminated)}")
+        flags.append(trained_on_it(record.contaminated))
     known = [metric for metric in record.metrics if metric in SHOWN]  # the one that selects is the first
     values = over_folds(system, known)
     return Row(
