@@ -1,4 +1,4 @@
-"""Local plugin files: the tasks, source cards and methods that a Python file of the user's defines."""
+"""Local plugin files: the tasks, source cards, encoders and methods that a Python file of the user's defines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mirbench.encoder import encoder_card, is_encoder
 from mirbench.errors import BadInput
 from mirbench.method import Method
 from mirbench.names import MOST_LETTERS, confusable, unseen, wrong_name
@@ -45,7 +46,7 @@ class Plugin:
 
 
 def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
-    """Read a local plugin file: its tasks, source cards and method classes, by the names that they give themselves.
+    """Read a local plugin file: its tasks, source cards, encoders and methods, by the names that they give themselves.
 
     Parameters
     ----------
@@ -67,13 +68,16 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     ]
     for method in methods:
         check_method(f"{flag}{path}", method)
-    things = [*methods, *(thing for thing in own if isinstance(thing, Task | SourceCard))]
     for method in methods:
         if fixed := {"name", "version", "needs"} & set(method.__dataclass_fields__):
             raise BadInput(
                 f"{flag}{path}: {min(fixed)} of {method.__name__} is a hyperparameter; write it without a type, as in "
                 f'name, version, needs = "my-method", "1", ()'
             )
+    cards = [thing for thing in own if isinstance(thing, SourceCard)]
+    with _naming(f"{flag}{path}"):
+        cards += [encoder_card(thing) for thing in own if is_encoder(thing) and thing.__module__ == module.__name__]
+    things = [*methods, *(thing for thing in own if isinstance(thing, Task)), *cards]
     for thing in things:
         check_identity(f"{flag}{path}", _kind(thing), thing)
     _refuse_twice(f"{flag}{path}", things)
@@ -82,10 +86,13 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
         sha256=file_sha256(path),
         tasks={thing.name: thing for thing in own if isinstance(thing, Task)},
         methods={method.name: method for method in methods},
-        sources={thing.name: thing for thing in own if isinstance(thing, SourceCard)},
+        sources={card.name: card for card in cards},
     )
     if not (plugin.tasks or plugin.methods or plugin.sources):
-        raise BadInput(f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task or SourceCard")
+        raise BadInput(
+            f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task, SourceCard or encoder "
+            "(a class with name, sample_rate and embed)"
+        )
     return plugin
 
 
@@ -101,6 +108,15 @@ def check_method(origin: str, method: Any) -> None:
         raise BadInput(f"{origin}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
     if not isinstance(method.needs, tuple):
         raise BadInput(f'{origin}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
+
+
+@contextlib.contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Say in an error which file it comes from."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from error
 
 
 def check_identity(origin: str, kind: str, thing: Any) -> None:

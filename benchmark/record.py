@@ -181,7 +181,7 @@ class RunRecord:
     uses_seed : bool
         False where nothing is random, and the run stands for those of all seeds.
     contaminated : sequence of str
-        Data sets of the task that the source was trained on.
+        Data sets of the task that the source was trained on; "unknown" where nobody says what it was trained on.
     environment : mapping
         Versions, device, threads, processor and time: the circumstance of the run.
     files : mapping of str to str

@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mirbench.encoder import encoder_card, is_encoder
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
 from mirbench.places import user_path
@@ -164,6 +165,7 @@ class Catalogue:
                     raise MirbenchError(
                         f"The plugin {point.value} of {kind} '{name}' does not load: {error}"
                     ) from error
+                found = encoder_card(found) if kind == "source" and is_encoder(found) else found
                 check_identity(f"The plugin {point.value}", kind, found)
                 if found.name != name:
                     raise BadInput(

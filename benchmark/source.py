@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Activations", "SourceCard", "Stage", "WeightFile"]
+__all__ = ["UNKNOWN", "Activations", "SourceCard", "Stage", "WeightFile", "trained_on_it"]
+
+UNKNOWN = "unknown"
+"""Stands in `SourceCard.trained_on` where nobody says what a network was trained on."""
 
 Stage = Literal["frontend", "body", "layers", "pooled", "head"]
 """What a source may offer. ``frontend``, ``body`` and ``head`` are its differentiable stages; ``layers`` are the
@@ -81,7 +84,7 @@ class SourceCard:
         Why it cannot be used on this machine, and what to do, in one line; "" where it can. A run with it is recorded
         as skipped.
     trained_on : tuple of str
-        Data sets whose audio it has seen, in the words of ``Task.datasets``.
+        Data sets whose audio it has seen, in the words of ``Task.datasets``; `UNKNOWN` alone where nobody says.
     builder : str
         "module:function" that takes the folder or file of its weights and its options and returns the network.
     activation : {"sigmoid", "softmax"}
@@ -103,6 +106,9 @@ class SourceCard:
         The publication that describes it, and the terms that its weights are under.
     notes : tuple of str
         What a user should know besides, a line each.
+    adapter : str
+        "module:function" that makes the network of what the builder names, where that is no such function; "" where it
+        is one. It takes that, and what a builder takes.
     """
 
     name: str
@@ -136,6 +142,7 @@ class SourceCard:
     license: str = ""
     notes: tuple[str, ...] = ()
     missing: str = ""
+    adapter: str = ""
 
 
 @dataclass
@@ -151,3 +158,16 @@ class Activations:
 
     pooled: Any
     layers: dict[int, Any] = field(default_factory=dict)
+
+
+def trained_on_it(contaminated: Sequence[str], subject: str = "source") -> str:
+    """What a table says of a source that may have heard the task's clips before, by the record's `contaminated`.
+
+    >>> trained_on_it(["audioset"])
+    'source trained on audioset'
+    """
+    known = [name for name in contaminated if name != UNKNOWN]
+    said = [f"{subject} trained on {', '.join(known)}"] if known else []
+    if UNKNOWN in contaminated:
+        said.append("what the source was trained on is not known")
+    return "; ".join(said)

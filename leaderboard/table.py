@@ -21,6 +21,7 @@ from mirbench.leaderboard.results import Question, Run, Stack, System, questions
 from mirbench.leaderboard.statistics import Interval
 from mirbench.record import RunRecord
 from mirbench.runs.scores import over_folds as one_value
+from mirbench.source import trained_on_it
 from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
@@ -234,7 +235,7 @@ def _row(system: System, newest: int) -> Row:
     if not timed and any(run.seconds.get("clips_per_second") for run in runs):
         flags.append(_OTHERWISE)
     if record.contaminated:
-        flags.append(f"source trained on {', '.join(record.contaminated)}")
+        flags.append(trained_on_it(record.contaminated))
     known = [metric for metric in record.metrics if metric in SHOWN]  # the one that selects is the first
     values = over_folds(system, known)
     return Row(

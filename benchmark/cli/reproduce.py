@@ -123,6 +123,7 @@ def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) ->
     from mirbench.leaderboard.reproduction.answers import Answer
     from mirbench.leaderboard.reproduction.verdicts import systems_of
     from mirbench.runs.plan import draft_plan
+    from mirbench.source import trained_on_it
 
     entry = result.entry
     if not entry.row:
@@ -132,7 +133,7 @@ def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) ->
     if systems := systems_of(specs, known, folders):
         system = systems[0]
         record = system.record
-        beware = f" [source trained on {', '.join(record.contaminated)}]" if record.contaminated else ""
+        beware = f" [{trained_on_it(record.contaminated)}]" if record.contaminated else ""
         name = f"{record.spec.task}: {system.name}{beware}"
         yield Answer(entry.row, name, (system,), standing=record.standing, other=entry.other)
     else:

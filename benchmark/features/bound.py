@@ -123,7 +123,15 @@ class BoundSource:
         """Parameters of the network as published (before folding); 0 where features were computed elsewhere."""
         if self.card.kind == "precomputed":
             return 0
-        return sum(p.numel() for p in self._original().parameters())
+        own = sum(p.numel() for p in self._original().parameters())
+        return own + getattr(self._original(), "elsewhere", 0)
+
+    @property
+    def computes_here(self) -> bool:
+        """Whether torch sees in this process what the network computes."""
+        if self.card.kind == "network":
+            return True
+        return self.card.kind != "precomputed" and next(self._original().parameters(), None) is not None
 
     def copy(self) -> Any:
         """A network of your own to train: on the device, trainable, in train mode."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.memo import file_sha256
+from mirbench.features.networks import kept_elsewhere
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
@@ -80,8 +80,7 @@ def find_weights(
     if card.shipped:
         return None
     if card.kind == "embedding" and not (card.weights or card.hub or card.file or card.packaged):
-        builder = importlib.import_module(card.builder.partition(":")[0])
-        return Weights(None, builder.identity(None, **(options or {})), True)
+        return Weights(None, kept_elsewhere(card, options or {}), True)
     if card.file:
         given = Path(card.file)
         return Weights(given, _folder_sha256(given, memo) if given.is_dir() else file_sha256(given, memo), True)
@@ -98,8 +97,8 @@ def find_weights(
             with claimed(cache / "weights" / card.hub.replace("/", "--"), f"fetching {card.hub}", progress):
                 model = _from_hub(card)
         return Weights(model, _folder_sha256(model, memo), True)
-    if len(card.weights) != 1:
-        raise BadInput(f"the card of {card.name} must name one weight file, a hub repository or a packaged file")
+    if not card.weights:
+        raise BadInput(f"the card of {card.name} must name weight files, a hub repository or a packaged file")
     needed = (f"{name}={value}" for name, value in (options or {}).items())
     wanted = (*card.weights, *(card.extra_weights[option] for option in needed if option in card.extra_weights))
     first, *others = (_of_file(card, file, folder, cache, progress, must_load) for file in wanted)

@@ -29,6 +29,7 @@ from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
 from mirbench.runs.stacked import Stack, at_point
+from mirbench.source import UNKNOWN
 from mirbench.types import Clip, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:
 
 
 def _contaminated(plan: Plan) -> tuple[str, ...]:
-    return tuple(sorted(set(plan.task.datasets) & set(plan.card.trained_on))) if plan.card else ()
+    if plan.card is None:
+        return ()
+    return tuple(sorted({*plan.task.datasets, UNKNOWN} & {*plan.card.trained_on}))
 
 
 def _changed(plan: Plan) -> dict[str, Any]:
@@ -260,7 +263,7 @@ def _n_total(plan: Plan, fitted: Fitted, context: Context) -> int | None:
         return fitted.n_total
     if plan.card is None:
         return fitted.n_trainable
-    if _elsewhere(plan, context):
+    if plan.card.kind != "network" and not context.source.n_parameters:
         return None
     return context.source.n_parameters + (fitted.n_trainable or 0)
 
@@ -271,9 +274,7 @@ def _precomputed(plan: Plan) -> bool:
 
 def _elsewhere(plan: Plan, context: Context) -> bool:
     """Whether torch sees nothing of what the source computes: others did it, or another program does."""
-    if plan.card is None or plan.card.kind == "network":
-        return False
-    return _precomputed(plan) or not context.source.n_parameters
+    return plan.card is not None and not context.source.computes_here
 
 
 def _search(

@@ -27,6 +27,7 @@ from mirbench.runs.report import over_seeds, print_rows, shown_metrics
 from mirbench.runs.runner import Outcome
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
+from mirbench.source import trained_on_it
 from mirbench.types import FloatArray
 
 __all__ = ["AVERAGES", "Ensemble", "averaged", "by_clip", "combine", "identity", "parse_weights", "report"]
@@ -279,7 +280,7 @@ def report(ensemble: Ensemble) -> None:
     for note in ensemble.notes:
         say(note)
     if records[0].contaminated:
-        say(f"Beware: a source was trained on {', '.join(records[0].contaminated)}.")
+        say(f"Beware: {trained_on_it(records[0].contaminated, 'a source was')}.")
     say(f"Records: {ensemble.outcomes[0].folder.parent}")
 
 

@@ -15,6 +15,7 @@ from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
 from mirbench.runs.scores import Scores, over_folds
 from mirbench.runs.store import RunStore
+from mirbench.source import trained_on_it
 from mirbench.types import FloatArray, Targets
 
 __all__ = ["apart", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
@@ -31,7 +32,7 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
         say(line)
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
     if first.contaminated:
-        say(f"Beware: the source was trained on {', '.join(first.contaminated)}.")
+        say(f"Beware: {trained_on_it(first.contaminated, 'the source was')}.")
     where = "" if runs == Path("runs") else f" --runs {runs}"
     say(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
     if demo:

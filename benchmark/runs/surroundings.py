@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import importlib.util
 import inspect
 import re
@@ -60,21 +59,21 @@ def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> C
     """
     require(*_EVERY_RUN)
     from mirbench.features.context import Context
+    from mirbench.features.networks import load_network
     from mirbench.runs.measure import tune_allocator
 
     request, card, weights = plan.request, plan.card, plan.weights
     tune_allocator()
     load, identity = None, ""
     if card is not None:
-        module, _, builder = card.builder.partition(":")
         # what ships with a data set is found by its name, through the clips
         paths, sha256 = ((weights.path, *weights.extra), weights.sha256) if weights else ((card.shipped,), "")
 
         def load() -> Any:
-            return getattr(importlib.import_module(module), builder)(*paths, **request.source_params)
+            return load_network(card, paths, request.source_params)
 
         # the builder's code too: whoever edits a network must not meet rows of the old one
-        code = _code_sha256(module)
+        code = _code_sha256(*(target.partition(":")[0] for target in (card.builder, card.adapter) if target))
         spec = plan.specs[0]
         identity = f"{card.name}:{spec.source_version}:{code}:{sha256}:{sorted(request.source_params.items())}"
     return Context(
@@ -113,10 +112,10 @@ def load_libraries(kind: type) -> None:
         torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # the first one of a process loads torch's compiler
 
 
-def _code_sha256(module: str) -> str:
-    """Hash of a module's source and of those modules of the methods that it imports, and so on."""
+def _code_sha256(*modules: str) -> str:
+    """Hash of the source of modules and of those modules of the methods that they import, and so on."""
     sources: dict[str, bytes] = {}
-    left = [module]
+    left = [*modules]
     while left:
         name = left.pop()
         found = importlib.util.find_spec(name) if name not in sources else None

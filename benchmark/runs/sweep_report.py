@@ -11,6 +11,7 @@ from mirbench.plain_text import one_message, say
 from mirbench.runs.report import apart, over_seeds, print_rows, where_time_went
 from mirbench.runs.suite import Suite
 from mirbench.runs.sweep import Result
+from mirbench.source import trained_on_it
 
 __all__ = ["report"]
 
@@ -46,7 +47,7 @@ def _row(result: Result) -> list[str]:
     if done:
         metric = next(iter(done[0].metrics))
         score = f"{metric} {over_seeds([(outcome.folder, outcome.record) for outcome in result.done], metric)[0]}"
-        notes = [f"source trained on {', '.join(done[0].contaminated)}"] if done[0].contaminated else []
+        notes = [trained_on_it(done[0].contaminated)] if done[0].contaminated else []
     if n_read := sum(outcome.read_back for outcome in result.outcomes):
         notes.append("on record" if n_read == len(result.outcomes) else f"{n_read} on record")
     notes += _kept_when_deformed(result)

@@ -16,12 +16,16 @@ from mirbench import metrics
 from mirbench.errors import BadAudio, MirbenchError, MissingData
 from mirbench.features import audio, pictures
 from mirbench.features.datasets import read_task
+from mirbench.features.networks import load_network
 from mirbench.features.temporary import temporary
+from mirbench.features.weights import find_weights
 from mirbench.method import Fitted, Method, Restorable
+from mirbench.places import default_cache
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
 from mirbench.trust.blindness import check_blind, told
+from mirbench.trust.encoder_checks import check_encoder
 from mirbench.trust.tiny_task import built, tiny_context, tiny_task
 from mirbench.types import Clip, Split, Task, excerpts
 
@@ -242,7 +246,7 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
     for name, task in plugin.tasks.items():
         found[f"task {name}"] = check_task(task)
     for name, card in plugin.sources.items():
-        found[f"source {name}"] = _tried(lambda card=card: check_network(card, built(card)))  # type: ignore[misc]
+        found[f"source {name}"] = _tried(lambda card=card: _check_source(card, progress))  # type: ignore[misc]
     if plugin.methods:
         nano = catalogue.source("nano")
         with temporary() as folder:
@@ -251,6 +255,16 @@ def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
                 context = tiny_context(nano, splits, folder, progress)
                 found[f"method {name}"] = check_method(method, context, splits) or check_blind(method, nano, progress)
     return found
+
+
+def _check_source(card: SourceCard, progress: Progress) -> list[str]:
+    """What is wrong with a source: one that is built of an encoder is tried with its weights, others at random ones."""
+    if not card.adapter:
+        return check_network(card, built(card))
+    needed = card.weights or card.hub
+    weights = find_weights(card, None, default_cache(), progress, card.options) if needed else None
+    paths = (weights.path, *weights.extra) if weights else ()
+    return check_encoder(card, load_network(card, paths, card.options))
 
 
 def _tried(check: Callable[[], list[str]]) -> list[str]:

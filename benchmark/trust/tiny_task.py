@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.features import audio
+from mirbench.features.networks import load_network
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
 from mirbench.types import Clip, Split, Task, excerpts
@@ -79,5 +79,4 @@ def tiny_context(card: SourceCard, splits: tuple[Split, Split, Split], folder: P
 
 def built(card: SourceCard, path: Path | None = None) -> Any:
     """The network of a card, from its weights, at the options' defaults."""
-    module, _, builder = card.builder.partition(":")
-    return getattr(importlib.import_module(module), builder)(path, **card.options)
+    return load_network(card, (path,), card.options)

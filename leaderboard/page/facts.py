@@ -19,6 +19,7 @@ from mirbench.leaderboard.results import Run, System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
+from mirbench.source import trained_on_it
 
 __all__ = ["described"]
 
@@ -118,7 +119,7 @@ def _verdict(board: Board) -> str:
     else:
         said += "; there is nothing to compare it with."
     known = best.system.record.contaminated
-    return f"{said} Beware: its source was trained on {', '.join(known)}." if known else said
+    return f"{said} Beware: {trained_on_it(known, 'its source was')}." if known else said
 
 
 def _tied(row: Row) -> bool:

@@ -51,7 +51,7 @@ function intervalCell(row, metric, scale) {
 }
 
 /** Flags that many rows share have a mark and a note below the table; what came of known test clips is said in full. */
-const grave = (row, flag) => row.contaminated.length > 0 && flag.startsWith("source trained on");
+const grave = (row, flag) => row.contaminated.length > 0 && /^(source trained on|what the source was trained on)/.test(flag);
 const marks = ["†", "‡", "§", "¶"];
 const marked = (board) => [...new Set(board.rows.flatMap((row) => row.flags.filter((flag) => !grave(row, flag) && !flag.startsWith("only fold"))))];
 const markOf = (place) => marks[place] ?? String(place + 1);
