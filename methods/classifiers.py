@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.methods.stored import Arrays, Scaler, small
+from mirbench.methods.stored import Arrays, Scaler, small, softmax
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split
 
 if TYPE_CHECKING:
@@ -238,13 +238,10 @@ def margins(model: Any, features: Features) -> npt.NDArray[Any]:
     Where classes tie in votes, scikit-learn's `predict` takes the first and its margins another; the first is put on
     top here, for everybody's published numbers of this classifier are of `predict`.
     """
-    from scipy.special import softmax
-
     found = model.decision_function(features)
     if found.ndim == 1:  # two classes; the softmax of the halves is the sigmoid of the margin
         found = np.stack([-found / 2, found / 2], axis=1)
     else:
         voted = np.searchsorted(model.classes_, model.predict(features))
         found[np.arange(len(found)), voted] = np.nextafter(found.max(axis=1), np.inf)
-    order: npt.NDArray[Any] = softmax(found, axis=1)
-    return order
+    return softmax(found)

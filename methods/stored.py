@@ -2,7 +2,7 @@
 
 What is kept are documented attributes of fitted estimators, never a pickle. Margins and neighbours become
 scikit-learn's own again; forests and kernel machines, whose inner state is private to a version of it, are computed
-here from their definition, and so is what a linear probe needs, whose sums take less time than to load scikit-learn.
+here from their definition, and so is what a linear probe needs: such sums take less time than to load scikit-learn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 __all__ = [
     "Arrays", "KernelMachine", "Logistic", "Scaler", "Trees", "keep_kernel", "keep_linear", "keep_trees", "linear",
-    "small",
+    "small", "softmax",
 ]  # fmt: skip
 
 Array = npt.NDArray[Any]
@@ -61,6 +61,12 @@ class Scaler:
         return scaled
 
 
+def softmax(margins: Array) -> Array:
+    """Shares of the classes, (n, n_classes), each row of which adds up to 1."""
+    shares: Array = np.exp(margins - margins.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
 class Logistic:
     """A logistic regression of all classes at once, as scikit-learn's ``LogisticRegression``."""
 
@@ -75,8 +81,7 @@ class Logistic:
 
             first = expit(margins[:, 0])
             return np.stack([1 - first, first], axis=1)
-        shares: Array = np.exp(margins - margins.max(axis=1, keepdims=True))
-        return shares / shares.sum(axis=1, keepdims=True)
+        return softmax(margins)
 
 
 def keep_trees(forest: Any) -> dict[str, Array]:
@@ -186,10 +191,9 @@ class KernelMachine:
 
     def _pairs(self, features: Array) -> Array:
         """Margins of each pair of classes, (n, n_pairs)."""
-        from sklearn.metrics.pairwise import rbf_kernel
-
-        kernel = rbf_kernel(features, self._vectors, gamma=self._gamma)
-        margins: Array = kernel @ self._weights.T + self._intercept
+        squares = (features**2).sum(axis=1)[:, None] + (self._vectors**2).sum(axis=1)
+        distances = np.maximum(squares - 2 * features @ self._vectors.T, 0)  # squared
+        margins: Array = np.exp(-self._gamma * distances) @ self._weights.T + self._intercept
         return margins
 
 

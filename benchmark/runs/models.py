@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,11 @@ class Models:
             if changed := context.source_changed():
                 raise ChangedSource(changed)
 
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        """What the models may be made of; it is the same for all, and takes time to look for."""
+        return Catalogue([*self.plugins, as_plugin(self.heard.task)], self.places.data, self.places.weights)
+
     def _plan(self, record: RunRecord) -> Plan:
         """The run's question about these files."""
         spec, places = record.spec, self.places
@@ -132,9 +138,7 @@ class Models:
             threads=places.threads,
         )
         try:
-            plan = draft_plan(
-                request, Catalogue([*self.plugins, as_plugin(self.heard.task)], places.data, places.weights)
-            )
+            plan = draft_plan(request, self._catalogue)
         except UnknownName as error:
             if "+" not in spec.method_version + spec.source_version:
                 raise

@@ -1,9 +1,9 @@
-"""EfficientAT: MobileNetV3 in torchvision's own blocks, on a log-mel front end.
+"""EfficientAT: MobileNetV3 on a log-mel front end.
 
 References
 ----------
 Schmid, Koutini, Widmer (2023), Efficient large-scale audio tagging via Transformer-to-CNN knowledge distillation,
-ICASSP. Howard et al. (2019), Searching for MobileNetV3, ICCV.
+ICASSP.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torchaudio.compliance import kaldi
-from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
-from torchvision.ops.misc import SqueezeExcitation
 
 from mirbench.methods.sources.audioset import N_CLASSES, audioset_labels
 from mirbench.methods.sources.checkpoints import load_checkpoint
+from mirbench.methods.sources.mobilenet import MobileNetV3
 from mirbench.source import Activations
 
 __all__ = [
@@ -28,15 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 SAMPLE_RATE, N_FFT, WINDOW, HOP, N_BANDS, TOP_HZ = 32_000, 1024, 800, 320, 128, 15_000.0
-
-# MobileNetV3-large at width 1: input, kernel, expanded, output, squeeze-excitation, activation, stride (Howard et al.)
-_LARGE = (
-    (16, 3, 16, 16, False, "RE", 1), (16, 3, 64, 24, False, "RE", 2), (24, 3, 72, 24, False, "RE", 1),
-    (24, 5, 72, 40, True, "RE", 2), (40, 5, 120, 40, True, "RE", 1), (40, 5, 120, 40, True, "RE", 1),
-    (40, 3, 240, 80, False, "HS", 2), (80, 3, 200, 80, False, "HS", 1), (80, 3, 184, 80, False, "HS", 1),
-    (80, 3, 184, 80, False, "HS", 1), (80, 3, 480, 112, True, "HS", 1), (112, 3, 672, 112, True, "HS", 1),
-    (112, 5, 672, 160, True, "HS", 2), (160, 5, 960, 160, True, "HS", 1), (160, 5, 960, 160, True, "HS", 1),
-)  # fmt: skip
 
 
 class EfficientAtNetwork(nn.Module):
@@ -61,20 +51,7 @@ class EfficientAtNetwork(nn.Module):
     def __init__(self, width: float, n_outputs: int = N_CLASSES) -> None:
         super().__init__()
         self.labels = audioset_labels() if n_outputs == N_CLASSES else ()
-        rows = [InvertedResidualConfig(*row[:6], stride=row[6], dilation=1, width_mult=width) for row in _LARGE]
-        adjust = InvertedResidualConfig.adjust_channels
-        network = MobileNetV3(
-            rows,
-            last_channel=adjust(1280, width),
-            num_classes=n_outputs,
-            norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.01),
-        )
-        # one channel in, and a gate that is a true sigmoid
-        first = network.features[0][0]
-        network.features[0][0] = nn.Conv2d(1, first.out_channels, 3, stride=2, padding=1, bias=False)
-        for module in network.modules():
-            if isinstance(module, SqueezeExcitation):
-                module.scale_activation = nn.Sigmoid()
+        network = MobileNetV3(width, n_outputs)
         self.features, self.classifier = network.features, network.classifier
         mel, _ = kaldi.get_mel_banks(N_BANDS, N_FFT, float(SAMPLE_RATE), 0.0, TOP_HZ, 100.0, -500.0, 1.0)
         mel = nn.functional.pad(mel, (0, 1))  # Kaldi leaves the Nyquist bin out
@@ -128,7 +105,7 @@ build_mn40 = partial(build, width=4.0)
 
 
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Published keys to torchvision's: no prefix in the gate, its linear layers as 1x1 convolutions, head indices."""
+    """Published keys to ours: no prefix in the gate, its linear layers as 1x1 convolutions, head indices."""
     out = {}
     for key, value in state.items():
         name = key.replace("conc_se_layers.0.", "")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import soundfile
 
 ALONE = (
     "from mirbench.runs import speed\n"
@@ -48,5 +49,25 @@ def test_five_seeds_of_a_linear_probe_beside_the_imports(tmp_path: Path) -> None
         runs["import torch"].append(cpu_seconds(tmp_path, [], "import torch"))
     seconds = {name: statistics.median(found) for name, found in runs.items()}
     print("\nprobe-linear + nano on gtzan-demo, five folds and seeds, warm cache, imports counted")
+    for name, value in seconds.items():
+        print(f"  {name:<28} {value:7.2f} CPU s   ratio to import torch {value / seconds['import torch']:6.2f}")
+
+
+@pytest.mark.perf
+@pytest.mark.parametrize("method", ["probe-linear", "probe-svm"])
+def test_predict_of_one_file_beside_the_import_of_torch(method: str, shared: Path, tmp_path: Path) -> None:
+    here = ["--weights", str(shared / "weights"), "--runs", str(tmp_path / "runs"), "--quiet"]
+    run = ["run", "--task", "gtzan-mini+folds5", "--method", method, "--source", "efficientat-mn04"]
+    cpu_seconds(tmp_path, [*run, "--seeds", "1", "--data", str(shared / "data"), *here])
+    sound, rate = soundfile.read(shared / "data/gtzan_mini/genres/jazz/jazz.00000.flac")
+    found: dict[str, list[float]] = {"import torch": [], "import torch, torchvision": [], "predict": []}
+    for repeat in range(3):
+        own = tmp_path / f"{repeat}.wav"  # its rows are not in the cache
+        soundfile.write(own, sound[100 + repeat :], rate)
+        found["import torch"].append(cpu_seconds(tmp_path, [], "import torch"))
+        found["import torch, torchvision"].append(cpu_seconds(tmp_path, [], "import torch, torchvision"))
+        found["predict"].append(cpu_seconds(tmp_path, ["predict", f"{method}+efficientat-mn04", str(own), *here]))
+    seconds = {name: statistics.median(values) for name, values in found.items()}
+    print(f"\npredict of 30 s by five fold models of {method} + efficientat-mn04")
     for name, value in seconds.items():
         print(f"  {name:<28} {value:7.2f} CPU s   ratio to import torch {value / seconds['import torch']:6.2f}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.models import mobilenetv3
+from torchvision.ops.misc import SqueezeExcitation
 from transformers import ASTConfig, ASTForAudioClassification
 
 from mirbench.errors import BadInput
@@ -64,6 +66,22 @@ def test_size_has_the_parameters_and_features_of_its_card(name: str) -> None:
 def test_parameters_are_those_that_the_readme_prints(name: str) -> None:
     digit = 0.001 if name == "mn04" else 0.01  # of the last place; 0.983599 is printed as 0.983
     assert abs(card_of(name).n_parameters / 1e6 - PRINTED[name]) < digit
+
+
+def test_network_is_torchvisions_to_the_bit() -> None:
+    # torchvision's own network: one channel in, and a gate that is a true sigmoid
+    rows, last = mobilenetv3._mobilenet_v3_conf("mobilenet_v3_large", width_mult=0.4)
+    theirs = mobilenetv3.MobileNetV3(rows, last, 527).eval()
+    theirs.features[0][0] = torch.nn.Conv2d(1, theirs.features[0][0].out_channels, 3, stride=2, padding=1, bias=False)
+    for module in theirs.modules():
+        if isinstance(module, SqueezeExcitation):
+            module.scale_activation = torch.nn.Sigmoid()
+    ours, picture = network_of(0.4), torch.randn(2, 1, 128, 100)
+    theirs.load_state_dict(ours.state_dict())
+    with torch.no_grad():
+        pooled = ours.body(picture).pooled
+        assert torch.equal(pooled, theirs.features(picture).mean(dim=(2, 3)))
+        assert torch.equal(ours.head(pooled), theirs.classifier(pooled))
 
 
 def test_mn04_has_the_parameters_of_the_published_file() -> None:
