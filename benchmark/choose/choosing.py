@@ -41,6 +41,8 @@ class Choice:
 
     Parameters
     ----------
+    asked : str
+        What to call the task in a command.
     task : Task
         As it was raced on.
     split : str
@@ -49,6 +51,7 @@ class Choice:
         Whether somebody stopped it.
     """
 
+    asked: str
     task: Task
     split: str
     cost: Cost
@@ -105,8 +108,8 @@ def choose(
     EnergyMeter(request.energy)
     merge_small_shards(request.cache, progress)
     with using(request.cache):
-        task, split = _split(request, catalogue)
-        request = replace(request, task=task.name if "+folds" in split else request.task)
+        asked, task, split = _split(request.task, catalogue)
+        request = replace(request, task=asked)
         quiet = Progress(quiet=True)
         folds, _ = read_labels(task, request.data, request.cache, progress)
         dataset_folder(replace(task, cautions=()), request.data, request.cache, quiet)
@@ -115,7 +118,7 @@ def choose(
         records = (record for _, record in RunStore(request.runs, []).records())
         budget = Budget(seconds, catalogue, every, records)
         race = Race(request, taking_part, task.n_folds, task.metrics[0], catalogue, progress, budget)
-        choice = Choice(task, split, cost, taking_part, race)
+        choice = Choice(asked, task, split, cost, taking_part, race)
         try:
             race.run()
             choice.settle()
@@ -128,22 +131,22 @@ def choose(
     return choice
 
 
-def _split(request: Request, catalogue: Catalogue) -> tuple[Task, str]:
-    """The task as it is raced on, and what its split is."""
-    task = catalogue.task(request.task)
+def _split(name: str, catalogue: Catalogue) -> tuple[str, Task, str]:
+    """The name to ask for, the task as it is raced on, and what its split is."""
+    task = catalogue.task(name)
     if task.n_folds > 1:
-        return task, f"{task.n_folds} folds"
+        return name, task, f"{task.n_folds} folds"
     if not task.splits_drawn or "+" in task.name or task.n_clips >= _FEW_CLIPS:
-        return task, "train, valid and test " + ("drawn, 70/15/15" if task.splits_drawn else "as the data give them")
-    folded = catalogue.task(f"{request.task}+folds5")
+        return name, task, "train, valid and test " + ("drawn, 70/15/15" if task.splits_drawn else "as the data give them")
+    folded = catalogue.task(f"{name}+folds5")
     try:
         for fold in range(folded.n_folds):
             held = {clip.split for clip in folded.read_clips(None, fold)}
             if held != {"train", "valid", "test"}:
                 raise BadInput("too few clips")
     except BadInput:
-        return task, "train, valid and test drawn, 70/15/15"
-    return folded, "5 folds drawn, +folds5: no split is given"
+        return name, task, "train, valid and test drawn, 70/15/15"
+    return f"{name}+folds5", folded, "5 folds drawn, +folds5: no split is given"
 
 
 def best_of(race: Race, some: Sequence[Entrant]) -> Entrant:

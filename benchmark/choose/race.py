@@ -29,12 +29,12 @@ from mirbench.runs.plan import Request
 from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.scores import Scores
 
-__all__ = ["SEEDS", "Entrant", "Race", "rungs"]
+__all__ = ["OF_FIRST", "SEEDS", "Entrant", "Race", "rungs"]
 
 SEEDS = 3
 """Of the methods in which something is random, in the end."""
 
-_OF_FIRST, _OF_LATER, _OF_SEEDS = 0.5, 0.25, 0.25
+OF_FIRST, _OF_LATER, _OF_SEEDS = 0.5, 0.25, 0.25
 """Shares of `LEVEL` that the looks of the three parts of a race may spend."""
 
 
@@ -155,7 +155,7 @@ class Race:
 
     def run(self) -> None:
         """The whole race, as far as the time goes."""
-        self._climb(self.entrants, LEVEL * _OF_FIRST)
+        self._climb(self.entrants, LEVEL * OF_FIRST)
         self._try_later()
         self._more_seeds()
 

@@ -166,12 +166,12 @@ def _more(curve: Curve, metric: str) -> str:
 
 
 def _data(choice: Choice) -> str:
-    trust = choice.trust
+    trust, audit = choice.trust, shlex.join(["mirbench", "data", "audit", choice.asked])
     if not trust.looked:
-        return f"not listened to ({trust.why_not}); `mirbench data audit {choice.task.name}` does"
+        return f"not listened to ({trust.why_not}); `{audit}` does"
     said = "; ".join(trust.lines) if trust.lines else "no serious fault found"
     groups = "" if trust.groups_known else "; artists are not known, so leaks by them were not looked for"
-    details = f"; details: mirbench data audit {choice.task.name}" if trust.lines else ""
+    details = f"; details: {audit}" if trust.lines else ""
     return said + groups + details
 
 
