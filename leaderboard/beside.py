@@ -75,8 +75,9 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
             why[system.pack, fault] += 1
         else:
             kept.append(_told_apart(system, mine))
-    notes = tuple(f"{n} systems of {pack} are not shown: {fault}." for (pack, fault), n in sorted(why.items()))
-    return kept, notes
+    counted = ((f"{n} systems of {pack} are" if n > 1 else f"1 system of {pack} is", fault)
+               for (pack, fault), n in sorted(why.items()))  # fmt: skip
+    return kept, tuple(f"{said} not shown: {fault}." for said, fault in counted)
 
 
 def _same(spec: RunSpec) -> str:
