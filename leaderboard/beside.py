@@ -66,8 +66,12 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
     own = {_same(system.record.spec): system for system in mine}
     clips = _clips(mine)
     folds = _folds(mine)
+    shown: dict[str, str] = {}
     for system in theirs:
         if _same(system.record.spec) in own:
+            continue
+        if (first := shown.setdefault(system.key, system.pack)) != system.pack:
+            why[system.pack, f"{first} has the same"] += 1
             continue
         if folds and set(folds) <= set(system.folds):
             system = _on(system, folds)

@@ -78,13 +78,17 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
             parts.append(f"Marks: {escaped('; '.join(marks))}.")
         if some := [row.system for row in board.rows if not row.system.complete and "flags" not in names]:
             parts.append(_incomplete(some))
-        if names & set(TIMES):
-            devices = sorted({row.device for row in board.rows})
+        devices = sorted({row.device for row in board.rows if _timed(row)})
+        if devices and names & set(TIMES):
             parts.append(f"Timed on: {escaped('; '.join(devices))}.")
     parts += map(escaped, board.notes)
     if board.problems:
         parts.append("Without a result:\n\n" + "\n".join(f"* {escaped(line)}" for line in board.problems))
     return parts
+
+
+def _timed(row: Row) -> bool:
+    return any(value is not None for value in (row.epoch_seconds, row.train_seconds, row.clips_per_second))
 
 
 def _incomplete(systems: Sequence[System]) -> str:

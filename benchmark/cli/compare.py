@@ -33,10 +33,10 @@ def compare(
     from mirbench.leaderboard.packs import every_pack
 
     one_of("--format", form, ("text", "json"))
-    packs = every_pack() if reference else []
+    left_out: list[str] = []
+    packs = every_pack(left_out) if reference else []
     if not runs.is_dir() and not packs:
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
-    left_out: list[str] = []
     found = compared(*find_pair(runs, (a, b), left_out, packs), metric)
     say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
     end(left_out)

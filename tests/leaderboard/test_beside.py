@@ -64,8 +64,10 @@ def names(board: Board) -> list[str]:
 
 def test_results_of_others_stand_in_the_table_of_ones_own_task_marked_and_ranked_with_them(others: Others) -> None:
     others.run(n_test=40)
-    board = others.board(others.pack(THEIRS, n_test=40), others.pack(THEIRS, name="lab", n_test=40))
-    assert names(board) == ["mine + tiny", "theirs + tiny [lab]", "theirs + tiny [reference]"]
+    lab = others.pack(THEIRS, replace(THEIRS, method="new"), name="lab", n_test=40)
+    board = others.board(others.pack(THEIRS, n_test=40), lab)
+    assert names(board) == ["mine + tiny", "new + tiny [lab]", "theirs + tiny [reference]"]
+    assert board.notes == ("1 system of lab is not shown: reference has the same.",)
     assert all(row.rank is not None and row.interval is not None for row in board.rows)
     text = markdown([board])
     assert "Marks: [reference] not run here: results that ship with mirbench; [lab] not run here: results of" in text

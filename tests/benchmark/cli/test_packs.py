@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from mirbench.places import default_results
 from mirbench.runs.plan import Plan
 from mirbench.runs.results_pack import pack_runs
 from mirbench.runs.store import RunStore
 from tests.benchmark.trust import test_verify
-from tests.benchmark.trust.test_verify import TASK, plan  # noqa: F401  (a fixture)
+from tests.benchmark.trust.test_verify import TASK
 from tests.conftest import Answer
 
 Typed = Callable[..., Answer]
 
+plan = test_verify.plan  # a fixture
+
 
 @pytest.fixture
-def pack(plan: Plan, tmp_path: Path) -> Path:  # noqa: F811
+def pack(plan: Plan, tmp_path: Path) -> Path:
     """A pack of three runs that hold."""
     for seed in range(3):
         test_verify.write(tmp_path / "theirs", plan, seed)
@@ -45,7 +48,7 @@ class _Silent(SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None: ...
 
 
-def test_a_pack_is_made_added_shown_listed_and_removed(typed: Typed, plan: Plan, tmp_path: Path) -> None:  # noqa: F811
+def test_a_pack_is_made_added_shown_listed_and_removed(typed: Typed, plan: Plan, tmp_path: Path) -> None:
     for seed in range(2):
         test_verify.write(tmp_path / "theirs", plan, seed)
     made = typed("results", "pack", tmp_path / "lab.tar.xz", "--runs", tmp_path / "theirs", "--task", TASK)
@@ -111,6 +114,17 @@ def test_another_pack_of_the_same_name_is_not_overwritten(typed: Typed, pack: Pa
     other.parent.mkdir()
     other.write_bytes(pack_runs(list(RunStore(tmp_path / "theirs").records())[:1]))
     assert "results remove lab" in typed("results", "add", other).err
+
+
+def test_a_damaged_pack_is_left_out_of_tables_and_named(typed: Typed, pack: Path, plan: Plan) -> None:
+    assert typed("results", "add", pack).code == 0
+    lab = default_results() / "lab.tar.xz"
+    lab.write_bytes(lab.read_bytes()[:-1])
+    test_verify.write(Path("runs"), plan, 2)
+    answer = typed("leaderboard", "--format", "md")
+    assert (answer.code, answer.err.count("results remove lab"), "prior" in answer.out) == (1, 1, True)
+    assert "cannot be read" in typed("results", "list").out
+    assert typed("results", "remove", "lab").code == 0
 
 
 def test_verify_takes_a_pack_for_a_folder_of_records(typed: Typed, pack: Path) -> None:
