@@ -66,8 +66,12 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
     own = {_same(system.record.spec): system for system in mine}
     clips = _clips(mine)
     folds = _folds(mine)
+    shown: dict[str, str] = {}
     for system in theirs:
         if _same(system.record.spec) in own:
+            continue
+        if (first := shown.setdefault(system.key, system.pack)) != system.pack:
+            why[system.pack, f"{first} has the same"] += 1
             continue
         if folds and set(folds) <= set(system.folds):
             system = _on(system, folds)
@@ -75,8 +79,9 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
             why[system.pack, fault] += 1
         else:
             kept.append(_told_apart(system, mine))
-    notes = tuple(f"{n} systems of {pack} are not shown: {fault}." for (pack, fault), n in sorted(why.items()))
-    return kept, notes
+    counted = ((f"{n} systems of {pack} are" if n > 1 else f"1 system of {pack} is", fault)
+               for (pack, fault), n in sorted(why.items()))  # fmt: skip
+    return kept, tuple(f"{said} not shown: {fault}." for said, fault in counted)
 
 
 def _same(spec: RunSpec) -> str:

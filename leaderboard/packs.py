@@ -77,9 +77,25 @@ class Pack:
         return sorted(path.name for path in self.opened().iterdir() if path.is_dir())
 
 
-def every_pack() -> list[Pack]:
-    """What ships with mirbench, and what was added."""
-    return [*shipped(), *added()]
+def every_pack(left_out: list[str] | None = None) -> list[Pack]:
+    """What ships with mirbench, and what was added.
+
+    Parameters
+    ----------
+    left_out : list of str, optional
+        Takes a line for each that cannot be read, which is then left out.
+    """
+    packs = [*shipped(), *added()]
+    return packs if left_out is None else [pack for pack in packs if _is_readable(pack, left_out)]
+
+
+def _is_readable(pack: Pack, left_out: list[str]) -> bool:
+    try:
+        pack.opened()
+    except BadInput as error:
+        left_out.append(f"{error}; `mirbench results remove {pack.name}`")
+        return False
+    return True
 
 
 def shipped() -> list[Pack]:

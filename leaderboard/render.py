@@ -87,8 +87,8 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
             parts.append(f"Marks: {escaped('; '.join(marks))}.")
         if some := [row.system for row in board.rows if not row.system.complete and "flags" not in names]:
             parts.append(_incomplete(some))
-        if names & set(TIMES):
-            devices = sorted({row.device for row in board.rows})
+        devices = sorted({row.device for row in board.rows if _timed(row)})
+        if devices and names & set(TIMES):
             parts.append(f"Timed on: {escaped('; '.join(devices))}.")
     parts += map(escaped, board.notes)
     if board.problems:
@@ -102,6 +102,10 @@ def _of_whose_own(board: Board) -> str:
         return ""
     few = ", ".join(map(escaped, board.classes[:_MANY]))
     return f" Its classes: {few}{f', and {len(board.classes) - _MANY} more' * (len(board.classes) > _MANY)}."
+
+
+def _timed(row: Row) -> bool:
+    return any(value is not None for value in (row.epoch_seconds, row.train_seconds, row.clips_per_second))
 
 
 def _incomplete(systems: Sequence[System]) -> str:

@@ -137,7 +137,8 @@ def _split(name: str, catalogue: Catalogue) -> tuple[str, Task, str]:
     if task.n_folds > 1:
         return name, task, f"{task.n_folds} folds"
     if not task.splits_drawn or "+" in task.name or task.n_clips >= _FEW_CLIPS:
-        return name, task, "train, valid and test " + ("drawn, 70/15/15" if task.splits_drawn else "as the data give them")
+        drawn = "drawn, 70/15/15" if task.splits_drawn else "as the data give them"
+        return name, task, f"train, valid and test {drawn}"
     folded = catalogue.task(f"{name}+folds5")
     try:
         for fold in range(folded.n_folds):

@@ -32,10 +32,10 @@ def compare(
     from mirbench.leaderboard.packs import every_pack
 
     one_of("--format", form, ("text", "json"))
-    packs = every_pack() if reference else []
+    left_out: list[str] = []
+    packs = every_pack(left_out) if reference else []
     if not packs:
         folder_of_runs(runs)
-    left_out: list[str] = []
     found = compared(*find_pair(runs, (a, b), left_out, packs), metric)
     say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
     end(left_out)

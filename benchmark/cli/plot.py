@@ -36,6 +36,7 @@ def plot(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help=".png, .svg or .pdf. Default: in the runs folder.")
     ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Draw results that were not run here, too.")] = False,
 ) -> None:
     """Draw a figure for a paper from the records."""
     one_of("plot", kind, KINDS)
@@ -46,7 +47,7 @@ def plot(
 
     suffix_of(target)  # before any work
     left_out: list[str] = []
-    figure = _drawn(kind, of_tasks(read_boards(runs, left_out), task), metric, cost, width)
+    figure = _drawn(kind, of_tasks(read_boards(runs, left_out, reference, task), task), metric, cost, width)
     save(figure, target)
     say(f"written to {target}", error=True)
     end(left_out)

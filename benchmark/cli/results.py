@@ -100,7 +100,7 @@ def read_boards(
     from mirbench.leaderboard.packs import every_pack
     from mirbench.leaderboard.table import boards
 
-    packs = [] if reference is False else every_pack()
+    packs = [] if reference is False else every_pack(left_out)
     if not runs.is_dir() and not (reference and packs):
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one{_of_others(reference, tasks)}")
     found = boards(runs, left_out, packs, alone=bool(reference))
@@ -117,7 +117,7 @@ def _of_others(reference: bool | None, tasks: Sequence[str]) -> str:
     """What is to be said of results of others where there are none of one's own."""
     from mirbench.leaderboard.packs import every_pack
 
-    known = sorted({task for pack in every_pack() for task in pack.tasks()}) if reference is None else []
+    known = sorted({task for pack in every_pack([]) for task in pack.tasks()}) if reference is None else []
     shown = [task for task in tasks if task in known] if tasks else known
     command = " ".join(["mirbench leaderboard --reference", *(f"--task {task}" for task in tasks)])
     return f"; of {', '.join(shown)} there are reference results: `{command}`" if shown else ""

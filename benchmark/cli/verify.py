@@ -22,7 +22,9 @@ _LETTERS = 400  # of a line, most of which somebody else may have written
 
 @taking(Machine)
 def verify(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="Folder of records, or of one.")] = Path("runs"),
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="Folder of records, or of one; or a pack.")] = Path(
+        "runs"
+    ),
     strict: Annotated[bool, typer.Option("--strict", help="As a submission: schema, files, labels.")] = False,
     allow_own: Annotated[bool, typer.Option("--allow-own", help="With --strict: own data and stand-ins, too.")] = False,
     since: Annotated[
@@ -51,6 +53,7 @@ def verify(
     how: Machine,
 ) -> None:
     """Compute again what records say: metrics from scores, hashes from labels, keys from what was asked."""
+    from mirbench.leaderboard.packs import Pack
     from mirbench.tasks.audit.statistics import committed
     from mirbench.trust.changes import unwelcome_since
     from mirbench.trust.loose_files import strange_files
@@ -60,6 +63,8 @@ def verify(
     finite("--tolerance", tolerance)
     _refuse_idle(rerun, strict, only, places, tolerance, {"--allow-own": allow_own, "--since": since})
     changes = unwelcome_since(since, runs) if since else []
+    if runs.is_file():
+        runs = Pack(runs.name, runs).opened()
     catalogue, progress = how.catalogue(), how.progress()
     further = Submission(catalogue, committed, how.data, allow_own) if strict else None
     cases = check(runs, catalogue, progress, further)

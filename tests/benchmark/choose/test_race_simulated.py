@@ -1,8 +1,8 @@
 """How often a race drops the truly best system, and how optimistic its winner's score is, by simulation.
 
 k systems answer n validation clips in five folds. A clip is as hard for all of them to a share of 0.7, and for each
-in its own way to a share of 0.2; the rest is chance, anew when the clip is asked about in another fold. So two systems of
-accuracy 0.8 agree on 80 % of the clips. Looks and levels are those of `mirbench.choose.race`.
+in its own way to a share of 0.2; the rest is chance, anew when the clip is asked about in another fold. So two systems
+of accuracy 0.8 agree on 80 % of the clips. Looks and levels are those of `mirbench.choose.race`.
 """
 
 from functools import cache
@@ -126,7 +126,9 @@ def test_race_drops_the_truly_best_in_at_most_5_percent_of_races(n, gap, spread)
 def test_race_drops_what_is_clearly_worse():
     """1,000 races: without this a race that drops nothing would pass."""
     _, _, left, spared, _, lost = simulated(300, 16, 0.05, 0.4, 1000)
-    assert left < 10 and spared > 0.1 and lost < 0.01
+    assert left < 10
+    assert spared > 0.1
+    assert lost < 0.01
 
 
 def optimism(n, k, n_races, seed=0):
@@ -152,5 +154,7 @@ def optimism(n, k, n_races, seed=0):
 def test_score_of_a_choice_made_anew_for_each_fold_is_not_optimistic():
     """2,000 races of 16 equals on 100 clips: chosen on test +0.04 or so, anew within 0.006 of the truth."""
     on_test, on_others, on_the_same, anew = optimism(100, 16, 2000)
-    assert on_test > 0.03 and on_the_same > 0.015
-    assert abs(on_others) < 0.006 and abs(anew) < 0.006
+    assert on_test > 0.03
+    assert on_the_same > 0.015
+    assert abs(on_others) < 0.006
+    assert abs(anew) < 0.006
