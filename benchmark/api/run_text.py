@@ -176,14 +176,13 @@ def _warnings(record: RunRecord, row: Row | None) -> Iterator[str]:
 
 def _again(record: RunRecord) -> Iterator[str]:
     """The command, broken between its words so that it can be pasted."""
-    for command in repeat.command(record).splitlines():
-        line = " "
-        for word in map(shlex.quote, shlex.split(command)):
-            if len(line) + len(word) > _WIDTH - 3 and line.strip():
-                yield printable(f"{line} \\")
-                line = "   "
-            line += f" {word}"
-        yield printable(line)
+    line = " "
+    for word in map(shlex.quote, shlex.split(repeat.command(record))):
+        if len(line) + len(word) > _WIDTH - 3 and line.strip():
+            yield printable(f"{line} \\")
+            line = "   "
+        line += f" {word}"
+    yield printable(line)
 
 
 def _wrapped_notes(record: RunRecord) -> list[str]:
