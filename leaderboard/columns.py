@@ -10,7 +10,7 @@ from mirbench.errors import UnknownName
 from mirbench.leaderboard.marks import labelled
 from mirbench.leaderboard.table import OF_TIMES, SHOWN, Board, Row
 
-__all__ = ["COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "notes_of", "title_of"]
+__all__ = ["COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "mean_sd", "notes_of", "title_of"]
 
 Raw = dict[str, str | float | int | None]
 
@@ -46,7 +46,8 @@ def title_of(metric: str) -> str:
     return _TITLES.get(metric, metric)
 
 
-def _mean_sd(value: tuple[float, float | None] | None) -> str:
+def mean_sd(value: tuple[float, float | None] | None) -> str:
+    """A score for people; "—" where there is none."""
     if value is None:
         return "—"
     mean, sd = value
@@ -92,7 +93,7 @@ def _metric(name: str) -> Column:
         mean, sd = row.metrics.get(name) or (None, None)
         return {name: mean, f"{name}_sd": sd}
 
-    return Column(name, title_of(name), lambda row: _mean_sd(row.metrics.get(name)), raw)
+    return Column(name, title_of(name), lambda row: mean_sd(row.metrics.get(name)), raw)
 
 
 def _field(name: str, heading: str, field: str, text: Callable[[Any], str], left: bool = False) -> Column:

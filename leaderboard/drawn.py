@@ -18,7 +18,7 @@ from mirbench.leaderboard.statistics import Interval
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
-__all__ = ["Across", "Dot", "across", "axis_label", "comparable", "dots", "front", "metric_of"]
+__all__ = ["Across", "Dot", "across", "axis_label", "comparable", "dots", "front", "metric_of", "same"]
 
 
 def metric_of(board: Board, name: str = "") -> str:
@@ -123,7 +123,7 @@ def across(boards: Sequence[Board], metric: str = "") -> Across:
     held = []
     for board in drawn:
         used = metric_of(board, metric)
-        held.append({_same(row): (row.label, _sign(used) * _mean(row, used)) for row in comparable(board, used)})
+        held.append({same(row): (row.label, _sign(used) * _mean(row, used)) for row in comparable(board, used)})
     shared = [key for key in held[0] if all(key in other for other in held)]
     if len(shared) < 2:
         raise BadInput(
@@ -137,7 +137,7 @@ def across(boards: Sequence[Board], metric: str = "") -> Across:
     )
 
 
-def _same(row: Row) -> str:
+def same(row: Row) -> str:
     """What makes a system the same one on another task: method, source and settings."""
     fields = asdict(row.system.record.spec)
     for name in ("task", "task_version", "fold", "seed", "windowing", "audio_sha256"):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mirbench.leaderboard.columns import Column, chosen
+from mirbench.leaderboard.chosen_rows import pivot, pivot_cells, place
+from mirbench.leaderboard.columns import Column, chosen, notes_of
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
 from mirbench.plain_text import printable
 
-__all__ = ["escaped", "latex"]
+__all__ = ["escaped", "latex", "latex_pivot"]
 
 DEFAULT = ("rank", "system", "runs", "metrics", "trainable")
 """What fits a page; flags are notes of the caption."""
@@ -28,9 +29,27 @@ _SPECIAL = str.maketrans(
 )  # fmt: skip
 
 
+_LEGEND = "In bold: the highest; underlined: not significantly worse than it."
+
+
 def latex(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
-    """A table environment for each table that has rows: those of rank 1 in bold."""
+    """A table environment for each table that has rows: the leader in bold, what ties with it underlined."""
     return _HEAD + "\n".join(_table(board, columns or DEFAULT) for board in boards if board.rows)
+
+
+def latex_pivot(boards: Sequence[Board]) -> str:
+    """One table, systems against tasks, of the first metric of each."""
+    table = pivot(boards)
+    names = [escaped(name) for name, _ in table.rows]
+    lines = [[name, *(_marked(escaped(t), p) for t, p in cells)] for name, cells in zip(
+        names, pivot_cells(table), strict=True)]  # fmt: skip
+    said = ["Mean ± standard deviation over seeds.", *dict.fromkeys(SAID[board.standing] for board in table.boards)]
+    some = [f"{board.title}: {name} ({'; '.join(row.flags)})" for name, rows in table.rows
+            for board, row in zip(table.boards, rows, strict=True) if row and not row.system.complete]  # fmt: skip
+    said += [_LEGEND, *([f"Of some folds alone: {'; '.join(some)}."] if some else [])]
+    caption = " ".join(escaped(text) for text in said if text)
+    heads = ["method + source", *table.heads]
+    return _HEAD + _environment(lines, heads, "l" + "r" * len(table.boards), caption, "tab:systems-by-task")
 
 
 def escaped(text: str) -> str:
@@ -39,42 +58,52 @@ def escaped(text: str) -> str:
 
 
 def _table(board: Board, columns: Sequence[str]) -> str:
+    shown = chosen(columns, board)
+    notes = [notes_of(row, shown) for row in board.rows]
+    marks = _marks(notes)
+    lines = [
+        [_cell(column, row, board, [marks[flag] for flag in flags]) for column in shown]
+        for row, flags in zip(board.rows, notes, strict=True)
+    ]
+    form = "".join("l" if column.left else "r" for column in shown)
+    label = "tab:" + re.sub("[^a-z0-9]+", "-", board.title.lower()).strip("-")
+    return _environment(lines, [column.heading for column in shown], form, _caption(board, marks, shown), label)
+
+
+def _environment(lines: Sequence[Sequence[str]], heads: Sequence[str], form: str, caption: str, label: str) -> str:
+    """A table as pandas writes it, of cells that are LaTeX."""
     import pandas as pd
 
-    shown = chosen(columns, board)
-    marks = {} if any(column.name == "flags" for column in shown) else _marks(board)
-    lines = [[_cell(column, row, board, marks) for column in shown] for row in board.rows]
-    frame = pd.DataFrame(lines, columns=[escaped(column.heading) for column in shown])
+    frame = pd.DataFrame(lines, columns=[escaped(head) for head in heads])
     text = frame.style.hide(axis="index").to_latex(
-        column_format="".join("l" if column.left else "r" for column in shown),
-        position="t",
-        position_float="centering",
-        hrules=True,
-        caption=_caption(board, marks),
-        label="tab:" + re.sub("[^a-z0-9]+", "-", board.title.lower()).strip("-"),
+        column_format=form, position="t", position_float="centering", hrules=True, caption=caption, label=label
     )
     return str(text)
 
 
-def _cell(column: Column, row: Row, board: Board, marks: dict[str, str]) -> str:
+def _marked(text: str, where: str) -> str:
+    return {"leads": f"\\textbf{{{text}}}", "tied": f"\\underline{{{text}}}", "": text}[where]
+
+
+def _cell(column: Column, row: Row, board: Board, marks: Sequence[str]) -> str:
     text = escaped(column.text(row))
-    if column.name in board.metrics[:1] and row.rank == 1:
-        return f"\\textbf{{{text}}}"
-    if column.name == "system" and marks and row.flags:
-        return f"{text}\\textsuperscript{{{','.join(marks[flag] for flag in row.flags)}}}"
+    if column.name in board.metrics[:1]:
+        return _marked(text, place(row, board))
+    if column.name == "system" and marks:
+        return f"{text}\\textsuperscript{{{','.join(marks)}}}"
     return text
 
 
-def _marks(board: Board) -> dict[str, str]:
+def _marks(notes: Sequence[Sequence[str]]) -> dict[str, str]:
     """A letter for each thing that a reader must know of some row."""
-    flags = dict.fromkeys(flag for row in board.rows for flag in row.flags)
+    flags = dict.fromkeys(flag for row in notes for flag in row)
     return {flag: chr(ord("a") + n) if n < 26 else str(n) for n, flag in enumerate(flags)}
 
 
-def _caption(board: Board, marks: dict[str, str]) -> str:
+def _caption(board: Board, marks: dict[str, str], shown: Sequence[Column]) -> str:
     said = [f"{board.title}: mean ± standard deviation over seeds.", SAID.get(board.standing, "")]
-    if any(row.rank for row in board.rows):
-        said.append("In bold: no other is significantly better.")
+    if any(row.rank for row in board.rows) and any(column.name in board.metrics[:1] for column in shown):
+        said.append(_LEGEND)
     said += [f"{mark}." for mark in explained(mark for row in board.rows for mark in row.marks)]
     notes = [f"\\textsuperscript{{{mark}}}~{escaped(flag)}." for flag, mark in marks.items()]
     return " ".join([*(escaped(text) for text in said if text), *notes])

@@ -19,11 +19,11 @@ from mirbench.leaderboard.figures import (
     PALE,
     WIDE,
     blank,
-    label_points,
     one_line,
     styled,
     wrap,
 )
+from mirbench.leaderboard.labels import label_points
 from mirbench.leaderboard.table import Board
 from mirbench.metrics import METRICS
 

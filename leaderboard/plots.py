@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["box", "forest", "pareto", "ranks"]
 
+_QUARTILES = 5
+"""Seeds from which on quartiles are drawn."""
+
 
 @styled
 def forest(board: Board, metric: str = "", width: float = DOUBLE) -> Figure:
@@ -58,7 +61,8 @@ def forest(board: Board, metric: str = "", width: float = DOUBLE) -> Figure:
 def box(board: Board, metric: str = "", width: float = DOUBLE) -> Figure:
     """Quartiles of each system over its seeds, and the seeds as points, as in Figure 4 of chen2022 (turned).
 
-    Whiskers reach the last seed within 1.5 interquartile ranges.
+    Whiskers reach the last seed within 1.5 interquartile ranges. Fewer than five seeds have no quartiles worth the
+    name: they are points alone, with a line at their mean.
 
     Raises
     ------
@@ -70,20 +74,33 @@ def box(board: Board, metric: str = "", width: float = DOUBLE) -> Figure:
     values = [[seed[used] for seed in over_folds(row.system, [used])] for row in rows]
     there = [[value for value in seeds if value is not None] for seeds in values]
     figure, axes, places = _lines(rows, width)
-    line = {"color": INK, "lw": 0.7}
-    drawn = axes.boxplot(
-        there, positions=places, orientation="horizontal", widths=0.6, showfliers=False, patch_artist=True,
-        manage_ticks=False, boxprops={"fc": "#cfe3f1", "ec": INK, "lw": 0.7}, whiskerprops=line, capprops=line,
-        medianprops={"color": COLOURS[1], "lw": 1.2},
-    )  # fmt: skip
-    for patch, row in zip(drawn["boxes"], rows, strict=True):
-        patch.set_gid(f"box-{row.key}")
+    boxed = [n for n, seeds in enumerate(there) if len(seeds) >= _QUARTILES]
+    if boxed:
+        patches = _boxes(axes, [there[n] for n in boxed], [places[n] for n in boxed])
+        for patch, n in zip(patches, boxed, strict=True):
+            patch.set_gid(f"box-{rows[n].key}")
+    for n, seeds in enumerate(there):
+        if n not in boxed and len(seeds) > 1:
+            span = [places[n] - 0.3, places[n] + 0.3]
+            axes.plot([np.mean(seeds)] * 2, span, color=COLOURS[1], lw=1.2, gid=f"mean-{rows[n].key}")
     for y, row, seeds in zip(places, rows, there, strict=True):
         spread = np.linspace(-0.18, 0.18, len(seeds)) if len(seeds) > 1 else np.zeros(1)
         axes.plot(seeds, y + spread, "o", ms=2.6, color=INK, alpha=0.75, mew=0, gid=row.key, zorder=3)
     _right(axes, places, [f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}" for seeds in there])
-    axes.set_xlabel(axis_label(board, used))
+    means = any(1 < len(seeds) < _QUARTILES for seeds in there)
+    few = "\na line where there are fewer than five seeds: their mean" if means else ""
+    axes.set_xlabel(axis_label(board, used) + few)
     return figure
+
+
+def _boxes(axes: Axes, values: Sequence[Sequence[float]], places: Sequence[float]) -> list[Any]:
+    line = {"color": INK, "lw": 0.7}
+    drawn = axes.boxplot(
+        values, positions=places, orientation="horizontal", widths=0.6, showfliers=False, patch_artist=True,
+        manage_ticks=False, boxprops={"fc": "#cfe3f1", "ec": INK, "lw": 0.7}, whiskerprops=line, capprops=line,
+        medianprops={"color": COLOURS[1], "lw": 1.2},
+    )  # fmt: skip
+    return list(drawn["boxes"])
 
 
 def _lines(rows: Sequence[Row], width: float) -> tuple[Figure, Axes, list[float]]:

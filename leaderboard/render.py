@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mirbench.errors import UnknownName
+from mirbench.leaderboard.chosen_rows import pivot, pivot_cells
 from mirbench.leaderboard.columns import COLUMNS, TIMES, Column, chosen
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import System
@@ -18,7 +19,19 @@ from mirbench.plain_text import csv_cell, json_text, printable
 from mirbench.registry import version_here
 from mirbench.spelling import composed_name, on_record
 
-__all__ = ["NOTE", "SAID", "as_csv", "as_json", "escaped", "heading", "markdown", "of_tasks", "section"]
+__all__ = [
+    "NOTE",
+    "SAID",
+    "as_csv",
+    "as_json",
+    "csv_pivot",
+    "escaped",
+    "heading",
+    "markdown",
+    "markdown_pivot",
+    "of_tasks",
+    "section",
+]
 
 JSON_VERSION = 1
 _FEW, _MANY = 5, 12
@@ -133,6 +146,39 @@ def escaped(text: str) -> str:
     """Names come from plugins and records: nothing in them may become markup."""
     text = printable(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKS.sub(r"\\\g<0>", text)
+
+
+def markdown_pivot(boards: Sequence[Board]) -> str:
+    """One table, systems against tasks, of the first metric of each; the leaders in bold."""
+    from tabulate import tabulate
+
+    table = pivot(boards)
+    lines = [
+        [escaped(name), *(f"**{text}**" if where == "leads" else text for text, where in cells)]
+        for (name, _), cells in zip(table.rows, pivot_cells(table), strict=True)
+    ]
+    heads = ["method + source", *map(escaped, table.heads)]
+    align = ["left", *["right"] * len(table.boards)]
+    text = tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
+    said = dict.fromkeys(
+        f"{escaped(board.title)}: {SAID[board.standing]}" for board in table.boards if SAID[board.standing]
+    )
+    return "\n\n".join([text, "Mean ± standard deviation over seeds; the highest in bold.", *said]) + "\n"
+
+
+def csv_pivot(boards: Sequence[Board]) -> str:
+    """The same as CSV: of each task the mean, and the standard deviation over seeds."""
+    import pandas as pd
+
+    table = pivot(boards)
+    lines = []
+    for name, rows in table.rows:
+        line: dict[str, Any] = {"system": name}
+        for board, row in zip(table.boards, rows, strict=True):
+            mean, sd = (row.metrics.get(board.metrics[0]) if row else None) or (None, None)
+            line |= {f"{board.title}: {board.metrics[0]}": mean, f"{board.title}: {board.metrics[0]}_sd": sd}
+        lines.append(line)
+    return str(pd.DataFrame(lines).map(csv_cell).to_csv(index=False, lineterminator="\n"))
 
 
 def as_csv(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:

@@ -11,14 +11,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of
+from mirbench.leaderboard.chosen_rows import pivot, pivot_cells
+from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of, title_of
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
 from mirbench.plain_text import knows_all_letters, printable, superscript
 from mirbench.terminal import Words
 
-__all__ = ["tables"]
+__all__ = ["pivoted", "tables"]
 
 _SCARCE = ("rank", "system", "score", "interval", "trainable")
 _NAMES = {"system", "method", "source", "flags", "device"}
@@ -52,6 +53,23 @@ def tables(boards: Sequence[Board], columns: Sequence[str], n_columns: int) -> I
         yield from _one(board, columns, n_columns)
     if any(board.rows for board in boards):
         yield Words(_HOW, style="dim")
+
+
+def pivoted(boards: Sequence[Board]) -> Iterator[RenderableType]:
+    """One table, systems against tasks: the leader of each in bold."""
+    found = pivot(boards)
+    lines = box.SIMPLE_HEAD if knows_all_letters() else box.ASCII
+    table = Table(box=lines, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("method + source")
+    for board in found.boards:
+        table.add_column(Words(f"{board.title} {title_of(board.metrics[0])}"), justify="right")
+    for (name, _), cells in zip(found.rows, pivot_cells(found), strict=True):
+        table.add_row(Words(name), *(Text(text, "bold" if where == "leads" else "") for text, where in cells))
+    yield table
+    yield Text("")
+    yield Words("Mean ± standard deviation over seeds.", style="dim")
+    for said in dict.fromkeys(SAID[board.standing] for board in found.boards if SAID[board.standing]):
+        yield Words(said, style="dim")
 
 
 def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[RenderableType]:

@@ -42,6 +42,10 @@ def leaderboard(
         str, typer.Option("--columns", metavar="NAMES", help="Those to show, in this order: rank,system,accuracy,….")
     ] = "",
     task: Tasks = [],  # noqa: B006
+    rows: Annotated[
+        str, typer.Option("--rows", metavar="ROWS", help="How many, or METHOD+SOURCE,METHOD+SOURCE,….")
+    ] = "",
+    pivoted: Annotated[bool, typer.Option("--pivot", help="One table: systems against tasks.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +71,7 @@ def leaderboard(
             f"--format html --task {task[0]}: a page of some tasks does not replace the one of all in {runs}; name its "
             "file with --output"
         )
+    _refuse_together(form, rows, columns, update, pivoted=pivoted)
     left_out: list[str] = []
     if update and reference is None:
         reference = False  # what people maintain does not change because others have results
@@ -74,14 +79,15 @@ def leaderboard(
     if update:
         _update(update, found, task, shown)
     else:
+        from mirbench.leaderboard.chosen_rows import of_rows
         from mirbench.leaderboard.render import of_tasks
 
-        partial = bool(task or shown)
+        partial = bool(task or shown or rows or pivoted)
         kept = form in ("", "md", "html") and not partial and runs.is_dir()
         usual = runs / f"leaderboard.{form or 'md'}" if kept else None
         if form == "html" and not (usual or output):
             raise BadInput(f"--format html: {runs} is no folder to write into; name its file with --output")
-        _write(form, of_tasks(found, task), shown, output, usual)
+        _write(form, of_rows(of_tasks(found, task), rows), shown, output, usual, pivoted=pivoted)
     end(left_out)
 
 
@@ -129,6 +135,16 @@ def _columns(form: str, columns: str) -> list[str]:
     return [name for name in (part.strip() for part in columns.split(",")) if name]
 
 
+def _refuse_together(form: str, rows: str, columns: str, update: Path | None, *, pivoted: bool) -> None:
+    """Refuse options that do not go together."""
+    if rows and form in ("json", "html"):
+        raise BadInput(f"--rows: {form} holds every row; it is for md, csv and latex")
+    if pivoted and (form in ("json", "html") or columns):
+        raise BadInput("--pivot: md, csv and latex show the first metric of each task by it; leave --columns out")
+    if update and (rows or pivoted):
+        raise BadInput("--update: rows are chosen between its markers (rows=N); leave --rows and --pivot out")
+
+
 def _update(path: Path, boards: Sequence[Board], tasks: Sequence[str], columns: Sequence[str]) -> None:
     from mirbench.leaderboard.readme import update
 
@@ -136,24 +152,38 @@ def _update(path: Path, boards: Sequence[Board], tasks: Sequence[str], columns: 
     say(f"{path}: {'updated' if changed else 'up to date'}", error=True)
 
 
-def _write(form: str, boards: Sequence[Board], columns: Sequence[str], output: Path | None, usual: Path | None) -> None:
+def _write(
+    form: str,
+    boards: Sequence[Board],
+    columns: Sequence[str],
+    output: Path | None,
+    usual: Path | None,
+    *,
+    pivoted: bool,
+) -> None:
     """Print tables, and write them into the file that is asked for, or the usual one, which holds all of them.
 
     A terminal gets a table that fits, whatever the file is; markdown is for files and pipes.
     """
     target = output or usual
-    text = _text(form or "md", boards, columns)
+    text = _pivot(form or "md", boards) if pivoted else _text(form or "md", boards, columns)
     if target:
         target.write_text(text, encoding="utf-8", newline="\n")
     if not form and is_terminal():
-        from mirbench.leaderboard.terminal import tables
+        from mirbench.leaderboard import terminal
         from mirbench.terminal import draw, width
 
-        draw(*tables(boards, columns, width()))
+        draw(*(terminal.pivoted(boards) if pivoted else terminal.tables(boards, columns, width())))
     elif form in ("", "md") or not target:
         say(text, end="\n" if form in ("", "md") else "")
     if target:
         say(f"written to {target}", error=True)
+
+
+def _pivot(form: str, boards: Sequence[Board]) -> str:
+    from mirbench.leaderboard import latex, render
+
+    return {"md": render.markdown_pivot, "csv": render.csv_pivot, "latex": latex.latex_pivot}[form](boards)
 
 
 def _text(form: str, boards: Sequence[Board], columns: Sequence[str]) -> str:

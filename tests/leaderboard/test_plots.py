@@ -212,6 +212,20 @@ def test_pareto_tells_more_sources_than_colours_apart() -> None:
     assert len({look(figure, f"k{n}") for n in range(16)}) == 16
 
 
+def test_label_stands_nearer_to_its_own_point_than_to_another_or_has_a_line_to_it() -> None:
+    rows = [row(f"m{n}", 0.9 - 0.02 * n, n_trainable=100 + 7 * n * n, interval=None) for n in range(12)]
+    for cost in ("trainable", "clips-per-second"):
+        figure = pareto(board(*rows), cost=cost, width=3.5)
+        axes = figure.axes[-1]
+        figure.draw_without_rendering()
+        marks = axes.transData.transform([line.get_xydata()[0] for line in axes.lines if line.get_marker() != "None"])
+        for note in (text for text in axes.texts if isinstance(text, Annotation)):
+            box = note.get_window_extent()
+            away = np.hypot(*(marks - np.clip(marks, box.min, box.max)).T)
+            own = int(np.argmin(np.hypot(*(marks - axes.transData.transform(note.xy)).T)))
+            assert note.arrow_patch is not None or away.argmin() == own
+
+
 def test_pareto_without_any_cost_says_which_there_are() -> None:
     with pytest.raises(BadInput, match="no system has a cost of the kind kwh; known: trainable"):
         pareto(costly(), cost="kwh")
@@ -285,9 +299,21 @@ def test_box_has_a_point_a_seed(seeded: Any) -> None:
 def test_box_reaches_from_quartile_to_quartile(seeded: Any) -> None:
     made, values = seeded
     patches = {patch.get_gid(): patch for patch in box(made).axes[0].patches}
-    for one in made.rows:
+    assert set(patches) == {f"box-{one.key}" for one in made.rows if len(values[one.name]) >= 5}
+    for one in (one for one in made.rows if len(values[one.name]) >= 5):
         x = patches[f"box-{one.key}"].get_path().vertices[:, 0]
         assert (x.min(), x.max()) == pytest.approx(tuple(np.percentile(values[one.name], [25, 75])))
+
+
+def test_box_of_fewer_than_five_seeds_is_points_and_their_mean(tmp_path: Path) -> None:
+    for seed in range(3):
+        write(tmp_path, replace(SPEC, seed=seed), draw=seed)
+    (made,) = boards(tmp_path)
+    figure = box(made)
+    key = made.rows[0].key
+    assert list(figure.axes[0].patches) == []
+    assert len(at(figure, key)[0]) == 3
+    assert at(figure, f"mean-{key}")[0] == pytest.approx([np.mean(at(figure, key)[0])] * 2)
 
 
 def test_box_says_how_many_seeds(seeded: Any) -> None:

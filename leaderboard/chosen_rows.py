@@ -1,0 +1,124 @@
+"""Which rows of tables are shown, which of them lead, and tables side by side: systems against tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mirbench.errors import BadInput, UnknownName
+from mirbench.leaderboard.columns import mean_sd, title_of
+from mirbench.leaderboard.drawn import same
+from mirbench.leaderboard.table import Board, Row
+from mirbench.metrics import METRICS
+
+__all__ = ["Pivot", "of_rows", "pivot", "pivot_cells", "place"]
+
+
+def of_rows(boards: Sequence[Board], rows: str) -> list[Board]:
+    """The same tables with the rows that are asked for.
+
+    Parameters
+    ----------
+    rows : str
+        How many, from the best down; or names, METHOD+SOURCE, METHOD or key, with commas between. "" is all.
+
+    Raises
+    ------
+    UnknownName
+        If no table has a row that is called so.
+    BadInput
+        For a number below 1.
+    """
+    if not rows:
+        return list(boards)
+    if rows.lstrip("-").isdecimal():
+        if int(rows) < 1:
+            raise BadInput(f"--rows {rows}: a number from 1 on is needed, or names of systems")
+        return [replace(board, rows=board.rows[: int(rows)]) for board in boards]
+    names = [_plain(name) for name in rows.split(",") if name.strip()]
+    known = {name for board in boards for row in board.rows for name in _names(row)}
+    for name in names:
+        if name not in known:
+            raise UnknownName("system in these tables", name, known, "`mirbench leaderboard` shows what there is.")
+    return [
+        replace(board, rows=tuple(row for row in board.rows if {*names} & _names(row)), problems=()) for board in boards
+    ]
+
+
+def _plain(name: str) -> str:
+    return name.replace(" ", "")
+
+
+def _names(row: Row) -> set[str]:
+    spec = row.system.record.spec
+    return {_plain(row.name), row.key, spec.method, f"{spec.method}+{spec.source}"}
+
+
+def place(row: Row, board: Board) -> Literal["leads", "tied", ""]:
+    """Whether a row has the highest score of those that heard the same clips, or cannot be told apart from the best."""
+    if row.rank != 1 or not board.metrics:
+        return ""
+    metric = board.metrics[0]
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    values = [sign * value[0] for other in board.rows if other.rank == 1 and (value := other.metrics.get(metric))]
+    own = row.metrics.get(metric)
+    return "leads" if own and sign * own[0] == max(values) else "tied"
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """Systems against tasks.
+
+    Parameters
+    ----------
+    boards : tuple of Board
+        A column each, of its first metric.
+    rows : tuple of (str, tuple of (Row or None))
+        Names of systems and their rows, None where a table has none; those of most tasks first, then by their ranks.
+    """
+
+    boards: tuple[Board, ...]
+    rows: tuple[tuple[str, tuple[Row | None, ...]], ...]
+
+    @property
+    def heads(self) -> list[str]:
+        """A heading a task."""
+        return [f"{board.title}, {title_of(board.metrics[0])}" for board in self.boards]
+
+
+def pivot(boards: Sequence[Board]) -> Pivot:
+    """Tables side by side: a system is the same one where method, source and settings are.
+
+    Raises
+    ------
+    BadInput
+        If no table has a result.
+    """
+    used = tuple(board for board in boards if board.rows and board.metrics)
+    if not used:
+        raise BadInput("--pivot: no task has a result")
+    held = [{same(row): row for row in board.rows} for board in used]
+    keys = dict.fromkeys(key for rows in held for key in rows)
+    places = [{key: n / len(rows) for n, key in enumerate(rows)} for rows in held]
+
+    def order(key: str) -> tuple[int, float]:
+        found = [rows[key] for rows in places if key in rows]
+        return -len(found), sum(found) / len(found)
+
+    rows = []
+    for key in sorted(keys, key=order):
+        cells = tuple(rows.get(key) for rows in held)
+        rows.append((next(row.name for row in cells if row), cells))
+    return Pivot(used, tuple(rows))
+
+
+def pivot_cells(table: Pivot) -> list[list[tuple[str, str]]]:
+    """Texts of the cells of each row, with what `place` says of them; "—" where there is no result."""
+    return [
+        [
+            (mean_sd(row.metrics.get(board.metrics[0])), place(row, board)) if row else ("—", "")
+            for row, board in zip(cells, table.boards, strict=True)
+        ]
+        for _, cells in table.rows
+    ]

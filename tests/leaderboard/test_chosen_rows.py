@@ -1,0 +1,108 @@
+"""Rows to choose, what leads, and systems against tasks."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mirbench.errors import BadInput, UnknownName
+from mirbench.leaderboard.chosen_rows import of_rows, pivot, place
+from mirbench.leaderboard.latex import latex, latex_pivot
+from mirbench.leaderboard.render import csv_pivot, markdown_pivot
+from mirbench.leaderboard.table import Board
+from tests.conftest import Answer
+from tests.leaderboard.test_formats import board, row, three
+from tests.leaderboard.test_leaderboard import SPEC, write
+
+Typed = Callable[..., Answer]
+
+
+def two() -> list[Board]:
+    """Two tasks; c is on the first alone, and b leads the second."""
+    return [
+        three(),
+        board(row("b", 0.7), row("a", 0.6, rank=2), title="chords", task="chords", standing="excerpt"),
+    ]
+
+
+def names(*boards: Board) -> list[list[str]]:
+    return [[one.name for one in made.rows] for made in boards]
+
+
+def test_rows_are_a_number_or_names() -> None:
+    assert names(*of_rows(two(), "1")) == [["a + tiny"], ["b + tiny"]]
+    assert names(*of_rows(two(), "a+tiny, c")) == [["a + tiny", "c + tiny"], ["a + tiny"]]
+    assert names(*of_rows(two(), "")) == names(*two())
+
+
+def test_rows_that_are_none_are_refused() -> None:
+    with pytest.raises(UnknownName, match=r"Did you mean 'a\+tiny'"):
+        of_rows(two(), "a+tinny")
+    with pytest.raises(BadInput, match="from 1 on"):
+        of_rows(two(), "0")
+
+
+def test_one_row_leads_and_what_ties_with_it_does_not() -> None:
+    made = three()
+    assert [place(one, made) for one in made.rows] == ["leads", "tied", ""]
+
+
+def test_latex_has_the_leader_bold_and_ties_underlined() -> None:
+    text = latex([three()], ["system", "accuracy"])
+    assert re.findall(r"\\textbf\{(.*?) ", text) == ["0.900"]
+    assert re.findall(r"\\underline\{(.*?) ", text) == ["0.800"]
+    assert "In bold" in text
+
+
+def test_latex_has_no_note_on_columns_that_are_not_there() -> None:
+    made = board(row("a", flags=("timed on a busy machine",)), row("b"))
+    assert "busy" not in latex([made], ["system", "accuracy"])
+    assert "busy" in latex([made], ["system", "accuracy", "clips-per-second"])
+    assert "In bold" not in latex([made], ["system", "trainable"])
+
+
+def test_pivot_has_a_row_a_system_and_a_column_a_task() -> None:
+    table = pivot(two())
+    assert [name for name, _ in table.rows] == ["a + tiny", "b + tiny", "c + tiny"]
+    assert table.heads == ["tones, accuracy", "chords, accuracy"]
+    assert [cells[1] is None for _, cells in table.rows] == [False, False, True]
+
+
+def test_pivot_in_latex_marks_the_leader_of_each_task_and_fills_every_cell() -> None:
+    text = latex_pivot(two())
+    lines = re.findall(r"^(\w \+ tiny .*) \\\\$", text, re.MULTILINE)
+    assert [line.count("&") for line in lines] == [2, 2, 2]
+    assert re.findall(r"\\textbf\{(.*?) ", text) == ["0.900", "0.700"]
+    assert r"\textemdash{}" in lines[-1]
+    assert "An excerpt" in text
+
+
+def test_pivot_in_markdown_and_csv_hold_the_same_scores() -> None:
+    held = pd.read_csv(io.StringIO(csv_pivot(two())), index_col="system")
+    assert held["chords: accuracy"].to_dict() == pytest.approx(
+        {"a + tiny": 0.6, "b + tiny": 0.7, "c + tiny": None}, nan_ok=True
+    )
+    assert "| b + tiny          |         0.800 ± 0.010 |      **0.700 ± 0.010** |" in markdown_pivot(two())
+
+
+def test_pivot_keeps_settings_apart(tmp_path: Path, typed: Typed) -> None:
+    write(tmp_path)
+    write(tmp_path, replace(SPEC, task="chords", params={"lr": 0.2}), changed=("lr",))
+    answer = typed("leaderboard", "--runs", tmp_path, "--pivot", "--format", "csv")
+    assert len(answer.out.splitlines()) == 3
+    assert not (tmp_path / "leaderboard.md").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--pivot", "--format", "json"), ("--rows", "3", "--format", "html"), ("--pivot", "--columns", "rank")]
+)
+def test_options_that_do_not_go_together_are_refused(words: tuple[str, ...], typed: Typed, tmp_path: Path) -> None:
+    write(tmp_path)
+    answer = typed("leaderboard", "--runs", tmp_path, *words)
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
