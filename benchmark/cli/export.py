@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from mirbench.cli.help import Command
 from mirbench.cli.options import Machine, RunsFolder, taking
 from mirbench.plain_text import say
 
 export_app = typer.Typer(help="Trained models for those who only predict.", no_args_is_help=True)
 
 
-@export_app.command("model")
+@export_app.command(cls=Command, name="model", short_help="A folder that predicts without runs and data.")
 @taking(Machine)
 def export_model(
     run: Annotated[
@@ -21,11 +22,11 @@ def export_model(
     ],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is not there yet.")],
     runs: RunsFolder = Path("runs"),
-    fold: Annotated[int | None, typer.Option("--fold", help="The model of one fold. Default: all.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The model of one seed. Default: all.")] = None,
+    fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="The model of one fold.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The model of one seed.")] = None,
     check: Annotated[
         list[str] | None,
-        typer.Option("--check", help="Files to compare on. Default: clips of the task, else made-up sounds."),
+        typer.Option("--check", metavar="FILE", help="Compare on it. Default: clips of the task."),
     ] = None,
     *,
     how: Machine,

@@ -50,19 +50,19 @@ class Predictions:
         return [tuple(self.classes[k] for k in self._columns(row)) for row in range(len(self.files))]
 
     @property
-    def predicted(self) -> list[str]:
+    def predicted(self) -> tuple[str, ...]:
         """The same as text; several labels are joined by "; ", and none is empty."""
-        return ["; ".join(names) for names in self.labels]
+        return tuple("; ".join(names) for names in self.labels)
 
     @property
-    def confidence(self) -> list[float | None]:
+    def confidence(self) -> tuple[float | None, ...]:
         """Of each file, the probability of what is predicted: of several labels, of the least probable one.
 
         None where no label reaches the threshold.
         """
-        return [
+        return tuple(
             min((self.probability(row, k) for k in self._columns(row)), default=None) for row in range(len(self.files))
-        ]
+        )
 
     def probability(self, row: int, column: int) -> float:
         """Of a class, as the shortest decimal that tells it from its neighbours in single precision."""

@@ -517,8 +517,8 @@ def test_labels_of_several_are_those_that_reach_the_threshold() -> None:
     files = (Path("a.wav"), Path("b.wav"))
     found = Predictions("t", "", ("drums", "guitar", "piano"), files, scores, (), "multi-label")
     assert found.labels == [("guitar", "piano"), ()]
-    assert found.predicted == ["guitar; piano", ""]
-    assert found.confidence == [0.5, None]
+    assert found.predicted == ("guitar; piano", "")
+    assert found.confidence == (0.5, None)
     assert replace(found, threshold=0.25).labels == [("guitar", "piano"), ("piano",)]
 
 
