@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mirbench.metrics import METRICS, SINGLE_LABEL, TAGGING, Metric
     from mirbench.progress import Progress
     from mirbench.record import RunRecord, RunSpec, Trial
+    from mirbench.runs.predict import load_model
     from mirbench.source import Activations, SourceCard, Stage, WeightFile
     from mirbench.types import (
         Archive,
@@ -58,7 +59,8 @@ __all__ = [
     "Fitted", "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra",
     "NotApplicable", "Predictions", "Progress", "Restorable", "Run", "RunRecord", "RunSpec", "Runs", "SourceCard",
     "SourceModel", "Split", "Stage", "Targets", "Task", "TaskData", "Trial", "UnknownName", "WeightFile", "Windowing",
-    "Windows", "__version__", "clip_means", "compare", "load_runs", "predict", "run", "source", "task",
+    "Windows", "__version__", "clip_means", "compare", "load_model", "load_runs", "predict", "run",
+    "source", "task",
 ]  # fmt: skip
 
 _NAMES = {
@@ -76,6 +78,7 @@ _NAMES = {
     "mirbench.metrics": "METRICS SINGLE_LABEL TAGGING Metric",
     "mirbench.progress": "Progress",
     "mirbench.record": "RunRecord RunSpec Trial",
+    "mirbench.runs.predict": "load_model",
     "mirbench.source": "Activations SourceCard Stage WeightFile",
     "mirbench.types": "Archive ArrayRow BlindSplit BoolArray Clip Excerpt FloatArray IntArray Split Targets Task "
         "Windowing",

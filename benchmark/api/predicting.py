@@ -47,12 +47,11 @@ class Predictions(inner.Predictions):
         Each in [0, 1].
     faults : tuple of str
         A line for each file that could not.
+    kind : str
+        "single-label", or "multi-label": then every label that reaches the threshold is predicted.
+    threshold : float
+        The probability from which on it does.
     """
-
-    @property
-    def predicted(self) -> tuple[str, ...]:
-        """The most probable class of each file."""
-        return tuple(self.classes[k] for k in np.argmax(self.probabilities, axis=1))
 
     def to_frame(self) -> pd.DataFrame:
         """A row a file: ``file``, ``predicted``, its ``confidence`` (a probability), and a column a class."""
@@ -60,7 +59,7 @@ class Predictions(inner.Predictions):
 
         names = column_names(self.classes, ("file", "predicted", "confidence"))
         frame = pd.DataFrame(self.probabilities, columns=names)
-        frame.insert(0, "confidence", self.probabilities.max(axis=1))
+        frame.insert(0, "confidence", np.array(self.confidence, dtype=np.float32))
         frame.insert(0, "predicted", list(self.predicted))
         frame.insert(0, "file", [path_text(file) for file in self.files])
         return frame
@@ -72,8 +71,8 @@ class Predictions(inner.Predictions):
 
     def _repr_html_(self) -> str:
         rows = [
-            (path_text(file), name, f"{row.max():.3f}")
-            for file, name, row in zip(self.files[:_SHOWN], self.predicted, self.probabilities, strict=False)
+            (path_text(file), name, "" if sure is None else f"{sure:.3f}")
+            for file, name, sure in zip(self.files[:_SHOWN], self.predicted, self.confidence, strict=False)
         ]
         if len(self.files) > _SHOWN:
             rows.append((f"… and {len(self.files) - _SHOWN} more", "", ""))

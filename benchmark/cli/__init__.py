@@ -18,6 +18,7 @@ from mirbench.cli.completion import complete
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
 from mirbench.cli.examples import BEGIN, EXAMPLES
+from mirbench.cli.export import export_app
 from mirbench.cli.help import Command, Group, said
 from mirbench.cli.looking import check, list_names, show
 from mirbench.cli.packs import results_app
@@ -86,8 +87,9 @@ for _panel, _name, _command, _short in _COMMANDS:
 for _data_command in data_app.registered_commands:
     if _data_command.callback is not None:
         complete(_data_command.callback)
-for _name, _app in (("data", data_app), ("cache", cache_app), ("results", results_app)):
-    app.add_typer(_app, name=_name, cls=Group, rich_help_panel=_LOOK, epilog=said("Examples", EXAMPLES[_name]))
+_GROUPS = ((_LOOK, "data", data_app), (_LOOK, "cache", cache_app), (_LOOK, "results", results_app))
+for _panel, _name, _app in (*_GROUPS, (_READ, "export", export_app)):
+    app.add_typer(_app, name=_name, cls=Group, rich_help_panel=_panel, epilog=said("Examples", EXAMPLES[_name]))
 
 
 def main() -> None:

@@ -27,7 +27,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "reproduce": ("mirbench reproduce --list", "mirbench reproduce hung2022-table1 --demo"),
     "ensemble": ("mirbench ensemble probe-svm+nano probe-linear+musicnn-mtat --average rank",),
-    "predict": ("mirbench predict gtzan-mini/probe-linear+nano song.mp3 --top 3",),
+    "predict": (
+        "mirbench predict gtzan-mini/probe-linear+nano song.mp3 --top 3",
+        "mirbench predict gtzan-mini/probe-linear+nano MUSIC --out genres.csv",
+    ),
     "list": ("mirbench list", "mirbench list sources"),
     "show": ("mirbench show gtzan", "mirbench show probe-linear", "mirbench show ast"),
     "leaderboard": (
@@ -44,6 +47,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("mirbench check my_method.py",),
     "doctor": ("mirbench doctor --data music --weights weights",),
     "data": ("mirbench data get gtzan-mini", "mirbench data audit folder:songs"),
+    "export": ("mirbench export model gtzan-mini/probe-linear+nano genres-model",),
     "cache": ("mirbench cache info",),
     "results": ("mirbench results pack mine.tar.xz --task gtzan-mini", "mirbench results add theirs.tar.xz"),
 }

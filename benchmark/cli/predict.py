@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mirbench.api.asking import folder_of_runs
 from mirbench.cli.left_out import end
-from mirbench.cli.options import Machine, RunsFolder, one_of, taking
+from mirbench.cli.options import Machine, RunsFolder, finite, one_of, taking
 from mirbench.errors import BadInput
 from mirbench.places import path_text
 from mirbench.plain_text import csv_text, json_text, one_message, say, table
@@ -18,14 +18,18 @@ from mirbench.plain_text import csv_text, json_text, one_message, say, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mirbench.runs.predict import Predictions
+    from mirbench.runs.predictions import Predictions
+
+_FORMATS = ("table", "csv", "json")
 
 
 @taking(Machine)
 def predict(
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="A folder of runs, a key, METHOD+SOURCE or TASK/METHOD+SOURCE."),
+        typer.Argument(
+            metavar="RUN", help="A folder of runs, a key, METHOD+SOURCE or TASK/METHOD+SOURCE; an exported folder."
+        ),
     ],
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Audio files, or folders of them.")],
     runs: RunsFolder = Path("runs"),
@@ -35,30 +39,44 @@ def predict(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="The model of one seed. Default: mean of all.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", metavar="table|csv|json", help="What is printed.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="table|csv|json", help="Default: as --output ends, else table.")
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "--out", metavar="FILE", help="Write to FILE.csv or .json instead.")
+    ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", help="Classes in the table, and in `top` of json.", min=1)
-    ] = 3,
+        int | None, typer.Option("--top", metavar="N", help="The N most probable classes, too.", min=1)
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="In csv and json, the probability of every class, too.")
+    ] = False,
+    threshold: Annotated[
+        float, typer.Option("--threshold", metavar="P", help="Of several labels, those at least so probable.")
+    ] = 0.5,
     *,
     how: Machine,
 ) -> None:
-    """Probabilities of the classes of a run for files of your own, by its trained model."""
+    """Classes of files of your own, by trained models; confidence is their mean probability."""
     from mirbench.plugin_file import load_plugin
     from mirbench.runs.models import Places
     from mirbench.runs.predict import predict as do
 
-    one_of("--format", form, ("table", "csv", "json"))
-    folder_of_runs(runs)
+    form = _form(form, output)
+    if not 0 <= (finite("--threshold", threshold) or 0) <= 1:
+        raise BadInput(f"--threshold {threshold}: a probability is needed, 0 to 1")
+    if not Path(run).is_dir():
+        folder_of_runs(runs)
     if output and not output.parent.is_dir():
         raise BadInput(f"--output {output}: no folder {output.parent}")
     plugins = [load_plugin(path) for path in how.plugin]
     places, progress = Places(**how.circumstance()), how.progress()
     left_out: list[str] = []
-    found = do(runs, run, files, progress, places, plugins=plugins, fold=fold, seed=seed, left_out=left_out)
+    which: dict[str, Any] = {"plugins": plugins, "fold": fold, "seed": seed, "left_out": left_out}
+    found = do(runs, run, files, progress, places, threshold=threshold, **which)
     if found.runs and form != "table":
         progress.say(f"{found.title}, {found.runs}")
-    text = {"table": _table, "csv": _csv, "json": _json}[form](found, top)
+    text = {"table": _table, "csv": _csv, "json": _json}[form](found, top, probabilities)
     if output:
         output.write_text(text, encoding="utf-8")
         say(f"written to {output}", error=True)
@@ -71,37 +89,59 @@ def predict(
         raise typer.Exit(1)
 
 
-def _csv(found: Predictions, top: int) -> str:
-    """A row a file, a column a class."""
-    rows = zip(found.files, found.probabilities, strict=True)
-    return csv_text([["file", *found.classes], *([path_text(file), *map(str, row)] for file, row in rows)])
+def _form(asked: str, output: Path | None) -> str:
+    """The format that is asked for, or that of a file's suffix."""
+    if asked:
+        return one_of("--format", asked, _FORMATS)
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    return suffix if suffix in _FORMATS else "table"
 
 
-def _json(found: Predictions, top: int) -> str:
-    """A list of {file, probabilities, top}."""
-    rows = [
-        {
-            "file": path_text(file),
-            "probabilities": {name: float(str(value)) for name, value in zip(found.classes, row, strict=True)},
-            "top": [found.classes[k] for k in _best(row, top)],
-        }
-        for file, row in zip(found.files, found.probabilities, strict=True)
-    ]
+def _csv(found: Predictions, top: int | None, probabilities: bool) -> str:
+    """A row a file: what is predicted and how sure, then what was asked for besides."""
+    ranks = range(1, min(top or 0, len(found.classes)) + 1)
+    head = ["file", "predicted", "confidence"]
+    head += [cell for rank in ranks for cell in (f"class {rank}", f"probability {rank}")]
+    rows = [head + (list(found.classes) if probabilities else [])]
+    for n, (file, predicted, confidence) in enumerate(zip(found.files, found.predicted, found.confidence, strict=True)):
+        row = [path_text(file), predicted, "" if confidence is None else str(confidence)]
+        for k in found.best(n, len(ranks)):
+            row += [found.classes[k], str(found.probabilities[n, k])]
+        rows.append(row + (list(map(str, found.probabilities[n])) if probabilities else []))
+    return csv_text(rows)
+
+
+def _json(found: Predictions, top: int | None, probabilities: bool) -> str:
+    """A list of {file, predicted, confidence}, with `top` and `probabilities` where they were asked for."""
+    rows = []
+    several = found.kind != "single-label"
+    for n, (file, labels, confidence) in enumerate(zip(found.files, found.labels, found.confidence, strict=True)):
+        row: dict[str, Any] = {
+            "file": path_text(file), "predicted": list(labels) if several else labels[0], "confidence": confidence
+        }  # fmt: skip
+        if top:
+            row["top"] = [
+                {"class": found.classes[k], "probability": found.probability(n, k)} for k in found.best(n, top)
+            ]
+        if probabilities:
+            row["probabilities"] = {name: found.probability(n, k) for k, name in enumerate(found.classes)}
+        rows.append(row)
     return json_text(rows)
 
 
-def _table(found: Predictions, top: int) -> str:
-    """The most probable classes of each file."""
-    n_shown = min(top, len(found.classes))
-    best = [[f"{found.classes[k]} {row[k]:.3f}" for k in _best(row, n_shown)] for row in found.probabilities]
+def _table(found: Predictions, top: int | None, probabilities: bool) -> str:
+    """What is predicted of each file, how sure, and the most probable classes."""
+    n_shown = min(top or 0, len(found.classes))
     title = ", ".join(filter(None, (found.title, found.runs)))
-    rows = [[name, *cells] for name, cells in zip(_short(found.files), best, strict=True)]
-    return table(title, ["file", *map(str, range(1, n_shown + 1))], rows, left=[0], cut_first=True)
-
-
-def _best(row: Sequence[float], count: int) -> list[int]:
-    """Columns of the highest scores, the first of equals first."""
-    return sorted(range(len(row)), key=lambda k: -row[k])[:count]
+    rows = []
+    for n, (file, predicted, sure) in enumerate(
+        zip(_short(found.files), found.predicted, found.confidence, strict=True)
+    ):
+        best = [f"{found.classes[k]} {found.probabilities[n, k]:.3f}" for k in found.best(n, n_shown)]
+        rows.append([file, predicted or "—", "" if sure is None else f"{sure:.3f}", *best])
+    return table(
+        title, ["file", "predicted", "confidence", *map(str, range(1, n_shown + 1))], rows, left=[0, 1], cut_first=True
+    )
 
 
 def _short(files: Sequence[Path]) -> list[str]:

@@ -98,8 +98,8 @@ class Context:
         self.progress = progress or Progress(quiet=True)
         self.feature_seconds = 0.0
         """What the rows that were handed out cost when they were computed."""
-        self._facts = facts
-        self._stores = RowStores(cache, scratch, (known.sha256 for known in facts.values()), self.progress)
+        self._cache = cache
+        self.hear_others(facts, scratch)
         self._bypass = False
         self._asked_of: Asked = lambda store, keys: None
         self._deformation: Deformation | None = None
@@ -115,6 +115,11 @@ class Context:
         self.circumstances = {}
         self.watch = Stopwatch(self.device)
         self._stores.begin_run()
+
+    def hear_others(self, facts: Mapping[Excerpt, audio.Facts], scratch: Path | None) -> None:
+        """Hear other files from now on, with the same source; parameters as of the class."""
+        self._facts = facts
+        self._stores = RowStores(self._cache, scratch, (known.sha256 for known in facts.values()), self.progress)
 
     def source_changed(self) -> str:
         """What of the shared source was changed since this was asked last; see `BoundSource.changed`."""

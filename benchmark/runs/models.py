@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from mirbench.runs.plan import Plan, Request, draft_plan
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
 from mirbench.source import SourceCard
-from mirbench.types import BlindSplit, FloatArray, Split
+from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Leaf", "Models", "Places", "answers", "leaves_of"]
 
 Predict = Callable[[BlindSplit], FloatArray]
-
-_CHUNK = 32  # files that are predicted together
 
 
 @dataclass(frozen=True)
@@ -50,11 +47,26 @@ class Places:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A model and its share in the result."""
+    """A model and its share in the result.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``model.safetensors`` lies.
+    source : Weights or None
+        The weights of its source where they lie beside the model; None where they are looked for.
+    """
 
     folder: Path
     record: RunRecord
     weight: float
+    source: Weights | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes in memory, at most: what was learnt, and a copy of the source."""
+        path = self.folder / "model.safetensors"
+        return 4 * (self.record.n_total or 0) + (path.stat().st_size if path.is_file() else 0)
 
 
 def leaves_of(store: RunStore, member: Member) -> list[Leaf]:
@@ -82,21 +94,34 @@ def _parts(store: RunStore, leaf: Leaf) -> Iterable[Leaf]:
 
 @dataclass(frozen=True)
 class Models:
-    """What loads the models of runs; those of one source share it. Rows of the files go to `scratch`."""
+    """What loads the models of runs; those of one source share it."""
 
     store: RunStore
-    heard: Heard
     plugins: Sequence[Plugin]
     places: Places
     progress: Progress
-    scratch: Path | None = None
     contexts: dict[str, Context] = field(default_factory=dict)
+    catalogues: dict[str, Catalogue] = field(default_factory=dict)
 
-    def load(self, leaf: Leaf) -> Predict:
-        """The model of a run; refused where what it needs is not here as it was."""
+    def load(self, leaf: Leaf, heard: Heard, scratch: Path | None) -> Predict:
+        """The model of a run; refused where what it needs is not here as it was.
+
+        Parameters
+        ----------
+        heard : Heard
+            Files that are heard next.
+        scratch : Path or None
+            Where their rows go.
+        """
         self.require_untouched()
-        plan = self._plan(leaf.record)
-        return _restored(leaf, plan.method, self.store, self.heard.split(range(1)), self._context(leaf.record, plan))
+        plan = self._plan(leaf.record, heard)
+        context = self._context(leaf, plan, scratch)
+        return _restored(leaf, plan.method, self.store, heard.split(range(1)), context)
+
+    def hear(self, heard: Heard, scratch: Path | None) -> None:
+        """Let the models that are loaded hear these files, whose rows go to `scratch`."""
+        for context in self.contexts.values():
+            context.hear_others(heard.facts, scratch)
 
     def require_untouched(self) -> None:
         """Refuse to go on with a source that one of the models changed.
@@ -110,19 +135,14 @@ class Models:
             if changed := context.source_changed():
                 raise ChangedSource(changed)
 
-    @cached_property
-    def _catalogue(self) -> Catalogue:
-        """What the models may be made of; it is the same for all, and takes time to look for."""
-        return Catalogue([*self.plugins, as_plugin(self.heard.task)], self.places.data, self.places.weights)
-
-    def _plan(self, record: RunRecord) -> Plan:
+    def _plan(self, record: RunRecord, heard: Heard) -> Plan:
         """The run's question about these files."""
         spec, places = record.spec, self.places
         elsewhere = BadInput(f"{spec.source} was computed elsewhere; files of your own have no such features")
         if spec.source.startswith(("features:", "shipped:")):
             raise elsewhere
         request = Request(
-            task=self.heard.task.name,
+            task=heard.task.name,
             method=spec.method,
             source=spec.source,
             seeds=(spec.seed,),
@@ -138,7 +158,7 @@ class Models:
             threads=places.threads,
         )
         try:
-            plan = draft_plan(request, self._catalogue)
+            plan = draft_plan(request, self._catalogue(heard.task))
         except UnknownName as error:
             if "+" not in spec.method_version + spec.source_version:
                 raise
@@ -153,15 +173,23 @@ class Models:
             had, has = (getattr(asked, f"{what}_version") for asked in (spec, plan.specs[0]))
             if had != has:
                 raise BadInput(f"{getattr(spec, what)}: the run is of its version {had}, here is {has}; run it again")
-        return replace(plan, facts=self.heard.facts)
+        return replace(plan, facts=heard.facts)
 
-    def _context(self, record: RunRecord, plan: Plan) -> Context:
-        spec = record.spec
+    def _catalogue(self, task: Task) -> Catalogue:
+        """What the models may be made of; it is the same for all, and takes time to look for."""
+        if task.name not in self.catalogues:
+            self.catalogues[task.name] = Catalogue(
+                [*self.plugins, as_plugin(task)], self.places.data, self.places.weights
+            )
+        return self.catalogues[task.name]
+
+    def _context(self, leaf: Leaf, plan: Plan, scratch: Path | None) -> Context:
+        spec = leaf.record.spec
         asked = [spec.source, spec.source_params, spec.source_sha256, spec.precision, repr(spec.windowing)]
         key = json.dumps(asked, sort_keys=True)
         if key not in self.contexts:
-            weights = self._weights(plan.card, spec) if plan.card else None
-            self.contexts[key] = context_of(replace(plan, weights=weights), self.progress, self.scratch)
+            weights = leaf.source or (self._weights(plan.card, spec) if plan.card else None)
+            self.contexts[key] = context_of(replace(plan, weights=weights), self.progress, scratch)
         return self.contexts[key]
 
     def _weights(self, card: SourceCard, spec: RunSpec) -> Weights | None:
@@ -193,16 +221,8 @@ def _restored(leaf: Leaf, method: Method, store: RunStore, split: Split, context
         raise BadInput(f"{leaf.folder}: its model does not load ({_line(error)}); remove it to run it again") from error
 
 
-def answers(model: Predict, heard: Heard, step: Callable[..., None]) -> Iterator[tuple[int, FloatArray | str]]:
-    """Scores of each file, or what is wrong with it."""
-    for first in range(0, len(heard.clips), _CHUNK):
-        rows = range(first, min(first + _CHUNK, len(heard.clips)))
-        yield from _answer(model, heard, rows)
-        step(len(rows))
-
-
-def _answer(model: Predict, heard: Heard, rows: range) -> Iterator[tuple[int, FloatArray | str]]:
-    """Of several files together; of each by itself where that cannot be done."""
+def answers(model: Predict, heard: Heard, rows: range) -> Iterator[tuple[int, FloatArray | str]]:
+    """Scores of some files, or what is wrong with each: of all together, or one by one where that cannot be done."""
     try:
         scores = model(heard.split(rows).blind())
     except Exception as error:
@@ -211,7 +231,7 @@ def _answer(model: Predict, heard: Heard, rows: range) -> Iterator[tuple[int, Fl
             yield rows[0], _line(error)
             return
         for n in rows:
-            yield from _answer(model, heard, range(n, n + 1))
+            yield from answers(model, heard, range(n, n + 1))
     else:
         yield from zip(rows, scores, strict=True)
 

@@ -21,7 +21,9 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 
-__all__ = ["Heard", "as_plugin", "hear", "require_some"]
+__all__ = ["Heard", "as_plugin", "hear", "medium_of", "require_some"]
+
+Medium = Literal["audio", "picture"]
 
 _LEVELS = ("normalized", "levels8")
 """The modifiers of tasks that change what is heard of a file."""
@@ -42,10 +44,15 @@ class Heard:
 
 
 def hear(
-    record: RunRecord, files: Sequence[str], catalogue: Catalogue, cache: Path, progress: Progress, workers: int
+    record: RunRecord, files: Sequence[str | Path], medium: Medium, cache: Path, progress: Progress, workers: int
 ) -> Heard:
-    """Find and survey the files, which are heard at the levels of the run's task."""
-    medium = _medium(record.spec.task, catalogue)
+    """Find and survey the files, which are heard at the levels of the run's task.
+
+    Parameters
+    ----------
+    medium : {"audio", "picture"}
+        What the task's files are; see `medium_of`.
+    """
     found, absent = _listed(files, medium, progress)
     require_some(found, absent)
     clips = [Clip(str(n), path, "test", ()) for n, path in enumerate(found)]
@@ -77,7 +84,7 @@ def as_plugin(task: Task) -> Plugin:
     return Plugin("files", "0" * 64, {task.name: task}, {}, {})
 
 
-def _medium(task: str, catalogue: Catalogue) -> Literal["audio", "picture"]:
+def medium_of(task: str, catalogue: Catalogue) -> Medium:
     """What the task's files are; those of families are audio, and a task that is not known here is taken for that."""
     base = task.partition("+")[0]
     if ":" in base:
@@ -88,7 +95,7 @@ def _medium(task: str, catalogue: Catalogue) -> Literal["audio", "picture"]:
         return "audio"
 
 
-def _listed(names: Sequence[str], medium: str, progress: Progress) -> tuple[list[Path], list[str]]:
+def _listed(names: Sequence[str | Path], medium: str, progress: Progress) -> tuple[list[Path], list[str]]:
     """Files, and those of folders, each once; a line for each that is not here. What folders lose else is said."""
     found: dict[Path, None] = {}
     absent: list[str] = []

@@ -1,13 +1,16 @@
-"""The trained model of a run on files of one's own: probabilities of its classes.
+"""The trained models of a run on sounds of one's own: probabilities of its classes.
 
 A file is heard by the source of the run with the same weights, in the windows of the run. No data set is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,42 +18,27 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.features.cache import throwaway
 from mirbench.features.temporary import using
+from mirbench.places import path_text
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
+from mirbench.runs.exported import is_exported, read_exported
 from mirbench.runs.members import Member, find_member
 from mirbench.runs.models import Leaf, Models, Places, answers, leaves_of
-from mirbench.runs.own_files import Heard, hear, require_some
+from mirbench.runs.own_files import Heard, Medium, hear, medium_of, require_some
+from mirbench.runs.predictions import THRESHOLD, Predictions
 from mirbench.runs.store import RunStore
-from mirbench.types import FloatArray
 
-__all__ = ["Predictions", "predict"]
+if TYPE_CHECKING:
+    from mirbench.runs.models import Predict
 
+__all__ = ["Model", "Predictions", "load_model", "predict"]
 
-@dataclass(frozen=True)
-class Predictions:
-    """What the model of a run says about some files.
+_CHUNK = 32  # files that are predicted together
+_MOST_HELD = 2 * 2**30  # bytes of models that stay loaded; more are loaded again for each chunk
 
-    Parameters
-    ----------
-    title : str
-        Task, method and source.
-    runs : str
-        Whose mean the probabilities are, "mean of 5 folds × 3 seeds"; "" of a single run.
-    files : tuple of Path
-        Those that could be read, in the order given.
-    probabilities : ndarray of float32, shape (n_files, n_classes)
-    faults : tuple of str
-        A line for each file that could not.
-    """
-
-    title: str
-    runs: str
-    classes: tuple[str, ...]
-    files: tuple[Path, ...]
-    probabilities: FloatArray
-    faults: tuple[str, ...]
+Sound = str | Path | npt.NDArray[Any]
 
 
 class _Chosen(RunStore):
@@ -73,27 +61,141 @@ class _Chosen(RunStore):
         return every
 
 
-def predict(
-    runs: Path,
-    name: str,
-    files: Sequence[str],
-    progress: Progress,
-    places: Places | None = None,
+@dataclass
+class Model:
+    """Trained models that stay loaded and predict together; from `load_model`.
+
+    Several threads may call one: they take turns, for the arithmetic uses all threads of torch already. What is kept
+    does not grow with the files that were heard.
+
+    Attributes
+    ----------
+    title, runs : str
+        Task, method and source; and whose mean it predicts.
+    leaves : list of Leaf
+        The models, and their shares.
+    record : RunRecord
+        Of the first of them, for what all share.
+    """
+
+    title: str
+    runs: str
+    leaves: list[Leaf]
+    record: RunRecord
+    medium: Medium
+    models: Models
+    _loaded: dict[int, Predict] = field(default_factory=dict)
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the columns of probabilities."""
+        return tuple(self.record.classes)
+
+    def __call__(self, sounds: Sound | Sequence[Sound], rate: float | None = None) -> Predictions:
+        """What the models say about some sounds.
+
+        Parameters
+        ----------
+        sounds : str, Path, ndarray, or a sequence of them
+            Files, folders (in which everything is taken that is called as audio is), or samples of one channel,
+            (n_samples,), full scale 1. A file that is named twice is heard once.
+        rate : float, optional
+            Samples a second of those that are given as arrays.
+
+        Returns
+        -------
+        Predictions
+            Sounds that could not be used have a line in its `faults`; ``array 0`` is the first array.
+
+        Raises
+        ------
+        BadInput
+            If no sound can be used, or a model cannot be loaded here.
+        """
+        given = [sounds] if isinstance(sounds, str | Path | np.ndarray) else list(sounds)
+        places = self.models.places
+        with self._turn, using(places.cache), throwaway(places.cache) as scratch:
+            files, names = _written(given, rate, scratch)
+            memo = scratch if names else places.cache  # of arrays nothing is remembered
+            heard = hear(self.record, files, self.medium, memo, self.models.progress, places.workers)
+            scores, faults = self._scored(heard, scratch)
+        good = [n for n in range(len(heard.clips)) if n not in faults]
+        lines = (*heard.faults, *(f"{heard.clips[n].path}: {line}" for n, line in sorted(faults.items())))
+        found = Predictions(
+            title=self.title,
+            runs=self.runs,
+            classes=self.classes,
+            files=tuple(Path(names.get(str(heard.clips[n].path), str(heard.clips[n].path))) for n in good),
+            probabilities=np.clip(scores[good], 0, 1).astype(np.float32),
+            faults=tuple(_renamed(line, names) for line in lines),
+            kind=self.record.kind,
+        )
+        require_some(good, found.faults)
+        return found
+
+    def _scored(self, heard: Heard, scratch: Path) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+        """Mean of the scores of all models, and what is wrong with files that one cannot predict.
+
+        A few files at a time, whose rows then make room for those of the next.
+        """
+        scores = np.zeros((len(heard.clips), len(self.classes)))
+        faults: dict[int, str] = {}
+        progress = self.models.progress
+        with progress.bar(
+            f"{self.title.rpartition(': ')[2]} predicts", len(self.leaves) * len(scores), "files"
+        ) as step:
+            for first in range(0, len(scores), _CHUNK):
+                rows = range(first, min(first + _CHUNK, len(scores)))
+                with throwaway(scratch) as place, self._hearing(heard, place) as model_of:
+                    for number, leaf in enumerate(self.leaves):
+                        for n, answer in answers(model_of(number), heard, rows):
+                            if isinstance(answer, str):
+                                faults[n] = answer
+                            else:
+                                scores[n] += leaf.weight * answer
+                        step(len(rows))
+        return scores, faults
+
+    @contextmanager
+    def _hearing(self, heard: Heard, place: Path) -> Iterator[Callable[[int], Predict]]:
+        """What gives each model, which hears these files and puts rows to `place` within the block."""
+        self.models.hear(heard, place)
+
+        def model_of(number: int) -> Predict:
+            if number in self._loaded:
+                return self._loaded[number]
+            model = self.models.load(self.leaves[number], heard, place)
+            if sum(self.leaves[n].n_bytes for n in (*self._loaded, number)) <= _MOST_HELD:
+                self._loaded[number] = model
+            return model
+
+        yield model_of
+        self.models.require_untouched()
+
+
+def load_model(
+    name: str | Path,
+    runs: str | Path = "runs",
     *,
+    places: Places | None = None,
     plugins: Sequence[Plugin] = (),
     fold: int | None = None,
     seed: int | None = None,
+    progress: Progress | None = None,
     left_out: list[str] | None = None,
-) -> Predictions:
-    """Probabilities of the classes of a run for some files; those of its folds and seeds are averaged.
+) -> Model:
+    """The trained models of a run, of its folds and seeds, or of a folder that `mirbench export model` wrote.
 
     Parameters
     ----------
-    name : str
-        As `RunStore.find` knows it.
-    files : sequence of str
-        Files, or folders, in which everything is taken that is called as audio (or as pictures) is.
-    fold, seed : int or None
+    name : str or Path
+        An exported folder, or a run as `RunStore.find` knows it.
+    runs : str or Path
+        The folder of records.
+    places : Places, optional
+        Where weights and cache are, and what to compute on.
+    fold, seed : int, optional
         Of the run to take; None takes all.
     left_out : list of str, optional
         As of `RunStore`.
@@ -101,46 +203,89 @@ def predict(
     Raises
     ------
     BadInput
-        If the run's model cannot be loaded here, or no file can be read.
+        If nothing is called so, or it is not as it was written.
     """
-    places = places or Places()
-    store, member = RunStore(runs), find_member(_Chosen(runs, fold, seed, left_out), name)
+    places, progress = places or Places(), progress or Progress(quiet=True)
+    if is_exported(Path(name)):
+        if fold is not None or seed is not None:
+            raise BadInput(f"--fold, --seed: {name} holds the models that it was exported with; leave both out")
+        held = read_exported(Path(name), places.cache)
+        places = replace(places, weights=held.weights)
+        models = Models(RunStore(Path(name)), plugins, places, progress)
+        return Model(held.title, held.runs, held.leaves, held.leaves[0].record, held.medium, models)
+    store = RunStore(Path(runs))
+    member = find_member(_Chosen(store.root, fold, seed, left_out), str(name))
     record = member.first
     if not record.classes or not record.kind:
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
-    leaves = leaves_of(store, member)
-    heard = hear(record, files, Catalogue(plugins, places.data, places.weights), places.cache, progress, places.workers)
-    with using(places.cache), throwaway(places.cache) as scratch:  # nobody asks for the rows of these files again
-        models = Models(store, heard, plugins, places, progress, scratch)
-        scores, faults = _scored(models, leaves, heard, len(record.classes), f"{member.name} predicts")
-    good = [n for n in range(len(heard.clips)) if n not in faults]
-    lines = (*heard.faults, *(f"{heard.clips[n].path}: {line}" for n, line in sorted(faults.items())))
-    require_some(good, lines)
-    return Predictions(
-        title=f"{record.spec.task}: {member.name}",
-        runs=_said(member),
-        classes=tuple(record.classes),
-        files=tuple(Path(str(heard.clips[n].path)) for n in good),
-        probabilities=np.clip(scores[good], 0, 1).astype(np.float32),
-        faults=lines,
-    )
+    medium = medium_of(record.spec.task, Catalogue(plugins, places.data, places.weights))
+    models = Models(store, plugins, places, progress)
+    return Model(f"{record.spec.task}: {member.name}", _said(member), leaves_of(store, member), record, medium, models)
 
 
-def _scored(
-    models: Models, leaves: Sequence[Leaf], heard: Heard, n_classes: int, what: str
-) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
-    """Mean of the scores of all models, and what is wrong with files that one cannot predict."""
-    scores = np.zeros((len(heard.clips), n_classes))
-    faults: dict[int, str] = {}
-    with models.progress.bar(what, len(leaves) * len(heard.clips), "files") as step:
-        for leaf in leaves:
-            for n, answer in answers(models.load(leaf), heard, step):
-                if isinstance(answer, str):
-                    faults[n] = answer
-                else:
-                    scores[n] += leaf.weight * answer
-    models.require_untouched()
-    return scores, faults
+def predict(
+    runs: Path,
+    name: str,
+    files: Sequence[str],
+    progress: Progress,
+    places: Places | None = None,
+    *,
+    threshold: float = THRESHOLD,
+    **which: Any,
+) -> Predictions:
+    """Probabilities of the classes of a run for some files; those of its folds and seeds are averaged.
+
+    Parameters
+    ----------
+    name, which
+        As of `load_model`.
+    files : sequence of str
+        Files, or folders, in which everything is taken that is called as audio (or as pictures) is.
+    threshold : float
+        The probability from which on a label of several is predicted.
+
+    Raises
+    ------
+    BadInput
+        If the run's model cannot be loaded here, or no file can be read.
+    """
+    model = load_model(name, runs, places=places, progress=progress, **which)
+    return replace(model(list(files)), threshold=threshold)
+
+
+def _written(sounds: Sequence[Sound], rate: float | None, folder: Path) -> tuple[list[str | Path], dict[str, str]]:
+    """Files to hear, arrays written as such, and how each array is called, by its file."""
+    files: list[str | Path] = []
+    names: dict[str, str] = {}
+    for sound in sounds:
+        if isinstance(sound, np.ndarray):
+            path = folder / f"{len(names)}.wav"
+            _write(sound, rate, path, f"array {len(names)}")
+            names[str(path)] = f"array {len(names)}"
+            files.append(path)
+        else:
+            files.append(sound)
+    return files, names
+
+
+def _write(samples: npt.NDArray[Any], rate: float | None, path: Path, name: str) -> None:
+    """Samples as a file of single precision, which is heard as any other."""
+    import soundfile
+
+    if not rate or not float(rate).is_integer():
+        raise BadInput(f"{name}: rate is {rate}; give the samples a second, a whole number, as `rate`")
+    if samples.ndim != 1 or samples.dtype.kind != "f":
+        raise BadInput(
+            f"{name}: of shape {samples.shape} and type {samples.dtype}; samples of one channel are needed, "
+            "(n_samples,) of floating point, full scale 1"
+        )
+    soundfile.write(path, samples, int(rate), subtype="FLOAT")
+
+
+def _renamed(line: str, names: dict[str, str]) -> str:
+    """A line on a file, with the name that whoever gave it knows."""
+    path, colon, fault = line.partition(": ")
+    return f"{names.get(path, path_text(path))}{colon}{fault}" if path in names else line
 
 
 def _said(member: Member) -> str:

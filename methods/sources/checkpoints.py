@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from mirbench.errors import BadInput
 
-__all__ = ["load_checkpoint"]
+__all__ = ["load_checkpoint", "read_tensors"]
 
 Network = TypeVar("Network", bound=nn.Module)
 Renaming = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
@@ -21,7 +22,7 @@ Renaming = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 def load_checkpoint(
     network: Network, path: Path, what: str, renamed: Renaming = dict, allowed: Sequence[Any] = ()
 ) -> Network:
-    """Fill a network from a file of ``torch.save``, every key of both must fit, and put it into eval mode.
+    """Fill a network from a file of `read_tensors`, every key of both must fit, and put it into eval mode.
 
     Parameters
     ----------
@@ -39,9 +40,18 @@ def load_checkpoint(
     """
     try:
         with torch.serialization.safe_globals(list(allowed)):
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_tensors(path)
         network.load_state_dict(renamed(state), strict=True)
-    except (RuntimeError, EOFError, OSError, AttributeError, TypeError, LookupError, pickle.UnpicklingError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        AttributeError,
+        TypeError,
+        LookupError,
+        pickle.UnpicklingError,
+        SafetensorError,
+    ) as error:
         raise BadInput(f"{path}: not the weights of {what} ({_first(error)})") from error
     _flush_subnormal(network)
     return network.eval()
@@ -56,6 +66,15 @@ def _flush_subnormal(network: nn.Module) -> None:
     for value in (*network.parameters(), *network.buffers()):
         if value.dtype.is_floating_point:
             value[value.abs() < torch.finfo(value.dtype).tiny] = 0
+
+
+def read_tensors(path: Path) -> Any:
+    """What a file of ``torch.save`` holds, or its copy in safetensors, as exported folders have it; runs no code."""
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _first(error: Exception) -> str:

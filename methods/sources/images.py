@@ -28,6 +28,7 @@ from torchvision.models import VisionTransformer, vit_b_16
 from torchvision.transforms.v2 import functional as pictures
 
 from mirbench.errors import BadInput
+from mirbench.methods.sources.checkpoints import read_tensors
 from mirbench.methods.sources.renderings import rendering as rendering_called
 from mirbench.source import Activations
 
@@ -265,7 +266,7 @@ def build_vit(path: Path, *, seconds: float = 10.0, **options: Any) -> ImageNetw
     with torch.device("meta"):
         network = vit_b_16()
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True, assign=True)
+        network.load_state_dict(read_tensors(path), strict=True, assign=True)
     except _BROKEN as error:
         raise BadInput(f"{path}: not the weights of torchvision's ViT-B/16 ({_first(error)})") from error
     return ImageNetwork(VitTrunk(network), **options).eval()

@@ -22,8 +22,8 @@ PUBLIC = {
     "methods": {"AnySplit", "BoundSource", "Context", "Fitted", "Method", "Progress", "Restorable", "Windows",
                 "clip_means"},
     "runs": {"RunRecord", "RunSpec", "Trial"},
-    "notebooks": {"Comparison", "Predictions", "Run", "Runs", "SourceModel", "TaskData", "compare", "load_runs",
-                  "predict", "run", "source", "task"},
+    "notebooks": {"Comparison", "Predictions", "Run", "Runs", "SourceModel", "TaskData", "compare", "load_model",
+                  "load_runs", "predict", "run", "source", "task"},
     "arrays": {"BoolArray", "FloatArray", "IntArray"},
     "version": {"__version__"},
 }  # fmt: skip

@@ -293,7 +293,7 @@ def test_file_is_heard_whole(made: Made, tmp_path: Path) -> None:
 def test_many_files_are_predicted_a_few_at_a_time(
     made: Made, probe: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirbench.runs.models._CHUNK", 4)
+    monkeypatch.setattr("mirbench.runs.predict._CHUNK", 4)
     np.testing.assert_allclose(made.predict(probe[0]).probabilities, recorded(made, probe[0]), atol=1e-6)
 
 
@@ -449,23 +449,35 @@ def say(typed: Typed, made: Made, name: object, *words: object) -> Answer:
     return typed("predict", name, *words, "--runs", made.runs, "--device", "cpu")
 
 
-def test_csv_holds_a_row_a_file_and_a_column_a_class(typed: Typed, made: Made, probe: list[Path]) -> None:
-    answer = say(typed, made, probe[0], *made.files, "--format", "csv")
+CLASSES = ["clicks", "noise", "tone"]
+
+
+def test_csv_holds_a_row_a_file_and_probabilities_where_they_are_asked_for(
+    typed: Typed, made: Made, probe: list[Path]
+) -> None:
+    scores = recorded(made, probe[0])
+    answer = say(typed, made, probe[0], *made.files, "--format", "csv", "--top", "2", "--probabilities")
     assert answer.code == 0
-    rows = list(csv.reader(io.StringIO(answer.out)))
-    assert rows[0] == ["file", "clicks", "noise", "tone"]
-    assert [row[0] for row in rows[1:]] == made.files
-    held = np.array([row[1:] for row in rows[1:]], dtype=np.float32)
-    np.testing.assert_allclose(held, recorded(made, probe[0]), atol=1e-6)
+    rows = list(csv.DictReader(io.StringIO(answer.out)))
+    head = ["file", "predicted", "confidence", "class 1", "probability 1", "class 2", "probability 2", *CLASSES]
+    assert list(rows[0]) == head
+    assert [row["file"] for row in rows] == made.files
+    held = np.array([[row[name] for name in CLASSES] for row in rows], dtype=np.float32)
+    np.testing.assert_allclose(held, scores, atol=1e-6)
+    assert [row["predicted"] for row in rows] == [CLASSES[k] for k in scores.argmax(axis=1)]
+    np.testing.assert_allclose([float(row["confidence"]) for row in rows], scores.max(axis=1), atol=1e-6)
+    short = list(csv.reader(io.StringIO(say(typed, made, probe[0], made.files[0], "--format", "csv").out)))
+    assert (short[0], short[1][:2]) == (head[:3], [rows[0]["file"], rows[0]["predicted"]])
 
 
 def test_json_holds_probabilities_and_the_most_probable(typed: Typed, made: Made, probe: list[Path]) -> None:
-    answer = say(typed, made, probe[0], *made.files, "--format", "json", "--top", "2")
+    answer = say(typed, made, probe[0], *made.files, "--format", "json", "--top", "2", "--probabilities")
     scores = recorded(made, probe[0])
     for entry, file, row in zip(json.loads(answer.out), made.files, scores, strict=True):
-        assert set(entry) == {"file", "probabilities", "top"}
+        assert list(entry) == ["file", "predicted", "confidence", "top", "probabilities"]
         assert entry["file"] == file
-        assert entry["top"] == [["clicks", "noise", "tone"][k] for k in np.argsort(-row, kind="stable")[:2]]
+        assert [best["class"] for best in entry["top"]] == [CLASSES[k] for k in np.argsort(-row, kind="stable")[:2]]
+        assert entry["top"][0] == {"class": entry["predicted"], "probability": entry["confidence"]}
         assert list(entry["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-6)
 
 
@@ -495,10 +507,19 @@ def test_result_alone_is_on_standard_output(typed: Typed, made: Made, probe: lis
 
 def test_output_goes_to_a_file(typed: Typed, made: Made, probe: list[Path], tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
-    words = (made.files[0], "--format", "csv")
-    answer = say(typed, made, probe[0], *words, "--output", target)
+    answer = say(typed, made, probe[0], made.files[0], "--output", target)  # its suffix says the format
     assert (answer.code, answer.out) == (0, "")
-    assert target.read_text("utf-8") == say(typed, made, probe[0], *words).out
+    assert target.read_text("utf-8") == say(typed, made, probe[0], made.files[0], "--format", "csv").out
+
+
+def test_labels_of_several_are_those_that_reach_the_threshold() -> None:
+    scores = np.array([[0.2, 0.9, 0.5], [0.1, 0.2, 0.3]], dtype=np.float32)
+    files = (Path("a.wav"), Path("b.wav"))
+    found = Predictions("t", "", ("drums", "guitar", "piano"), files, scores, (), "multi-label")
+    assert found.labels == [("guitar", "piano"), ()]
+    assert found.predicted == ("guitar; piano", "")
+    assert found.confidence == (0.5, None)
+    assert replace(found, threshold=0.25).labels == [("guitar", "piano"), ("piano",)]
 
 
 @pytest.mark.parametrize(
@@ -506,6 +527,7 @@ def test_output_goes_to_a_file(typed: Typed, made: Made, probe: list[Path], tmp_
     [
         (("RUN", "nowhere.wav"), "no file can be used"),
         (("RUN", "FILE", "--format", "xml"), "--format xml: one of table, csv, json is needed"),
+        (("RUN", "FILE", "--threshold", "2"), "--threshold 2.0: a probability is needed, 0 to 1"),
         (("RUN", "FILE", "--output", "no/where/x.csv"), "--output no/where/x.csv: no folder no/where"),
         (("nothing+like-it", "FILE"), "is called 'nothing+like-it'"),
         (("RUN", "FILE", "--device", "tpu"), "--device"),

@@ -1,0 +1,49 @@
+"""What leaves the folder of runs: trained models, for those who only predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirbench.cli.help import Command
+from mirbench.cli.options import Machine, RunsFolder, taking
+from mirbench.plain_text import say
+
+export_app = typer.Typer(help="Trained models for those who only predict.", no_args_is_help=True)
+
+
+@export_app.command(cls=Command, name="model", short_help="A folder that predicts without runs and data.")
+@taking(Machine)
+def export_model(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A folder of runs, a key, METHOD+SOURCE or TASK/METHOD+SOURCE.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is not there yet.")],
+    runs: RunsFolder = Path("runs"),
+    fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="The model of one fold.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The model of one seed.")] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option("--check", metavar="FILE", help="Compare on it. Default: clips of the task."),
+    ] = None,
+    *,
+    how: Machine,
+) -> None:
+    """Write the trained models of a run into a folder that needs no runs and no data."""
+    from mirbench.plugin_file import load_plugin
+    from mirbench.runs.export import TOLERANCE, export
+    from mirbench.runs.export_sounds import sounds_to_compare
+    from mirbench.runs.models import Places
+    from mirbench.runs.predict import load_model
+
+    plugins, places, progress = [load_plugin(path) for path in how.plugin], Places(**how.circumstance()), how.progress()
+    model = load_model(run, runs, places=places, plugins=plugins, fold=fold, seed=seed, progress=progress)
+    with sounds_to_compare(model, check or [], plugins) as (sounds, what):
+        found = export(model, folder, sounds, plugins)
+    say(
+        f"{folder}: predicts as the run does: {found.n_files} of {what}, largest difference of a probability "
+        f"{found.largest:.1e} (at most {TOLERANCE:.0e})"
+    )
+    say(f"mirbench predict {folder} song.mp3")

@@ -1,0 +1,71 @@
+"""What is written for the reader of an exported folder: what it is, how to use it, under which terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["SIX_LINES", "readme"]
+
+SIX_LINES = """\
+from mirbench import load_model
+
+model = load_model("{folder}")
+found = model(["song.mp3", "another.wav"])
+for file, name, confidence in zip(found.files, found.predicted, found.confidence):
+    print(file, name, confidence)
+"""
+
+
+def readme(config: dict[str, Any], folder: str) -> str:
+    """README.md of an exported folder."""
+    return "\n".join(_lines(config, folder)) + "\n"
+
+
+def _lines(config: dict[str, Any], folder: str) -> list[str]:
+    sources = config["sources"]
+    kind = "one class a file" if config["kind"] == "single-label" else "any number of labels a file"
+    return [
+        f"# {config['title']}",
+        "",
+        f"Trained models ({config['runs'] or 'one run'}) of mirbench {config['made_with']}; {kind}, of",
+        f"{len(config['classes'])}: {', '.join(config['classes'])}.",
+        "",
+        "```sh",
+        f"mirbench predict {folder} song.mp3",
+        "```",
+        "",
+        "```python",
+        SIX_LINES.format(folder=folder).rstrip(),
+        "```",
+        "",
+        "`confidence` is the probability of what is predicted, the mean over the models; of several labels, that of",
+        "the least probable one. Nobody has measured how well it is calibrated on your sounds.",
+        "",
+        *_tested(config),
+        "",
+        "## Terms",
+        "",
+        *[line for source in sources for line in _terms(source)],
+        "What was learnt here was learnt from the clips of the task, whose own terms hold for it, too. Methods that",
+        "keep examples (k nearest neighbours, a kernel machine) keep embeddings of clips of train.",
+    ]
+
+
+def _tested(config: dict[str, Any]) -> list[str]:
+    tested = config["tested"]
+    if not tested:
+        return ["It was trained on all labelled clips, so that none is left to test it on."]
+    values = ", ".join("undefined" if value is None else f"{value:.3f}" for value in tested["of_each_model"])
+    return [
+        f"{tested['metric']} of each model on the test clips of its own fold: {values}. Their mean is on no record:",
+        "every clip was in the training of some of them.",
+    ]
+
+
+def _terms(source: dict[str, Any]) -> list[str]:
+    where = ", ".join(source["weights"]) or "come with mirbench"
+    return [
+        f"* Weights of {source['name']} ({where}): {source['license'] or 'terms unknown'}.",
+        f"  {source['reference']}." if source["reference"] else "  No reference.",
+        "",
+    ]

@@ -1,0 +1,155 @@
+"""A folder of trained models that needs neither the runs nor the data."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from mirbench import BadInput, load_model
+from mirbench.runs.export import export
+from mirbench.runs.models import Places
+from mirbench.runs.plain_weights import copied
+from mirbench.runs.predict import Model
+from tests.benchmark.runs.test_predict import Made, made, probe  # noqa: F401  (fixtures)
+from tests.conftest import Answer
+
+Typed = Callable[..., Answer]
+
+
+@pytest.fixture(scope="module")
+def model(made: Made, probe: list[Path]) -> Model:  # noqa: F811
+    places = Places(cache=made.root / "cache", device="cpu")
+    return load_model(f"probe-mlp+nano@{probe[0].name}", made.runs, places=places)
+
+
+@pytest.fixture(scope="module")
+def folder(model: Model, made: Made) -> Path:  # noqa: F811
+    target = made.root / "exported"
+    assert export(model, target, made.files[:2]).largest <= 1e-6
+    return target
+
+
+def moved(folder: Path, tmp_path: Path) -> Path:
+    target = tmp_path / "moved"
+    shutil.copytree(folder, target)
+    return target
+
+
+def loaded(folder: Path, tmp_path: Path) -> Model:
+    return load_model(folder, tmp_path / "no runs", places=Places(cache=tmp_path / "cache", device="cpu"))
+
+
+def test_folder_predicts_as_the_run_where_no_run_is(model: Model, folder: Path, made: Made, tmp_path: Path) -> None:  # noqa: F811
+    again = loaded(moved(folder, tmp_path), tmp_path)(made.files)
+    np.testing.assert_allclose(again.probabilities, model(made.files).probabilities, rtol=0, atol=1e-6)
+    assert again.runs == "mean of 2 seeds"
+
+
+def test_folder_holds_no_pickle_and_no_code(folder: Path) -> None:
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".json", ".md", ".safetensors"}
+
+
+def test_command_takes_the_folder_in_the_place_of_a_run(typed: Typed, folder: Path, made: Made) -> None:  # noqa: F811
+    answer = typed("predict", folder, made.files[0], "--device", "cpu")
+    assert answer.code == 0, answer.err
+    assert "tiny: probe-mlp + nano, mean of 2 seeds" in answer.out
+
+
+def test_example_of_the_folders_readme_runs(
+    folder: Path,
+    made: Made,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = (folder / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len([line for line in example.splitlines() if line]) <= 6
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("MIRBENCH_CACHE", str(made.root / "cache"))
+    for name, file in zip(("song.mp3", "another.wav"), made.files, strict=False):
+        shutil.copy(file, name)
+    exec(example, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["song.mp3", "another.wav"]
+
+
+@pytest.mark.parametrize("name", ["models/0/model.safetensors", "models/1/record.json", "config.json"])
+def test_damaged_folder_is_refused_in_one_line(name: str, folder: Path, made: Made, tmp_path: Path) -> None:  # noqa: F811
+    target = moved(folder, tmp_path)
+    held = (target / name).read_bytes()
+    (target / name).write_bytes(held[:-20] if name != "config.json" else held[:300])
+    with pytest.raises(BadInput) as caught:
+        loaded(target, tmp_path)(made.files[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_configuration_leads_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    target = moved(folder, tmp_path)
+    config = json.loads((target / "config.json").read_text("utf-8"))
+    config["models"][0]["folder"] = "../exported/models/0"
+    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(BadInput, match="leads out of the folder"):
+        loaded(target, tmp_path)
+
+
+def test_what_is_there_is_not_written_over(model: Model, folder: Path, made: Made) -> None:  # noqa: F811
+    with pytest.raises(BadInput, match="is there already"):
+        export(model, folder, made.files[:1])
+
+
+def test_pickled_weights_become_plain_tensors_under_the_same_names(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    tensors = {"a.weight": torch.randn(3, 4).T, "count": torch.tensor(3)}
+    torch.save(tensors, tmp_path / "net.pt")
+    held = load_file(copied(tmp_path / "net.pt", tmp_path / "out.pt"))
+    assert held.keys() == tensors.keys()
+    assert all(torch.equal(held[name], value) for name, value in tensors.items())
+    torch.save({"state": [1, 2]}, tmp_path / "odd.pt")
+    with pytest.raises(BadInput, match="more than tensors by name"):
+        copied(tmp_path / "odd.pt", tmp_path / "odd-out.pt")
+
+
+def test_arrays_are_heard_as_their_files(model: Model, made: Made) -> None:  # noqa: F811
+    sounds = [soundfile.read(file, dtype="float32") for file in made.files[:3]]
+    found = model([samples for samples, _ in sounds], rate=sounds[0][1])
+    np.testing.assert_allclose(found.probabilities, model(made.files[:3]).probabilities, rtol=0, atol=1e-6)
+    assert [str(file) for file in found.files] == ["array 0", "array 1", "array 2"]
+    with pytest.raises(BadInput, match="rate is None"):
+        model(sounds[0][0])
+    with pytest.raises(BadInput, match=r"of shape \(2, 8\)"):
+        model(np.zeros((2, 8)), rate=8000)
+
+
+def test_file_alone_is_predicted_as_among_a_hundred(model: Model, made: Made, tmp_path: Path) -> None:  # noqa: F811
+    files = []
+    for n in range(100):
+        samples, rate = soundfile.read(made.files[n % len(made.files)])
+        soundfile.write(tmp_path / f"{n}.wav", samples * (1 - n / 200), rate)
+        files.append(str(tmp_path / f"{n}.wav"))
+    together = model(files).probabilities
+    alone = np.concatenate([model(files[n]).probabilities for n in (0, 31, 32, 99)])
+    np.testing.assert_allclose(together[[0, 31, 32, 99]], alone, rtol=0, atol=1e-6)
+
+
+def test_threads_share_a_model(model: Model, made: Made) -> None:  # noqa: F811
+    expected, found = model(made.files[:4]).probabilities, {}
+
+    def ask(n: int) -> None:
+        found[n] = model(made.files[n]).probabilities[0]
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_allclose(np.stack([found[n] for n in range(4)]), expected, rtol=0, atol=1e-6)
