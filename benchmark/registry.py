@@ -30,7 +30,7 @@ from mirbench.source import SourceCard
 from mirbench.taken_names import KINDS, Kind, Ours, refuse_taken
 from mirbench.types import Task
 
-__all__ = ["Catalogue", "Entry", "is_ours"]
+__all__ = ["Catalogue", "Entry", "is_ours", "taken"]
 
 _KINDS: Mapping[str, str] = {
     "task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources",
@@ -278,6 +278,11 @@ def is_ours(kind: Kind, name: str) -> bool:
     """Whether mirbench itself has something of this name, a modified task or a source of a family included."""
     base = name.partition("+")[0] if kind == "task" else name
     return base in _table(kind) or (kind == "source" and name.partition(":")[0] in _families(kind))
+
+
+def taken(kind: Kind, name: str) -> str:
+    """Why nothing of a plugin's may be called so, as "is …"; "" where it may."""
+    return _ours().taken(kind, name)
 
 
 def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:

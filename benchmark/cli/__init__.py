@@ -17,6 +17,7 @@ from mirbench.cli.compare import compare
 from mirbench.cli.data import cache_app, data_app
 from mirbench.cli.doctor import doctor
 from mirbench.cli.looking import check, list_names, show
+from mirbench.cli.new import new
 from mirbench.cli.packs import results_app
 from mirbench.cli.plot import plot
 from mirbench.cli.predict import predict
@@ -72,6 +73,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("plot", plot),
     ("verify", verify),
     ("check", check),
+    ("new", new),
     ("doctor", doctor),
 )
 for _name, _command in _COMMANDS:
