@@ -76,7 +76,8 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
             )
     cards = [thing for thing in own if isinstance(thing, SourceCard)]
     with _naming(f"{flag}{path}"):
-        cards += [encoder_card(thing) for thing in own if is_encoder(thing) and thing.__module__ == module.__name__]
+        kinds = dict.fromkeys(thing for thing in own if is_encoder(thing) and thing.__module__ == module.__name__)
+        cards += map(encoder_card, kinds)
     things = [*methods, *(thing for thing in own if isinstance(thing, Task)), *cards]
     for thing in things:
         check_identity(f"{flag}{path}", _kind(thing), thing)

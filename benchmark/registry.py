@@ -33,7 +33,7 @@ from mirbench.tables import Entry, families, modifier, modifiers, table, target_
 from mirbench.taken_names import KINDS, Kind, Ours, refuse_taken
 from mirbench.types import Task
 
-__all__ = ["Catalogue", "Entry", "is_ours", "version_here"]
+__all__ = ["Catalogue", "Entry", "is_ours", "taken", "version_here"]
 
 
 class Catalogue:
@@ -248,6 +248,11 @@ def is_ours(kind: Kind, name: str) -> bool:
     """Whether mirbench itself has something of this name, a modified task or a source of a family included."""
     base = name.partition("+")[0] if kind == "task" else name
     return base in table(kind) or (kind == "source" and name.partition(":")[0] in families(kind))
+
+
+def taken(kind: Kind, name: str) -> str:
+    """Why nothing of a plugin's may be called so, as "is …"; "" where it may."""
+    return _ours().taken(kind, name)
 
 
 def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:

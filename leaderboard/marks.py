@@ -6,12 +6,12 @@ mean. A plugin that has the name of a built-in method is told apart by them: its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
+from mirbench.taken_names import is_hashed
 
 __all__ = ["PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of"]
 
@@ -23,9 +23,6 @@ _SAID = {
     UNKNOWN: "method, source or task is none that this mirbench knows",
 }
 _FROM_ELSEWHERE = "not run here: results of others, added by `mirbench results add`"
-
-_OF_PLUGIN = re.compile(r"\+[0-9a-f]{12}\Z")
-"""How the version of what a plugin brings ends; see `mirbench.registry.Catalogue.version`."""
 
 
 def marks_of(record: RunRecord, pack: str = "", members: Mapping[str, RunRecord] = {}) -> tuple[str, ...]:
@@ -65,11 +62,11 @@ def _parts(record: RunRecord) -> list[tuple[str, str, str]]:
 
 
 def _of_plugin(record: RunRecord) -> bool:
-    return any(_OF_PLUGIN.search(version) for _, _, version in _parts(record))
+    return any(is_hashed(version) for _, _, version in _parts(record))
 
 
 def _unknown(record: RunRecord) -> bool:
-    parts = [(kind, name) for kind, name, version in _parts(record) if not _OF_PLUGIN.search(version)]
+    parts = [(kind, name) for kind, name, version in _parts(record) if not is_hashed(version)]
     for name in record.spec.params.get("systems", ()) if record.spec.method == "ensemble" else ():
         method, _, source = str(name).partition(" + ")
         parts += [] if method.startswith("ensemble (") else [("method", method), ("source", source)]

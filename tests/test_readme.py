@@ -1,4 +1,4 @@
-"""README's commands set mirbench up; the examples of docs/plugins.md are programs that run."""
+"""README's commands set mirbench up; the examples of the pages on plugins are programs that run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,26 @@ from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.trust import checks
+from mirbench.trust.tiny_task import tiny_context
 from tests.conftest import ROOT
+from tests.pages import fences
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 QUIET = Progress(quiet=True)
 
 
+PAGES = {"method": "writing-a-method.md", "source": "writing-a-source.md", "task": "plugins.md"}
+
+
+def programs(kind: str) -> list[str]:
+    """The programs of the page about a method, a task or a source of yours."""
+    return fences((ROOT / "docs" / PAGES[kind]).read_text(encoding="utf-8"), "python")
+
+
 def example(kind: str) -> str:
-    """The program of the section about a method, a task or a source of yours."""
-    section = re.split(rf"^## A {kind} of yours$", PLUGINS, flags=re.MULTILINE)[1].partition("\n## ")[0]
-    (block,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
-    return block
+    """The first of them, which is a whole one."""
+    return programs(kind)[0]
 
 
 def plugin(kind: str, folder: Path) -> Plugin:
@@ -42,6 +50,34 @@ def result(request: Request, *plugins: Plugin) -> RunRecord:
     (outcome,) = run(request, Catalogue(plugins), QUIET)
     assert outcome.record.reason == ""
     return outcome.record
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "name"),
+    [("method", 1, "method window-linear"), ("method", 2, "method brightness"), ("source", 1, "source two-layers")],
+)
+def test_further_example_conforms(kind: str, number: int, name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"my_{kind}{number}.py"
+    path.write_text(programs(kind)[number])
+    assert checks.check_plugin(load_plugin(path), QUIET) == {name: []}
+
+
+def test_pages_have_no_program_that_is_not_tried() -> None:
+    assert {kind: len(programs(kind)) for kind in PAGES} == {"method": 3, "source": 2, "task": 1}
+
+
+def test_example_that_trains_many_trains_each_as_it_would_alone(tmp_path: Path) -> None:
+    path = tmp_path / "my_method.py"
+    path.write_text(programs("method")[1])
+    kind = load_plugin(path).methods["window-linear"]
+    splits = train, valid, test = checks.tiny_task(tmp_path)
+    context = tiny_context(Catalogue().source("nano"), splits, tmp_path, QUIET)
+    jobs = [(kind(), 0), (kind(epochs=20), 1), (kind(lr=0.1), 0)]
+    together = list(kind.fit_many(jobs, train, valid, context))
+    for (method, seed), fitted in zip(jobs, together, strict=True):
+        alone = method.fit(train, valid, context, seed=seed)
+        assert (fitted.together, len(fitted.history)) == (3, method.epochs)
+        np.testing.assert_allclose(fitted.predict(test.blind()), alone.predict(test.blind()), atol=1e-5)
 
 
 def tiny(folder: Path) -> tuple[Plugin, Path]:

@@ -21,6 +21,7 @@ from mirbench.cli.examples import BEGIN, EXAMPLES
 from mirbench.cli.export import export_app
 from mirbench.cli.help import Command, Group, said
 from mirbench.cli.looking import check, list_names, show
+from mirbench.cli.new import new
 from mirbench.cli.packs import results_app
 from mirbench.cli.plot import plot
 from mirbench.cli.predict import predict
@@ -79,6 +80,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (_LOOK, "show", show, "What a task, method, source or suite is, and its settings."),
     (_LOOK, "doctor", doctor, "What is installed and here, what is missing, what to do."),
     (_TRUST, "verify", verify, "Compute scores of records again, or repeat their runs."),
+    (_LOOK, "new", new, "A file of a method, source or task of yours, with its test."),
     (_TRUST, "check", check, "Whether a plugin of yours keeps to the rules."),
 )
 for _panel, _name, _command, _short in _COMMANDS:

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "mirbench plot forest --task gtzan-mini --width 3.5",
     ),
     "verify": ("mirbench verify", "mirbench verify --rerun", "mirbench verify runs --strict"),
+    "new": ("mirbench new method my-method", "mirbench new encoder my-encoder --folder plugins"),
     "check": ("mirbench check my_method.py",),
     "doctor": ("mirbench doctor --data music --weights weights",),
     "data": ("mirbench data get gtzan-mini", "mirbench data audit folder:songs"),

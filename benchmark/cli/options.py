@@ -6,10 +6,10 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
 
 import typer
 
@@ -91,6 +91,11 @@ class Machine:
     def __post_init__(self) -> None:
         within("--decode-threads", self.decode_threads, 1, _MOST_THREADS)
         within("--threads", self.threads, 0, _MOST_THREADS)
+
+    def with_plugins(self, more: Iterable[Path]) -> Self:
+        """The same with more plugin files, each once."""
+        held = {path.resolve(): path for path in [*self.plugin, *more]}
+        return replace(self, plugin=list(held.values()))
 
     def catalogue(self) -> Catalogue:
         """All that can be named, with plugins."""

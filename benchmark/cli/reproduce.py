@@ -50,7 +50,7 @@ def reproduce(
     from mirbench.leaderboard.reproduction.verdicts import compare
     from mirbench.leaderboard.results import questions, with_scores
     from mirbench.runs import sweep as sweeps
-    from mirbench.runs.suite import read_suite, shipped, titles
+    from mirbench.runs.suite import plugins_of, read_suite, shipped, titles
 
     one_of("--format", form, ("md", "csv", "json"))
     if listed:
@@ -65,7 +65,7 @@ def reproduce(
     if output is not None and not output.absolute().parent.is_dir():
         raise BadInput(f"--output {output}: there is no folder {output.parent}")
     runs = runs or Path("runs-demo" if demo else "runs")  # stand-ins stay apart
-    catalogue, progress = how.catalogue(), how.progress()
+    catalogue, progress = how.with_plugins(plugins_of(suite)).catalogue(), how.progress()
     asked = read_suite(suite, catalogue, {**how.circumstance(), "runs": runs})
     if not asked.printed:
         raise BadInput(

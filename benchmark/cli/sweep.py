@@ -49,11 +49,13 @@ def sweep(
     """Do every run of a suite that is not on record; one that cannot be done is shown with its reason."""
     from mirbench.features.effects import parse_deform
     from mirbench.runs.limits import Limits, parse_part, parse_until
+    from mirbench.runs.suite import plugins_of
 
     _refuse_together(scheduler, prepare, how)
     wanted, seconds = parse_part(part) if part else None, parse_until(until) if until else None
     limits = Limits(seconds=seconds)  # its clock starts here
     deformations = parse_deform(how.deform)
+    how = how.with_plugins(plugins_of(suite))
     catalogue = how.catalogue()
     given = {"task": task or None, "seeds": seeds or None, "fold": fold}
     instead = {key: value for key, value in given.items() if value is not None}

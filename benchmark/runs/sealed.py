@@ -2,7 +2,8 @@
 
 What was learnt goes there as it would go to disk, the clips as numbered copies in an order of their hashes: a hard link
 would tell the clip by its inode and its date, and the order of a list often tells the class. Rows that are kept go
-along, and those that are computed there come back. What is not told can still be looked for: see docs/plugins.md.
+along, and those that are computed there come back. What is not told can still be looked for: see
+docs/writing-a-method.md.
 """
 
 from __future__ import annotations

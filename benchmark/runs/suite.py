@@ -4,6 +4,7 @@
 
     title = "Probes on an excerpt"              # what it is, and what it reproduces
     reference = "Somebody (2023)"
+    plugins = ["my_method.py"]                  # files with methods, tasks and sources of yours, beside this one
 
     [defaults]                                  # for every [[run]] that does not say it itself
     task = "gtzan-mini"
@@ -65,7 +66,7 @@ from mirbench.runs.plan import Request
 from mirbench.runs.suite_runs import RUN_KEYS, Entry, count_runs, entries_of, identity, merged, names_in
 from mirbench.runs.toml_tables import Kinds, check_table
 
-__all__ = ["DataEntry", "Suite", "naming", "read_suite", "shipped", "titles"]
+__all__ = ["DataEntry", "Suite", "naming", "plugins_of", "read_suite", "shipped", "titles"]
 
 _MAX_BYTES = 16 * 10**6
 _MOST_RUNS = 100_000  # of one suite, on one fold
@@ -73,6 +74,7 @@ _MOST_RUNS = 100_000  # of one suite, on one fold
 _TOP: Kinds = {
     "title": (str,),
     "reference": (str,),
+    "plugins": (list,),
     "printed": (list,),
     "defaults": (dict,),
     "run": (list,),
@@ -168,6 +170,24 @@ def read_suite(
         entries = list(first.values())
     data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
     return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, _printed(held, path))
+
+
+def plugins_of(name: str) -> tuple[Path, ...]:
+    """The plugin files that a suite names, relative to its own folder; for the catalogue that `read_suite` is given.
+
+    Raises
+    ------
+    BadInput
+        If there is no such suite, or no such file.
+    """
+    path = _file(name)
+    held = _toml(path)
+    check_table(held, _TOP, path.name)
+    with naming(f"{path.name}: plugins"):
+        found = tuple(path.parent / user_path(given) for given in names_in(held, "plugins"))
+    if lacking := [plugin for plugin in found if not plugin.is_file()]:
+        raise BadInput(f"{path.name}: plugins: {lacking[0]}: no such file; paths are relative to the suite")
+    return found
 
 
 def _toml(path: Path) -> dict[str, Any]:

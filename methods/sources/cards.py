@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from mirbench.methods.sources.speech_words import WORDS
 from mirbench.source import SourceCard, Stage, WeightFile
 
 __all__ = [
@@ -113,7 +114,7 @@ SPEECHATT = SourceCard(
     n_outputs=36,
     n_layers=1,
     n_parameters=202_249,
-    labels="Speech Commands v2 (unknown + 35 words)",
+    labels=f"Speech Commands v2: {', '.join(WORDS)}",
     trained_on=("speech-commands",),
     builder=f"{_HERE}.speechatt:build",
     activation="softmax",

@@ -17,17 +17,12 @@ import torchaudio
 from torch import Tensor, nn
 
 from mirbench.errors import BadInput
+from mirbench.methods.sources.speech_words import WORDS
 from mirbench.source import Activations
 
 __all__ = ["WORDS", "SpeechAttNetwork", "build"]
 
 SAMPLE_RATE, N_SAMPLES, FRAME, HOP, N_BANDS, N_FRAMES = 16_000, 16_000, 1024, 128, 80, 125
-
-WORDS = (
-    "unknown", "nine", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "zero", "one", "two",
-    "three", "four", "five", "six", "seven", "eight", "backward", "bed", "bird", "cat", "dog", "follow", "forward",
-    "happy", "house", "learn", "marvin", "sheila", "tree", "visual", "wow",
-)  # fmt: skip
 
 
 class SpeechAttNetwork(nn.Module):
@@ -38,6 +33,7 @@ class SpeechAttNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.labels = WORDS
         self.convolution1 = nn.Conv2d(1, 10, (5, 1), padding="same")
         self.norm1 = nn.BatchNorm2d(10, eps=1e-3)
         self.convolution2 = nn.Conv2d(10, 1, (5, 1), padding="same")

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from mirbench import Context
+from mirbench import SINGLE_LABEL, Clip, Context, Task
 from mirbench.errors import NotApplicable
 from mirbench.methods.zero_shot import ZeroShot
+from mirbench.plugin_file import Plugin
+from mirbench.registry import Catalogue
 from mirbench.runs.measure import flops_of
+from mirbench.runs.plan import Request
+from mirbench.runs.runner import run
 from mirbench.trust.checks import check_method
 from mirbench.types import Split
-from tests.toys import Ear, Splits, ear_context, splits_of, table_context, write_levels
+from tests.toys import QUIET, Ear, Splits, ear_context, splits_of, table_context, write_levels
 
 CLASSES = ("high", "low", "middle")  # another order than the source's labels
 Tiny = tuple[Context, tuple[Split, Split, Split]]
@@ -177,3 +181,24 @@ def test_zero_shot_conforms(tmp_path: Path) -> None:
     splits = levels(tmp_path)
     context = ear_context(splits, tmp_path, Named("high", "low", "middle"))
     assert check_method(ZeroShot, context, splits) == []
+
+
+@pytest.mark.real
+def test_zero_shot_by_speechatt_names_the_words_that_it_hears(shared: Path, tmp_path: Path) -> None:
+    words = ("eight", "five", "follow")
+    clips = [
+        Clip(f"{split}-{word}", shared / "data" / "speech_words" / f"word_{word}.wav", split, (word,))
+        for split in ("train", "valid", "test")
+        for word in words
+    ]
+    task = Task(
+        "words", "1", "for tests", "single-label", words, SINGLE_LABEL, lambda root, fold: clips,
+        str(shared / "data" / "speech_words"), len(clips), 1.0,
+    )  # fmt: skip
+    request = Request(
+        "words", "zero-shot", "speechatt", seeds=(0,), weights=shared / "weights", runs=tmp_path / "runs",
+        data=shared / "data", cache=tmp_path / "cache",
+    )  # fmt: skip
+    (outcome,) = run(request, Catalogue([Plugin("test", "0" * 64, {"words": task}, {}, {})]), QUIET)
+    assert outcome.record.reason == ""
+    assert outcome.record.metrics["accuracy"] == 1.0  # chance is 0.33

@@ -527,6 +527,38 @@ def test_command_runs_a_suite_on_another_task(swept: Callable[..., Answer]) -> N
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("words", [(), ("--jobs", "2"), ("--part", "1/1")], ids=["serial", "jobs", "part"])
+def test_plugins_that_a_suite_names_are_read_from_beside_it(
+    words: tuple[str, ...], typed: Callable[..., Answer]
+) -> None:
+    folder = Path("elsewhere")
+    folder.mkdir()
+    (folder / "beeps.py").write_text(BEEPS)
+    (folder / "suite.toml").write_text('plugins = ["beeps.py"]\n' + FLOOR)
+    answer = typed("sweep", folder / "suite.toml", "--quiet", *words)
+    assert answer.code == 0, answer.err
+    assert [row[:2] for row in cells(answer)] == [["beeps: prior", "1 of 1"]]
+    # given by hand too, it is the same plugin
+    assert typed("sweep", folder / "suite.toml", "--plugin", folder / "beeps.py", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(
+    ("plugins", "said"),
+    [
+        ('["gone.py"]', "suite.toml: plugins: gone.py: no such file; paths are relative to the suite"),
+        ('"beeps.py"', "suite.toml: plugins"),
+        ("[1]", "plugins must be text or a list of texts"),
+    ],
+)
+def test_plugins_of_a_suite_that_are_none_are_refused_in_a_line(
+    plugins: str, said: str, typed: Callable[..., Answer]
+) -> None:
+    Path("suite.toml").write_text(f"plugins = {plugins}\n{FLOOR}")
+    answer = typed("sweep", "suite.toml", "--dry-run")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert said in answer.err
+
+
 def test_two_suites_name_every_method_that_ships() -> None:
     catalogue = Catalogue()
     entries = [e for name in ("every-method", "from-scratch") for e in read_suite(name, catalogue, {}).entries]

@@ -1,0 +1,73 @@
+"""`mirbench new`: what it writes conforms and passes its own tests, and nothing is written over."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mirbench.plugin_file import load_plugin
+from mirbench.trust.checks import check_plugin
+from tests.conftest import Answer
+from tests.toys import QUIET
+
+Mirbench = Callable[..., Answer]
+
+KINDS = ("method", "source", "task", "encoder")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_new_writes_a_plugin_that_conforms_and_says_what_to_type_next(kind: str, typed: Mirbench) -> None:
+    answer = typed("new", kind, f"my-{kind}")
+    assert answer.code == 0
+    path = Path(f"my_{kind}.py")
+    assert f"mirbench check {path}" in answer.out
+    assert f"mirbench run --plugin {path} --task" in answer.out
+    held = "source" if kind == "encoder" else kind
+    assert check_plugin(load_plugin(path), QUIET) == {f"{held} my-{kind}": []}
+    assert Path(f"test_my_{kind}.py").is_file()
+
+
+@pytest.mark.slow  # another pytest, which loads torch
+def test_tests_that_new_writes_pass(typed: Mirbench) -> None:
+    for kind in KINDS:
+        typed("new", kind, f"my-{kind}")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "10 passed" in done.stdout
+
+
+@pytest.mark.parametrize("there", ["my_method.py", "test_my_method.py"])
+def test_new_writes_over_nothing(there: str, typed: Mirbench) -> None:
+    Path(there).write_text("mine")
+    answer = typed("new", "method", "my-method")
+    assert answer.code == 2
+    assert f"{there} there already" in answer.err
+    assert [(path.name, path.read_text()) for path in Path().iterdir()] == [(there, "mine")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("method", "probe-linear", "is that of mirbench's own method 'probe-linear'"),
+        ("source", "Nano", "may be taken for mirbench's own source 'nano'"),
+        ("encoder", "nano", "is that of mirbench's own source 'nano'"),
+        ("task", "gtzan+shots10", "begins as mirbench's own 'gtzan+…'"),
+        ("method", "a b", "is not of letters, digits and -_."),
+        ("method", "../up", "is not of letters, digits and -_."),
+        ("method", "3d", "its file cannot be called so"),
+        ("method", "class", "its file cannot be called so"),
+        ("method", "a.b", "its file cannot be called so"),
+        ("network", "mine", "one of method, source, task, encoder is needed"),
+    ],
+)
+def test_new_refuses_a_name_in_a_line(kind: str, name: str, said: str, typed: Mirbench) -> None:
+    answer = typed("new", kind, name)
+    assert answer.code == 2
+    assert said in answer.err
+    assert answer.err.count("\n") == 1
+    assert not any(Path().iterdir())
