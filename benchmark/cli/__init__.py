@@ -64,7 +64,7 @@ def _root(
 ) -> None: ...
 
 
-_RUN, _READ, _LOOK, _TRUST = "Get results", "Read results", "Look things up", "Trust"
+_RUN, _READ, _LOOK, _OWN = "Get results", "Read results", "Look things up", "Plugins of yours"
 
 _COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (_RUN, "choose", choose, "A race of systems on your music, and its answer in words."),
@@ -74,14 +74,14 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (_RUN, "ensemble", ensemble, "The mean of what several runs predicted, as a run."),
     (_READ, "leaderboard", leaderboard, "All results as a table, a file, LaTeX or a web page."),
     (_READ, "compare", compare, "Which of two systems is better, and how sure that is."),
+    (_READ, "verify", verify, "Compute scores of records again, or repeat their runs."),
     (_READ, "plot", plot, "A figure for a paper: accuracy against cost, intervals, …."),
     (_READ, "predict", predict, "Classes of audio files of your own, by a trained model."),
     (_LOOK, "list", list_names, "Names of tasks, methods, sources and suites."),
     (_LOOK, "show", show, "What a task, method, source or suite is, and its settings."),
     (_LOOK, "doctor", doctor, "What is installed and here, what is missing, what to do."),
-    (_TRUST, "verify", verify, "Compute scores of records again, or repeat their runs."),
-    (_LOOK, "new", new, "A file of a method, source or task of yours, with its test."),
-    (_TRUST, "check", check, "Whether a plugin of yours keeps to the rules."),
+    (_OWN, "new", new, "A file of a method, source or task, with its test."),
+    (_OWN, "check", check, "Whether it keeps to the rules."),
 )
 for _panel, _name, _command, _short in _COMMANDS:
     _examples = said("Examples", EXAMPLES[_name])

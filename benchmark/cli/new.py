@@ -23,8 +23,8 @@ KINDS = ("method", "source", "task", "encoder")
 
 def new(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="method, source, task or encoder.")],
-    name: Annotated[str, typer.Argument(help="What it is to be called, as my-method.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where to write it.")] = Path(),
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called, as my-method.")],
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where to write it.")] = Path(),
 ) -> None:
     """Write a plugin that runs as it is, and its test, to be changed into yours."""
     one_of("new", kind, KINDS)
