@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mirbench.pace import Pace, said_time
 from mirbench.plain_text import cut_middle, printable
-from mirbench.progress import Pace, said_time
 
 __all__ = ["Bars"]
 

@@ -23,7 +23,7 @@ def choose(
         str, typer.Option("--methods", metavar="NAMES", help="Methods. Default: probes, then heavier ones.")
     ] = "",
     cost: Annotated[
-        str, typer.Option("--cost", help="What the cheapest saves: trainable, clips-per-second or energy.")
+        str, typer.Option("--cost", metavar="NAME", help="What to save: trainable, clips-per-second or energy.")
     ] = "trainable",
     runs: RunsFolder = Path("runs"),
     *,

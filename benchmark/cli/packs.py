@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.help import Command
 from mirbench.cli.left_out import end
 from mirbench.cli.options import Plugins, RunsFolder, catalogue_of
 from mirbench.cli.results import Tasks
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 results_app = typer.Typer(help="Results of others, to compare with: packs of runs.", no_args_is_help=True)
 
 
-@results_app.command("pack")
+@results_app.command(cls=Command, name="pack", short_help="Put records and scores into one file.")
 def results_pack(
     output: Annotated[Path, typer.Argument(metavar="FILE", help="Where the pack is written: NAME.tar.xz.")],
     runs: RunsFolder = Path("runs"),
     task: Tasks = [],  # noqa: B006
-    no_times: Annotated[
-        bool, typer.Option("--no-times", help="Without seconds, speed and energy: of a busy machine they mislead.")
-    ] = False,
+    no_times: Annotated[bool, typer.Option("--no-times", help="Without seconds, speed and energy.")] = False,
 ) -> None:
     """Put records and scores into one file for others; models stay here."""
     from mirbench.features.temporary import written_whole
@@ -55,11 +54,11 @@ def results_pack(
     end(left_out)
 
 
-@results_app.command("add")
+@results_app.command(cls=Command, name="add", short_help="Verify a pack of others, and show its results.")
 def results_add(
     pack: Annotated[str, typer.Argument(metavar="FILE|URL", help="A pack; from the web by https.")],
-    name: Annotated[str, typer.Option("--name", help="What its rows are marked with. Default: that of the file.")] = "",
-    sha256: Annotated[str, typer.Option("--sha256", help="What the file must hash to, where it is published.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Marks its rows. Default: the file's.")] = "",
+    sha256: Annotated[str, typer.Option("--sha256", metavar="HASH", help="Of the file, where it is published.")] = "",
     allow_own: Annotated[
         bool, typer.Option("--allow-own", help="Results on own data and stand-ins too, checked for consistency alone.")
     ] = False,
@@ -98,7 +97,7 @@ def results_add(
     say("A record that holds is consistent, which is not to say true.")
 
 
-@results_app.command("list")
+@results_app.command(cls=Command, name="list", short_help="Packs that are known.")
 def results_list() -> None:
     """The results of others that are known here: those that ship with mirbench, and packs that were added."""
     from mirbench.leaderboard.packs import every_pack
@@ -115,8 +114,10 @@ def results_list() -> None:
         say(f"{name}  {tasks}: {n_runs} runs  ({path})")
 
 
-@results_app.command("remove")
-def results_remove(name: Annotated[str, typer.Argument(help="Of an added pack; see `mirbench results list`.")]) -> None:
+@results_app.command(cls=Command, name="remove", short_help="Forget a pack that was added.")
+def results_remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of an added pack; see `mirbench results list`.")],
+) -> None:
     """Forget a pack that was added."""
     from mirbench.leaderboard.packs import added
 

@@ -13,7 +13,8 @@ from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, RunsFolder, finite, one_of, taking
 from mirbench.errors import BadInput
 from mirbench.places import path_text
-from mirbench.plain_text import csv_text, json_text, one_message, say, table
+from mirbench.plain_text import csv_text, json_text, one_message, say
+from mirbench.text_table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

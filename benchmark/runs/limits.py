@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from mirbench.errors import BadInput
+from mirbench.pace import said_time
 from mirbench.plain_text import printable
-from mirbench.progress import said_time
 from mirbench.record import RunSpec
 from mirbench.runs.pieces import draft_key
 

@@ -10,12 +10,13 @@ from statistics import mean, stdev
 from mirbench.errors import BadInput
 from mirbench.features.deformation import Robustness
 from mirbench.metrics import METRICS
-from mirbench.plain_text import one_message, say, table
+from mirbench.plain_text import one_message, say
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
 from mirbench.runs.scores import Scores, over_folds
 from mirbench.runs.store import RunStore
 from mirbench.source import trained_on_it
+from mirbench.text_table import table
 from mirbench.types import FloatArray, Targets
 
 __all__ = ["apart", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]

@@ -18,9 +18,10 @@ import pytest
 import mirbench
 from mirbench.cli.predict import _csv, _json, _short, _table
 from mirbench.leaderboard import latex, render
-from mirbench.plain_text import csv_cell, csv_text, json_text, one_message, printable, printable_lines, table
+from mirbench.plain_text import csv_cell, csv_text, json_text, one_message, printable, printable_lines
 from mirbench.progress import Progress
 from mirbench.runs.predict import Predictions
+from mirbench.text_table import table
 
 if TYPE_CHECKING:
     from tests.conftest import Answer

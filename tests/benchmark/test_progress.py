@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from mirbench import progress as progress_module
-from mirbench.progress import Pace, Progress
+from mirbench.pace import Pace
+from mirbench.progress import Progress
 from mirbench.progress_bars import Bars
 
 
