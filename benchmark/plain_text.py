@@ -2,7 +2,7 @@
 
 A terminal obeys escape codes, a spreadsheet computes what begins with "=", a pipe closes, a terminal may know no letter
 but those of ASCII. Here is the one place that knows: `say` prints, `printable` shows in one line what a text holds,
-`table` draws rows, `csv_text` and `json_text` write files.
+`csv_text` and `json_text` write files.
 """
 
 from __future__ import annotations

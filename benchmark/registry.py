@@ -179,7 +179,7 @@ class Catalogue:
             return target_of(families(kind)[prefix][1].target)(argument, folder)
         if meant := _looks_like(kind, name):
             raise BadInput(f"No {kind} is called '{printable(name)}', and there is {meant}")
-        known = [name for name in self.names(kind) if not name.endswith("-demo")]
+        known = [] if colon else [name for name in self.names(kind) if not name.endswith("-demo")]
         raise UnknownName(kind, name, [*known, *self.families(kind)])
 
 

@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gc
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +78,19 @@ class Answer(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of a printed table, row by row; empty ones are left out, what is wrapped is a row of its own."""
+    lines = iter(text.splitlines())
+    found: list[list[str]] = []
+    for line in lines:
+        if line and set(line) == {"─"}:
+            for row in lines:
+                if not row.strip():
+                    break
+                found.append(re.split(r"\s{2,}", row.strip()))
+    return found
 
 
 def command(words: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:

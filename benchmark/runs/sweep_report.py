@@ -55,6 +55,8 @@ def _row(result: Result) -> list[str]:
         notes.append(f"{result.n_left} left for lack of time")
     elif not result.complete:
         notes.append(result.why.partition(":")[0])
+    if not result.outcomes and not result.n_left:
+        return ["—", score, "; ".join(notes)]  # it was refused before any run
     return [f"{len(done)} of {len(result.outcomes) + result.n_left}", score, "; ".join(notes)]
 
 

@@ -233,7 +233,7 @@ def test_pareto_without_any_cost_says_which_there_are() -> None:
 
 @pytest.mark.parametrize("draw", [pareto, forest, box])
 def test_figure_of_a_metric_that_is_none_says_which_there_are(draw: Callable[..., Figure]) -> None:
-    with pytest.raises(UnknownName, match="Known: accuracy, macro-f1"):
+    with pytest.raises(UnknownName, match="Did you mean 'accuracy'"):
         draw(costly(), "acc")
 
 

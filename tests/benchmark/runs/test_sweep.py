@@ -29,7 +29,7 @@ from mirbench.trust import checks
 from mirbench.types import Windowing
 
 if TYPE_CHECKING:
-    from tests.conftest import Answer
+    from tests.conftest import Answer, rows_of
 
 QUIET = Progress(quiet=True)
 SHIPPED = sorted(path.stem for path in (Path(sweep.__file__).parent / "suites").glob("*.toml"))
@@ -438,7 +438,7 @@ def swept(typed: Callable[..., Answer]) -> Callable[..., Answer]:
 
 def cells(answer: Answer) -> list[list[str]]:
     """The rows of the printed table."""
-    return [[c.strip() for c in line.strip("│").split("│")] for line in answer.out.splitlines() if "│" in line]
+    return rows_of(answer.out)
 
 
 def test_library_that_does_not_import_stops_a_sweep_in_one_line(swept: Callable[..., Answer], monkeypatch) -> None:
@@ -457,8 +457,8 @@ def test_command_prints_every_entry_and_reads_back(swept: Callable[..., Answer])
     ((_, record),) = RunStore(Path("runs")).find("beeps/prior")
     score = f"accuracy {record.metrics['accuracy']:.3f}"
     assert (first.code, first.err, first.out.splitlines()[0]) == (0, "", "Somebody (2023)")
-    assert cells(first) == [["beeps: prior", "1 of 1", score, ""]]
-    assert cells(second) == [["beeps: prior", "1 of 1", score, "on record"]]
+    assert cells(first) == [["prior", "1 of 1", score]]
+    assert cells(second) == [["prior", "1 of 1", score, "on record"]]
     said = "Nothing is random in 1 of 1 entries: one run a fold stands for all seeds."
     assert all(said in answer.out.splitlines() for answer in (first, second))
 
@@ -483,7 +483,7 @@ def test_command_scores_every_run_on_deformed_clips_and_says_what_is_kept(swept:
 def test_command_exits_with_1_where_an_entry_has_no_result(swept: Callable[..., Answer]) -> None:
     answer = swept(FLOOR + PICTURES, "--demo")
     assert (answer.code, answer.out.startswith("DEMO: ")) == (1, True)
-    assert [row[1] for row in cells(answer)] == ["1 of 1", "0 of 0"]
+    assert [row[1] for row in cells(answer)] == ["1 of 1", "—"]
     (line,) = (line for line in answer.out.splitlines() if line.startswith("[[run]] 2"))
     assert "gtzan-pictures-demo: probe-linear + speechatt: skipped: its clips are pictures" in line
 
@@ -505,9 +505,9 @@ def test_command_refuses_in_one_line(words: tuple[str, ...], says: str, swept: C
 def test_dry_run_lists_runs_and_models_and_touches_nothing(tmp_path: Path, swept: Callable[..., Answer]) -> None:
     text = "[[run]]\ntask = 'gtzan-mini'\nmethod = 'probe-linear'\nsource = 'ast'\nsearch = { C = [1, 2, 3] }\n"
     answer = swept(FLOOR + text, "--dry-run", "--data", "gone")
-    assert [row[:5] for row in cells(answer)] == [
-        ["beeps: prior", "1 × 1", "1", "0 of 1", ""],
-        ["gtzan-mini: probe-linear + ast (C: 3 values)", "5 × 1", "15", "0 of 5", "—"],
+    assert [row[:4] for row in cells(answer)] == [
+        ["beeps: prior", "1 × 1", "1", "0 of 1"],
+        ["gtzan-mini: probe-linear + ast (C: 3 values)", "5 × 1", "15", "0 of 5"],
     ]
     assert (answer.code, answer.err, "6 runs, 0 of them on record" in answer.out) == (0, "", True)
     assert not list(tmp_path.rglob("runs"))
@@ -523,7 +523,7 @@ def test_command_runs_a_suite_on_another_task(swept: Callable[..., Answer]) -> N
     text = MINI + "fold = 3\n" + FLOOR.replace("beeps", "gtzan")
     answer = swept(text, "--task", "beeps", "--seeds", "1", "--fold", "0")
     assert (answer.code, [row[:2] for row in cells(answer)]) == (
-        0, [["beeps: probe-linear + nano", "1 of 1"], ["beeps: prior", "1 of 1"]],
+        0, [["probe-linear + nano", "1 of 1"], ["prior", "1 of 1"]],
     )  # fmt: skip
 
 
