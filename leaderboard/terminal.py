@@ -87,7 +87,8 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         for part in parts if columns else parts[:1]:
             yield Text("")
             yield _table(board, part, beside)
-        yield Text("")
+        if any(notes):
+            yield Text("")
         yield from (_note(f"{mark} {flag}") for flag, mark in marks.items())
         yield from (_note(f"All rows: {flag}") for flag in notes[0] if flag in for_all)
         yield from map(_note, explained(mark for row in board.rows for mark in row.marks))

@@ -270,6 +270,6 @@ def _mean(runs: Sequence[Run]) -> str:
     """The first metric of the runs of one system, as the command says it."""
     from mirbench.runs.report import over_seeds
 
-    done = [run.record for run in runs if run.status == "done"]
+    done = [(run.folder, run.record) for run in runs if run.status == "done"]
     names: Mapping[str, Any] = next((run.metrics for run in runs if run.metrics), {})
     return next((f"{name} {over_seeds(done, name)[0]}" for name in names), "")
