@@ -13,14 +13,16 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 __all__ = [
-    "csv_cell", "csv_text", "cut_middle", "finish", "is_terminal", "json_text", "knows_all_letters", "one_message",
-    "prepare", "printable", "printable_lines", "put", "say", "superscript",
+    "csv_cell", "csv_text", "cut_middle", "finish", "in_width", "is_terminal", "json_text", "knows_all_letters",
+    "one_message", "prepare", "printable", "printable_lines", "put", "say", "superscript",
 ]  # fmt: skip
 
 _JOINERS = "\u200c\u200d"
@@ -121,15 +123,48 @@ def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def say(text: object = "", *, error: bool = False, end: str = "\n") -> None:
+def say(text: object = "", *, error: bool = False, end: str = "\n", whole: bool = False) -> None:
     """Print on standard output or standard error, whatever they are; a reader who has gone away is no error.
+
+    On a terminal, lines that are too long for it go on between words, below their own beginning.
 
     Parameters
     ----------
     text : object
         Lines; see `printable_lines`.
+    whole : bool
+        Leave every line in one piece, as data must be; so is what has another `end`.
     """
-    put(printable_lines(str(text)) + end, error=error)
+    stream = sys.stderr if error else sys.stdout
+    said = printable_lines(str(text))
+    if not whole and end == "\n" and stream is not None and stream.isatty():
+        width = shutil.get_terminal_size().columns
+        said = "\n".join(in_width(line, width) for line in said.split("\n"))
+    put(said + end, error=error)
+
+
+_BEGIN = re.compile(r"\s*(\S+\s{2,})?")
+
+
+def in_width(line: str, width: int) -> str:
+    r"""A line as lines of so many letters, broken between words; of a name and what it is, the latter stay in column.
+
+    >>> in_width("  knn   nearest neighbours of embeddings", 24).split("\n")
+    ['  knn   nearest', '        neighbours of', '        embeddings']
+    """
+    if len(line) <= width:
+        return line
+    begin = _BEGIN.match(line)
+    indent = begin.end() if begin and begin.end() < width / 2 else len(line) - len(line.lstrip())
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        drop_whitespace=True,
+    )
 
 
 def is_terminal() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from mirbench.leaderboard.compare import Comparison, Cost
+from mirbench.plain_text import cut_middle
 
 __all__ = ["as_json", "as_text"]
 
@@ -44,7 +45,11 @@ def _clip_lines(c: Comparison) -> str:
     said = f"A is right more often on {up} clips, B on {down}, the same on {c.difference.n_clips - len(c.clips)}."
     if not c.clips:
         return said
-    rows = [[clip.clip, clip.true, clip.guess_a, clip.guess_b, clip.a, clip.b] for clip in c.clips[:_MOST_CLIPS]]
+    rows = [
+        [cut_middle(clip.clip, 28), *(cut_middle(name, 14) for name in (clip.true, clip.guess_a, clip.guess_b)),
+         clip.a, clip.b]
+        for clip in c.clips[:_MOST_CLIPS]
+    ]  # fmt: skip
     rest = len(c.clips) - len(rows)
     text = tabulate(rows, ["clip", "is", "A says", "B says", "A right", "B right"], floatfmt=".2f")
     return f"{said}\n{_indented(text)}" + (f"\n  … and {rest} more" if rest else "")
@@ -53,9 +58,8 @@ def _clip_lines(c: Comparison) -> str:
 def _class_lines(c: Comparison) -> str:
     both = [(k.name, k.n_clips, k.a, k.b, k.a - k.b) for k in c.classes if k.a is not None and k.b is not None]
     both.sort(key=lambda row: -abs(row[4]))
-    text = tabulate(
-        both[:_MOST_CLASSES], ["F1 of", "clips", "A", "B", "A - B"], floatfmt=("", "", ".3f", ".3f", "+.3f")
-    )
+    shown = [(cut_middle(name, 40), *rest) for name, *rest in both[:_MOST_CLASSES]]
+    text = tabulate(shown, ["F1 of", "clips", "A", "B", "A - B"], floatfmt=("", "", ".3f", ".3f", "+.3f"))
     rest = len(c.classes) - min(len(both), _MOST_CLASSES)
     return _indented(text) + (f"\n  … and {rest} more" if rest else "")
 

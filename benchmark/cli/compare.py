@@ -37,5 +37,6 @@ def compare(
     if not packs:
         folder_of_runs(runs)
     found = compared(*find_pair(runs, (a, b), left_out, packs), metric)
-    say(json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found))
+    text = json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found)
+    say(text, whole=form == "json")
     end(left_out)

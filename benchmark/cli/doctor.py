@@ -36,8 +36,6 @@ _VARIABLES = (
 _SPARED = ("timm", "h5py", "pillow", "tabulate")
 """Libraries without which the main job runs: other sources and tables need them."""
 
-_WIDTH = 120
-
 _MAIN_JOB_BYTES = 1_000_000_000  # that the cache and the records of a small data set take
 
 _DEVICES = """
@@ -87,9 +85,11 @@ def _about() -> Iterator[str]:
 
 
 def _section(title: str, lines: Iterable[str]) -> None:
+    from mirbench.terminal import width
+
     say(f"\n{title}")
     for line in lines:
-        say(textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+        say(textwrap.fill(line, width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
 
 
 def _extra(name: str, held: Sequence[Library]) -> str:

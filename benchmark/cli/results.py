@@ -175,7 +175,7 @@ def _write(
 
         draw(*(terminal.pivoted(boards) if pivoted else terminal.tables(boards, columns, width())))
     elif form in ("", "md") or not target:
-        say(text, end="\n" if form in ("", "md") else "")
+        say(text, end="\n" if form in ("", "md") else "", whole=True)
     if target:
         say(f"written to {target}", error=True)
 

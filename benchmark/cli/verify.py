@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mirbench.trust.rerun import Repeat
     from mirbench.trust.verify import Case
 
+_FEW = 3
+"""Records that share a problem and are named each."""
 _LETTERS = 400  # of a line, most of which somebody else may have written
 
 
@@ -113,11 +115,17 @@ def _refuse_idle(
 def _print(cases: Sequence[Case]) -> None:
 
     notes: dict[str, list[Path]] = defaultdict(list)
+    problems: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
         for problem in case.problems:
-            say(printable(f"{case.folder}: {problem}", _LETTERS))
+            problems[problem].append(case.folder)
         for note in case.notes:
             notes[note].append(case.folder)
+    for problem, folders in problems.items():
+        for folder in folders if len(folders) <= _FEW else ():
+            say(printable(f"{folder}: {problem}", _LETTERS))
+        if len(folders) > _FEW:
+            say(printable(f"{folders[0]} and {len(folders) - 1} more records: {problem}", _LETTERS))
     for note, folders in notes.items():
         line = f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"
         say(printable(line, _LETTERS))
