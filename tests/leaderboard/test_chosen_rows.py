@@ -85,9 +85,7 @@ def test_pivot_in_latex_marks_the_leader_of_each_task_and_fills_every_cell() -> 
 
 def test_pivot_in_markdown_and_csv_hold_the_same_scores() -> None:
     held = pd.read_csv(io.StringIO(csv_pivot(two())), index_col="system")
-    assert held["chords: accuracy"].to_dict() == pytest.approx(
-        {"a + tiny": 0.6, "b + tiny": 0.7, "c + tiny": None}, nan_ok=True
-    )
+    assert held["chords: accuracy"].dropna().to_dict() == {"a + tiny": 0.6, "b + tiny": 0.7}
     (line,) = (line for line in markdown_pivot(two()).splitlines() if line.startswith("| b + tiny"))
     assert [cell.strip() for cell in line.split("|")[2:4]] == ["0.800 ± 0.010", "**0.700 ± 0.010**"]
 
