@@ -66,8 +66,6 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
 
 def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 0) -> None:
     """Print a table, its first `n_left` columns flush left and the others flush right."""
-    from mirbench.terminal import table
-
     left = {*range(n_left), *(column for column, head in enumerate(heads) if head == "note")}
     say(table(title, heads, rows, left=left), end="")
 
