@@ -8,12 +8,15 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mirbench.api.process import alone
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.places import default_cache, user_path
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
-from mirbench.types import Clip, FloatArray, Split, Task, excerpts
+from mirbench.types import Clip, Split, Task, excerpts
 
 __all__ = ["embedded"]
 
@@ -28,7 +31,7 @@ def embedded(
     files: str | PathLike[str] | Iterable[str | PathLike[str]],
     device: str,
     telling: Progress,
-) -> FloatArray:
+) -> npt.NDArray[np.float64]:
     """Embeddings of files, as `mirbench.SourceModel.embed` describes them."""
     from mirbench.features import audio
     from mirbench.features.temporary import using

@@ -122,10 +122,10 @@ def run(
     from mirbench.runs.plan import Request
 
     if isinstance(task, TaskData):
-        task, data = task.called, task.data if data is None else data
+        data = task.data if data is None else data
     if isinstance(source, SourceModel):
         weights = source.weights if weights is None else weights
-        source, source_params = source.name, {**source.params, **(source_params or {})}
+        source_params = {**source.params, **(source_params or {})}
     known = Known.of([*_each(plugins), *([] if isinstance(method, str) else [method])])
     catalogue = known.catalogue(path_of(data), path_of(weights))
     called = method if isinstance(method, str) else method.name
@@ -135,9 +135,9 @@ def run(
         raise BadInput(f"jobs={jobs}: another process cannot import {known.nowhere}; put it into a file of its own")
     circumstance, deform = _circumstance(options)
     request = Request(
-        task=task,
+        task=task.called if isinstance(task, TaskData) else task,
         method=called,
-        source=source,
+        source=source.name if isinstance(source, SourceModel) else source,
         seeds=_numbers("seeds", seeds),
         folds=None if folds is None else _numbers("folds", [folds] if isinstance(folds, int) else folds),
         params=_typed(kind, {**own, **(params or {})}, "params"),

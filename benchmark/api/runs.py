@@ -219,7 +219,9 @@ class Runs(Sequence[Run]):
         return f"<Runs: {', '.join(filter(None, said))}>"
 
     def _repr_html_(self) -> str:
-        rows = [(run.task, run.system, run.fold, run.seed, _result(run)) for run in self.runs[:_SHOWN]]
+        rows: list[tuple[object, ...]] = [
+            (run.task, run.system, run.fold, run.seed, _result(run)) for run in self.runs[:_SHOWN]
+        ]
         if len(self.runs) > _SHOWN:
             rows.append((f"… and {len(self.runs) - _SHOWN} more", "", "", "", ""))
         return html.grid(repr(self).strip("<>"), ("task", "system", "fold", "seed", "result"), rows)
