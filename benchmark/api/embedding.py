@@ -55,7 +55,8 @@ def embedded(
         "files", "1", "files of one's own", "single-label", ("",), ("accuracy",), lambda root, fold: list(clips), "",
         len(clips), 0.0,
     )  # fmt: skip
-    plugin = Plugin("files", "0" * 64, {"files": task}, {}, {card.name: card})
+    ours = card.name in Catalogue().names("source") or ":" in card.name
+    plugin = Plugin("files", "0" * 64, {"files": task}, {}, {} if ours else {card.name: card})
     request = Request("files", _METHOD, card.name, (0,), source_params=params, device=device, cache=cache)
     with alone(), using(cache):
         split = Split(task, clips)
