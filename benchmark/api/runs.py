@@ -13,7 +13,7 @@ from mirbench.api import html
 from mirbench.api.asking import folder_of_runs
 from mirbench.api.frame_columns import column_names, columns_of
 from mirbench.api.left_out import said
-from mirbench.errors import UnknownName
+from mirbench.errors import BadInput, UnknownName
 from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
 
@@ -272,6 +272,9 @@ def _mean(runs: Sequence[Run]) -> str:
     """The first metric of the runs of one system, as the command says it."""
     from mirbench.runs.report import over_seeds
 
-    done = [run.record for run in runs if run.status == "done"]
+    done = [(run.folder, run.record) for run in runs if run.status == "done"]
     names: Mapping[str, Any] = next((run.metrics for run in runs if run.metrics), {})
-    return next((f"{name} {over_seeds(done, name)[0]}" for name in names), "")
+    try:
+        return next((f"{name} {over_seeds(done, name)[0]}" for name in names), "")
+    except BadInput:  # scores that cannot be read, which is no reason not to show the rest
+        return ""
