@@ -8,12 +8,15 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from mirbench.api import html
 from mirbench.api.known import Known, PluginLike, path_of
 from mirbench.api.process import Telling
 from mirbench.errors import BadInput
 from mirbench.source import SourceCard
-from mirbench.types import FloatArray, Split, Task
+from mirbench.types import Split, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +147,7 @@ class SourceModel:
         *,
         device: str = "auto",
         progress: bool = False,
-    ) -> FloatArray:
+    ) -> npt.NDArray[np.float64]:
         """The embedding of audio files: what a probe gets of a clip, the mean of ``pooled`` over its windows.
 
         Parameters
@@ -156,7 +159,7 @@ class SourceModel:
 
         Returns
         -------
-        ndarray of float32, shape (n_files, n_features)
+        ndarray of float64, shape (n_files, n_features)
 
         Raises
         ------

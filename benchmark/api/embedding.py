@@ -8,12 +8,15 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mirbench.api.process import alone
 from mirbench.errors import BadInput, MissingData, NotApplicable
 from mirbench.places import default_cache, user_path
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
-from mirbench.types import Clip, FloatArray, Split, Task, excerpts
+from mirbench.types import Clip, Split, Task, excerpts
 
 __all__ = ["embedded"]
 
@@ -28,7 +31,7 @@ def embedded(
     files: str | PathLike[str] | Iterable[str | PathLike[str]],
     device: str,
     telling: Progress,
-) -> FloatArray:
+) -> npt.NDArray[np.float64]:
     """Embeddings of files, as `mirbench.SourceModel.embed` describes them."""
     from mirbench.features import audio
     from mirbench.features.temporary import using
@@ -52,7 +55,8 @@ def embedded(
         "files", "1", "files of one's own", "single-label", ("",), ("accuracy",), lambda root, fold: list(clips), "",
         len(clips), 0.0,
     )  # fmt: skip
-    plugin = Plugin("files", "0" * 64, {"files": task}, {}, {card.name: card})
+    ours = card.name in Catalogue().names("source") or ":" in card.name
+    plugin = Plugin("files", "0" * 64, {"files": task}, {}, {} if ours else {card.name: card})
     request = Request("files", _METHOD, card.name, (0,), source_params=params, device=device, cache=cache)
     with alone(), using(cache):
         split = Split(task, clips)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mirbench.leaderboard.marks import marks_of
 from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
 from mirbench.types import Windowing
@@ -70,9 +71,7 @@ COSTS: dict[str, _Read] = {
     "device": _device,
     "standing": lambda record: record.standing,
     "contaminated": lambda record: ", ".join(record.contaminated),
-    "plugin": lambda record: (
-        "+" in f"{record.spec.method_version}{record.spec.task_version}{record.spec.source_version}"
-    ),
+    "marks": lambda record: "; ".join(marks_of(record)),
     "key": lambda record: record.spec.key,
     "system": lambda record: record.spec.system,
 }

@@ -41,7 +41,7 @@ class Known:
     nowhere: str
 
     @classmethod
-    def of(cls, given: Iterable[PluginLike] | PluginLike) -> Known:
+    def of(cls, given: Iterable[PluginLike] | PluginLike, *more: PluginLike) -> Known:
         """What was given as plugins: files, and methods as classes or objects; those that mirbench has are none.
 
         Raises
@@ -49,7 +49,8 @@ class Known:
         BadInput
             If one of them is no plugin, or its code cannot be told.
         """
-        each = [given] if isinstance(given, str | PathLike | type) or looks_like_method(given) else list(given)  # type: ignore[arg-type]
+        one = isinstance(given, str | PathLike) or not isinstance(given, Iterable)
+        each: list[Any] = [given, *more] if one else [*given, *more]  # type: ignore[misc]
         plugins: list[Plugin] = []
         files: list[Path] = []
         nowhere = ""

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import fields
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from mirbench.errors import BadInput
 from mirbench.places import path_text
 from mirbench.plain_text import one_message
 from mirbench.runs import predict as inner
+from mirbench.runs.predictions import THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +88,7 @@ def predict(
     runs: str | PathLike[str] | None = None,
     fold: int | None = None,
     seed: int | None = None,
+    threshold: float = THRESHOLD,
     data: str | PathLike[str] | None = None,
     weights: str | PathLike[str] | None = None,
     device: str = "auto",
@@ -101,13 +104,15 @@ def predict(
     run : str, Run or Runs
         A folder of runs, a key, METHOD+SOURCE or TASK/METHOD+SOURCE, as the command takes them; or runs, which stand
         for the whole system on record that they are of. Models of several folds and seeds are averaged; a single `Run`
-        is its own model alone.
+        is its own model alone. A folder that ``mirbench export model`` wrote, too.
     files : path, or iterable of paths
         Audio files, or folders of them.
     runs : str, path or None
         Folder of records; None is that of the runs, or ``runs``.
     fold, seed : int or None
         The model of one alone.
+    threshold : float
+        The probability from which on a label of several is predicted, 0 to 1.
     data, weights, device, plugins, progress
         As of `mirbench.run`.
 
@@ -125,7 +130,10 @@ def predict(
 
     if isinstance(run, Run):
         fold, seed = run.fold if fold is None else fold, run.seed if seed is None else seed
-    root, known = root_of((run,), runs), Known.of(plugins)
+    if not 0 <= threshold <= 1:
+        raise BadInput(f"threshold={threshold}: a probability is needed, 0 to 1")
+    is_folder = isinstance(run, str) and Path(run).is_dir()  # of a run, or exported: it needs no folder of all
+    root, known = Path("runs") if is_folder and runs is None else root_of((run,), runs), Known.of(plugins)
     names = [files] if isinstance(files, str | PathLike) else list(files)
     if not names:
         raise BadInput("predict: no file is given; audio files, or folders of them, are needed")
@@ -134,7 +142,7 @@ def predict(
     with alone():
         found = inner.predict(
             root, name_of(run), [fspath(name) for name in names], Telling(quiet=not progress), places,
-            plugins=known.plugins, fold=fold, seed=seed, left_out=left_out,
+            threshold=threshold, plugins=known.plugins, fold=fold, seed=seed, left_out=left_out,
         )  # fmt: skip
     for line in (*found.faults, *([said(left_out)] if left_out else [])):
         warnings.warn(one_message(line), stacklevel=2)

@@ -122,22 +122,22 @@ def run(
     from mirbench.runs.plan import Request
 
     if isinstance(task, TaskData):
-        task, data = task.called, task.data if data is None else data
+        data = task.data if data is None else data
     if isinstance(source, SourceModel):
         weights = source.weights if weights is None else weights
-        source, source_params = source.name, {**source.params, **(source_params or {})}
-    known = Known.of([*_each(plugins), *([] if isinstance(method, str) else [method])])
+        source_params = {**source.params, **(source_params or {})}
+    known = Known.of(plugins, *([] if isinstance(method, str) else [method]))
     catalogue = known.catalogue(path_of(data), path_of(weights))
     called = method if isinstance(method, str) else method.name
     kind = catalogue.method(called)
-    own = {} if isinstance(method, str) or inspect.isclass(method) else _fields_of(method)
+    own = {} if isinstance(method, str) or inspect.isclass(method) else _fields_of(method, search or {})
     if jobs > 1 and known.nowhere:
         raise BadInput(f"jobs={jobs}: another process cannot import {known.nowhere}; put it into a file of its own")
     circumstance, deform = _circumstance(options)
     request = Request(
-        task=task,
+        task=task.called if isinstance(task, TaskData) else task,
         method=called,
-        source=source,
+        source=source.name if isinstance(source, SourceModel) else source,
         seeds=_numbers("seeds", seeds),
         folds=None if folds is None else _numbers("folds", [folds] if isinstance(folds, int) else folds),
         params=_typed(kind, {**own, **(params or {})}, "params"),
@@ -157,13 +157,9 @@ def run(
     return Runs(tuple(Run(o.folder, o.record, o.read_back) for o in outcomes), request.runs)
 
 
-def _each(plugins: Iterable[PluginLike] | PluginLike) -> list[PluginLike]:
-    one = isinstance(plugins, str | PathLike) or not isinstance(plugins, Iterable)
-    return [plugins] if one else list(plugins)  # type: ignore[list-item, arg-type]
-
-
-def _fields_of(method: Any) -> dict[str, Any]:
-    return {field.name: getattr(method, field.name) for field in fields(method)}
+def _fields_of(method: Any, search: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters of an object, less those of which a search tries others."""
+    return {field.name: getattr(method, field.name) for field in fields(method) if field.name not in search}
 
 
 def _circumstance(options: Options) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -188,6 +184,10 @@ def _circumstance(options: Options) -> tuple[dict[str, Any], tuple[str, ...]]:
         one_of("average", given.pop("average", usual.average), AVERAGES),  # type: ignore[arg-type]
     )
     one_of("precision", given.get("precision", "float32"), PRECISIONS)
+    for name, least in (("threads", 0), ("decode_threads", 1)):
+        number = given.get(name, 1)
+        if type(number) is not int or not least <= number <= 1024:
+            raise BadInput(f"{name}={number!r}: a whole number from {least} to 1024 is needed")
     if "decode_threads" in given:
         given["workers"] = given.pop("decode_threads")
     return {**given, "windowing": windowing}, deform

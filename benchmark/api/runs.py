@@ -13,7 +13,7 @@ from mirbench.api import html
 from mirbench.api.asking import folder_of_runs
 from mirbench.api.frame_columns import column_names, columns_of
 from mirbench.api.left_out import said
-from mirbench.errors import UnknownName
+from mirbench.errors import BadInput, UnknownName
 from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
 
@@ -219,7 +219,9 @@ class Runs(Sequence[Run]):
         return f"<Runs: {', '.join(filter(None, said))}>"
 
     def _repr_html_(self) -> str:
-        rows = [(run.task, run.system, run.fold, run.seed, _result(run)) for run in self.runs[:_SHOWN]]
+        rows: list[tuple[object, ...]] = [
+            (run.task, run.system, run.fold, run.seed, _result(run)) for run in self.runs[:_SHOWN]
+        ]
         if len(self.runs) > _SHOWN:
             rows.append((f"… and {len(self.runs) - _SHOWN} more", "", "", "", ""))
         return html.grid(repr(self).strip("<>"), ("task", "system", "fold", "seed", "result"), rows)
@@ -272,4 +274,7 @@ def _mean(runs: Sequence[Run]) -> str:
 
     done = [(run.folder, run.record) for run in runs if run.status == "done"]
     names: Mapping[str, Any] = next((run.metrics for run in runs if run.metrics), {})
-    return next((f"{name} {over_seeds(done, name)[0]}" for name in names), "")
+    try:
+        return next((f"{name} {over_seeds(done, name)[0]}" for name in names), "")
+    except BadInput:  # scores that cannot be read, which is no reason not to show the rest
+        return ""

@@ -108,11 +108,14 @@ def test_comparison_of_runs_of_several_systems_is_refused(runs: mirbench.Runs) -
 def test_predictions_are_those_of_the_command(runs: mirbench.Runs, songs: Path, said: Callable[..., str]) -> None:
     files = sorted(songs.rglob("*.wav"))[:3]
     found = mirbench.predict(runs.filter(method="knn"), files)
-    theirs = pd.read_csv(io.StringIO(said("predict", "knn+nano", *files, "--format", "csv", "--quiet")))
+    theirs = pd.read_csv(
+        io.StringIO(said("predict", "knn+nano", *files, "--format", "csv", "--probabilities", "--quiet"))
+    )
     frame = found.to_frame()
     assert np.allclose(frame[list(found.classes)], theirs[list(found.classes)], atol=1e-6)
-    assert frame["confidence"].tolist() == found.probabilities.max(axis=1).tolist()
-    assert frame["predicted"].tolist() == [found.classes[k] for k in found.probabilities.argmax(axis=1)]
+    assert list(frame.columns) == list(theirs.columns)
+    assert np.allclose(frame["confidence"], theirs["confidence"], atol=1e-6)
+    assert frame["predicted"].tolist() == theirs["predicted"].tolist()
 
 
 def test_file_that_cannot_be_read_is_warned_of(runs: mirbench.Runs, songs: Path) -> None:

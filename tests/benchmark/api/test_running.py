@@ -167,6 +167,7 @@ def test_failed_run_is_warned_of_with_its_reason(songs: Path, kept: Path, cell: 
         ({"folds": 3}, BadInput, "has folds 0 to 0"),
         ({"precision": "float8"}, BadInput, "one of float32, bfloat16, float16 is needed"),
         ({"sealed": True, "deform": "noise"}, BadInput, "leave --deform or --sealed out"),
+        ({"threads": "2"}, BadInput, "a whole number from 0 to 1024 is needed"),
         ({"worker": 3}, UnknownName, "No option of mirbench.run is called 'worker'"),
         ({"source_params": {"nothing": 1}}, UnknownName, "No option of nano is called 'nothing'"),
         ({"weights": "nowhere"}, BadInput, "no such folder"),
