@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,8 +72,9 @@ def verify(
     strange = list(strange_files(runs)) if strict else []
     if strict:
         lacking_members(cases)
-    for line in (*changes, *(f"{path}: {fault}" for path, fault in strange)):
+    for line in changes:
         say(printable(line, _LETTERS))
+    _say_once(strange, "files")
     _print(cases)
     failed = bool(strange or changes) or any(not case.holds for case in cases)
     if rerun:
@@ -110,12 +112,22 @@ def _refuse_idle(
             raise BadInput(f"{flag} is about submissions: add --strict")
 
 
-def _print(cases: Sequence[Case]) -> None:
+def _say_once(said: Iterable[tuple[Path, str]], what: str) -> None:
+    """A line for each thing that is said, with the place of which, or how many it is said of."""
+    places: dict[str, list[Path]] = defaultdict(list)
+    for place, text in said:
+        places[text].append(place)
+    for text, held in places.items():
+        line = f"{held[0]}: {text}"
+        if len(held) > 1:
+            line = f"{os.path.commonpath(held)}: {len(held)} {what}: {text}"
+        say(printable(line, _LETTERS))
 
+
+def _print(cases: Sequence[Case]) -> None:
+    _say_once(((case.folder, problem) for case in cases for problem in case.problems), "records")
     notes: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
-        for problem in case.problems:
-            say(printable(f"{case.folder}: {problem}", _LETTERS))
         for note in case.notes:
             notes[note].append(case.folder)
     for note, folders in notes.items():
