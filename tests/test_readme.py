@@ -59,7 +59,7 @@ def result(request: Request, *plugins: Plugin) -> RunRecord:
 def test_further_example_conforms(kind: str, number: int, name: str, tmp_path: Path) -> None:
     path = tmp_path / f"my_{kind}{number}.py"
     path.write_text(programs(kind)[number])
-    assert checks.check_plugin(load_plugin(path), QUIET) == {name: []}
+    assert plugin_checks.check_plugin(load_plugin(path), QUIET) == {name: []}
 
 
 def test_pages_have_no_program_that_is_not_tried() -> None:
