@@ -23,7 +23,9 @@ from mirbench.plain_text import printable
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["Plugin", "check_identity", "check_method", "file_sha256", "load_plugin", "looks_like_method"]
+__all__ = [
+    "Plugin", "check_identity", "check_method", "file_sha256", "load_plugin", "looks_like_method", "plugin_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,39 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     """
     if not path.is_file():
         raise BadInput(f"{flag}{path}: no such file")
-    module = _import_file(path, flag)
-    imported = _imported_names(path)
-    own = [thing for name, thing in vars(module).items() if name not in imported]
-    methods: list[Any] = [
-        m for m in own if inspect.isclass(m) and m.__module__ == module.__name__ and looks_like_method(m)
-    ]
+    return plugin_of(_import_file(path, flag), f"{flag}{path}", path.name)
+
+
+def plugin_of(module: ModuleType, said: str, origin: str) -> Plugin:
+    """What a module that was imported brings; a package brings what its modules hold and it hands on.
+
+    Parameters
+    ----------
+    said, origin : str
+        What it is called in errors, and in lists of names.
+
+    Raises
+    ------
+    BadInput
+        If it holds nothing that is a task, method or source, or one that nothing can be.
+    """
+    path = Path(inspect.getfile(module))
+    imported = _imported_names(path) if path.name != "__init__.py" else set()
+    held = [thing for name, thing in vars(module).items() if name not in imported]
+    own = [thing for thing in held if not inspect.isclass(thing) or _is_of(thing, module.__name__)]
+    methods: list[Any] = [m for m in own if inspect.isclass(m) and looks_like_method(m)]
     for method in methods:
-        check_method(f"{flag}{path}", method)
-    for method in methods:
-        if fixed := {"name", "version", "needs"} & set(method.__dataclass_fields__):
-            raise BadInput(
-                f"{flag}{path}: {min(fixed)} of {method.__name__} is a hyperparameter; write it without a type, as in "
-                f'name, version, needs = "my-method", "1", ()'
-            )
+        check_method(said, method)
     cards = [thing for thing in own if isinstance(thing, SourceCard)]
-    with _naming(f"{flag}{path}"):
-        kinds = dict.fromkeys(thing for thing in own if is_encoder(thing) and thing.__module__ == module.__name__)
+    with _naming(said):
+        kinds = dict.fromkeys(thing for thing in own if is_encoder(thing) and _is_of(thing, module.__name__))
         cards += map(encoder_card, kinds)
     things = [*methods, *(thing for thing in own if isinstance(thing, Task)), *cards]
     for thing in things:
-        check_identity(f"{flag}{path}", _kind(thing), thing)
-    _refuse_twice(f"{flag}{path}", things)
+        check_identity(said, _kind(thing), thing)
+    _refuse_twice(said, things)
     plugin = Plugin(
-        origin=path.name,
+        origin=origin,
         sha256=file_sha256(path),
         tasks={thing.name: thing for thing in own if isinstance(thing, Task)},
         methods={method.name: method for method in methods},
@@ -91,7 +102,7 @@ def load_plugin(path: Path, flag: str = "--plugin ") -> Plugin:
     )
     if not (plugin.tasks or plugin.methods or plugin.sources):
         raise BadInput(
-            f"{flag}{path}: holds no method (a class with name, version, needs and fit), Task, SourceCard or encoder "
+            f"{said}: holds no method (a class with name, version, needs and fit), Task, SourceCard or encoder "
             "(a class with name, sample_rate and embed)"
         )
     return plugin
@@ -109,6 +120,11 @@ def check_method(origin: str, method: Any) -> None:
         raise BadInput(f"{origin}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
     if not isinstance(method.needs, tuple):
         raise BadInput(f'{origin}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
+    if fixed := {"name", "version", "needs"} & set(method.__dataclass_fields__):
+        raise BadInput(
+            f"{origin}: {min(fixed)} of {method.__name__} is a hyperparameter; write it without a type, as in "
+            f'name, version, needs = "my-method", "1", ()'
+        )
 
 
 @contextlib.contextmanager
@@ -118,6 +134,10 @@ def _naming(where: str) -> Iterator[None]:
         yield
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from error
+
+
+def _is_of(thing: type, module: str) -> bool:
+    return thing.__module__ == module or thing.__module__.startswith(f"{module}.")
 
 
 def check_identity(origin: str, kind: str, thing: Any) -> None:

@@ -17,7 +17,7 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
-from mirbench.trust import checks
+from mirbench.trust import checks, plugin_checks
 from mirbench.trust.tiny_task import tiny_context
 from tests.conftest import ROOT
 from tests.pages import fences
@@ -59,7 +59,7 @@ def result(request: Request, *plugins: Plugin) -> RunRecord:
 def test_further_example_conforms(kind: str, number: int, name: str, tmp_path: Path) -> None:
     path = tmp_path / f"my_{kind}{number}.py"
     path.write_text(programs(kind)[number])
-    assert checks.check_plugin(load_plugin(path), QUIET) == {name: []}
+    assert plugin_checks.check_plugin(load_plugin(path), QUIET) == {name: []}
 
 
 def test_pages_have_no_program_that_is_not_tried() -> None:
@@ -97,7 +97,7 @@ def test_example_of_a_method_is_at_most_25_lines() -> None:
     [("method", "method nearest-centroid"), ("task", "task my-songs"), ("source", "source my-encoder")],
 )
 def test_example_conforms(kind: str, name: str, tmp_path: Path) -> None:
-    assert checks.check_plugin(plugin(kind, tmp_path), QUIET) == {name: []}
+    assert plugin_checks.check_plugin(plugin(kind, tmp_path), QUIET) == {name: []}
 
 
 def test_example_of_a_method_runs_and_beats_chance(tmp_path: Path) -> None:

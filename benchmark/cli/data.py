@@ -59,8 +59,8 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
         folder = dataset_folder(card, data, default_cache(), progress)
         problems = check_data(card, folder, default_cache(), progress)
     if problems:
-        raise BadInput(f"{task} in {folder}:\n  " + "\n  ".join(problems))
-    say(f"{task} in {folder}: {_holds(card, folder)}")
+        raise BadInput(f"{card.name} in {folder}:\n  " + "\n  ".join(problems))
+    say(f"{card.name} in {folder}: {_holds(card, folder)}")
 
 
 def _holds(card: Task, folder: Path) -> str:

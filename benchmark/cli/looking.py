@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from mirbench.cli.left_out import end
-from mirbench.cli.options import Plugins, RunsFolder, catalogue_of, one_of
+from mirbench.cli.options import DataRoot, Plugins, RunsFolder, WeightsFolder, catalogue_of, one_of
 from mirbench.errors import BadInput
-from mirbench.plain_text import say
+from mirbench.plain_text import printable, say
+
+_MOST_PROBLEMS = 10  # of one thing, that are said
+_LETTERS = 600  # of a line, most of which somebody else may have written
 
 
 def list_names(
@@ -66,22 +69,29 @@ def show(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of a plugin, in Python.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="A plugin file, a package, module:Thing, or a name that is installed."),
+    ],
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
 ) -> None:
-    """Run the conformance checks on a plugin's methods, tasks and sources."""
-    from mirbench.plugin_file import load_plugin
+    """Run the conformance checks on methods, tasks and sources, and a small run of each."""
+    from mirbench.places import weights_folder
     from mirbench.progress import Progress
-    from mirbench.trust.checks import check_plugin
+    from mirbench.trust.checkable import checkable
+    from mirbench.trust.plugin_checks import look_at_plugin
 
-    if not file.is_file():
-        raise BadInput(f"{file}: no such file; a Python file of a plugin is needed")
-    plugin = load_plugin(file, "")
-    found = check_plugin(plugin, Progress())
-    for name, problems in found.items():
-        say(f"{name}: {'conforms' if not problems else f'{len(problems)} problem(s)'}")
-        for problem in problems:
-            say(f"  - {problem}")
-        if name in plugin.methods and not hasattr(plugin.methods[name], "restore"):
-            say("  it has no `restore`: `mirbench predict` will not load its runs again, and `--deform` fits it anew")
-    if any(found.values()):
+    if weights is not None:
+        weights_folder(weights)  # refused before any work
+    plugin, is_ours = checkable(what, data, weights)
+    found = look_at_plugin(plugin, Progress(), data, weights, is_ours=is_ours)
+    for name, seen in found.items():
+        n_problems = len(seen.problems)
+        wrong = f"{n_problems} problem{'s' * (n_problems > 1)}"
+        say(printable(f"{name}: {wrong if n_problems else 'conforms'}", _LETTERS))
+        more = [f"and {n_problems - _MOST_PROBLEMS} more"] if n_problems > _MOST_PROBLEMS else []
+        for line in (*seen.problems[:_MOST_PROBLEMS], *more, *(f"note: {note}" for note in seen.notes)):
+            say(printable(f"  - {line}", _LETTERS))
+    if any(seen.problems for seen in found.values()):
         raise typer.Exit(1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,8 +74,9 @@ def verify(
     strange = list(strange_files(runs)) if strict else []
     if strict:
         lacking_members(cases)
-    for line in (*changes, *(f"{path}: {fault}" for path, fault in strange)):
+    for line in changes:
         say(printable(line, _LETTERS))
+    _say_once(strange, "files")
     _print(cases)
     failed = bool(strange or changes) or any(not case.holds for case in cases)
     if rerun:
@@ -112,20 +114,25 @@ def _refuse_idle(
             raise BadInput(f"{flag} is about submissions: add --strict")
 
 
-def _print(cases: Sequence[Case]) -> None:
+def _say_once(said: Iterable[tuple[Path, str]], what: str) -> None:
+    """A line for each thing that is said, with the place of which; where it is said of many, with how many."""
+    places: dict[str, list[Path]] = defaultdict(list)
+    for place, text in said:
+        places[text].append(place)
+    for text, held in places.items():
+        lines = [f"{place}: {text}" for place in held]
+        if len(held) > _FEW:
+            lines = [f"{os.path.commonpath(held)}: {len(held)} {what}: {text}"]
+        for line in lines:
+            say(printable(line, _LETTERS))
 
+
+def _print(cases: Sequence[Case]) -> None:
+    _say_once(((case.folder, problem) for case in cases for problem in case.problems), "records")
     notes: dict[str, list[Path]] = defaultdict(list)
-    problems: dict[str, list[Path]] = defaultdict(list)
     for case in cases:
-        for problem in case.problems:
-            problems[problem].append(case.folder)
         for note in case.notes:
             notes[note].append(case.folder)
-    for problem, folders in problems.items():
-        for folder in folders if len(folders) <= _FEW else ():
-            say(printable(f"{folder}: {problem}", _LETTERS))
-        if len(folders) > _FEW:
-            say(printable(f"{folders[0]} and {len(folders) - 1} more records: {problem}", _LETTERS))
     for note, folders in notes.items():
         line = f"note: {note} ({len(folders)} records)" if len(folders) > 1 else f"note: {folders[0]}: {note}"
         say(printable(line, _LETTERS))

@@ -220,7 +220,8 @@ def _check_records(plan: Plan, specs: Sequence[RunSpec]) -> None:
     names: dict[Literal["task", "method", "source"], str] = {"task": plan.task.name, "method": plan.method.name}
     for kind, name in (names | ({"source": plan.card.name} if plan.card else {})).items():
         if fault := wrong_name(name, kind):
-            raise BadInput(f"{kind} {printable(str(name), 80)!r} {fault}: nothing can be called so")
+            todo = "; give the file or folder another name, or a link to it" if ":" in str(name) else ""
+            raise BadInput(f"{kind} {printable(str(name), 80)!r} {fault}: nothing can be called so{todo}")
     task, ends = plan.task, (specs[0], max(specs, key=lambda spec: spec.seed)) if specs else ()
     for spec in ends:
         blank = RunRecord(

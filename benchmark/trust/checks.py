@@ -6,27 +6,21 @@ Plugin authors run them by ``mirbench check FILE``; our own tests run them on ev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mirbench import metrics
-from mirbench.errors import BadAudio, MirbenchError, MissingData
+from mirbench.errors import BadAudio, MissingData
 from mirbench.features import audio, pictures
 from mirbench.features.datasets import read_task
-from mirbench.features.networks import load_network
-from mirbench.features.temporary import temporary
-from mirbench.features.weights import find_weights
 from mirbench.method import Fitted, Method, Restorable
-from mirbench.places import default_cache
-from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
 from mirbench.trust.blindness import check_blind, told
-from mirbench.trust.encoder_checks import check_encoder
-from mirbench.trust.tiny_task import built, tiny_context, tiny_task
+from mirbench.trust.tiny_task import built, tiny_task
 from mirbench.types import Clip, Split, Task, excerpts
 
 if TYPE_CHECKING:
@@ -38,7 +32,6 @@ __all__ = [
     "check_data",
     "check_method",
     "check_network",
-    "check_plugin",
     "check_task",
     "tiny_task",
 ]
@@ -235,42 +228,3 @@ def _restored(method: Method, fitted: Fitted, test: Split, context: Context) -> 
         return fitted.predict(test.blind())
     stored = save({name: np.asarray(value, order="C") for name, value in fitted.state.items()})
     return method.restore(load(stored), test.blind(), context)(test.blind())
-
-
-def check_plugin(plugin: Plugin, progress: Progress) -> Mapping[str, list[str]]:
-    """Problems of everything that a plugin brings, by kind and name; methods are tried with the source ``nano``."""
-    from mirbench.registry import Catalogue
-
-    catalogue = Catalogue([plugin])  # which refuses what it may not be called
-    found: dict[str, list[str]] = {}
-    for name, task in plugin.tasks.items():
-        found[f"task {name}"] = check_task(task)
-    for name, card in plugin.sources.items():
-        found[f"source {name}"] = _tried(lambda card=card: _check_source(card, progress))  # type: ignore[misc]
-    if plugin.methods:
-        nano = catalogue.source("nano")
-        with temporary() as folder:
-            splits = tiny_task(folder)
-            for name, method in plugin.methods.items():
-                context = tiny_context(nano, splits, folder, progress)
-                found[f"method {name}"] = check_method(method, context, splits) or check_blind(method, nano, progress)
-    return found
-
-
-def _check_source(card: SourceCard, progress: Progress) -> list[str]:
-    """What is wrong with a source: one that is built of an encoder is tried with its weights, others at random ones."""
-    if not card.adapter:
-        return check_network(card, built(card))
-    needed = card.weights or card.hub
-    weights = find_weights(card, None, default_cache(), progress, card.options) if needed else None
-    paths = (weights.path, *weights.extra) if weights else ()
-    return check_encoder(card, load_network(card, paths, card.options))
-
-
-def _tried(check: Callable[[], list[str]]) -> list[str]:
-    try:
-        return check()
-    except MirbenchError as error:
-        return [str(error)]
-    except Exception as error:  # somebody else's code
-        return [f"{type(error).__name__}: {error}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirbench.plugin_file import load_plugin
-from mirbench.trust.checks import check_plugin
+from mirbench.trust.plugin_checks import check_plugin
 from tests.conftest import Answer
 from tests.toys import QUIET
 

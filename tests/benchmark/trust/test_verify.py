@@ -29,6 +29,7 @@ from mirbench.runs import runner, scores_archive
 from mirbench.runs.attempt import unfinished
 from mirbench.runs.ensemble import combine
 from mirbench.runs.plan import Plan, Request, draft_plan, make_plan
+from mirbench.runs.record_file import read_record
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
@@ -709,10 +710,52 @@ def test_command_refuses_a_submission_with_a_strange_file(runs: Path, typed: Cal
     assert (answer.code, answer.out.splitlines()[0]) == (1, f"{first(runs) / 'run.sh'}: is no file of a record")
 
 
+@pytest.mark.parametrize("level", range(4))
+def test_command_says_once_what_it_says_of_every_record(
+    level: int, plan: Plan, tmp_path: Path, typed: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the folder of all, of a task, of a system, and of one run, from elsewhere and from inside."""
+    for seed in range(3):
+        folder = write(tmp_path, plan, seed)
+        edit(folder, lambda held: held["spec"].update(task=f"{TASK}-demo"))
+        new = RunStore(tmp_path).folder(read_record(folder / "record.json").spec)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        folder = folder.rename(new)
+    for empty in (tmp_path / TASK / "prior", tmp_path / TASK):
+        empty.rmdir()
+    place = [folder, *folder.parents][3 - level]
+    monkeypatch.chdir(place)
+    for named in (place, "."):
+        answer = typed("verify", "--strict", named, "--quiet")
+        refused = [line for line in answer.out.splitlines() if "is a synthesised stand-in" in line]
+        assert (answer.code, len(refused), len(answer.out.splitlines())) == (1, 1, 5)  # it is no full task either
+        assert ("3 records: refused: " in refused[0]) == (level < 3)
+
+
 def test_command_repeats(real: Path, typed: Callable[..., Answer]) -> None:
     answer = typed("verify", real.parents[2], "--rerun", "--quiet")
     assert answer.code == 0
     assert "1 run to repeat: 1 within 0.001 of the scores on record, 0 not, 0 not compared." in answer.out
+
+
+def test_command_repeats_a_run_on_a_file_of_features_where_it_is_told(
+    plan: Plan, tmp_path: Path, typed: Callable[..., Answer]
+) -> None:
+    clips = plan.folds[0]
+    path = tmp_path / "far" / "away.npz"
+    path.parent.mkdir()
+    rows = np.random.default_rng(0).normal(size=(len(clips), 3)).astype(np.float32)
+    np.savez(path, id=np.array([clip.id for clip in clips]), rows=rows)
+    request = Request(
+        TASK, "knn", f"features:{path}", seeds=(0,), source_params={"array": "rows"}, runs=tmp_path / "runs",
+        cache=tmp_path / "cache",
+    )  # fmt: skip
+    (outcome,) = runner.run(request, Catalogue(), QUIET)
+    assert outcome.record.status == "done"
+    lost = typed("verify", tmp_path / "runs", "--rerun", "--quiet")
+    assert "(say where it is: --as features:away.npz=features:PATH)" in lost.out
+    found = typed("verify", tmp_path / "runs", "--rerun", "--quiet", "--as", f"features:away.npz=features:{path}")
+    assert (found.code, "1 within 0.001" in found.out) == (0, True)
 
 
 def test_command_fails_where_a_run_does_not_repeat(honest: Path, typed: Callable[..., Answer]) -> None:

@@ -18,7 +18,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
 from mirbench.source import UNKNOWN
-from mirbench.trust.checks import check_plugin
+from mirbench.trust.plugin_checks import check_plugin
 from tests.toys import QUIET, splits_of, write_levels
 
 TEN_LINES = '''

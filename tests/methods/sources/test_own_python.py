@@ -24,7 +24,7 @@ from mirbench.plugin_file import Plugin, load_plugin
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
-from mirbench.trust.checks import check_plugin
+from mirbench.trust.plugin_checks import check_plugin
 from tests.toys import QUIET, splits_of, write_levels
 
 WITHOUT_TORCH = '''

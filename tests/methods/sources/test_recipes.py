@@ -13,8 +13,8 @@ from mirbench.features.networks import load_network
 from mirbench.methods.sources import own_python
 from mirbench.plugin_file import load_plugin
 from mirbench.source import SourceCard
-from mirbench.trust.checks import check_plugin
 from mirbench.trust.encoder_checks import check_encoder
+from mirbench.trust.plugin_checks import check_plugin
 from tests.pages import fences, text_of
 from tests.toys import QUIET
 
