@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import Fitted
 from mirbench.methods.classifiers import (
     Features,
@@ -75,6 +75,12 @@ class LinearProbe:
         """The same weights."""
         return restore_sklearn(state, lambda held, _: Logistic(held), probabilities, context)
 
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
+        """See `mirbench.method.Graphed`."""
+        from mirbench.methods.graphs import Front, LinearHead
+
+        return Front(context, ("pooled",), by_clip=True), LinearHead(state, len(split.classes))
+
 
 @dataclass(frozen=True)
 class SvmProbe:
@@ -114,6 +120,15 @@ class SvmProbe:
             return KernelMachine(held, standardised(held["features"][held["support"]].astype(np.float64)))
 
         return restore_sklearn(state, load, margins, context)
+
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
+        """See `mirbench.method.Graphed`; of a task of one class a clip."""
+        from mirbench.methods.graphs import Front, KernelHead
+
+        if split.kind != "single-label":
+            raise NotApplicable("--onnx: a kernel machine of each label is not written so; leave --onnx out")
+        weights = KernelMachine(state, state["features"]).pair_weights
+        return Front(context, ("pooled",), by_clip=True), KernelHead(state, weights, len(split.classes))
 
 
 @dataclass(frozen=True)
@@ -279,6 +294,10 @@ class MlpProbe(Stackable, NetworkMethod):
         standardise = next(module.children())
         assert isinstance(standardise, Standardise)
         standardise.learn(embeddings(context, train))
+
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """Mean embeddings of clips."""
+        return ("pooled",), True
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean embeddings of clips."""

@@ -185,6 +185,33 @@ class NetworkMethod:
             module.eval(), lambda split: self.inputs(context, split), context, independent=self.independent(split)
         )
 
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """What `inputs` reads of the source, and whether as means over the windows of a clip.
+
+        As of `mirbench.methods.graphs.Front`; a method that can be written as a graph says so.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot.
+        """
+        raise NotApplicable(f"--onnx: {self.name} reads more than one source's windows; leave --onnx out")
+
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
+        """See `mirbench.method.Graphed`."""
+        import torch
+
+        from mirbench.methods.graphs import Front, NetworkHead
+        from mirbench.methods.training.loop import seeded
+
+        stages, by_clip = self.stages(context)
+        with seeded(0, context.device):
+            module = self.module(context, split).to(context.device)
+        self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
+        average = "prob" if by_clip else context.windowing.average
+        head = NetworkHead(module.eval(), split.kind, average, self.independent(split))
+        return Front(context, stages, by_clip), head
+
     def independent(self, split: AnySplit) -> bool:
         """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""
         from mirbench.methods.training.recipe import masked_bce
