@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.types import BlindSplit, FloatArray, Split
 
-__all__ = ["Fitted", "Graphed", "Method", "Part", "ReadsRows", "Restorable"]
+__all__ = ["Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable"]
 
 Part = Literal["train", "valid", "test"]
 
@@ -81,6 +81,20 @@ class Restorable(Protocol):
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> Callable[[BlindSplit], FloatArray]:
         """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
+        ...
+
+
+@runtime_checkable
+class Refittable(Protocol):
+    """A method that can learn from all labelled clips, with none left to select on, for ``--refit``.
+
+    A method whose `fit` does not look at valid says ``uses_valid = False`` instead.
+    """
+
+    def refit(
+        self, clips: Split, context: Any, *, seed: int, histories: Sequence[Sequence[Mapping[str, float]]]
+    ) -> Fitted:
+        """As `fit`, from all clips; `histories` are those of the runs that selected on valid."""
         ...
 
 

@@ -7,7 +7,7 @@ what they keep grows with the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,7 +57,7 @@ class LinearProbe:
     C: float = 1.0
 
     name, version, needs = "probe-linear", "1", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
         if self.C <= 0:
@@ -98,7 +98,7 @@ class SvmProbe:
     gamma: float | None = None
 
     name, version, needs = "probe-svm", "2", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
         if self.C <= 0 or (self.gamma is not None and self.gamma <= 0):
@@ -183,6 +183,10 @@ class ForestProbe:
         state = fit.state(lambda part: keep_trees(part.model))
         return Fitted(fit.predict, n_trainable=None, state=state, valid_score=valid_score)
 
+    def refit(self, clips: Split, context: Context, *, seed: int, histories: Sequence[Any]) -> Fitted:
+        """Grow on all clips; see `mirbench.method.Refittable`."""
+        return replace(self, fit_on="train").fit(clips, clips, context, seed=seed)
+
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same trees."""
         return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context)
@@ -213,7 +217,7 @@ class NeighboursProbe:
     k: int = 5
 
     name, version, needs = "knn", "1", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
         if self.k < 1:

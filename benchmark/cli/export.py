@@ -24,6 +24,9 @@ def export_model(
     runs: RunsFolder = Path("runs"),
     fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="The model of one fold.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The model of one seed.")] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="One model of all labelled clips instead; trained once, needs the data.")
+    ] = False,
     check: Annotated[
         list[str] | None,
         typer.Option("--check", metavar="FILE", help="Compare on it. Default: clips of the task."),
@@ -41,7 +44,8 @@ def export_model(
     from mirbench.runs.predict import load_model
 
     plugins, places, progress = [load_plugin(path) for path in how.plugin], Places(**how.circumstance()), how.progress()
-    model = load_model(run, runs, places=places, plugins=plugins, fold=fold, seed=seed, progress=progress)
+    which = {"fold": fold, "seed": seed, "refit": refit}
+    model = load_model(run, runs, places=places, plugins=plugins, progress=progress, **which)
     with sounds_to_compare(model, check or [], plugins) as (sounds, what):
         found = export(model, folder, sounds, plugins, onnx=onnx)
     say(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,25 @@ if TYPE_CHECKING:
     from mirbench.methods.training.fitting import Learnt
     from mirbench.methods.training.recipe import Loss, Phase, Recipe
 
-__all__ = ["NetworkMethod"]
+__all__ = ["NetworkMethod", "median_epoch"]
+
+
+def median_epoch(histories: Sequence[Sequence[Mapping[str, float]]], select: str) -> int:
+    """The median of the epochs that runs kept, counted from 1, by their histories; see `Recipe.select`."""
+    from mirbench.methods.training.loop import reached
+
+    kept = []
+    for history in histories:
+        ranks = [
+            reached(select, n, _number(row["valid_score"]), _number(row["valid_loss"])) for n, row in enumerate(history)
+        ]
+        kept.append(1 + ranks.index(max(ranks)))
+    return max(1, round(float(np.median(kept))))
+
+
+def _number(value: float | None) -> float:
+    """Of a history; records say null where it is undefined."""
+    return float("nan") if value is None else value
 
 
 @dataclass(frozen=True)
@@ -115,9 +133,35 @@ class NetworkMethod:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Train on train, keep the epoch that is best on valid."""
+        module, recipe = self.fresh(train, context, seed)
+        return self._fitted_by(module, recipe, train, valid, context, seed)
+
+    def refit(
+        self, clips: Split, context: Context, *, seed: int, histories: Sequence[Sequence[Mapping[str, float]]]
+    ) -> Fitted:
+        """Train on all clips for as many epochs as runs kept, the median, and keep the last; see `Refittable`.
+
+        Raises
+        ------
+        NotApplicable
+            If the method trains in a way of its own.
+        """
+        from dataclasses import replace
+
+        if type(self).fit is not NetworkMethod.fit:
+            raise NotApplicable(f"--refit: {self.name} trains in its own way, which needs valid; leave --refit out")
+        module, recipe = self.fresh(clips, context, seed)
+        epochs = median_epoch(histories, recipe.select)
+        recipe = replace(recipe, select="last", patience=None, stop_after=epochs)
+        fitted = self._fitted_by(module, recipe, clips, clips, context, seed)
+        rows = [{name: row[name] for name in ("loss", "seconds")} for row in fitted.history]  # there is no valid
+        return replace(fitted, history=rows, valid_score=None)
+
+    def _fitted_by(
+        self, module: nn.Module, recipe: Recipe, train: Split, valid: Split, context: Context, seed: int
+    ) -> Fitted:
         from mirbench.methods.training.fitting import every_window, fit_module
 
-        module, recipe = self.fresh(train, context, seed)
         draw = self.draw(context, train, seed)
         if draw is None:
             seen = self.inputs(context, train)

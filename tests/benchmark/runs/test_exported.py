@@ -153,3 +153,9 @@ def test_threads_share_a_model(model: Model, made: Made) -> None:  # noqa: F811
     for thread in threads:
         thread.join()
     np.testing.assert_allclose(np.stack([found[n] for n in range(4)]), expected, rtol=0, atol=1e-6)
+
+
+def test_example_of_the_documentation_is_that_of_the_folder(folder: Path) -> None:
+    text = Path("docs/serving.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert example.replace("genres-model", folder.name) in (folder / "README.md").read_text("utf-8")
