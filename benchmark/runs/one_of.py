@@ -19,6 +19,7 @@ class OneOf(RunStore):
         self.fold, self.seed = fold, seed
 
     def find(self, name: str) -> list[tuple[Path, RunRecord]]:
+        """As of the store, refused where none of them is of the fold or seed."""
         every = super().find(name)
         for what in ("fold", "seed"):
             if (wanted := getattr(self, what)) is None:

@@ -14,8 +14,9 @@ from mirbench.features.cache import throwaway
 from mirbench.installation import extra_module
 from mirbench.runs.own_files import hear
 from mirbench.runs.predict import Model
+from mirbench.source import SourceCard
 
-__all__ = ["FILE", "ONNX_TOLERANCE", "write_onnx"]
+__all__ = ["FILE", "ONNX_TOLERANCE", "traced", "write_onnx"]
 
 FILE = "model.onnx"
 ONNX_TOLERANCE = 1e-4
@@ -41,6 +42,31 @@ def write_onnx(model: Model, path: Path, sounds: Sequence[str]) -> tuple[dict[st
     """
     for module in ("onnx", "onnxscript", "onnxruntime"):
         extra_module(module, "--onnx", module, "onnx")
+    system, clips, card = traced(model, sounds)
+    _export(system, clips[0], path)
+    said = {
+        "file": path.name,
+        "input": f"windows: float32, (n_windows, {clips[0].shape[1]}), of one clip, full scale 1, one channel",
+        "output": f"probabilities: float32, ({len(model.classes)},)",
+        "sample_rate": card.sample_rate,
+        "n_samples": int(clips[0].shape[1]),
+        "holds": "front end, body, every model and their mean",
+    }
+    answers = _run(path, clips)
+    largest = float(np.abs(answers - model(list(sounds)).probabilities).max())
+    if largest > ONNX_TOLERANCE:
+        raise BadInput(f"--onnx: the graph predicts otherwise (by {largest:.1e}); nothing is written")
+    return said, largest
+
+
+def traced(model: Model, sounds: Sequence[str]) -> tuple[Any, list[Any], SourceCard]:
+    """The models as one torch module, the windows of each sound that it takes, and the card of its source.
+
+    Raises
+    ------
+    NotApplicable
+        If they are no such module.
+    """
     sources = {leaf.record.spec.source for leaf in model.leaves}
     if len(sources) > 1 or "" in sources or model.medium != "audio":
         raise NotApplicable(
@@ -55,21 +81,8 @@ def write_onnx(model: Model, path: Path, sounds: Sequence[str]) -> tuple[dict[st
         windows = context.source.audio(split)
         audio = np.asarray(windows.values, dtype=np.float32)
     shares = [leaf.weight for leaf in model.leaves]
-    _export(_system(parts, shares), audio, path)
-    card = context.source.card
-    said = {
-        "file": path.name,
-        "input": f"windows: float32, (n_windows, {audio.shape[1]}), of one clip, full scale 1, one channel",
-        "output": f"probabilities: float32, ({len(model.classes)},)",
-        "sample_rate": card.sample_rate,
-        "n_samples": int(audio.shape[1]),
-        "holds": "front end, body, every model and their mean",
-    }
-    answers = _run(path, [audio[windows.clip_index == n] for n in range(windows.n_clips)])
-    largest = float(np.abs(answers - model(list(sounds)).probabilities).max())
-    if largest > ONNX_TOLERANCE:
-        raise BadInput(f"--onnx: the graph predicts otherwise (by {largest:.1e}); nothing is written")
-    return said, largest
+    clips = [audio[windows.clip_index == n] for n in range(windows.n_clips)]
+    return _system(parts, shares), clips, context.source.card
 
 
 def _system(parts: Sequence[tuple[Any, Any]], shares: Sequence[float]) -> Any:
@@ -95,7 +108,7 @@ def _system(parts: Sequence[tuple[Any, Any]], shares: Sequence[float]) -> Any:
 def _export(system: Any, audio: Any, path: Path) -> None:
     import torch
 
-    example = torch.from_numpy(audio[:1]).repeat(2, 1)
+    example = torch.from_numpy(audio[:1].copy()).repeat(2, 1)
     n_windows = torch.export.Dim("n_windows", min=1, max=1 << 20)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own parts
