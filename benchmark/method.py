@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.types import BlindSplit, FloatArray, Split
 
-__all__ = ["Fitted", "Method", "Part", "ReadsRows", "Restorable"]
+__all__ = ["Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable"]
 
 Part = Literal["train", "valid", "test"]
 
@@ -81,6 +81,33 @@ class Restorable(Protocol):
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> Callable[[BlindSplit], FloatArray]:
         """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
+        ...
+
+
+@runtime_checkable
+class Refittable(Protocol):
+    """A method that can learn from all labelled clips, with none left to select on, for ``--refit``.
+
+    A method whose `fit` does not look at valid says ``uses_valid = False`` instead.
+    """
+
+    def refit(
+        self, clips: Split, context: Any, *, seed: int, histories: Sequence[Sequence[Mapping[str, float]]]
+    ) -> Fitted:
+        """As `fit`, from all clips; `histories` are those of the runs that selected on valid."""
+        ...
+
+
+@runtime_checkable
+class Graphed(Protocol):
+    """A method whose trained model can be had as torch modules, for ``mirbench export model --onnx``."""
+
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> tuple[Any, Any]:
+        """Front and head; the front has a `key`, equal where two fronts compute the same.
+
+        The front takes the windows of one clip, (n_windows, n_samples), and gives a tuple of tensors; the head takes
+        these, and gives the clip's probabilities, (n_classes,).
+        """
         ...
 
 

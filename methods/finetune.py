@@ -125,6 +125,10 @@ class FineTune(NetworkMethod):
             _add_lora(network, blocks_of(network, card), self.rank)
         return module
 
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """What the body begins with."""
+        return ("entry",), False
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """What the body begins with."""
         from mirbench.methods.training import Inputs

@@ -74,6 +74,10 @@ class LayerMix(Stackable, NetworkMethod):
             assert isinstance(standardise, Standardise)
             standardise.learn(layer)
 
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """Mean of each layer over the tokens and windows of a clip."""
+        return tuple(f"mean{k}" for k in range(context.source.card.n_layers)), True
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean of each layer over the tokens and windows of a clip."""
         from mirbench.methods.training import Inputs

@@ -7,7 +7,7 @@ what they keep grows with the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import Fitted
 from mirbench.methods.classifiers import (
     Features,
@@ -57,7 +57,7 @@ class LinearProbe:
     C: float = 1.0
 
     name, version, needs = "probe-linear", "1", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
         if self.C <= 0:
@@ -74,6 +74,12 @@ class LinearProbe:
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same weights."""
         return restore_sklearn(state, lambda held, _: Logistic(held), probabilities, context)
+
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
+        """See `mirbench.method.Graphed`."""
+        from mirbench.methods.graphs import Front, LinearHead
+
+        return Front(context, ("pooled",), by_clip=True), LinearHead(state, len(split.classes))
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class SvmProbe:
     gamma: float | None = None
 
     name, version, needs = "probe-svm", "2", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
         if self.C <= 0 or (self.gamma is not None and self.gamma <= 0):
@@ -114,6 +120,15 @@ class SvmProbe:
             return KernelMachine(held, standardised(held["features"][held["support"]].astype(np.float64)))
 
         return restore_sklearn(state, load, margins, context)
+
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
+        """See `mirbench.method.Graphed`; of a task of one class a clip."""
+        from mirbench.methods.graphs import Front, KernelHead
+
+        if split.kind != "single-label":
+            raise NotApplicable("--onnx: a kernel machine of each label is not written so; leave --onnx out")
+        weights = KernelMachine(state, state["features"]).pair_weights
+        return Front(context, ("pooled",), by_clip=True), KernelHead(state, weights, len(split.classes))
 
 
 @dataclass(frozen=True)
@@ -168,6 +183,10 @@ class ForestProbe:
         state = fit.state(lambda part: keep_trees(part.model))
         return Fitted(fit.predict, n_trainable=None, state=state, valid_score=valid_score)
 
+    def refit(self, clips: Split, context: Context, *, seed: int, histories: Sequence[Any]) -> Fitted:
+        """Grow on all clips; see `mirbench.method.Refittable`."""
+        return replace(self, fit_on="train").fit(clips, clips, context, seed=seed)
+
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same trees."""
         return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context)
@@ -198,7 +217,7 @@ class NeighboursProbe:
     k: int = 5
 
     name, version, needs = "knn", "1", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -279,6 +298,10 @@ class MlpProbe(Stackable, NetworkMethod):
         standardise = next(module.children())
         assert isinstance(standardise, Standardise)
         standardise.learn(embeddings(context, train))
+
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """Mean embeddings of clips."""
+        return ("pooled",), True
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Mean embeddings of clips."""

@@ -156,13 +156,18 @@ class KernelMachine:
         Of `keep_kernel`.
     vectors : ndarray, shape (n_vectors, n_features)
         Its support vectors, class by class.
+
+    Attributes
+    ----------
+    pair_weights : ndarray, shape (n_pairs, n_vectors)
+        Of each vector in each pair of classes.
     """
 
     def __init__(self, arrays: Arrays, vectors: Array) -> None:
         self.classes_, self._vectors, self._gamma = arrays["classes"], vectors, float(arrays["gamma"])
         self._each_pair = list(combinations(range(len(self.classes_)), 2))
         self._intercept = arrays["intercept"]
-        self._weights = _pair_weights(arrays["dual_coef"], arrays["n_support"].astype(np.int64), self._each_pair)
+        self.pair_weights = _pair_weights(arrays["dual_coef"], arrays["n_support"].astype(np.int64), self._each_pair)
 
     def decision_function(self, features: Array) -> Array:
         """Margins of two classes, (n,); of more, votes and a little of their margins, (n, n_classes)."""
@@ -193,7 +198,7 @@ class KernelMachine:
         """Margins of each pair of classes, (n, n_pairs)."""
         squares = (features**2).sum(axis=1)[:, None] + (self._vectors**2).sum(axis=1)
         distances = np.maximum(squares - 2 * features @ self._vectors.T, 0)  # squared
-        margins: Array = np.exp(-self._gamma * distances) @ self._weights.T + self._intercept
+        margins: Array = np.exp(-self._gamma * distances) @ self.pair_weights.T + self._intercept
         return margins
 
 

@@ -24,10 +24,14 @@ def export_model(
     runs: RunsFolder = Path("runs"),
     fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="The model of one fold.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The model of one seed.")] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="One model of all labelled clips instead; trained once, needs the data.")
+    ] = False,
     check: Annotated[
         list[str] | None,
         typer.Option("--check", metavar="FILE", help="Compare on it. Default: clips of the task."),
     ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="One ONNX graph of it, too: audio to probabilities.")] = False,
     *,
     how: Machine,
 ) -> None:
@@ -36,14 +40,21 @@ def export_model(
     from mirbench.runs.export import TOLERANCE, export
     from mirbench.runs.export_sounds import sounds_to_compare
     from mirbench.runs.models import Places
+    from mirbench.runs.onnx_graph import FILE, ONNX_TOLERANCE
     from mirbench.runs.predict import load_model
 
     plugins, places, progress = [load_plugin(path) for path in how.plugin], Places(**how.circumstance()), how.progress()
-    model = load_model(run, runs, places=places, plugins=plugins, fold=fold, seed=seed, progress=progress)
+    which = {"fold": fold, "seed": seed, "refit": refit}
+    model = load_model(run, runs, places=places, plugins=plugins, progress=progress, **which)
     with sounds_to_compare(model, check or [], plugins) as (sounds, what):
-        found = export(model, folder, sounds, plugins)
+        found = export(model, folder, sounds, plugins, onnx=onnx)
     say(
         f"{folder}: predicts as the run does: {found.n_files} of {what}, largest difference of a probability "
         f"{found.largest:.1e} (at most {TOLERANCE:.0e})"
     )
+    if found.graph is not None:
+        say(
+            f"{folder / FILE}: audio to probabilities in one graph; on the same files largest difference "
+            f"{found.graph:.1e} (at most {ONNX_TOLERANCE:.0e})"
+        )
     say(f"mirbench predict {folder} song.mp3")

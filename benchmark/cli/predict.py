@@ -40,6 +40,9 @@ def predict(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="The model of one seed. Default: mean of all.")
     ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="One model of all labelled clips instead; trained once, needs the data.")
+    ] = False,
     form: Annotated[
         str, typer.Option("--format", metavar="table|csv|json", help="Default: as --output ends, else table.")
     ] = "",
@@ -73,7 +76,7 @@ def predict(
     plugins = [load_plugin(path) for path in how.plugin]
     places, progress = Places(**how.circumstance()), how.progress()
     left_out: list[str] = []
-    which: dict[str, Any] = {"plugins": plugins, "fold": fold, "seed": seed, "left_out": left_out}
+    which: dict[str, Any] = {"plugins": plugins, "fold": fold, "seed": seed, "refit": refit, "left_out": left_out}
     found = do(runs, run, files, progress, places, threshold=threshold, **which)
     if found.runs and form != "table":
         progress.say(f"{found.title}, {found.runs}")

@@ -21,6 +21,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.export_text import readme
 from mirbench.runs.exported import CONFIG, FORMAT
 from mirbench.runs.models import Leaf
+from mirbench.runs.onnx_graph import FILE, write_onnx
 from mirbench.runs.plain_weights import copied
 from mirbench.runs.predict import Model, load_model
 from mirbench.runs.record_file import as_text
@@ -42,13 +43,18 @@ class Compared:
         That were compared.
     largest : float
         Difference of two probabilities.
+    graph : float or None
+        The same of the ONNX graph, where one was written.
     """
 
     n_files: int
     largest: float
+    graph: float | None = None
 
 
-def export(model: Model, target: Path, sounds: Sequence[str], plugins: Sequence[Plugin] = ()) -> Compared:
+def export(
+    model: Model, target: Path, sounds: Sequence[str], plugins: Sequence[Plugin] = (), *, onnx: bool = False
+) -> Compared:
     """Write a model into a folder, once the folder predicts what the model does.
 
     Parameters
@@ -57,9 +63,13 @@ def export(model: Model, target: Path, sounds: Sequence[str], plugins: Sequence[
         A folder that is not there, or empty.
     sounds : sequence of str
         Files that both predict before it is done.
+    onnx : bool
+        Whether the folder holds the models as one ONNX graph, too; see `mirbench.runs.onnx_graph`.
 
     Raises
     ------
+    NotApplicable, MissingExtra
+        If no graph can be written of it.
     BadInput
         If the model cannot be exported, or there is something already, or the two differ by more than `TOLERANCE`.
     """
@@ -70,6 +80,10 @@ def export(model: Model, target: Path, sounds: Sequence[str], plugins: Sequence[
     said = model(list(sounds))
     with temporary(target.absolute().parent) as work:
         config = _write(model, work, catalogue)
+        graph = None
+        if onnx:
+            config["onnx"], graph = write_onnx(model, work / FILE, sounds)
+        _write_config(config, work)
         again = load_model(work, places=replace(places, data=None, weights=None), plugins=plugins)
         found = compared(said.probabilities, again(list(sounds)).probabilities)
         if found.largest > TOLERANCE:
@@ -81,7 +95,7 @@ def export(model: Model, target: Path, sounds: Sequence[str], plugins: Sequence[
         if target.exists():
             target.rmdir()
         replace_folder(work, target)
-    return found
+    return replace(found, graph=graph)
 
 
 def compared(ours: Any, theirs: Any) -> Compared:
@@ -124,8 +138,11 @@ def _write(model: Model, work: Path, catalogue: Catalogue) -> dict[str, Any]:
         "sources": list(sources.values()),
         "models": models,
     }
-    (work / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return config
+
+
+def _write_config(config: dict[str, Any], work: Path) -> None:
+    (work / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _tested(model: Model) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def _lines(config: dict[str, Any], folder: str) -> list[str]:
         "`confidence` is the probability of what is predicted, the mean over the models; of several labels, that of",
         "the least probable one. Nobody has measured how well it is calibrated on your sounds.",
         "",
+        *_graph(config),
         *_tested(config),
         "",
         "## Terms",
@@ -48,6 +49,27 @@ def _lines(config: dict[str, Any], folder: str) -> list[str]:
         *[line for source in sources for line in _terms(source)],
         "What was learnt here was learnt from the clips of the task, whose own terms hold for it, too. Methods that",
         "keep examples (k nearest neighbours, a kernel machine) keep embeddings of clips of train.",
+    ]
+
+
+def _graph(config: dict[str, Any]) -> list[str]:
+    """How to use the ONNX graph, where there is one."""
+    if not (onnx := config.get("onnx")):
+        return []
+    return [
+        "## Without mirbench",
+        "",
+        f"`{onnx['file']}` holds {onnx['holds']}. Input: {onnx['input']}, at {onnx['sample_rate']} Hz; output:",
+        f"{onnx['output']}. A clip is cut into windows as the record beside each model says (`windowing`).",
+        "",
+        "```python",
+        "import numpy as np, onnxruntime",
+        "",
+        f"session = onnxruntime.InferenceSession({onnx['file']!r})",
+        f"windows = np.zeros((3, {onnx['n_samples']}), dtype=np.float32)  # your audio",
+        '(probabilities,) = session.run(None, {"windows": windows})',
+        "```",
+        "",
     ]
 
 

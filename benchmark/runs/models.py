@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mirbench.errors import BadInput, ChangedSource, MirbenchError, UnknownName
+from mirbench.errors import BadInput, ChangedSource, MirbenchError, NotApplicable, UnknownName
 from mirbench.features.weights import Weights, find_weights
 from mirbench.installation import refuse_broken
-from mirbench.method import Method, Restorable
+from mirbench.method import Graphed, Method, Restorable
 from mirbench.places import default_cache
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
@@ -117,6 +117,18 @@ class Models:
         plan = self._plan(leaf.record, heard)
         context = self._context(leaf, plan, scratch)
         return _restored(leaf, plan.method, self.store, heard.split(range(1)), context)
+
+    def graph(self, leaf: Leaf, heard: Heard, scratch: Path | None) -> tuple[Any, Any]:
+        """The model as torch modules; see `mirbench.method.Graphed`. Parameters as of `load`."""
+        plan = self._plan(leaf.record, heard)
+        method = plan.method
+        if not isinstance(method, Graphed):
+            raise NotApplicable(f"--onnx: {method.name} is no network that torch could write; leave --onnx out")
+        self.load(leaf, heard, scratch)  # refuses what does not load
+        context = self._context(leaf, plan, scratch)
+        state = self.store.state(leaf.folder, leaf.record.files) or {}
+        found: tuple[Any, Any] = method.graph(state, heard.split(range(1)).blind(), context)
+        return found
 
     def hear(self, heard: Heard, scratch: Path | None) -> None:
         """Let the models that are loaded hear these files, whose rows go to `scratch`."""

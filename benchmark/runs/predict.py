@@ -26,8 +26,10 @@ from mirbench.registry import Catalogue
 from mirbench.runs.exported import is_exported, read_exported
 from mirbench.runs.members import Member, find_member
 from mirbench.runs.models import Leaf, Models, Places, answers, leaves_of
+from mirbench.runs.one_of import OneOf
 from mirbench.runs.own_files import Heard, Medium, hear, medium_of, require_some
 from mirbench.runs.predictions import THRESHOLD, Predictions
+from mirbench.runs.refit import refitted
 from mirbench.runs.store import RunStore
 
 if TYPE_CHECKING:
@@ -39,26 +41,6 @@ _CHUNK = 32  # files that are predicted together
 _MOST_HELD = 2 * 2**30  # bytes of models that stay loaded; more are loaded again for each chunk
 
 Sound = str | Path | npt.NDArray[Any]
-
-
-class _Chosen(RunStore):
-    """A store that finds the runs of one fold or seed alone, where these are given."""
-
-    def __init__(self, root: Path, fold: int | None, seed: int | None, left_out: list[str] | None) -> None:
-        super().__init__(root, left_out)
-        self.fold, self.seed = fold, seed
-
-    def find(self, name: str) -> list[tuple[Path, RunRecord]]:
-        every = super().find(name)
-        for what in ("fold", "seed"):
-            if (wanted := getattr(self, what)) is None:
-                continue
-            kept = [run for run in every if getattr(run[1].spec, what) == wanted]
-            if not kept:
-                have = sorted({getattr(record.spec, what) for _, record in every})
-                raise BadInput(f"--{what} {wanted}: {name} has no run of it; it has {', '.join(map(str, have))}")
-            every = kept
-        return every
 
 
 @dataclass
@@ -182,6 +164,7 @@ def load_model(
     plugins: Sequence[Plugin] = (),
     fold: int | None = None,
     seed: int | None = None,
+    refit: bool = False,
     progress: Progress | None = None,
     left_out: list[str] | None = None,
 ) -> Model:
@@ -197,6 +180,9 @@ def load_model(
         Where weights and cache are, and what to compute on.
     fold, seed : int, optional
         Of the run to take; None takes all.
+    refit : bool
+        Whether one model of all labelled clips takes the place of those of the runs; trained if it was not before, for
+        which the task's data must be here. See `mirbench.runs.refit`.
     left_out : list of str, optional
         As of `RunStore`.
 
@@ -207,20 +193,24 @@ def load_model(
     """
     places, progress = places or Places(), progress or Progress(quiet=True)
     if is_exported(Path(name)):
-        if fold is not None or seed is not None:
-            raise BadInput(f"--fold, --seed: {name} holds the models that it was exported with; leave both out")
+        if fold is not None or seed is not None or refit:
+            raise BadInput(f"{name}: holds the models that it was exported with; leave --fold, --seed and --refit out")
         held = read_exported(Path(name), places.cache)
         places = replace(places, weights=held.weights)
         models = Models(RunStore(Path(name)), plugins, places, progress)
         return Model(held.title, held.runs, held.leaves, held.leaves[0].record, held.medium, models)
     store = RunStore(Path(runs))
-    member = find_member(_Chosen(store.root, fold, seed, left_out), str(name))
+    member = find_member(OneOf(store.root, fold, seed, left_out), str(name))
     record = member.first
     if not record.classes or not record.kind:
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
-    medium = medium_of(record.spec.task, Catalogue(plugins, places.data, places.weights))
-    models = Models(store, plugins, places, progress)
-    return Model(f"{record.spec.task}: {member.name}", _said(member), leaves_of(store, member), record, medium, models)
+    catalogue = Catalogue(plugins, places.data, places.weights)
+    medium = medium_of(record.spec.task, catalogue)
+    models, title = Models(store, plugins, places, progress), f"{record.spec.task}: {member.name}"
+    if refit:
+        leaf, said = refitted(store, member, catalogue, places, progress)
+        return Model(title, said, [leaf], leaf.record, medium, models)
+    return Model(title, _said(member), leaves_of(store, member), record, medium, models)
 
 
 def predict(

@@ -141,6 +141,10 @@ class IiNmr(_Reprogramming):
         if part != "train" or self.items == "chunks":
             super().reads(split, part, context)
 
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """Audio windows."""
+        return ("audio",), False
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Audio windows."""
         from mirbench.methods.training import Inputs
@@ -178,6 +182,10 @@ class IdNmr(_Reprogramming):
         if shape[1] != 1:
             raise NotApplicable(f"{self.name} changes spectrograms; the clips of this task are pictures in colour")
         return int(shape[2])
+
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """Pictures."""
+        return ("entry",), False
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
@@ -228,6 +236,10 @@ class IdsNmr(Stackable, _Reprogramming):
             injection=self.injection,
             one_plus=self.gain == "one-plus" or (self.gain == "auto" and speech),
         )
+
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """Tokens of the hidden layer, and the embedding."""
+        return (f"layer{self._layer(context.source.card)}", "pooled"), False
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Tokens of the hidden layer, and the embedding."""

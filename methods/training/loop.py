@@ -79,6 +79,7 @@ def train(
                 if rank > best:
                     best, best_state, waited = rank, moving_state(module), 0
                 exhausted = recipe.patience is not None and waited >= recipe.patience
+                exhausted = exhausted or len(history) == recipe.stop_after
                 if exhausted:
                     break
     module.load_state_dict(best_state, strict=False)

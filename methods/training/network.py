@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,25 @@ if TYPE_CHECKING:
     from mirbench.methods.training.fitting import Learnt
     from mirbench.methods.training.recipe import Loss, Phase, Recipe
 
-__all__ = ["NetworkMethod"]
+__all__ = ["NetworkMethod", "median_epoch"]
+
+
+def median_epoch(histories: Sequence[Sequence[Mapping[str, float]]], select: str) -> int:
+    """The median of the epochs that runs kept, counted from 1, by their histories; see `Recipe.select`."""
+    from mirbench.methods.training.loop import reached
+
+    kept = []
+    for history in histories:
+        ranks = [
+            reached(select, n, _number(row["valid_score"]), _number(row["valid_loss"])) for n, row in enumerate(history)
+        ]
+        kept.append(1 + ranks.index(max(ranks)))
+    return max(1, round(float(np.median(kept))))
+
+
+def _number(value: float | None) -> float:
+    """Of a history; records say null where it is undefined."""
+    return float("nan") if value is None else value
 
 
 @dataclass(frozen=True)
@@ -115,9 +133,35 @@ class NetworkMethod:
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Train on train, keep the epoch that is best on valid."""
+        module, recipe = self.fresh(train, context, seed)
+        return self._fitted_by(module, recipe, train, valid, context, seed)
+
+    def refit(
+        self, clips: Split, context: Context, *, seed: int, histories: Sequence[Sequence[Mapping[str, float]]]
+    ) -> Fitted:
+        """Train on all clips for as many epochs as runs kept, the median, and keep the last; see `Refittable`.
+
+        Raises
+        ------
+        NotApplicable
+            If the method trains in a way of its own.
+        """
+        from dataclasses import replace
+
+        if type(self).fit is not NetworkMethod.fit:
+            raise NotApplicable(f"--refit: {self.name} trains in its own way, which needs valid; leave --refit out")
+        module, recipe = self.fresh(clips, context, seed)
+        epochs = median_epoch(histories, recipe.select)
+        recipe = replace(recipe, select="last", patience=None, stop_after=epochs)
+        fitted = self._fitted_by(module, recipe, clips, clips, context, seed)
+        rows = [{name: row[name] for name in ("loss", "seconds")} for row in fitted.history]  # there is no valid
+        return replace(fitted, history=rows, valid_score=None)
+
+    def _fitted_by(
+        self, module: nn.Module, recipe: Recipe, train: Split, valid: Split, context: Context, seed: int
+    ) -> Fitted:
         from mirbench.methods.training.fitting import every_window, fit_module
 
-        module, recipe = self.fresh(train, context, seed)
         draw = self.draw(context, train, seed)
         if draw is None:
             seen = self.inputs(context, train)
@@ -184,6 +228,33 @@ class NetworkMethod:
         return predictor(
             module.eval(), lambda split: self.inputs(context, split), context, independent=self.independent(split)
         )
+
+    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
+        """What `inputs` reads of the source, and whether as means over the windows of a clip.
+
+        As of `mirbench.methods.graphs.Front`; a method that can be written as a graph says so.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot.
+        """
+        raise NotApplicable(f"--onnx: {self.name} reads more than one source's windows; leave --onnx out")
+
+    def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
+        """See `mirbench.method.Graphed`."""
+        import torch
+
+        from mirbench.methods.graphs import Front, NetworkHead
+        from mirbench.methods.training.loop import seeded
+
+        stages, by_clip = self.stages(context)
+        with seeded(0, context.device):
+            module = self.module(context, split).to(context.device)
+        self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
+        average = "prob" if by_clip else context.windowing.average
+        head = NetworkHead(module.eval(), split.kind, average, self.independent(split))
+        return Front(context, stages, by_clip), head
 
     def independent(self, split: AnySplit) -> bool:
         """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""

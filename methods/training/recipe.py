@@ -85,6 +85,8 @@ class Recipe:
         ``loss(logits, batch)``.
     patience : int or None
         Stop after so many epochs without a better one.
+    stop_after : int or None
+        Stop after so many epochs, whatever the phases say.
     select : {"score", "loss", "last"}
         Which epoch is kept: of the best score on valid (among equals the lower loss, then the earlier), of the lowest
         loss on valid, or the last.
@@ -98,6 +100,7 @@ class Recipe:
     batch_size: int
     loss: Loss
     patience: int | None = None
+    stop_after: int | None = None
     select: Literal["score", "loss", "last"] = "score"
     accumulate: int = 1
     after_step: Callable[[], None] | None = None

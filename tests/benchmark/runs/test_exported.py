@@ -7,17 +7,22 @@ import re
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from mirbench import BadInput, load_model
+from mirbench import BadInput, MirbenchError, NotApplicable, load_model
+from mirbench.methods.training.network import median_epoch
+from mirbench.plugin_file import Plugin
 from mirbench.runs.export import export
 from mirbench.runs.models import Places
+from mirbench.runs.onnx_graph import traced, write_onnx
 from mirbench.runs.plain_weights import copied
 from mirbench.runs.predict import Model
+from mirbench.runs.store import RunStore
 from tests.benchmark.runs.test_predict import Made, made, probe  # noqa: F401  (fixtures)
 from tests.conftest import Answer
 
@@ -153,3 +158,75 @@ def test_threads_share_a_model(model: Model, made: Made) -> None:  # noqa: F811
     for thread in threads:
         thread.join()
     np.testing.assert_allclose(np.stack([found[n] for n in range(4)]), expected, rtol=0, atol=1e-6)
+
+
+def test_example_of_the_documentation_is_that_of_the_folder(folder: Path) -> None:
+    text = Path("docs/serving.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert example.replace("genres-model", folder.name) in (folder / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("method", ["probe-linear", "probe-mlp"])
+def test_refit_is_one_model_of_all_clips_that_no_table_shows(method: str, made: Made) -> None:  # noqa: F811
+    params = {} if method == "probe-linear" else {"hidden": 3, "epochs": 3}
+    folders = made.run(method, params, seeds=(0,), search={"C": [0.1, 1.0]} if method == "probe-linear" else {})
+    places = Places(data=made.root / "data", cache=made.root / "cache", device="cpu")
+    held = Plugin("test", "0" * 64, {"tiny": made.splits[0].task}, {}, {})
+    how = {"places": places, "plugins": [held], "refit": True}
+    model = load_model(folders[0], made.runs, **how)
+    n_clips = sum(len(split) for split in made.splits)
+    assert re.match(rf"one model of all {n_clips} clips( for \d epochs)?, itself untested; accuracy \d", model.runs)
+    assert len(model.leaves) == 1
+    assert (model.leaves[0].folder / "refit.json").is_file()
+    records = [record for _, record in RunStore(made.runs).records()]
+    assert all(record.n_clips["test"] for record in records)
+    again = load_model(folders[0], made.runs, places=replace(places, data=made.root / "nowhere"), refit=True)
+    np.testing.assert_array_equal(again(made.files).probabilities, model(made.files).probabilities)
+
+
+def test_refit_without_the_data_says_what_it_needs(made: Made, tmp_path: Path) -> None:  # noqa: F811
+    (folder,) = made.run("knn", {"k": 2})
+    held = Plugin("test", "0" * 64, {"tiny": made.splits[0].task}, {}, {})
+    places = Places(data=tmp_path, cache=made.root / "cache", device="cpu")
+    with pytest.raises(MirbenchError) as caught:
+        load_model(folder, made.runs, places=places, plugins=[held], refit=True)
+    assert "--refit needs the clips of tiny" in str(caught.value)
+
+
+def test_epochs_of_a_refit_are_the_median_of_those_that_runs_kept() -> None:
+    def history(*scores: float | None) -> list[dict[str, float | None]]:
+        return [{"valid_score": score, "valid_loss": 1.0} for score in scores]
+
+    kept = [history(0.1, 0.9, 0.2), history(0.1, 0.2, 0.3, 0.4), history(None, None, 0.5, 0.5)]
+    assert median_epoch(kept, "score") == 3  # of 2, 4 and 3: the first of equals
+    assert median_epoch(kept, "last") == 4
+
+
+@pytest.mark.parametrize("method", ["probe-linear", "probe-svm", "probe-mlp", "layer-mix", "ids-nmr", "finetune"])
+def test_module_of_all_models_predicts_as_the_run(method: str, made: Made) -> None:  # noqa: F811
+    import torch
+
+    network = method not in ("probe-linear", "probe-svm")
+    (folder,) = made.run(method, {"epochs": 1} if network else {})
+    model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
+    system, clips, _ = traced(model, made.files)
+    with torch.no_grad():
+        found = np.stack([system(torch.from_numpy(np.ascontiguousarray(windows))).numpy() for windows in clips])
+    np.testing.assert_allclose(found, model(made.files).probabilities, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_graph_predicts_as_the_run(made: Made, tmp_path: Path) -> None:  # noqa: F811
+    pytest.importorskip("onnxscript", reason="the extra onnx")
+    pytest.importorskip("onnxruntime", reason="the extra onnx")
+    (folder,) = made.run("probe-svm")
+    model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
+    _, largest = write_onnx(model, tmp_path / "model.onnx", made.files[:3])
+    assert largest <= 1e-4
+
+
+def test_method_that_is_no_network_has_no_graph(made: Made) -> None:  # noqa: F811
+    (folder,) = made.run("probe-forest", {"n_trees": 3})
+    model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
+    with pytest.raises(NotApplicable, match="--onnx: probe-forest is no network that torch could write"):
+        traced(model, made.files[:1])
