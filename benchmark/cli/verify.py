@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mirbench.trust.rerun import Repeat
     from mirbench.trust.verify import Case
 
-_FEW = 3
+_FEW = 2
 """Records that share a problem and are named each."""
 _LETTERS = 400  # of a line, most of which somebody else may have written
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mirbench.source import SourceCard
 
-__all__ = ["kept_elsewhere", "load_network"]
+__all__ = ["has_python", "kept_elsewhere", "load_network"]
 
 
 def load_network(card: SourceCard, paths: Sequence[Path | str | None], options: Mapping[str, Any]) -> Any:
@@ -36,6 +37,12 @@ def kept_elsewhere(card: SourceCard, options: Mapping[str, Any]) -> str:
     else:
         found = module.identity(None, **options)
     return found
+
+
+def has_python(card: SourceCard) -> bool:
+    """Whether the Python is named in which an encoder runs; whether it can, only a try would tell."""
+    variable = getattr(_target(card.builder), "python", "")
+    return not variable or bool(os.environ.get(variable))
 
 
 def _target(target: str) -> Any:

@@ -15,7 +15,7 @@ from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.memo import file_sha256
-from mirbench.features.networks import kept_elsewhere
+from mirbench.features.networks import has_python, kept_elsewhere
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
@@ -117,15 +117,21 @@ def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
     folder : Path or None
         As of `find_weights`.
     """
+    if card.adapter and not (card.weights or card.hub):
+        return has_python(card)  # an encoder that names none
     if card.packaged or card.file:
         module, _, name = card.packaged.partition(":")
         return (Path(str(files(module) / name)) if card.packaged else Path(card.file)).exists()
     folder = weights_folder(folder)
     if card.hub:
         return _local_model(card, folder) is not None or _in_hub_cache(card)
-    fetched = any((cache / "weights" / file.file_name).is_file() for file in card.weights)
     memo = cache / "files.sqlite"
-    return fetched or (folder is not None and any(_local_file(file, folder, memo) for file in card.weights))
+    here = [
+        (cache / "weights" / file.file_name).is_file()
+        or (folder is not None and _local_file(file, folder, memo) is not None)
+        for file in card.weights
+    ]
+    return bool(here) and all(here)
 
 
 def _in_hub_cache(card: SourceCard) -> bool:

@@ -233,7 +233,7 @@ def test_plugin_method_without_dataclass_is_told_to_add_it(tmp_path):
 def test_plugin_without_anything_says_what_it_may_hold(tmp_path):
     path = tmp_path / "plugin.py"
     path.write_text("answer = 42\n")
-    with pytest.raises(BadInput, match=r"holds no method .*Task or SourceCard"):
+    with pytest.raises(BadInput, match=r"holds no method .*Task, SourceCard or encoder"):
         load_plugin(path)
 
 

@@ -58,7 +58,7 @@ def test_new_writes_over_nothing(there: str, typed: Mirbench) -> None:
         ("encoder", "nano", "is that of mirbench's own source 'nano'"),
         ("task", "gtzan+shots10", "begins as mirbench's own 'gtzan+…'"),
         ("method", "a b", "is not of letters, digits and -_."),
-        ("method", "../up", "is not of letters, digits and -_."),
+        ("method", "../up", "is a name that file systems keep for themselves"),
         ("method", "3d", "its file cannot be called so"),
         ("method", "class", "its file cannot be called so"),
         ("method", "a.b", "its file cannot be called so"),

@@ -385,7 +385,7 @@ def test_hash_with_a_further_file_is_of_both(folder, cache):
 
 
 def test_card_without_any_weights_says_so(cache):
-    with pytest.raises(BadInput, match="the card of ear must name one weight file"):
+    with pytest.raises(BadInput, match="the card of ear must name weight files"):
         find_weights(card_of(), None, cache, QUIET)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -537,7 +538,7 @@ def test_plugins_that_a_suite_names_are_read_from_beside_it(
     (folder / "suite.toml").write_text('plugins = ["beeps.py"]\n' + FLOOR)
     answer = typed("sweep", folder / "suite.toml", "--quiet", *words)
     assert answer.code == 0, answer.err
-    assert [row[:2] for row in cells(answer)] == [["beeps: prior", "1 of 1"]]
+    assert re.search(r"prior\W+1 of 1\b", answer.out)
     # given by hand too, it is the same plugin
     assert typed("sweep", folder / "suite.toml", "--plugin", folder / "beeps.py", "--dry-run").code == 0
 

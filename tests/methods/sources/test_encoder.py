@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import torch
 from mirbench.encoder import encoder_card
 from mirbench.errors import BadInput, MirbenchError, NotApplicable
 from mirbench.features.networks import load_network
+from mirbench.features.weights import on_disk
 from mirbench.plugin_file import Plugin, load_plugin
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.runner import run
-from mirbench.source import UNKNOWN
+from mirbench.source import UNKNOWN, WeightFile
 from mirbench.trust.plugin_checks import check_plugin
 from tests.toys import QUIET, splits_of, write_levels
 
@@ -218,6 +220,12 @@ def test_options_of_an_encoder_are_those_of_its_init(tmp_path: Path) -> None:
     (card,) = plugin(tmp_path).sources.values()
     assert card.options == {"seconds": 0.5, "width": 8}
     assert load_network(card, (), {"seconds": 0.5, "width": 16}).body(torch.rand(2, 4000)).pooled.shape == (2, 4)
+
+
+def test_weights_of_an_encoder_are_here_where_it_names_none(tmp_path: Path) -> None:
+    (card,) = plugin(tmp_path).sources.values()
+    named = replace(card, weights=(WeightFile("a.pt", ""),))
+    assert (on_disk(card, None, tmp_path), on_disk(named, None, tmp_path)) == (True, False)
 
 
 def test_encoder_without_seconds_has_windows_of_ten(tmp_path: Path) -> None:
