@@ -102,16 +102,12 @@ def results_list() -> None:
     """The results of others that are known here: those that ship with mirbench, and packs that were added."""
     from mirbench.leaderboard.packs import every_pack
 
-    rows = []
     for pack in every_pack():
         try:
-            root = pack.opened()
-            n_runs = sum(1 for _ in root.glob("*/*/*/record.json"))
-            rows.append([pack.name, ", ".join(pack.tasks()), str(n_runs), str(pack.path)])
+            n_runs = sum(1 for _ in pack.opened().glob("*/*/*/record.json"))
+            say(f"{pack.name}  {', '.join(pack.tasks())}: {n_runs} runs  ({pack.path})")
         except BadInput as error:
-            rows.append([pack.name, "cannot be read", "—", printable(error, 200)])
-    for name, tasks, n_runs, path in rows:
-        say(f"{name}  {tasks}: {n_runs} runs  ({path})")
+            say(f"{pack.name}  cannot be read: {printable(error, 300)}")
 
 
 @results_app.command(cls=Command, name="remove", short_help="Forget a pack that was added.")

@@ -134,7 +134,7 @@ def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) ->
         system = systems[0]
         record = system.record
         beware = f" [{trained_on_it(record.contaminated)}]" if record.contaminated else ""
-        name = f"{record.spec.task}: {system.name}{beware}"
+        name = f"{record.spec.task}: {system.label}{beware}"
         yield Answer(entry.row, name, (system,), standing=record.standing, other=entry.other)
     else:
         yield Answer(entry.row, entry.name, other=entry.other, reason=_why(result))
