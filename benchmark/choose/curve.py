@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mirbench.choose.budget import Budget
+from mirbench.choose.budget import SHARES, Budget
 from mirbench.choose.race import Entrant
 from mirbench.choose.stacked import Heard, stacked
 from mirbench.errors import MirbenchError
@@ -15,9 +15,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.store import RunStore
 
-__all__ = ["SHARES", "Curve", "Point", "learning_curve", "tested"]
-
-SHARES = (0.25, 0.5)
+__all__ = ["Curve", "Point", "learning_curve", "tested"]
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,11 @@ class Entrant:
 
     @property
     def name(self) -> str:
-        """As records call it."""
-        return self.candidate.name
+        """As records call it, where there are some: a path is not in them."""
+        if not self.runs:
+            return self.candidate.name
+        spec = self.record.spec
+        return f"{spec.method}+{spec.source}" if spec.source else spec.method
 
     @property
     def record(self) -> RunRecord:
@@ -194,12 +197,12 @@ class Race:
         lacking = [entrant for entrant in who if not all((k, s) in entrant.valid for k in folds for s in seeds)]
         if not lacking:
             return
-        place = {entrant.name: n for n, entrant in enumerate(self._ordered())}
+        place = {entrant.candidate: n for n, entrant in enumerate(self._ordered())}
         methods = list(dict.fromkeys(entrant.candidate.method for entrant in lacking))
 
         def key(entrant: Entrant) -> tuple[float, ...]:
-            if entrant.name in place:
-                return 0, place[entrant.name]
+            if entrant.candidate in place:
+                return 0, place[entrant.candidate]
             return 1, methods.index(entrant.candidate.method), self._cost(entrant)
 
         ready = sorted(lacking, key=key)
