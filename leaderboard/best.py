@@ -7,7 +7,8 @@ harm (Hsu 1984, multiple comparisons with the best). So a system is dropped wher
 better is below ``level / (k - 1)``; p is that of `mirbench.leaderboard.statistics`, paired by clip and groups.
 
 Looking often costs, too: what all looks may spend together is shared out beforehand (`spent`), little on early ones,
-which see few clips (Lan, DeMets 1983). tests/leaderboard/test_best_simulated.py holds both to the promise.
+which see few clips (Lan, DeMets 1983). tests/benchmark/choose/test_race_simulated.py holds both to the promise, and
+docs/choose.md has its figures.
 
 References
 ----------
