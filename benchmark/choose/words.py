@@ -12,7 +12,7 @@ from mirbench.choose.curve import Curve, tested
 from mirbench.choose.honest import chosen_anew
 from mirbench.choose.race import Entrant, Race
 from mirbench.choose.systems import FLOOR
-from mirbench.leaderboard.best import standing
+from mirbench.leaderboard.best import values
 from mirbench.leaderboard.statistics import interval
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
@@ -99,7 +99,7 @@ def _scored(entrant: Entrant, race: Race) -> str:
     """Its score on test clips with the interval."""
     heard = tested(entrant.runs, race.folds)
     args = heard.targets, heard.groups, heard.folds
-    value = standing(race.metric, [heard.scores], *args).values[0]
+    value = values(race.metric, [heard.scores], *args)[0]
     found = interval(race.metric, heard.scores, *args)
     where = f" (95 % {found.low:.3f}–{found.high:.3f})" if found else ""
     return f"{METRICS[race.metric].name} {value:.3f}{where} on {heard.n_clips} test clips"

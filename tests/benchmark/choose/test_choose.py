@@ -41,7 +41,7 @@ def write_songs(folder: Path, n: int = 80, told: float = 3.0, folds: str = "+fol
     np.savez(folder / "bad.npz", id=np.array(ids), rows=noise[1])
     sources = f"features:{folder / 'good.npz'},features:{folder / 'bad.npz'}"
     words = ["choose", f"csv:{folder / 'songs.csv'}{folds}", "--sources", sources, "--runs", folder / "runs", "--quiet"]
-    return [*words, "--methods", "probe-linear"]
+    return [*words, "--budget", "5h", "--methods", "probe-linear"]
 
 
 def told(text: str, label: str) -> str:
