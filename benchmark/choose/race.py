@@ -19,12 +19,14 @@ from mirbench.choose.systems import FLOOR, Candidate, Field
 from mirbench.choose.validation import Validation, selected_on_valid
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData
 from mirbench.features.claims import clock
+from mirbench.installation import refuse_broken
 from mirbench.leaderboard.best import LEVEL, Standing, order, spent, standing, values
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
+from mirbench.runs.attempt import first_line
 from mirbench.runs.limits import Limits, said_time
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Job, Outcome
@@ -229,6 +231,10 @@ class Race:
             raise
         except MirbenchError as error:
             entrant.out = printable(error, 200)
+            return
+        except Exception as error:  # somebody else's `restore`
+            refuse_broken(error)
+            entrant.out = first_line(error)
             return
         if job.put_off:
             self.short_of_time = True
