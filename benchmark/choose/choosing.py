@@ -55,7 +55,7 @@ class Choice:
     task: Task
     split: str
     cost: Cost
-    field: Field
+    taking_part: Field
     race: Race
     best: Entrant | None = None
     cheapest: Entrant | None = None

@@ -68,8 +68,8 @@ def _said(choice: Choice, places: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield from _others(choice)
     yield "More clips", _more(choice.curve, race.metric)
     yield "Data", _data(choice)
-    if choice.field.absent:
-        yield "Not here", f"{_listed(choice.field.absent, 3)}: --sources NAME,… gets those it names"
+    if choice.taking_part.absent:
+        yield "Not here", f"{_listed(choice.taking_part.absent, 3)}: --sources NAME,… gets those it names"
     if race.short_of_time or choice.interrupted:
         yield "Not done", "for lack of time something was not begun: the same command goes on, --budget gives more"
     spec = choice.best.record.spec

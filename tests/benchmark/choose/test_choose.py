@@ -218,3 +218,12 @@ def test_rungs_double_and_end_with_all_folds() -> None:
     assert [rungs(n) for n in (1, 2, 3, 5, 8, 10)] == [
         [1], [1, 2], [1, 2, 3], [1, 2, 4, 5], [1, 2, 4, 8], [1, 2, 4, 8, 10],
     ]  # fmt: skip
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_choose_names_a_probe_on_mn04_of_the_sources_here_on_gtzan_mini(shared: Path, typed: Mirbench) -> None:
+    words = ("--data", shared / "data", "--weights", shared / "weights", "--budget", "1h", "--quiet")
+    answer = typed("choose", "gtzan-mini", "--methods", "probe-linear,probe-svm", *words)
+    assert answer.code == 0, answer
+    assert re.match(r"probe-\w+ \+ efficientat-mn04: accuracy 0\.9", told(answer.out, "Best"))
