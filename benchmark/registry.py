@@ -59,11 +59,12 @@ class Catalogue:
             refuse_taken(self._plugins, _ours())
         self._data, self._weights = data, weights
         self._held: dict[tuple[str, str], Any] = {}
+        self._read: dict[str, list[importlib.metadata.EntryPoint]] = {}
 
     def names(self, kind: str) -> dict[str, str]:
         """Names of one kind ("task", "method", "source") with one line each; imports no plugin package."""
         found = {name: entry.summary for name, entry in table(kind).items()}
-        found |= {point.name: f"from {point.value}" for point in _entry_points(kind) if point.name not in found}
+        found |= {point.name: f"from {point.value}" for point in self._points(kind) if point.name not in found}
         for plugin in self._plugins:
             found |= {name: f"from {plugin.origin}" for name in getattr(plugin, kind + "s")}
         return found
@@ -125,10 +126,16 @@ class Catalogue:
         plugin = next((p for p in self._plugins if name in getattr(p, kind + "s")), None)
         if plugin is not None:
             return f"{found.version}+{plugin.sha256[:12]}"
-        if name not in table(kind) and any(point.name == name for point in _entry_points(kind)):
+        if name not in table(kind) and any(point.name == name for point in self._points(kind)):
             module = found if inspect.isclass(found) else importlib.import_module(_entry_module(kind, name))
             return f"{found.version}+{file_sha256(Path(inspect.getfile(module)))[:12]}"
         return str(found.version)
+
+    def _points(self, kind: str) -> list[importlib.metadata.EntryPoint]:
+        """Entry points of one kind, read once: hundreds of files hold them."""
+        if kind not in self._read:
+            self._read[kind] = _entry_points(kind)
+        return self._read[kind]
 
     def _find(self, kind: str, name: str) -> Any:
         if (kind, name) not in self._held:  # a card of a family may take a second to make
@@ -138,7 +145,7 @@ class Catalogue:
 
     def _require_one(self, kind: str, name: str) -> None:
         """Refuse a name that an installed package gave to something of its own, and that others have too."""
-        points = [point for point in _entry_points(kind) if point.name == name]
+        points = [point for point in self._points(kind) if point.name == name]
         if not points:
             return
         if why := _ours().taken(kind, name):  # type: ignore[arg-type]
@@ -157,7 +164,7 @@ class Catalogue:
                 return getattr(plugin, kind + "s")[name]
         if name in table(kind):
             return target_of(table(kind)[name].target)
-        for point in _entry_points(kind):
+        for point in self._points(kind):
             if point.name == name:
                 try:
                     found = point.load()

@@ -7,7 +7,8 @@ harm (Hsu 1984, multiple comparisons with the best). So a system is dropped wher
 better is below ``level / (k - 1)``; p is that of `mirbench.leaderboard.statistics`, paired by clip and groups.
 
 Looking often costs, too: what all looks may spend together is shared out beforehand (`spent`), little on early ones,
-which see few clips (Lan, DeMets 1983). tests/leaderboard/test_best_simulated.py holds both to the promise.
+which see few clips (Lan, DeMets 1983). tests/benchmark/choose/test_race_simulated.py holds both to the promise, and
+docs/choose.md has its figures.
 
 References
 ----------
@@ -28,7 +29,7 @@ from mirbench.leaderboard.chance import Clips
 from mirbench.metrics import METRICS
 from mirbench.types import BoolArray, FloatArray, Targets
 
-__all__ = ["LEVEL", "Standing", "spent", "standing"]
+__all__ = ["LEVEL", "Standing", "order", "spent", "standing", "values"]
 
 LEVEL = 0.05
 """How often a race may drop the truly best system, all looks together."""
@@ -56,8 +57,7 @@ class Standing:
     @property
     def order(self) -> list[int]:
         """The systems, the best first; of equals the first; undefined ones last."""
-        sign = -1.0 if self.higher_is_better else 1.0
-        return np.argsort(np.where(np.isnan(self.values), np.inf, sign * self.values), kind="stable").tolist()
+        return order(self.values, self.higher_is_better)
 
     def beaten(self, level: float, n_systems: int = 0, may_beat: BoolArray | None = None) -> list[int | None]:
         """The system that is surely better than each, the surest of several; None where there is none.
@@ -103,18 +103,32 @@ def standing(
     """
     clips = Clips.of(metric, targets, groups, folds)
     known = clips.systems(systems)
-    values = np.array([each.value for each in known])
+    value = np.array([each.value for each in known])
     higher = METRICS[metric].higher_is_better
     n = len(known)
     p = np.ones((n, n))
     first, second = np.triu_indices(n, 1)
     two_sided = clips.p_of_pairs(known)
-    ahead = (values[second] > values[first]) == higher  # the second is better, or they are equal
+    ahead = (value[second] > value[first]) == higher  # the second is better, or they are equal
     p[first, second] = np.where(ahead, two_sided / 2, 1 - two_sided / 2)
     p[second, first] = np.where(ahead, 1 - two_sided / 2, two_sided / 2)
-    equal = values[first] == values[second]
+    equal = value[first] == value[second]
     p[first[equal], second[equal]] = p[second[equal], first[equal]] = 1.0
-    return Standing(values, np.where(np.isnan(p), 1.0, p), higher)
+    return Standing(value, np.where(np.isnan(p), 1.0, p), higher)
+
+
+def values(
+    metric: str, systems: Sequence[FloatArray], targets: Targets, groups: npt.ArrayLike, folds: npt.ArrayLike
+) -> ValueArray:
+    """The metric of each system, mean over seeds, as in `standing`; without p, which takes longer."""
+    clips = Clips.of(metric, targets, groups, folds)
+    return np.array([clips.value(each) for each in systems])
+
+
+def order(values: ValueArray, higher_is_better: bool = True) -> list[int]:
+    """Places of values, the best first; of equals the first; undefined ones last."""
+    sign = -1.0 if higher_is_better else 1.0
+    return [int(k) for k in np.argsort(np.where(np.isnan(values), np.inf, sign * values), kind="stable")]
 
 
 def spent(share: float, level: float = LEVEL) -> float:

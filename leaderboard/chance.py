@@ -149,6 +149,10 @@ class Clips:
                 replicates.append(np.stack([self._value(layer, folds) for layer in each]))
         return [self._bootstrapped(each, replicates) for each, replicates in zip(scores, drawn, strict=True)]
 
+    def value(self, scores: FloatArray) -> float:
+        """The metric of one system, mean over seeds; nothing is drawn for it."""
+        return float(np.mean([self._value(layer, self._as_they_are)[0] for layer in scores]))
+
     def variance(self, noise: ValueArray, *systems: System) -> tuple[float, float]:
         """Over draws of clips and of seeds together, and its degrees of freedom (Satterthwaite 1946)."""
         return self._variance(float(noise @ noise), systems)

@@ -58,7 +58,7 @@ LIGHT = (
     "mirbench.leaderboard.pareto", "mirbench.leaderboard.plots", "mirbench.leaderboard.page",
     "mirbench.leaderboard.reproduction.verdicts", "mirbench.methods.probes", "mirbench.methods.reprogramming.nmr",
     "mirbench.methods.training.network", "mirbench.runs.predict", "mirbench.runs.runner", "mirbench.runs.sweep",
-    "mirbench.trust.checks",
+    "mirbench.trust.checks", "mirbench.choose.words",
 )  # fmt: skip
 
 

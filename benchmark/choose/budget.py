@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
@@ -11,10 +12,14 @@ from mirbench.runs.costs import Costs, Machine
 from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Request, draft_plan
 
-__all__ = ["CLOSING", "Budget"]
+__all__ = ["CLOSING", "SHARES", "Budget"]
 
 CLOSING = 0.15
 """Share of the budget that the race leaves to the learning curve and the look at the data."""
+
+
+SHARES = (0.25, 0.5)
+"""Of the training clips, for the points of the learning curve before the last."""
 
 
 class Budget:
@@ -33,7 +38,8 @@ class Budget:
     ) -> None:
         self.seconds = seconds
         self._catalogue = catalogue
-        self._costs = Costs(records, Machine.here(requests[0]), catalogue, requests)
+        fewer = (replace(requests[0], task=f"{requests[0].task}+fraction{share:g}", source="") for share in SHARES)
+        self._costs = Costs(records, Machine.here(requests[0]), catalogue, [*requests, *fewer])
         self._cached = CachedRows(catalogue)
         self._sources = {request.source: request for request in requests}
         self._rows_left: dict[str, float] = {}

@@ -55,7 +55,7 @@ class Choice:
     task: Task
     split: str
     cost: Cost
-    field: Field
+    taking_part: Field
     race: Race
     best: Entrant | None = None
     cheapest: Entrant | None = None
@@ -123,7 +123,9 @@ def choose(
             race.run()
             choice.settle()
             choice.trust = looked_at(task, folds, request, progress, budget)
-            if choice.best and len(race.folds) == task.n_folds:
+            if len(race.folds) < task.n_folds:
+                choice.curve = Curve(why_not="not all folds were done")
+            elif choice.best:
                 choice.curve = learning_curve(choice.best, race.folds, race.metric, catalogue, progress, budget)
         except KeyboardInterrupt:
             choice.interrupted = True

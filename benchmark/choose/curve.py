@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mirbench.choose.budget import Budget
+from mirbench.choose.budget import SHARES, Budget
 from mirbench.choose.race import Entrant
 from mirbench.choose.stacked import Heard, stacked
 from mirbench.errors import MirbenchError
+from mirbench.leaderboard.best import values
 from mirbench.leaderboard.statistics import Difference, Interval, difference, interval
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.store import RunStore
 
-__all__ = ["SHARES", "Curve", "Point", "learning_curve", "tested"]
-
-SHARES = (0.25, 0.5)
+__all__ = ["Curve", "Point", "learning_curve", "tested"]
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,7 @@ def learning_curve(
 
 
 def _point(runs: dict[tuple[int, int], Outcome], heard: Heard, metric: str) -> Point:
-    from mirbench.leaderboard.best import standing
-
     n_train = [outcome.record.n_clips["train"] for outcome in runs.values()]
-    value = float(standing(metric, [heard.scores], heard.targets, heard.groups, heard.folds).values[0])
+    value = float(values(metric, [heard.scores], heard.targets, heard.groups, heard.folds)[0])
     found = interval(metric, heard.scores, heard.targets, heard.groups, heard.folds)
     return Point(round(sum(n_train) / len(n_train)), value, found)

@@ -7,7 +7,8 @@ import numpy as np
 from mirbench.choose.curve import tested
 from mirbench.choose.race import Race
 from mirbench.choose.systems import FLOOR
-from mirbench.leaderboard.best import standing
+from mirbench.leaderboard.best import order, values
+from mirbench.metrics import METRICS
 
 __all__ = ["chosen_anew"]
 
@@ -37,8 +38,9 @@ def chosen_anew(race: Race) -> float | None:
             return None
         left = [each.where(kept) for each in valid]
         args = left[0].targets, left[0].groups, left[0].folds
-        found = standing(race.metric, [each.scores for each in left], *args)
-        scores[:, here] = test[found.order[0]].scores[:1, here]
+        found = values(race.metric, [each.scores for each in left], *args)
+        best = order(found, METRICS[race.metric].higher_is_better)[0]
+        scores[:, here] = test[best].scores[:1, here]
     args = test[0].targets, test[0].groups, test[0].folds
-    value = standing(race.metric, [scores], *args).values[0]
+    value = values(race.metric, [scores], *args)[0]
     return None if np.isnan(value) else float(value)

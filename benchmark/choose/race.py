@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from mirbench.choose.budget import Budget
 from mirbench.choose.stacked import Heard, stacked
@@ -18,12 +19,14 @@ from mirbench.choose.systems import FLOOR, Candidate, Field
 from mirbench.choose.validation import Validation, selected_on_valid
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData
 from mirbench.features.claims import clock
-from mirbench.leaderboard.best import LEVEL, Standing, spent, standing
+from mirbench.installation import refuse_broken
+from mirbench.leaderboard.best import LEVEL, Standing, order, spent, standing, values
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
+from mirbench.runs.attempt import first_line
 from mirbench.runs.limits import Limits, said_time
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Job, Outcome
@@ -63,8 +66,11 @@ class Entrant:
 
     @property
     def name(self) -> str:
-        """As records call it."""
-        return self.candidate.name
+        """As records call it, where there are some: a path is not in them."""
+        if not self.runs:
+            return self.candidate.name
+        spec = self.record.spec
+        return f"{spec.method}+{spec.source}" if spec.source else spec.method
 
     @property
     def record(self) -> RunRecord:
@@ -170,10 +176,10 @@ class Race:
 
     def _try_later(self) -> None:
         """Heavier methods on the sources that are left, the best source first, as long as there is time."""
-        order = [entrant.candidate.source for entrant in self._ordered()]
-        left = [entrant for entrant in self._later if entrant.candidate.source in order or not order]
+        best_first = [entrant.candidate.source for entrant in self._ordered()]
+        left = [entrant for entrant in self._later if entrant.candidate.source in best_first or not best_first]
         self._rivals += len(left)
-        rank = {source: n for n, source in reversed(list(enumerate(order)))}
+        rank = {source: n for n, source in reversed(list(enumerate(best_first)))}
         for entrant in sorted(left, key=lambda entrant: rank.get(entrant.candidate.source, 0)):
             request = replace(entrant.request, seeds=(0,))
             if self.budget.of(request) >= self.budget.racing.seconds_left:
@@ -194,12 +200,12 @@ class Race:
         lacking = [entrant for entrant in who if not all((k, s) in entrant.valid for k in folds for s in seeds)]
         if not lacking:
             return
-        place = {entrant.name: n for n, entrant in enumerate(self._ordered())}
+        place = {entrant.candidate: n for n, entrant in enumerate(self._ordered())}
         methods = list(dict.fromkeys(entrant.candidate.method for entrant in lacking))
 
         def key(entrant: Entrant) -> tuple[float, ...]:
-            if entrant.name in place:
-                return 0, place[entrant.name]
+            if entrant.candidate in place:
+                return 0, place[entrant.candidate]
             return 1, methods.index(entrant.candidate.method), self._cost(entrant)
 
         ready = sorted(lacking, key=key)
@@ -225,6 +231,10 @@ class Race:
             raise
         except MirbenchError as error:
             entrant.out = printable(error, 200)
+            return
+        except Exception as error:  # somebody else's `restore`
+            refuse_broken(error)
+            entrant.out = first_line(error)
             return
         if job.put_off:
             self.short_of_time = True
@@ -267,6 +277,12 @@ class Race:
         first = heard[0]
         return standing(self.metric, [each.scores for each in heard], first.targets, first.groups, first.folds)
 
+    def values(self, some: Sequence[Entrant], folds: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Their metric on these validation clips."""
+        heard = [entrant.heard(folds) for entrant in some]
+        first = heard[0]
+        return values(self.metric, [each.scores for each in heard], first.targets, first.groups, first.folds)
+
     def _same_clips(self, some: Sequence[Entrant], folds: Sequence[int]) -> list[Entrant]:
         """Those that were asked about the same clips with the same labels as the first."""
         heard = [entrant.heard(folds).hashes.tobytes() for entrant in some]
@@ -282,7 +298,7 @@ class Race:
         for n in reversed(range(1, self.n_folds + 1)):
             some = [entrant for entrant in rest if entrant.has(range(n))]
             if some:
-                ordered += [some[k] for k in self.compared(some, range(n)).order]
+                ordered += [some[k] for k in order(self.values(some, range(n)), METRICS[self.metric].higher_is_better)]
                 rest = [entrant for entrant in rest if entrant not in ordered]
         return ordered
 

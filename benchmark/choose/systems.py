@@ -83,7 +83,7 @@ def field_of(
     later = tuple(_pairs(heavy, here, catalogue))
     if not first and not later:
         raise BadInput(_nothing(task, methods, sources, absent))
-    floor = () if FLOOR in cheap or methods else (Candidate(FLOOR),)
+    floor = () if FLOOR in cheap else (Candidate(FLOOR),)
     return Field((*floor, *first), later, tuple(absent))
 
 

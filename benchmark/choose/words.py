@@ -12,7 +12,7 @@ from mirbench.choose.curve import Curve, tested
 from mirbench.choose.honest import chosen_anew
 from mirbench.choose.race import Entrant, Race
 from mirbench.choose.systems import FLOOR
-from mirbench.leaderboard.best import standing
+from mirbench.leaderboard.best import values
 from mirbench.leaderboard.statistics import interval
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
@@ -68,12 +68,16 @@ def _said(choice: Choice, places: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield from _others(choice)
     yield "More clips", _more(choice.curve, race.metric)
     yield "Data", _data(choice)
-    if choice.field.absent:
-        yield "Not here", f"{_listed(choice.field.absent, 3)}: --sources NAME,… gets those it names"
+    if choice.taking_part.absent:
+        yield "Not here", f"{_listed(choice.taking_part.absent, 3)}: --sources NAME,… gets those it names"
     if race.short_of_time or choice.interrupted:
         yield "Not done", "for lack of time something was not begun: the same command goes on, --budget gives more"
-    name = f"{race.entrants[0].request and choice.best.record.spec.task}/{choice.best.name}"
-    yield "Predict", shlex.join(["mirbench", "predict", name, "song.mp3", *places])
+    spec = choice.best.record.spec
+    if spec.source.startswith(("features:", "shipped:")):
+        yield "Predict", f"{spec.source} was computed elsewhere: files of your own have no such features"
+    else:
+        name = f"{spec.task}/{choice.best.name}"
+        yield "Predict", shlex.join(["mirbench", "predict", name, "song.mp3", *places])
     yield "Page", shlex.join(["mirbench", "leaderboard", "--format", "html", *places[:2]])
 
 
@@ -95,7 +99,7 @@ def _scored(entrant: Entrant, race: Race) -> str:
     """Its score on test clips with the interval."""
     heard = tested(entrant.runs, race.folds)
     args = heard.targets, heard.groups, heard.folds
-    value = standing(race.metric, [heard.scores], *args).values[0]
+    value = values(race.metric, [heard.scores], *args)[0]
     found = interval(race.metric, heard.scores, *args)
     where = f" (95 % {found.low:.3f}–{found.high:.3f})" if found else ""
     return f"{METRICS[race.metric].name} {value:.3f}{where} on {heard.n_clips} test clips"
@@ -106,7 +110,7 @@ def _cheapest(choice: Choice, best: Entrant) -> Iterator[tuple[str, str]]:
     tied = [entrant for entrant in race.settled if entrant.name != FLOOR and entrant is not best]
     n_clips = best.heard(race.folds).n_clips
     if not tied:
-        yield "Cheapest", f"the same: all others are surely worse on {n_clips} validation clips"
+        yield "Cheapest", f"the same: all others that were tried are surely worse on {n_clips} validation clips"
         return
     if choice.cheapest is None:
         yield "Cheapest", f"by {choice.cost} is not known: no run has it measured"
@@ -134,7 +138,8 @@ def _others(choice: Choice) -> Iterator[tuple[str, str]]:
     race = choice.race
     dropped = [entrant for entrant in race.entrants if entrant.by]
     if dropped:
-        yield "Dropped", f"{len(dropped)} systems are surely worse on validation clips"
+        n = len(dropped)
+        yield "Dropped", f"{n} {'system is' if n == 1 else 'systems are'} surely worse on validation clips"
     if lines := list(_reasons(race)):
         yield "Left out", "; ".join(lines[:2]) + (f"; and {len(lines) - 2} more" if len(lines) > 2 else "")
 

@@ -157,7 +157,7 @@ def cache_clear() -> None:
     root = default_cache()
     with clearing(root, Progress()):
         memos = [path.name for path in root.glob("*.sqlite*")]  # and those that were put aside
-        for name in ("rows", "scratch", "synthesised", "results", *memos):
+        for name in ("rows", "scratch", "synthesised", "results", "validation", *memos):
             path = root / name
             if path.is_dir():
                 shutil.rmtree(path)

@@ -1,8 +1,8 @@
 """How often a race drops the truly best system, and how optimistic its winner's score is, by simulation.
 
 k systems answer n validation clips in five folds. A clip is as hard for all of them to a share of 0.7, and for each
-in its own way to a share of 0.2; the rest is chance, anew when the clip is asked about in another fold. So two systems
-of accuracy 0.8 agree on 80 % of the clips. Looks and levels are those of `mirbench.choose.race`.
+in its own way to a share of 0.2; the rest is chance, anew when the clip is asked about in another fold. Looks and
+levels are those of `mirbench.choose.race`.
 """
 
 from functools import cache
