@@ -37,6 +37,8 @@ def natural(name: str) -> list[tuple[bool, int, str]]:
 
 def unseen(text: str) -> str:
     """The first character that nobody sees, as "U+200B"; "" where there is none."""
+    if text.isascii() and text.isprintable():  # most are
+        return ""
     found = (letter for letter in text if unicodedata.category(letter) in _UNSEEN and letter not in _JOINERS)
     return next((f"U+{ord(letter):04X}" for letter in found), "")
 

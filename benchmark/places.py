@@ -57,7 +57,9 @@ def path_text(path: str | Path) -> str:
     True
     """
     text = str(path)
-    return "".join(map(_escaped, text)) if any(map(_is_unwritable, text)) else text
+    if text.isprintable() or not any(map(_is_unwritable, text)):
+        return text
+    return "".join(map(_escaped, text))
 
 
 def _is_unwritable(letter: str) -> bool:

@@ -333,9 +333,8 @@ def _side_by_side(runs: Sequence[Run]) -> tuple[Scores, IntArray]:
     parts = []
     for run in runs:
         scores = RunStore(run.folder.parents[2]).scores(run.folder)
-        order = np.argsort(scores.clip_ids, kind="stable")
-        in_order = bool((order == np.arange(len(order))).all())
-        parts.append(scores if in_order else scores.take(order))
+        in_order = bool((scores.clip_ids[:-1] <= scores.clip_ids[1:]).all())
+        parts.append(scores if in_order else scores.take(np.argsort(scores.clip_ids, kind="stable")))
     folds = np.repeat([_fold(run) for run in runs], [len(part.clip_ids) for part in parts])
     if len(parts) == 1:
         return parts[0], folds.astype(np.int64)

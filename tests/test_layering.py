@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from mirbench import cli
 from tests.conftest import ROOT
 
 FOLDERS = {
@@ -300,7 +302,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
         soundfile.write(place, np.random.default_rng(n).normal(0, 0.1, 16_000), 16_000)
     words = ["run", "--task", f"folder:{folder / 'songs'}", "--method", "probe-linear", "--source", "nano"]
     words += ["--runs", str(folder / "runs"), "--quiet"]
-    assert loaded_by(folder, words)[0] == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIRBENCH_CACHE", str(folder / "cache"))
+        patch.setattr(sys, "argv", ["mirbench", *words])
+        with suppress(SystemExit):
+            cli.main()
+    assert list((folder / "runs").rglob("record.json"))
     return folder, words
 
 

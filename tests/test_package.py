@@ -108,6 +108,7 @@ def test_wheel_installs_the_command(unpacked: Path) -> None:
     assert dict(parsed["console_scripts"]) == {"mirbench": "mirbench.__main__:main"}
 
 
+@pytest.mark.slow
 def test_wheel_imports_every_module_from_itself(unpacked: Path) -> None:
     names = [
         ".".join(path.relative_to(unpacked).with_suffix("").parts).removesuffix(".__init__")

@@ -16,7 +16,7 @@ import numpy as np
 
 from mirbench.errors import BadAudio
 from mirbench.features.ahead import ahead
-from mirbench.features.decoding import decode, hear, mono
+from mirbench.features.decoding import DecodeStretch, decode, hear, mono
 from mirbench.features.loudness import Tally, cancel, out_of_scale
 from mirbench.features.memo import Memo, states
 from mirbench.progress import Progress
@@ -68,7 +68,10 @@ class Facts:
 
 
 def read(
-    excerpt: Excerpt, sample_rate: int, change: Callable[[FloatArray, int], FloatArray] | None = None
+    excerpt: Excerpt,
+    sample_rate: int,
+    change: Callable[[FloatArray, int], FloatArray] | None = None,
+    decode: DecodeStretch = decode,
 ) -> FloatArray:
     """Decode a stretch of a file, average its channels, resample it.
 
@@ -81,6 +84,8 @@ def read(
         Of the result, in Hz.
     change : callable or None
         ``change(audio, rate)`` -> audio at the same rate, done before anything else.
+    decode : callable
+        Gives samples and rate of the stretch.
 
     Returns
     -------

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +23,11 @@ from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures, reading_order
 from mirbench.features.bound import BoundSource
 from mirbench.features.cache import RowStore
+from mirbench.features.decoding import DecodeStretch
+from mirbench.features.decoding import decode as decode_alone
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Decode, Extraction, row_key, row_keys
+from mirbench.features.passes import Passes
 from mirbench.features.row_index import KEY, KeyArray
 from mirbench.features.row_stores import RowStores
 from mirbench.features.stopwatch import Stopwatch
@@ -205,7 +209,7 @@ class Context:
             (stage,),
             lambda place: [0],
             about,
-            lambda place, starts: self._read(place, sample_rate)[None],
+            lambda place, starts, decode: self._read(place, sample_rate, decode)[None],
             lambda clips, _: {stage: compute(clips[0], longest)[None]},
             lambda: None,
             batch=1,
@@ -301,7 +305,7 @@ class Context:
             stages,
             lambda place: audio.window_starts(round(self._seconds(place) * sample_rate), window, self.windowing),
             {"identity": identity, "sample_rate": sample_rate, "window": window},
-            lambda place, starts: audio.cut(self._read(place, sample_rate), starts, window),
+            lambda place, starts, decode: audio.cut(self._read(place, sample_rate, decode), starts, window),
             compute,
             prepare,
             batch=64 if self.device.type == "cuda" else 16,  # more falls out of a processor's cache
@@ -322,7 +326,7 @@ class Context:
             stages,
             lambda place: [0],
             {"identity": identity},
-            lambda place, starts: pictures.read(place.path)[None],
+            lambda place, starts, decode: pictures.read(place.path)[None],
             compute,
             prepare,
             batch=1,  # they may differ in size
@@ -336,13 +340,13 @@ class Context:
         ratio = self._deformation.length_ratio if self._deformation else 1.0
         return audio.heard_seconds(place, self._facts[place]) * ratio
 
-    def _read(self, place: Excerpt, sample_rate: int) -> FloatArray:
+    def _read(self, place: Excerpt, sample_rate: int, decode: DecodeStretch) -> FloatArray:
         deformation = self._deformation
         if deformation is None:
-            return audio.read(place, sample_rate)
+            return audio.read(place, sample_rate, decode=decode)
         # noise is drawn by what the clip holds: the same for every method and source
         seed = int(row_key(self._facts[place], place, 0)[:8], 16)
-        return audio.read(place, sample_rate, lambda heard, rate: deformation.apply(heard, rate, seed))
+        return audio.read(place, sample_rate, lambda heard, rate: deformation.apply(heard, rate, seed), decode)
 
     def _gather(
         self,
@@ -350,7 +354,7 @@ class Context:
         stages: tuple[str, ...],
         starts_of: Callable[[Excerpt], list[int]],
         about: dict[str, Any],
-        decode: Decode,
+        decode: Callable[[Excerpt, list[int], DecodeStretch], npt.NDArray[Any]],
         compute: Compute,
         prepare: Callable[[], object],
         *,
@@ -363,7 +367,8 @@ class Context:
             about["deformation"] = self._deformation.identity
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:
-            job = self._extraction(list(zip(places, starts, strict=True)), stages, decode, compute, batch)
+            alone = partial(decode, decode=decode_alone)  # what a clip costs does not depend on those beside it
+            job = self._extraction(list(zip(places, starts, strict=True)), stages, alone, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
         each = (row_keys(self._facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
@@ -374,15 +379,17 @@ class Context:
         if any(store.missing(keys) for store in stores.values()):
             stores = self._stores.writable(stores)
             began = time.perf_counter()
-            with ExitStack() as alone:
+            with ExitStack() as held:
                 with self.watch.phase("waiting"):
-                    alone.enter_context(self._stores.alone_at(stores))
+                    held.enter_context(self._stores.alone_at(stores))
                 lacking = np.unique(np.concatenate([clip_index[store.missing(keys)] for store in stores.values()]))
                 self.spent_seconds += time.perf_counter() - began
                 if len(lacking):
                     prepare()
                     began = time.perf_counter()
-                    job = self._extraction([(places[i], starts[i]) for i in lacking], stages, decode, compute, batch)
+                    work = [(places[i], starts[i]) for i in lacking]
+                    in_turn = partial(decode, decode=Passes(place for place, _ in work).decode)
+                    job = self._extraction(work, stages, in_turn, compute, batch)
                     with self.watch.phase("rows"):
                         job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
                     self.spent_seconds += time.perf_counter() - began

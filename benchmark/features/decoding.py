@@ -6,10 +6,11 @@ A length in a header is a hint: it never decides how much memory is taken, nor w
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from mirbench.features.quiet import without_decoder_lines
 from mirbench.places import in_bytes
 from mirbench.types import Excerpt, FloatArray
 
-__all__ = ["decode", "hear", "mono"]
+__all__ = ["DecodeStretch", "Heard", "Stretch", "decode", "hear", "heard", "mono"]
 
 _BLOCK = 1 << 17
 """Samples of each channel that are decoded at a time."""
@@ -32,8 +33,14 @@ _STRAIGHT = (
 )  # fmt: skip
 """Codecs in which libsndfile finds no place but the beginning, or some places wrongly (Vorbis)."""
 
+Stretch = tuple[float, float | None]
+"""Start and duration in seconds; None is to the end of the file."""
+
 Take = Callable[[int, FloatArray], None]
 """``take(number of the stretch, samples (n, channels))``, called with one block after the other."""
+
+DecodeStretch = Callable[[Excerpt], tuple[FloatArray, int]]
+"""Samples of a stretch of a file, channels averaged, and their rate in Hz."""
 
 
 def decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
@@ -55,7 +62,7 @@ def mono(block: FloatArray) -> FloatArray:
         return np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
 
 
-def hear(path: Path, stretches: Sequence[tuple[float, float | None]], take: Take) -> tuple[int, int]:
+def hear(path: Path, stretches: Sequence[Stretch], take: Take) -> tuple[int, int]:
     """Decode stretches of a file, in one pass where its decoder begins at the beginning.
 
     Parameters
@@ -75,40 +82,73 @@ def hear(path: Path, stretches: Sequence[tuple[float, float | None]], take: Take
     BadAudio
         If the file cannot be decoded, or is cut or damaged.
     """
+    pieces = heard(path, stretches)
+    opened = next(pieces)
+    for piece in pieces:
+        if piece.stretch is not None:
+            take(piece.stretch, piece.block)
+    return opened.rate, opened.n_parts
+
+
+class Heard(NamedTuple):
+    """A piece of what is heard of a file."""
+
+    stretch: int | None
+    """Which of those that were asked for; None where the file was opened, and nothing was heard yet."""
+    block: FloatArray
+    """Samples (n, channels)."""
+    rate: int
+    """In Hz."""
+    n_parts: int
+    """How many files were joined in this one; 0 where it was decoded as it is."""
+
+
+def heard(path: Path, stretches: Sequence[Stretch]) -> Iterator[Heard]:
+    """What `hear` hands over, as it is asked for; the file is open until the last of it, or until this is closed."""
     with _faults_of(path):
         layout = layout_of(path)
     if layout.foreign or layout.fault:
         raise BadAudio([f"{path}: {layout.foreign or f'broken ({layout.fault})'}"])
     with _faults_of(path, layout.suspected), _opened(path, layout.parts[0] if layout.parts else None) as file:
-        rate, joined = int(file.samplerate), len(layout.parts) > 1
-        spans = [_span(stretch, rate, None if joined else file.frames) for stretch in stretches]
-        if joined or file.format == "MP3" or file.subtype in _STRAIGHT or not any(first for first, _ in spans):
-            end = None if any(last is None for _, last in spans) else max(last or 0 for _, last in spans)
-            at = 0
-            for block in _from_beginning(path, file, layout.parts, end):
-                _hand_out(block, at, spans, take)
-                at += len(block)
+        rate, n_parts = int(file.samplerate), len(layout.parts)
+        yield Heard(None, np.zeros((0, file.channels), dtype=np.float32), rate, n_parts)
+        spans = [_span(stretch, rate, None if n_parts > 1 else file.frames) for stretch in stretches]
+        if n_parts > 1 or file.format == "MP3" or file.subtype in _STRAIGHT or not any(first for first, _ in spans):
+            end = None if any(last is None for _, last in spans) else max((last or 0 for _, last in spans), default=0)
+            found = _shares(_from_beginning(path, file, layout.parts, end), spans)
         else:
-            for number, (first, last) in enumerate(spans):
-                file.seek(first)
-                for block in _blocks(file, first, last):
-                    take(number, block)
-    return rate, len(layout.parts)
+            found = _sought(file, spans)
+        for number, block in found:
+            yield Heard(number, block, rate, n_parts)
 
 
-def _span(stretch: tuple[float, float | None], rate: int, frames: int | None) -> tuple[int, int | None]:
+def _span(stretch: Stretch, rate: int, frames: int | None) -> tuple[int, int | None]:
     """First sample of a stretch, not past the end, and the sample after its last."""
     start, duration = stretch
     first = round(start * rate) if frames is None else min(round(start * rate), frames)
     return first, None if duration is None else first + round(duration * rate)
 
 
-def _hand_out(block: FloatArray, at: int, spans: Sequence[tuple[int, int | None]], take: Take) -> None:
-    """Give each stretch its share of a block that begins at sample `at`."""
+def _sought(file: Any, spans: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, FloatArray]]:
+    """Blocks of each stretch, one stretch after the other."""
     for number, (first, last) in enumerate(spans):
-        begin, end = max(first - at, 0), len(block) if last is None else max(last - at, 0)
-        if len(share := block[begin:end]):
-            take(number, share)
+        file.seek(first)
+        for block in _blocks(file, first, last):
+            yield number, block
+
+
+def _shares(blocks: Iterable[FloatArray], spans: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, FloatArray]]:
+    """What each stretch has of blocks that follow one another from the first sample on."""
+    ahead, here, at = deque(sorted(range(len(spans)), key=lambda number: spans[number][0])), list[int](), 0
+    for block in blocks:
+        while ahead and spans[ahead[0]][0] < at + len(block):
+            here.append(ahead.popleft())
+        for number in here:
+            first, last = spans[number]
+            if len(share := block[max(first - at, 0) : len(block) if last is None else max(last - at, 0)]):
+                yield number, share
+        at += len(block)
+        here = [number for number in here if (last := spans[number][1]) is None or last > at]
 
 
 def _from_beginning(path: Path, file: Any, parts: Sequence[Part], end: int | None) -> Iterator[FloatArray]:

@@ -66,9 +66,11 @@ def tidy(text: str) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether a cell reads back as it is: no white space around it, no control characters, and text in UTF-8."""
+    if text.isprintable():
+        return text == text.strip()
     if text != tidy(text):
         return False
-    return text.isprintable() or not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 def shown(text: str) -> str:

@@ -29,14 +29,14 @@ def find_file(text: str, bases: Sequence[Path]) -> Path | None:
     A name that is not there is looked for with its backslashes as slashes, as Windows writes them, and in the composed
     and the decomposed form of Unicode (NFC, NFD).
     """
-    given = listed_path(text)
     for base in bases:
-        if os.path.exists(there := path_of_text(base / given)):
+        if os.path.exists(there := path_of_text(base / (listed_path(text) if text.startswith("~") else text))):
             return there
     if "\\" in text and (there_too := find_file(text.replace("\\", "/"), bases)):
         return there_too
     if text.isascii():
         return None
+    given = listed_path(text)
     for base in bases:
         anchor = Path(given.anchor) if given.is_absolute() else base
         if found := _in_any_form(anchor, given.parts[1 if given.is_absolute() else 0 :]):

@@ -184,24 +184,25 @@ def _checked(kind: str, key: str, text: Any, total: Any) -> list[Any] | None:
 
 def states(paths: Iterable[Path]) -> dict[Path, str]:
     """What tells each file from any other on this machine: path, size, time of change; "" where it is not there."""
-    folders: dict[Path, str] = {}
+    folders: dict[str, str] = {}
     found: dict[Path, str] = {}
     for path in paths:
         if path in found:
             continue
+        parent, name = os.path.split(path)
         try:
-            status = path.lstat()
-            plain = not stat.S_ISLNK(status.st_mode) and path.name not in ("", "..") and os.name != "nt"
-            status = status if plain else path.stat()
+            status = os.lstat(path)
+            plain = not stat.S_ISLNK(status.st_mode) and name not in ("", ".", "..") and os.name != "nt"
+            status = status if plain else os.stat(path)
         except OSError:
             found[path] = ""
             continue
         if not plain:
-            where = str(path.resolve())
+            where = os.path.realpath(path)
         else:
-            if (parent := path.parent) not in folders:
-                folders[parent] = str(parent.resolve())
-            where = os.path.join(folders[parent], path.name)
+            if parent not in folders:
+                folders[parent] = os.path.realpath(parent or ".")
+            where = os.path.join(folders[parent], name)
         found[path] = f"{where}|{status.st_size}|{status.st_mtime_ns}"
     return found
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -131,22 +130,14 @@ def read_scores(path: Path) -> Scores:
     """
     held = read_arrays(path)
     try:
-        kind, ids, hashes = (_text(held, name) for name in ("target_kind", "clip_ids", "target_hashes"))
-        groups = _text(held, "groups") if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
-        targets = Targets(held["target_value"], held["target_known"], _kind(str(kind)))
-        return Scores(ids, held["scores"], targets, hashes, groups)
+        kind, ids = str(held["target_kind"]), held["clip_ids"]
+        groups = held["groups"] if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
+        targets = Targets(held["target_value"], held["target_known"], _kind(kind))
+        return Scores(ids, held["scores"], targets, held["target_hashes"], groups)
     except KeyError as error:
         raise BadInput(f"{path}: not readable as scores (holds no {error}); {REMEDY}") from error
     except ValueError as error:
         raise BadInput(f"{path}: not readable as scores ({error}); {REMEDY}") from error
-
-
-def _text(held: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
-    """An array of texts, whose numbers are letters: numpy looks at that when each is used, and then has no words."""
-    array = held[name]
-    if array.dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():
-        raise ValueError(f"{name} holds numbers that are no letters")
-    return array
 
 
 def _kind(text: str) -> Literal["single-label", "multi-label"]:

@@ -6,6 +6,7 @@ It may be somebody else's: nothing is unpickled, and no header is believed that 
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,7 +105,11 @@ def _unpacked(name: str, content: bytes, size: int) -> npt.NDArray[Any]:
         raise _Strange(fault)
     stream.seek(0)
     shape, in_columns, dtype = read_npy_header(stream)
-    return np.ndarray(shape, dtype, content, stream.tell(), order="F" if in_columns else "C")
+    array = np.ndarray(shape, dtype, content, stream.tell(), order="F" if in_columns else "C")
+    # text, which is numbers: numpy looks at them when each is used, and then has no words
+    if dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():
+        raise ValueError(f"{name} holds numbers that are no letters")
+    return array
 
 
 def unreadable_scores(path: Path) -> Iterator[str]:

@@ -35,15 +35,45 @@ _Odd = tuple[str, Any, Any]
 
 _Check = Callable[[Any], _Odd | None]
 
+_checks: dict[int, tuple[Any, _Check]] = {}
+"""What looks at values of a type, by the identity of the type, which is kept with it."""
+
 
 def unbounded(value: Any) -> Iterator[str]:
     """The first thing that no reader of JSON should have to bear, if any: a number or a text without bounds, a nest
     of lists and tables, half of a letter.
     """
+    if isinstance(value, dict) and _surely_bounded(value, 0):
+        return
     if fault := _unbounded(value, 0):
         place, said = fault
         where = (place[1:] if place.startswith(".") else f"it{place}")[:_MOST_OF_PLACE]
         yield said.replace("{}", where, 1)
+
+
+def _surely_bounded(value: Any, level: int) -> bool:
+    """Whether all that a table or list holds is as short, small and flat as nearly all of it is; else look closer."""
+    if level == _MOST_LEVELS:
+        return False
+    if type(value) is dict:
+        if not _plain_names(value):
+            return False
+        value = value.values()
+    for item in value:
+        kind = type(item)
+        if kind is float:
+            fine = math.isfinite(item)
+        elif kind is str:
+            fine = _plain(item)
+        elif kind is int:
+            fine = -_MOST_WHOLE < item < _MOST_WHOLE
+        elif kind is dict or kind is list or kind is tuple:
+            fine = not item or _surely_bounded(item, level + 1)
+        else:
+            fine = item is None or kind is bool
+        if not fine:
+            return False
+    return True
 
 
 def _unbounded(value: Any, level: int) -> _Fault | None:
@@ -80,6 +110,13 @@ def _unbounded_parts(value: Any, level: int) -> _Fault | None:
     return None
 
 
+def _plain_names(table: Mapping[Any, Any]) -> bool:
+    try:
+        return _plain("".join(table))
+    except TypeError:  # no text
+        return False
+
+
 def _plain(text: str) -> bool:
     return text.isascii() and len(text) <= _MOST_LETTERS
 
@@ -108,7 +145,9 @@ def mistyped(value: Any, kind: Any, where: str) -> Iterator[str]:
     where : str
         What the value is called; "" where its fields are.
     """
-    if odd := _check_of(kind)(value):
+    if id(kind) not in _checks:  # the hash of a type of types takes longer than most checks
+        _checks[id(kind)] = kind, _check_of(kind)
+    if odd := _checks[id(kind)][1](value):
         place, found, of = odd
         place = f"{where}{place}".removeprefix("" if where else ".")
         yield f"{place} is {json.dumps(found)[:40]}, which is not {_words(of)}"

@@ -47,11 +47,12 @@ def side_by_side(works: dict[str, Callable[[], object]], times: int) -> dict[str
 
 def products(n_members: int, sizes: tuple[int, ...], n_train: int, n_valid: int, batch_size: int) -> None:
     """The matrix products of an epoch: forwards, of gradients of weights, of gradients of inputs, and of valid."""
-    steps = [batch_size] * (n_train // batch_size)
-    for (first, last), n in itertools.product(itertools.pairwise(sizes), (*steps, n_valid)):
+    whole, rest = divmod(n_train, batch_size)
+    trained = [(batch_size, True)] * whole + [(rest, True)] * bool(rest)
+    for (first, last), (n, learns) in itertools.product(itertools.pairwise(sizes), (*trained, (n_valid, False))):
         x, w = torch.empty(n_members, n, first), torch.empty(n_members, first, last)
         y = torch.bmm(x, w)
-        if n == batch_size:
+        if learns:
             torch.bmm(x.transpose(1, 2), y)
             if first != sizes[0]:
                 torch.bmm(y, w.transpose(1, 2))
@@ -87,12 +88,16 @@ def test_five_seeds_of_a_probe_beside_one(width: int, n_train: int, tmp_path: Pa
     splits = splits_of({split: [CLASSES[n % 10] for n in range(count)] for split, count in labels.items()}, CLASSES)
     context = table_context(gaussian(splits, width, 0.5), tmp_path)
     method = replace(MlpProbe(), epochs=20)
+    shape = (width, method.hidden, len(CLASSES)), n_train, labels["valid"], 64
     works: dict[str, Callable[[], object]] = {
         "one": lambda: method.fit(*splits[:2], context, seed=0),
         "five together": lambda: list(MlpProbe.fit_many([(method, seed) for seed in range(5)], *splits[:2], context)),
         "five one by one": lambda: [method.fit(*splits[:2], context, seed=seed) for seed in range(5)],
+        "products of one": lambda: [products(1, *shape) for _ in range(20)],
+        "products of five": lambda: [products(5, *shape) for _ in range(20)],
     }
     taken = side_by_side(works, 3)
     print(f"\n{width}-512-10, 20 epochs of {n_train} items in batches of 64, CPU seconds of one thread")
     for name, seconds in taken.items():
-        print(f"  {name:<15} {seconds:7.3f} s   {seconds / taken['one']:.2f} times one")
+        beside = "one" if name in ("one", "five together", "five one by one") else "products of one"
+        print(f"  {name:<16} {seconds:7.3f} s   {seconds / taken[beside]:.2f} times {beside}")

@@ -618,6 +618,7 @@ def test_demo_counts_labels_and_runs_the_forest(shown: Callable[[str], Lines]) -
     assert 0 < of_test == sum(lines["OpenMIC test", f"{n}[violin]"]["ours"] for n in ("n_present", "n_absent")) < total
 
 
+@pytest.mark.slow
 def test_demo_gives_claims_their_numbers(shown: Callable[[str], Lines]) -> None:
     lines = shown("chen2022-claims")
     gain = lines["AST-URP", "gain over AST-BS[two-class-f1-per-class[accordion]]"]
