@@ -168,7 +168,7 @@ class Worker:
         """
         with self._lock:
             told = self._exchange({"shape": windows.shape, "device": device}, windows.tobytes(), ANSWER_SECONDS)
-            shape = told.get("shape")
+            shape: Any = told.get("shape")
             fits = isinstance(shape, list) and len(shape) == 2 and all(type(size) is int for size in shape)
             if not fits or shape[0] != len(windows) or not 1 <= shape[1] <= _MOST_FEATURES:
                 raise self._failure(f"came back with shape {str(shape)[:80]} for {len(windows)} windows")
