@@ -115,7 +115,10 @@ def _plain(text: str) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    value = field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
+    if field.default_factory is dataclasses.MISSING:
+        value = field.default
+    else:
+        value = field.default_factory()
     return "none" if value is None else str(value)
 
 

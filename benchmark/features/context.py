@@ -354,7 +354,7 @@ class Context:
         stages: tuple[str, ...],
         starts_of: Callable[[Excerpt], list[int]],
         about: dict[str, Any],
-        decode: Callable[[Excerpt, list[int], DecodeStretch], npt.NDArray[Any]],
+        decode: Callable[..., npt.NDArray[Any]],
         compute: Compute,
         prepare: Callable[[], object],
         *,

@@ -122,6 +122,7 @@ def _export(system: Any, audio: Any, path: Path) -> None:
             raise NotApplicable(
                 f"--onnx: torch's exporter cannot write this method and source ({said:.200})"
             ) from error
+    assert program is not None  # as torch's exporter of programs always returns one
     program.save(path)
 
 

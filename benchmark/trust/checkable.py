@@ -116,6 +116,5 @@ def _of_module(module: ModuleType, what: str, attribute: str) -> Plugin:
     if not chosen:
         known = [name for name, held in vars(module).items() if any(held is other for other in every.values())]
         raise UnknownName(f"task, method or source of {module.__name__}", attribute, known)
-    return Plugin(
-        plugin.origin, plugin.sha256, *({n: t for (k, n), t in chosen.items() if k == kind} for kind in KINDS)
-    )
+    held: dict[str, Any] = {kind + "s": {n: t for (k, n), t in chosen.items() if k == kind} for kind in KINDS}
+    return Plugin(plugin.origin, plugin.sha256, **held)
