@@ -115,9 +115,8 @@ def _plain(text: str) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    if field.default_factory is dataclasses.MISSING:
-        value = field.default
-    else:
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
         value = field.default_factory()
     return "none" if value is None else str(value)
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from mirbench import progress as progress_module
+from mirbench import pace as pace_module
 from mirbench.pace import Pace
 from mirbench.progress import Progress
 from mirbench.progress_bars import Bars
@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """A clock that the test moves."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(pace_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 

@@ -92,7 +92,7 @@ def test_pivot_in_markdown_and_csv_hold_the_same_scores() -> None:
 
 def test_pivot_keeps_settings_apart(tmp_path: Path, typed: Typed) -> None:
     write(tmp_path)
-    write(tmp_path, replace(SPEC, task="chords", params={"lr": 0.2}), changed=("lr",))
+    write(tmp_path, replace(SPEC, task="chords", params={"lr": 0.2}), changed={"lr": 0.2})
     answer = typed("leaderboard", "--runs", tmp_path, "--pivot", "--format", "csv")
     assert len(answer.out.splitlines()) == 3
     assert not (tmp_path / "leaderboard.md").exists()

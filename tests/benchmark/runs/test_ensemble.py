@@ -26,9 +26,10 @@ from mirbench.runs.runner import run
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.types import Clip, Split, Task, Windowing
+from tests.conftest import rows_of
 
 if TYPE_CHECKING:
-    from tests.conftest import Answer, rows_of
+    from tests.conftest import Answer
 
 CLASSES = ("high", "low", "middle")
 METRICS = ("accuracy", "macro-f1", "roc-auc")

@@ -28,9 +28,10 @@ from mirbench.runs.sweep import Result, as_demo, run_suite
 from mirbench.source import SourceCard, WeightFile
 from mirbench.trust import checks
 from mirbench.types import Windowing
+from tests.conftest import rows_of
 
 if TYPE_CHECKING:
-    from tests.conftest import Answer, rows_of
+    from tests.conftest import Answer
 
 QUIET = Progress(quiet=True)
 SHIPPED = sorted(path.stem for path in (Path(sweep.__file__).parent / "suites").glob("*.toml"))
