@@ -132,6 +132,7 @@ class KernelHead(nn.Module):
     scale: Tensor
     weights: Tensor
     intercept: Tensor
+    constant: Tensor
 
     def __init__(self, state: Mapping[str, npt.NDArray[Any]], weights: npt.NDArray[Any], n_classes: int) -> None:
         super().__init__()

@@ -115,7 +115,8 @@ def _here(
         for name in sources:
             catalogue.source(name)  # refused before any work
         return list(dict.fromkeys(sources)), []
-    here, absent = [], []
+    here: list[str] = []
+    absent: list[str] = []
     for name in catalogue.names("source"):
         card = catalogue.source(name)
         if task.medium not in card.accepts:

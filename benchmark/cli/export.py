@@ -44,8 +44,7 @@ def export_model(
     from mirbench.runs.predict import load_model
 
     plugins, places, progress = [load_plugin(path) for path in how.plugin], Places(**how.circumstance()), how.progress()
-    which = {"fold": fold, "seed": seed, "refit": refit}
-    model = load_model(run, runs, places=places, plugins=plugins, progress=progress, **which)
+    model = load_model(run, runs, places=places, plugins=plugins, progress=progress, fold=fold, seed=seed, refit=refit)
     with sounds_to_compare(model, check or [], plugins) as (sounds, what):
         found = export(model, folder, sounds, plugins, onnx=onnx)
     say(

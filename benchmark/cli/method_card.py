@@ -115,7 +115,9 @@ def _plain(text: str) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    value = field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
     return "none" if value is None else str(value)
 
 

@@ -28,6 +28,8 @@ class EncoderNetwork(nn.Module):
         Of the user's class. The networks of torch that it holds are moved, frozen and counted with this one.
     """
 
+    encoder: Any
+
     def __init__(self, encoder: Any) -> None:
         super().__init__()
         self.held = nn.ModuleList(modules_of(encoder))
