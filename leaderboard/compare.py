@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds, timing
+from mirbench.places import no_folder
 from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
 from mirbench.spelling import with_key
@@ -151,8 +153,9 @@ def _find_anywhere(
     except UnknownName:
         try:
             return _of_packs(asked, places, [name for name in places if name], text)
-        except UnknownName:
-            pass
+        except UnknownName as error:
+            if not (root := places[""][0].root).is_dir():
+                raise BadInput(f"--runs {root}: {no_folder(root)}; {error}") from error
         raise
 
 
@@ -160,16 +163,15 @@ def _of_packs(
     asked: Sequence[Question], places: Mapping[str, Sequence[RunStore]], packs: Sequence[str], text: str
 ) -> tuple[Question, System]:
     """The one system of these packs that is called so."""
-    found, unknown = [], UnknownName("result of others", text, [])
+    found = []
     for pack in packs:
         for store in places[pack]:
-            try:
+            with suppress(UnknownName):
                 found.append(_find(_of(asked, pack), store, text))
-            except UnknownName as error:
-                unknown = error
     different = {(system.pack, system.key): (question, system) for question, system in found}
     if not different:
-        raise unknown
+        every = {system.name.replace(" + ", "+") for pack in packs for _, system in _of(asked, pack)}
+        raise UnknownName("result of others", text, every, "`mirbench leaderboard --reference` shows them.")
     if len(different) > 1:
         ways = ", ".join(f"{system.pack}:{system.record.spec.task}/{text}" for _, system in different.values())
         raise BadInput(f"{text}: there are {len(different)} among the results of others; name one ({ways})")

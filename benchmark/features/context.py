@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +40,7 @@ __all__ = ["Context"]
 
 Asked = Callable[[RowStore, KeyArray], object]
 
+_DecodeBy = Callable[[Excerpt, list[int], DecodeStretch], npt.NDArray[Any]]
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -354,7 +354,7 @@ class Context:
         stages: tuple[str, ...],
         starts_of: Callable[[Excerpt], list[int]],
         about: dict[str, Any],
-        decode: Callable[..., npt.NDArray[Any]],
+        decode: _DecodeBy,
         compute: Compute,
         prepare: Callable[[], object],
         *,
@@ -367,7 +367,7 @@ class Context:
             about["deformation"] = self._deformation.identity
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:
-            alone = partial(decode, decode=decode_alone)  # what a clip costs does not depend on those beside it
+            alone = _by(decode, decode_alone)  # what a clip costs does not depend on those beside it
             job = self._extraction(list(zip(places, starts, strict=True)), stages, alone, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
@@ -388,7 +388,7 @@ class Context:
                     prepare()
                     began = time.perf_counter()
                     work = [(places[i], starts[i]) for i in lacking]
-                    in_turn = partial(decode, decode=Passes(place for place, _ in work).decode)
+                    in_turn = _by(decode, Passes(place for place, _ in work).decode)
                     job = self._extraction(work, stages, in_turn, compute, batch)
                     with self.watch.phase("rows"):
                         job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
@@ -413,3 +413,8 @@ class Context:
 
         root = self._stores.root
         return Extraction(work, stages, decode, as_usual, batch, self.workers, root, self.progress, self.watch)
+
+
+def _by(decode: _DecodeBy, each: DecodeStretch) -> Decode:
+    """Decoding of a clip's windows, by what decodes the stretch that they lie in."""
+    return lambda place, starts: decode(place, starts, each)

@@ -113,7 +113,7 @@ def _export(system: Any, audio: Any, path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own parts
         try:
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 system, (example,), dynamo=True, dynamic_shapes=({0: n_windows},), verbose=False,
                 input_names=["windows"], output_names=["probabilities"],
             )  # fmt: skip

@@ -112,9 +112,13 @@ def _of_module(module: ModuleType, what: str, attribute: str) -> Plugin:
         return plugin
     thing = getattr(module, attribute, None)
     every = {(kind, name): held for kind in KINDS for name, held in getattr(plugin, kind + "s").items()}
-    chosen = {place: held for place, held in every.items() if held is thing}
-    if not chosen:
+    if not any(held is thing for held in every.values()):
         known = [name for name, held in vars(module).items() if any(held is other for other in every.values())]
         raise UnknownName(f"task, method or source of {module.__name__}", attribute, known)
-    held: dict[str, Any] = {kind + "s": {n: t for (k, n), t in chosen.items() if k == kind} for kind in KINDS}
-    return Plugin(plugin.origin, plugin.sha256, **held)
+    return Plugin(
+        plugin.origin,
+        plugin.sha256,
+        {name: task for name, task in plugin.tasks.items() if task is thing},
+        {name: method for name, method in plugin.methods.items() if method is thing},
+        {name: card for name, card in plugin.sources.items() if card is thing},
+    )

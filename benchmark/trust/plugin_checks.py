@@ -114,7 +114,8 @@ def _task(task: Task, places: _Places, progress: Progress) -> Found:
 
 
 def _source(card: SourceCard, held: tuple[Plugin, ...], places: _Places, progress: Progress) -> Found:
-    found, path = Found(), None
+    found = Found()
+    path: Path | None = None
     extra: tuple[Path, ...] = ()
     if card.missing:
         return Found([card.missing])
