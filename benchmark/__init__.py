@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         Windowing,
     )
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 __all__ = [
     "METRICS", "SINGLE_LABEL", "TAGGING", "Activations", "AnySplit", "Archive", "ArrayRow", "BadAudio", "BadInput",
