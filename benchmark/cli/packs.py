@@ -33,6 +33,7 @@ def results_pack(
     from mirbench.places import no_folder
     from mirbench.runs.results_pack import SUFFIX, pack_runs
     from mirbench.runs.store import RunStore
+    from mirbench.spelling import in_one_spelling, on_record
 
     if not output.name.endswith(SUFFIX):
         raise BadInput(f"{output}: a pack is called NAME{SUFFIX}")
@@ -40,17 +41,18 @@ def results_pack(
         raise BadInput(f"--runs {runs}: {no_folder(runs)}; `mirbench run` makes one")
     left_out: list[str] = []
     held = list(RunStore(runs, left_out).records())
-    for name in task:
-        if all(record.spec.task != name for _, record in held):
-            raise UnknownName("task in these records", name, {record.spec.task for _, record in held})
-    chosen = [(folder, record) for folder, record in held if not task or record.spec.task in task]
+    asked = {in_one_spelling(on_record("task", name)): name for name in task}
+    known = {in_one_spelling(record.spec.task) for _, record in held}
+    for name in asked.keys() - known:
+        raise UnknownName("task in these records", asked[name], known)
+    chosen = [run for run in held if not task or in_one_spelling(run[1].spec.task) in asked]
     content = pack_runs(chosen, times=not no_times)
     with written_whole(output) as work:
         work.write_bytes(content)
         work.chmod(0o644)
     done = sum(record.status == "done" for _, record in chosen)
     idle = f"; {len(chosen) - done} without a result are left out" if done < len(chosen) else ""
-    say(f"{output}: {done} runs, {len(content) / 1e6:.2f} MB{idle}")
+    say(f"{output}: {done} run{'s' if done > 1 else ''}, {len(content) / 1e6:.2f} MB{idle}")
     end(left_out)
 
 
@@ -129,9 +131,8 @@ def _at_hand(pack: str, sha256: str, work: Path) -> Path:
     if "://" not in pack:
         path = Path(pack)
         if not path.is_file():
-            raise BadInput(
-                f"{pack}: no such file; a pack as `mirbench results pack` makes them, or its address, is needed"
-            )
+            what = "a folder" if path.is_dir() else "no such file"
+            raise BadInput(f"{pack}: {what}; a pack as `mirbench results pack` makes them, or its address, is needed")
         return path
     from urllib.parse import urlsplit
 
@@ -140,6 +141,8 @@ def _at_hand(pack: str, sha256: str, work: Path) -> Path:
     from mirbench.runs.results_pack import MOST_BYTES
     from mirbench.unverified import doubt
 
+    if urlsplit(pack).scheme not in ("http", "https"):
+        raise BadInput(f"{pack}: packs are fetched by https; fetch it yourself, and add the file")
     if why := doubt(pack, sha256 or "of what is verified below"):
         raise BadInput(f"{pack}: {why}; fetch it yourself, and add the file")
     file_name = Path(urlsplit(pack).path).name or "pack.tar.xz"

@@ -28,6 +28,7 @@ from mirbench.runs.runner import Outcome
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.source import trained_on_it
+from mirbench.spelling import in_one_spelling
 from mirbench.types import FloatArray
 
 __all__ = ["AVERAGES", "Ensemble", "averaged", "by_clip", "combine", "identity", "parse_weights", "report"]
@@ -112,6 +113,8 @@ def _check_question(members: Sequence[Member]) -> None:
             raise BadInput(f"{member.said}: run {min(twice)} is named twice")
         ours, theirs = (dataclasses.asdict(m.first.spec) for m in (first, member))
         for name in ours:
+            if name == "task" and in_one_spelling(ours[name]) == in_one_spelling(theirs[name]):
+                continue
             if name not in _OWN and ours[name] != theirs[name]:
                 raise BadInput(
                     f"{first.said} and {member.said} cannot be combined: they differ in "
@@ -209,8 +212,10 @@ def identity(members: Sequence[Member], records: Sequence[RunRecord], fold: int,
     specs = [record.spec for record in records]
     precisions = sorted({spec.precision for spec in specs})
     heard = sorted({spec.audio_sha256 for spec in specs})
+    one_name = len({spec.task for spec in specs}) == 1
     return replace(
         specs[0],
+        task=specs[0].task if one_name else in_one_spelling(specs[0].task),
         method="ensemble",
         method_version="1",
         params={

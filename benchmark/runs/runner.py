@@ -121,17 +121,22 @@ class Job:
         self._specs = [spec for spec in self._plan.specs if self._limits.ask_for(spec)]
         if deform:
             robustness.require_heard(self._plan)
-        lacking = not all(is_there(self._store.folder(spec) / "record.json") for spec in self._specs)
+        lacking = not all(map(self._is_there, self._specs))
         if lacking:
             self._store.require_writable()
         place = self._store.folder(self._plan.specs[0]).parent
         sweep(place)
         sweep(place.parent)
-        if self._plan.task.manifest and (lacking or not unwritable(request.runs)):
+        if self._plan.task.manifest and (lacking or (place.parent.is_dir() and not unwritable(request.runs))):
             self._store.write_clips(self._plan.specs[0], self._plan.folds, self._plan.data)
         self._found: dict[str, Outcome] = {}
         self._context: Context | None = None
         self._speeds = Speeds(self._plan, self._store, progress)
+
+    def _is_there(self, spec: RunSpec) -> bool:
+        """Whether a run has a record, be it under another spelling of its task's name."""
+        there = is_there(self._store.folder(spec) / "record.json")
+        return there or self._store.done_under_another_name(spec) is not None
 
     @property
     def plan(self) -> Plan:

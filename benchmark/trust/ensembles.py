@@ -14,6 +14,7 @@ from mirbench.record import RunRecord
 from mirbench.runs.ensemble import AVERAGES, averaged, by_clip, identity
 from mirbench.runs.members import Member
 from mirbench.runs.store import RunStore
+from mirbench.spelling import in_one_spelling
 
 __all__ = ["wrong_ensemble"]
 
@@ -50,7 +51,9 @@ def _wrong_identity(record: RunRecord, members: Sequence[_Run]) -> Iterator[str]
     if spec.seed not in {run[1].spec.seed for run in members}:
         yield f"is of seed {spec.seed}, and no member is"
     for _, member in members:
-        for name in ("task", "task_version", "windowing", "fold"):
+        if in_one_spelling(member.spec.task) != in_one_spelling(spec.task):
+            yield f"its member {member.spec.key} has another task"
+        for name in ("task_version", "windowing", "fold"):
             if getattr(member.spec, name) != getattr(spec, name):
                 yield f"its member {member.spec.key} has another {name}"
     ours, theirs = (_flat(dataclasses.asdict(each)) for each in (expected, spec))

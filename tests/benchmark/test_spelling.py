@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -268,8 +269,10 @@ def test_record_of_another_order_is_read_back_and_holds(
     runs = tmp_path / "runs"
     (outcome,) = ran(f"csv:{songs}+shots2+normalized", runs)
     _as_before(RunStore(runs), outcome.record.spec, "csv:songs+normalized+shots2")
+    shutil.rmtree(runs / "csv_songs+shots2+normalized")
     (again,) = ran(f"csv:{songs}+normalized+shots2", runs)
     assert (again.read_back, again.record.spec.task) == (True, "csv:songs+normalized+shots2")
+    assert not (runs / "csv_songs+shots2+normalized").exists(), "nothing of the run is under that name"
     assert all(case.holds for case in verify(runs, Catalogue()))
     board = typed("leaderboard", "--runs", runs, "--task", "csv:songs+shots2+normalized")
     assert (board.code, board.out.count("## csv:songs+shots2+normalized")) == (0, 1)

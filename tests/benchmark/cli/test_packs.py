@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -87,6 +88,23 @@ def test_a_pack_from_the_web_that_is_too_large_is_not_kept(
     monkeypatch.setattr("mirbench.runs.results_pack.MOST_BYTES", 100)
     answer = typed("results", "add", f"{site}/lab.tar.xz")
     assert (answer.code, answer.err.count("\n"), "no more are taken" in answer.err) == (2, 1, True)
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://a.org/lab.tar.xz", "s3://lab/lab.tar.xz"])
+def test_a_pack_of_another_protocol_is_refused_unasked(address: str, typed: Typed) -> None:
+    answer = typed("results", "add", address)
+    assert (answer.code, "are fetched by https" in answer.err) == (2, True)
+
+
+def test_a_pack_of_a_task_takes_every_spelling_of_its_name(typed: Typed, plan: Plan, tmp_path: Path) -> None:
+    test_verify.write(tmp_path / "theirs", plan, 0)
+    store = RunStore(tmp_path / "theirs")
+    ((folder, record),) = store.records()
+    spec = replace(record.spec, task="csv:songs+normalized+folds5")
+    RunStore(tmp_path / "mine").write(replace(record, spec=spec), store.scores(folder))
+    for task in ("csv:songs+folds5+normalized", f"csv:{tmp_path}/songs.csv+folds05+normalized"):
+        made = typed("results", "pack", tmp_path / "lab.tar.xz", "--runs", tmp_path / "mine", "--task", task)
+        assert (made.code, ": 1 run" in made.out) == (0, True), made.err
 
 
 def test_a_pack_with_one_record_that_does_not_hold_is_refused_whole(

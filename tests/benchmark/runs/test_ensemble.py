@@ -25,6 +25,7 @@ from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
+from mirbench.trust.verify import verify
 from mirbench.types import Clip, Split, Task, Windowing
 from tests.conftest import rows_of
 
@@ -226,6 +227,15 @@ def test_members_of_another_question_are_refused(changes: dict[str, Any], tmp_pa
     write(tmp_path, replace(OTHER, **changes), draw=1)
     with pytest.raises(BadInput, match="cannot be combined: they differ in"):
         of(tmp_path, "svm+ears", "forest+eyes")
+
+
+def test_members_whose_task_is_spelled_otherwise_are_combined_and_verify(tmp_path: Path) -> None:
+    write(tmp_path, replace(SPEC, task="csv:tones+normalized+folds3"))  # as versions up to 0.4.0 called it
+    write(tmp_path, replace(OTHER, task="csv:tones+folds3+normalized"), draw=1)
+    (outcome,) = of(tmp_path, "svm+ears", "forest+eyes").outcomes
+    assert outcome.record.spec.task == "csv:tones+folds3+normalized"
+    (case,) = [case for case in verify(tmp_path, Catalogue()) if case.folder == outcome.folder]
+    assert case.problems == []
 
 
 def test_members_that_heard_other_bytes_of_the_same_clips_are_combined_and_it_is_said(tmp_path: Path) -> None:
