@@ -61,8 +61,8 @@ class Ours:
 
 
 def _folded(name: str) -> str:
-    """A name as a file system that knows no capitals has it, its words joined in one way."""
-    return re.sub(r"[-_. ]+", "-", name).casefold()
+    """A name as a file system that knows no capitals has it, its words run together."""
+    return re.sub(r"[-_. ]+", "", name).casefold()
 
 
 def refuse_taken(plugins: Sequence[Plugin], ours: Ours) -> None:

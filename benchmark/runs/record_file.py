@@ -26,8 +26,9 @@ from mirbench.record import SCHEMA_VERSION, Amount, Count, RunRecord, RunSpec, V
 from mirbench.runs.typed_fields import mistyped, unbounded
 from mirbench.types import Windowing
 
-__all__ = ["as_text", "read_curves", "read_record", "sound"]
+__all__ = ["REMEDY", "as_text", "read_curves", "read_record", "sound"]
 
+REMEDY = "remove its folder to run it again"
 _MOST_BYTES = 2**24
 
 _PRECISION = re.compile(r"(float32|bfloat16|float16)( and (float32|bfloat16|float16))*")
@@ -60,7 +61,7 @@ def read_record(path: Path) -> RunRecord:
     BadInput
         If it cannot be read, or is not strict JSON of this schema version that holds what a record holds.
     """
-    with _explained(path, "a record", "remove its folder to run it again"):
+    with _explained(path, "a record", REMEDY):
         return _record_of(_read_json(path, SCHEMA_VERSION))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord
-from mirbench.runs.record_file import as_text, read_record
+from mirbench.runs.record_file import REMEDY, as_text, read_record
 from mirbench.runs.run_folders import file_name
 from mirbench.runs.store import RunStore
 
@@ -163,6 +163,7 @@ def _require_at_home(folder: Path, root: Path) -> None:
     try:
         record = read_record(folder / _RECORD)
     except BadInput as error:
-        raise DamagedPack(str(error).replace(f"{root}/", "")) from error
+        said = str(error).replace(f"{root}/", "").removesuffix(f"; {REMEDY}")
+        raise DamagedPack(said) from error
     if RunStore(root).folder(record.spec) != folder or not _done(record):
         raise DamagedPack(f"{folder.relative_to(root)}: its record is of another run, or has no result")

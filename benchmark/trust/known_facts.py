@@ -12,7 +12,7 @@ from mirbench.registry import Catalogue, is_ours
 from mirbench.taken_names import Kind, is_hashed
 from mirbench.types import Task
 
-__all__ = ["KnownFacts", "is_place"]
+__all__ = ["KnownFacts", "is_place", "unknown"]
 
 
 class KnownFacts:
@@ -37,7 +37,7 @@ class KnownFacts:
         notes = [*self._other("method", spec.method, spec.method_version)]
         notes += self._other("source", spec.source, spec.source_version) if spec.source else []
         if task is None:
-            return [], [_unknown("task", spec.task), *notes]
+            return [], [unknown("task", spec.task), *notes]
         if task.version != spec.task_version:
             said = f"task {spec.task} has version {spec.task_version} on record; this mirbench has {task.version}"
             return [], [said, *notes]
@@ -46,7 +46,7 @@ class KnownFacts:
     def _other(self, kind: str, name: str, version: str) -> Iterator[str]:
         now = self.version(kind, name)
         if now is None:
-            yield _unknown(kind, name)
+            yield unknown(kind, name)
         elif now != version:
             yield f"{kind} {name} has version {version} on record; this mirbench has {now}"
 
@@ -90,7 +90,8 @@ def is_place(name: str) -> bool:
     return ":" in name and not name.startswith(("shipped:", "timm:"))
 
 
-def _unknown(kind: str, name: str) -> str:
+def unknown(kind: str, name: str) -> str:
+    """What is noted of a task, method or source of a record that is none that is known here."""
     place = is_place(name)
     why = "is a path or address of whoever ran it, and not looked up" if place else "is unknown to this mirbench"
     return f"{kind} {name} {why}"

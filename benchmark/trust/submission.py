@@ -33,7 +33,7 @@ from mirbench.runs.attempt import unfinished
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.scores import Scores
-from mirbench.trust.known_facts import is_place
+from mirbench.trust.known_facts import is_place, unknown
 from mirbench.trust.rerun import differences, request_of
 from mirbench.trust.verify import Case, digest
 from mirbench.types import Clip, Split, Task
@@ -112,8 +112,10 @@ class Submission:
             what = "a synthesised stand-in" if task and task.standing == "synthesised" else "own data"
             if not self.allow_own:
                 case.problems.append(
-                    f"refused: {printable(record.spec.task, 400)} is {what}, which nobody else can check"
+                    f"refused: {printable(record.spec.task, 300)} is {what}, which nobody else can check "
+                    "(--allow-own: for consistency alone)"
                 )
+                case.notes = [note for note in case.notes if note != unknown("task", record.spec.task)]
         if scores is None or case.problems:  # what follows needs a record that holds
             return
         case.problems += _unreadable_parts(case.folder)

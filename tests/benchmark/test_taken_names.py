@@ -56,6 +56,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
     [
         ("method", "probe-linear", "is that of mirbench's own method 'probe-linear'"),
         ("method", "Probe_Linear", "may be taken for mirbench's own method 'probe-linear'"),
+        ("method", "probelinear", "may be taken for mirbench's own method 'probe-linear'"),
         ("method", "probe-linear+nano", "begins as mirbench's own 'probe-linear"),
         ("method", "ensemble", "is that of mirbench's own method 'ensemble'"),
         ("source", "NANO", "may be taken for mirbench's own source 'nano'"),

@@ -139,6 +139,15 @@ def test_a_pack_that_is_cut_off_or_damaged_anywhere_is_refused_in_one_line(runs:
         assert "\n" not in str(caught.value)
 
 
+def test_a_pack_whose_record_cannot_be_read_names_it_and_no_remedy_of_ones_own(runs: Path, tmp_path: Path) -> None:
+    members = members_of(packed(runs))
+    name = min(name for name in members if name.endswith("record.json"))
+    members[name] = b"[" * 10_000
+    with pytest.raises(DamagedPack) as caught:
+        unpack_runs(of(members), tmp_path / "out")  # type: ignore[arg-type]
+    assert str(caught.value) == f"{name}: not a record (lists and tables nest too deep)"
+
+
 def test_a_record_in_the_place_of_another_run_is_refused(runs: Path, tmp_path: Path) -> None:
     members = members_of(packed(runs))
     names = sorted(name for name in members if name.endswith("record.json"))

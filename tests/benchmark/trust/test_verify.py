@@ -472,6 +472,14 @@ def test_submission_is_refused(what: str, plan: Plan, tmp_path: Path) -> None:
     assert any(said in line for line in problems(strict(tmp_path))[folder.name])
 
 
+def test_own_data_is_refused_in_one_line_that_says_what_to_do(plan: Plan, tmp_path: Path) -> None:
+    respecified(tmp_path, plan, lambda spec: spec.update(task="folder:songs"))
+    (case,) = strict(tmp_path)
+    assert [line for line in (*case.problems, *case.notes) if "folder:songs" in line] == [
+        "refused: folder:songs is own data, which nobody else can check (--allow-own: for consistency alone)"
+    ]
+
+
 @pytest.mark.parametrize("task", ["folder:songs", "songs"])
 def test_own_data_is_checked_for_consistency_where_that_is_allowed(task: str, plan: Plan, tmp_path: Path) -> None:
     respecified(tmp_path, plan, lambda spec: spec.update(task=task))
