@@ -100,7 +100,7 @@ def _listed(names: Sequence[str | Path], medium: str, progress: Progress) -> tup
     found: dict[Path, None] = {}
     absent: list[str] = []
     for name in names:
-        given = user_path(name)
+        given = user_path(str(name))
         if not given.is_dir():
             found[given] = None
             continue
