@@ -122,11 +122,11 @@ def test_refit_and_an_exported_folder_predict_from_python(
     runs: mirbench.Runs, songs: Path, tmp_path: Path, said: Callable[..., str]
 ) -> None:
     files = sorted(songs.rglob("*.wav"))[:3]
-    knn, n_clips = runs.filter(method="knn"), len(list(songs.rglob("*.wav")))
-    found = mirbench.predict(knn, files, refit=True)
+    run, n_clips = runs.filter(method="probe-linear")[0], len(list(songs.rglob("*.wav")))
+    found = mirbench.predict(run, files, refit=True, data=songs.parent)
     assert found.runs.startswith(f"one model of all {n_clips} clips, itself untested")
-    assert not np.array_equal(found.probabilities, mirbench.predict(knn, files).probabilities)
-    said("export", "model", "knn+nano", tmp_path / "served", "--refit", "--check", files[0], "--quiet")
+    assert not np.array_equal(found.probabilities, mirbench.predict(run, files).probabilities)
+    said("export", "model", run.folder, tmp_path / "served", "--refit", "--check", files[0], "--quiet")  # reads it back
     again = mirbench.predict(tmp_path / "served", files)
     np.testing.assert_allclose(again.probabilities, found.probabilities, rtol=0, atol=1e-6)
     with pytest.raises(BadInput, match=r"leave .*refit out"):
