@@ -13,7 +13,7 @@ METHODS: Mapping[str, Entry] = {
     "prior": Entry("mirbench.methods.prior:Prior", "class frequencies of train: the floor"),
     "probe-linear": Entry("mirbench.methods.probes:LinearProbe", "logistic regression on embeddings"),
     "probe-svm": Entry("mirbench.methods.probes:SvmProbe", "RBF support vector machine on embeddings"),
-    "probe-forest": Entry("mirbench.methods.probes:ForestProbe", "random forest on embeddings"),
+    "probe-forest": Entry("mirbench.methods.forest_probe:ForestProbe", "random forest on embeddings"),
     "knn": Entry("mirbench.methods.probes:NeighboursProbe", "nearest neighbours of embeddings by cosine"),
     "layer-mix": Entry("mirbench.methods.layer_mix:LayerMix", "a probe on a learnt mixture of all hidden layers"),
     "zero-shot": Entry("mirbench.methods.zero_shot:ZeroShot", "the source names the classes itself; nothing is learnt"),

@@ -1,15 +1,15 @@
 """Probes: a small classifier on the mean embedding of each clip; the source stays frozen.
 
 Every probe standardises its features on train. In a multi-label task scikit-learn's classifiers learn each label by
-itself, on the clips of which it is known. The kernel SVM and the forest have no count of trainable parameters:
-what they keep grows with the data.
+itself, on the clips of which it is known. The kernel SVM and the forest (`mirbench.methods.forest_probe`) have no count
+of trainable parameters: what they keep grows with the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,9 @@ from mirbench.methods.classifiers import (
     restore_sklearn,
     with_examples,
 )
-from mirbench.methods.stored import KernelMachine, Logistic, Trees, keep_kernel, keep_linear, keep_trees
+from mirbench.methods.stored import KernelMachine, Logistic, keep_kernel, keep_linear
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
-from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from mirbench import Context
     from mirbench.methods.training import Inputs, Recipe
 
-__all__ = ["ForestProbe", "LinearProbe", "MlpProbe", "NeighboursProbe", "SvmProbe", "align_columns"]
+__all__ = ["LinearProbe", "MlpProbe", "NeighboursProbe", "SvmProbe", "align_columns"]
 
 Predict = Callable[[BlindSplit], FloatArray]
 
@@ -129,79 +128,6 @@ class SvmProbe:
             raise NotApplicable("--onnx: a kernel machine of each label is not written so; leave --onnx out")
         weights = KernelMachine(state, state["features"]).pair_weights
         return Front(context, ("pooled",), by_clip=True), KernelHead(state, weights, len(split.classes))
-
-
-@dataclass(frozen=True)
-class ForestProbe:
-    """Random forest.
-
-    Parameters
-    ----------
-    n_trees : int
-        Number of trees.
-    max_depth : int or None
-        None grows every tree to pure leaves.
-    standardise : bool
-        False leaves the features as they are.
-    fit_on : {"train", "train-and-valid"}
-        The latter joins the clips of valid to those of train, in the order of their ids; a search still chooses by what
-        a forest of train alone, grown for that, scores on valid.
-
-    Notes
-    -----
-    The baseline of OpenMIC-2018's notebook, which is the RF of chen2022, is ``--source shipped:vggish`` with 100 trees
-    of depth 8 on features as they are, seed 0, and ``fit_on=train-and-valid``: the notebook has no valid.
-
-    References
-    ----------
-    Humphrey, Durand, McFee (2018), OpenMIC-2018; cosmir/openmic-2018, examples/modeling-baseline.ipynb.
-    """
-
-    n_trees: int = 500
-    max_depth: int | None = None
-    standardise: bool = True
-    fit_on: Literal["train", "train-and-valid"] = "train"
-
-    name, version, needs = "probe-forest", "1", ("pooled",)
-
-    def __post_init__(self) -> None:
-        if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
-            raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
-
-    def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Fit on the mean embeddings of train, or of train and valid."""
-        from sklearn.ensemble import RandomForestClassifier
-
-        def make() -> Any:
-            return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
-
-        fit = fit_sklearn(make, probabilities, train, context, standardise=self.standardise)
-        valid_score = None
-        if self.fit_on == "train-and-valid":
-            valid_score = _score(fit.predict, valid)  # before it has seen valid
-            fit = fit_sklearn(make, probabilities, _joined(train, valid), context, standardise=self.standardise)
-        state = fit.state(lambda part: keep_trees(part.model))
-        return Fitted(fit.predict, n_trainable=None, state=state, valid_score=valid_score)
-
-    def refit(self, clips: Split, context: Context, *, seed: int, histories: Sequence[Any]) -> Fitted:
-        """Grow on all clips; see `mirbench.method.Refittable`."""
-        return replace(self, fit_on="train").fit(clips, clips, context, seed=seed)
-
-    def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
-        """The same trees."""
-        return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context)
-
-
-def _joined(train: Split, valid: Split) -> Split:
-    """The clips of both, so ordered that it does not matter which were in valid."""
-    return Split(train.task, tuple(sorted(train.clips + valid.clips, key=lambda clip: clip.id)))
-
-
-def _score(predict: Predict, split: Split) -> float:
-    """The task's first metric, turned so that higher is better."""
-    metric = METRICS[split.task.metrics[0]]
-    value = float(metric.function(predict(split.blind()), split.targets()))
-    return value if metric.higher_is_better else -value
 
 
 @dataclass(frozen=True)

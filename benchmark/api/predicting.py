@@ -19,7 +19,7 @@ from mirbench.api.left_out import said
 from mirbench.api.process import Telling, alone
 from mirbench.api.runs import Run, Runs
 from mirbench.errors import BadInput
-from mirbench.places import path_text
+from mirbench.places import path_text, user_path
 from mirbench.plain_text import one_message
 from mirbench.runs import predict as inner
 from mirbench.runs.predictions import THRESHOLD
@@ -82,12 +82,13 @@ class Predictions(inner.Predictions):
 
 
 def predict(
-    run: str | Run | Runs,
+    run: str | PathLike[str] | Run | Runs,
     files: str | PathLike[str] | Iterable[str | PathLike[str]],
     *,
     runs: str | PathLike[str] | None = None,
     fold: int | None = None,
     seed: int | None = None,
+    refit: bool = False,
     threshold: float = THRESHOLD,
     data: str | PathLike[str] | None = None,
     weights: str | PathLike[str] | None = None,
@@ -101,7 +102,7 @@ def predict(
 
     Parameters
     ----------
-    run : str, Run or Runs
+    run : str, path, Run or Runs
         A folder of runs, a key, METHOD+SOURCE or TASK/METHOD+SOURCE, as the command takes them; or runs, which stand
         for the whole system on record that they are of. Models of several folds and seeds are averaged; a single `Run`
         is its own model alone. A folder that ``mirbench export model`` wrote, too.
@@ -111,6 +112,9 @@ def predict(
         Folder of records; None is that of the runs, or ``runs``.
     fold, seed : int or None
         The model of one alone.
+    refit : bool
+        Whether one model of all labelled clips takes the place of those of the runs, with what they chose on valid;
+        trained, which takes the task's data, if it was not before. It has no score of its own.
     threshold : float
         The probability from which on a label of several is predicted, 0 to 1.
     data, weights, device, plugins, progress
@@ -125,14 +129,20 @@ def predict(
     ------
     BadInput
         If the model cannot be loaded here, or no file can be read.
+    MissingData
+        If a model is to be trained of all clips, and the task's data is not here.
+    NotApplicable
+        If its method cannot do without valid.
     """
     from mirbench.runs.models import Places
 
+    if isinstance(run, PathLike):
+        run = fspath(run)
     if isinstance(run, Run):
         fold, seed = run.fold if fold is None else fold, run.seed if seed is None else seed
     if not 0 <= threshold <= 1:
         raise BadInput(f"threshold={threshold}: a probability is needed, 0 to 1")
-    is_folder = isinstance(run, str) and Path(run).is_dir()  # of a run, or exported: it needs no folder of all
+    is_folder = isinstance(run, str) and user_path(run).is_dir()  # of a run, or exported: it needs no folder of all
     root, known = Path("runs") if is_folder and runs is None else root_of((run,), runs), Known.of(plugins)
     names = [files] if isinstance(files, str | PathLike) else list(files)
     if not names:
@@ -142,7 +152,8 @@ def predict(
     with alone():
         found = inner.predict(
             root, name_of(run), [fspath(name) for name in names], Telling(quiet=not progress), places,
-            threshold=threshold, plugins=known.plugins, fold=fold, seed=seed, left_out=left_out,
+            threshold=threshold, plugins=known.plugins, fold=fold, seed=seed, refit=refit,
+            left_out=left_out,
         )  # fmt: skip
     for line in (*found.faults, *([said(left_out)] if left_out else [])):
         warnings.warn(one_message(line), stacklevel=2)

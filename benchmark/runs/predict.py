@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.features.cache import throwaway
 from mirbench.features.temporary import using
-from mirbench.places import path_text
+from mirbench.places import path_text, user_path
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
@@ -192,12 +192,13 @@ def load_model(
         If nothing is called so, or it is not as it was written.
     """
     places, progress = places or Places(), progress or Progress(quiet=True)
-    if is_exported(Path(name)):
+    given = user_path(str(name))
+    if is_exported(given):
         if fold is not None or seed is not None or refit:
             raise BadInput(f"{name}: holds the models that it was exported with; leave --fold, --seed and --refit out")
-        held = read_exported(Path(name), places.cache)
+        held = read_exported(given, places.cache)
         places = replace(places, weights=held.weights)
-        models = Models(RunStore(Path(name)), plugins, places, progress)
+        models = Models(RunStore(given), plugins, places, progress)
         return Model(held.title, held.runs, held.leaves, held.leaves[0].record, held.medium, models)
     store = RunStore(Path(runs))
     member = find_member(OneOf(store.root, fold, seed, left_out), str(name))

@@ -20,7 +20,7 @@ from mirbench.features.temporary import replace_folder, temporary
 from mirbench.method import Fitted, Method, Refittable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue
+from mirbench.registry import Catalogue, taken_apart
 from mirbench.runs.members import Member
 from mirbench.runs.models import Leaf, Places
 from mirbench.runs.plan import Plan, Request, make_plan
@@ -153,7 +153,7 @@ def _plan(
     """The question of the runs with what they chose; their data and weights are here."""
     spec = record.spec
     request = Request(
-        spec.task, spec.method, spec.source, (spec.seed,), (0,), {**spec.params, **chosen},
+        _task_here(spec.task, places.data), spec.method, spec.source, (spec.seed,), (0,), {**spec.params, **chosen},
         source_params=spec.source_params, windowing=spec.windowing, data=places.data, weights=places.weights,
         cache=places.cache, device=places.device, precision=spec.precision, workers=places.workers,
         threads=places.threads,
@@ -161,7 +161,8 @@ def _plan(
     try:
         plan = make_plan(request, catalogue, progress)
     except MissingData as error:
-        raise MissingData(f"--refit needs the clips of {spec.task}, as run did: {error}") from error
+        own = "; give the folder that it lies in as --data" if spec.task.startswith(("folder:", "csv:")) else ""
+        raise MissingData(f"--refit needs the clips of {spec.task}, as run did: {error}{own}") from error
     if plan.unable:
         raise BadInput(plan.unable)
     now = plan.specs[0]
@@ -172,6 +173,18 @@ def _plan(
                 f"{str(getattr(now, what))[:12]}; give the data and weights of the runs, or run them again"
             )
     return plan
+
+
+def _task_here(task: str, data: Path | None) -> str:
+    """A task's name with the path of own clips below `data`, for records hold the last part of it alone."""
+    base, modifiers = taken_apart(task)
+    family, _, name = base.partition(":")
+    if data is None or family not in ("folder", "csv"):
+        return task
+    for place in (data / name, data / f"{name}.csv") if family == "csv" else (data / name,):
+        if place.exists():
+            return "+".join([f"{family}:{place.resolve()}", *modifiers])
+    return task
 
 
 def _labelled(plan: Plan) -> tuple[Clip, ...]:

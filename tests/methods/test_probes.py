@@ -20,8 +20,9 @@ from sklearn.svm import SVC
 from mirbench import Context, Windows
 from mirbench.errors import BadInput
 from mirbench.method import Method
+from mirbench.methods.forest_probe import ForestProbe
 from mirbench.methods.prior import Prior
-from mirbench.methods.probes import ForestProbe, LinearProbe, MlpProbe, NeighboursProbe, SvmProbe, align_columns
+from mirbench.methods.probes import LinearProbe, MlpProbe, NeighboursProbe, SvmProbe, align_columns
 from mirbench.methods.sources.precomputed import FileFeatures, ShippedFeatures, features_card, shipped_card
 from mirbench.runs.measure import count_parameters
 from mirbench.types import ArrayRow, Clip, Split, Task

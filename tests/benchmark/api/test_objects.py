@@ -118,6 +118,21 @@ def test_predictions_are_those_of_the_command(runs: mirbench.Runs, songs: Path, 
     assert frame["predicted"].tolist() == theirs["predicted"].tolist()
 
 
+def test_refit_and_an_exported_folder_predict_from_python(
+    runs: mirbench.Runs, songs: Path, tmp_path: Path, said: Callable[..., str]
+) -> None:
+    files = sorted(songs.rglob("*.wav"))[:3]
+    run, n_clips = runs.filter(method="probe-linear")[0], len(list(songs.rglob("*.wav")))
+    found = mirbench.predict(run, files, refit=True, data=songs.parent)
+    assert found.runs.startswith(f"one model of all {n_clips} clips, itself untested")
+    assert not np.array_equal(found.probabilities, mirbench.predict(run, files).probabilities)
+    said("export", "model", run.folder, tmp_path / "served", "--refit", "--check", files[0], "--quiet")  # reads it back
+    again = mirbench.predict(tmp_path / "served", files)
+    np.testing.assert_allclose(again.probabilities, found.probabilities, rtol=0, atol=1e-6)
+    with pytest.raises(BadInput, match=r"leave .*refit out"):
+        mirbench.predict(str(tmp_path / "served"), files, refit=True)
+
+
 def test_file_that_cannot_be_read_is_warned_of(runs: mirbench.Runs, songs: Path) -> None:
     with pytest.warns(UserWarning, match=r"nothing\.wav"):
         found = mirbench.predict(runs[0], [next(songs.rglob("*.wav")), "nothing.wav"])

@@ -21,7 +21,8 @@ from mirbench.features import audio
 from mirbench.features.deformation import area_under
 from mirbench.features.effects import EFFECTS, parse_deform, require_packages
 from mirbench.method import Fitted
-from mirbench.methods.probes import ForestProbe, MlpProbe
+from mirbench.methods.forest_probe import ForestProbe
+from mirbench.methods.probes import MlpProbe
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,15 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from safetensors.numpy import load_file
 
-from mirbench import BadInput, MirbenchError, NotApplicable, load_model
+from mirbench import BadInput, MirbenchError, MissingExtra, NotApplicable, Task, load_model
 from mirbench.methods.training.network import median_epoch
 from mirbench.plugin_file import Plugin
 from mirbench.runs.export import export
-from mirbench.runs.models import Places
+from mirbench.runs.models import Leaf, Places
 from mirbench.runs.onnx_graph import traced, write_onnx
 from mirbench.runs.plain_weights import copied
 from mirbench.runs.predict import Model
+from mirbench.runs.record_file import read_record
 from mirbench.runs.store import RunStore
 from tests.benchmark.runs.test_predict import Made, made, probe  # noqa: F401  (fixtures)
 from tests.conftest import Answer
@@ -184,10 +187,54 @@ def test_refit_is_one_model_of_all_clips_that_no_table_shows(method: str, made: 
     np.testing.assert_array_equal(again(made.files).probabilities, model(made.files).probabilities)
 
 
+def test_refit_of_a_network_learns_all_clips_for_the_median_of_the_kept_epochs(made: Made) -> None:  # noqa: F811
+    params = {"hidden": 3, "epochs": 9, "lr": 0.5, "batch_size": 4}
+    folders = made.run("probe-mlp", params, seeds=(0, 1, 2))
+    histories = [read_record(folder / "record.json").history for folder in folders]
+    kept = [1 + max(range(len(h)), key=lambda n: (h[n]["valid_score"], -h[n]["valid_loss"])) for h in histories]
+    leaf = refitted_leaf(made, f"probe-mlp+nano@{folders[0].name}", made.splits[0].task)
+    held = json.loads((leaf.folder / "refit.json").read_text("utf-8"))
+    assert held["epochs"] == len(held["history"]) == np.median(kept) < max(map(len, histories))
+    every = refitted_leaf(made, str(*made.run("knn", {"k": 3})), made.splits[0].task)
+    embeddings = load_file(every.folder / "model.safetensors")["features"]
+    assert len(embeddings) == held["n_clips"] == sum(len(split) for split in made.splits)
+    mean = load_file(leaf.folder / "model.safetensors")["0.mean"]
+    np.testing.assert_allclose(mean.ravel(), embeddings.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_refit_is_refused_where_the_clips_are_others(made: Made, tmp_path: Path) -> None:  # noqa: F811
+    (folder,) = made.run("knn", {"k": 4})
+    clips = [clip for split in made.splits for clip in split.clips]
+    samples, rate = soundfile.read(clips[0].path)
+    soundfile.write(tmp_path / "other.wav", samples / 2, rate)
+    others = [replace(clips[0], path=tmp_path / "other.wav"), *clips[1:]]
+    with pytest.raises(BadInput, match=r"--refit: audio_sha256 of the runs is .*give the data and weights of the runs"):
+        refitted_leaf(made, str(folder), replace(made.splits[0].task, read_clips=lambda root, fold: others))
+
+
+def refitted_leaf(made: Made, name: str, task: Task) -> Leaf:  # noqa: F811
+    places = Places(data=made.root / "data", cache=made.root / "cache", device="cpu")
+    held = Plugin("test", "0" * 64, {"tiny": task}, {}, {})
+    (leaf,) = load_model(name, made.runs, places=places, plugins=[held], refit=True).leaves
+    return leaf
+
+
+def test_extra_that_is_not_there_is_named_and_nothing_is_written(
+    model: Model,
+    made: Made,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'mirbench\[onnx\]'"):
+        export(model, tmp_path / "out", made.files[:1], onnx=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_refit_without_the_data_says_what_it_needs(made: Made, tmp_path: Path) -> None:  # noqa: F811
     (folder,) = made.run("knn", {"k": 2})
     held = Plugin("test", "0" * 64, {"tiny": made.splits[0].task}, {}, {})
-    places = Places(data=tmp_path, cache=made.root / "cache", device="cpu")
+    places = Places(data=tmp_path / "nowhere", cache=made.root / "cache", device="cpu")
     with pytest.raises(MirbenchError) as caught:
         load_model(folder, made.runs, places=places, plugins=[held], refit=True)
     assert "--refit needs the clips of tiny" in str(caught.value)

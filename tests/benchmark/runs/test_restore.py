@@ -23,10 +23,11 @@ from mirbench.errors import BadInput
 from mirbench.method import Fitted, Restorable
 from mirbench.methods import METHODS
 from mirbench.methods.classifiers import margins
+from mirbench.methods.forest_probe import ForestProbe
 from mirbench.methods.hand_made.codebook import MfccCodebook, SparseCoding
 from mirbench.methods.hand_made.marsyas import MarsyasForest
 from mirbench.methods.prior import Prior
-from mirbench.methods.probes import ForestProbe, LinearProbe, NeighboursProbe, SvmProbe
+from mirbench.methods.probes import LinearProbe, NeighboursProbe, SvmProbe
 from mirbench.methods.stored import KernelMachine, Trees, keep_kernel, keep_linear, keep_trees, linear, small
 from mirbench.methods.zero_shot import ZeroShot
 from mirbench.plugin_file import Plugin
