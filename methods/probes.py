@@ -76,7 +76,8 @@ class LinearProbe:
 
     def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
         """See `mirbench.method.Graphed`."""
-        from mirbench.methods.graphs import Front, LinearHead
+        from mirbench.methods.graphs import LinearHead
+        from mirbench.methods.training.graph import Front
 
         return Front(context, ("pooled",), by_clip=True), LinearHead(state, len(split.classes))
 
@@ -122,7 +123,8 @@ class SvmProbe:
 
     def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
         """See `mirbench.method.Graphed`; of a task of one class a clip."""
-        from mirbench.methods.graphs import Front, KernelHead
+        from mirbench.methods.graphs import KernelHead
+        from mirbench.methods.training.graph import Front
 
         if split.kind != "single-label":
             raise NotApplicable("--onnx: a kernel machine of each label is not written so; leave --onnx out")

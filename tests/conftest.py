@@ -21,6 +21,7 @@ from mirbench.leaderboard import marks
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.trust import checks
+from mirbench.trust.tiny_task import tiny_context
 from mirbench.types import Split
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +70,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, tuple[Split
     """A context with the source nano, and train, valid and test of a task of three easy classes."""
     folder = tmp_path_factory.mktemp("tiny")
     splits = checks.tiny_task(folder)
-    return checks.tiny_context(Catalogue().source("nano"), splits, folder, Progress(quiet=True)), splits
+    return tiny_context(Catalogue().source("nano"), splits, folder, Progress(quiet=True)), splits
 
 
 class Answer(NamedTuple):

@@ -5,7 +5,8 @@ A run on a tiny task goes through the same code as every run: whatever it refuse
 
 from __future__ import annotations
 
-import pickle
+import operator
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -187,7 +188,10 @@ def _of_other_processes(method: type[Method]) -> list[str]:
     if not isinstance(method, Restorable):
         notes.append("it has no `restore`: `predict` will not load its runs, --sealed not run it, --deform fit it anew")
     try:
-        pickle.dumps(method())
-    except Exception as error:
-        notes.append(f"another process cannot import it (--sealed, clusters): {type(error).__name__}: {error}")
+        importable = operator.attrgetter(method.__qualname__)(sys.modules[method.__module__]) is method
+    except (AttributeError, KeyError):
+        importable = False
+    if not importable:
+        said = f"its file has nothing that is called {method.__qualname__}"
+        notes.append(f"another process cannot import it (--sealed, clusters): {said}")
     return notes

@@ -232,7 +232,7 @@ class NetworkMethod:
     def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
         """What `inputs` reads of the source, and whether as means over the windows of a clip.
 
-        As of `mirbench.methods.graphs.Front`; a method that can be written as a graph says so.
+        As of `mirbench.methods.training.graph.Front`; a method that can be written as a graph says so.
 
         Raises
         ------
@@ -245,7 +245,7 @@ class NetworkMethod:
         """See `mirbench.method.Graphed`."""
         import torch
 
-        from mirbench.methods.graphs import Front, NetworkHead
+        from mirbench.methods.training.graph import Front, NetworkHead
         from mirbench.methods.training.loop import seeded
 
         stages, by_clip = self.stages(context)

@@ -140,11 +140,14 @@ def test_predictions_are_shown_as_they_are_called() -> None:
     found = Predictions(
         "t :guitar:", "", ("=1\x1b", "[/]"), (Path("caf\udce9.wav"),), np.array([[0.75, 0.25]], dtype=np.float32), ()
     )
-    drawn = _table(found, 3)
+    drawn = _table(found, 3, probabilities=False)
     assert all(said in drawn for said in (r"=1\x1b 0.750", "[/] 0.250", r"caf\xe9.wav", "t :guitar:"))
-    assert _csv(found, 3) == "file,'=1" + r"\x1b,[/]" + "\n" + r"caf\xe9.wav,0.75,0.25" + "\n"
-    (row,) = json.loads(_json(found, 3).encode())
-    assert (row["file"], row["top"]) == (r"caf\xe9.wav", ["=1\x1b", "[/]"])
+    assert _csv(found, None, probabilities=True).splitlines() == [
+        r"file,predicted,confidence,'=1\x1b,[/]", r"caf\xe9.wav,'=1\x1b,0.75,0.75,0.25",
+    ]  # fmt: skip
+    (row,) = json.loads(_json(found, 3, probabilities=False).encode())
+    assert (row["file"], row["predicted"], row["confidence"]) == (r"caf\xe9.wav", "=1\x1b", 0.75)
+    assert [best["class"] for best in row["top"]] == ["=1\x1b", "[/]"]
 
 
 def test_files_named_from_here_and_from_the_root_are_shown_below_what_all_are_in() -> None:

@@ -15,6 +15,7 @@ from mirbench.methods.reprogramming.nmr import IdsNmr
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.trust import checks
+from mirbench.trust.tiny_task import tiny_context
 
 
 @pytest.mark.parametrize("n_tokens", [1, 2, 5, 8, 9])
@@ -28,7 +29,7 @@ def test_means_are_of_neighbours_and_the_last_of_what_is_left(n_tokens: int, cou
 def test_source_with_fewer_tokens_gives_means_of_those_of_the_source(tmp_path: Path) -> None:
     splits = checks.tiny_task(tmp_path)
     few, all_ = (
-        checks.tiny_context(Catalogue().source(name), splits, tmp_path / str(n), Progress(quiet=True)).source
+        tiny_context(Catalogue().source(name), splits, tmp_path / str(n), Progress(quiet=True)).source
         for n, name in enumerate(("tokens:4:nano", "nano"))
     )
     (layer, pooled), (whole, same) = few.layer_and_pooled(splits[0], 3), all_.layer_and_pooled(splits[0], 3)
@@ -42,7 +43,7 @@ def test_source_with_fewer_tokens_gives_means_of_those_of_the_source(tmp_path: P
 
 def test_method_that_hears_crops_hears_as_many_tokens(tmp_path: Path) -> None:
     splits = checks.tiny_task(tmp_path)
-    context = checks.tiny_context(Catalogue().source("tokens:7:nano"), splits, tmp_path, Progress(quiet=True))
+    context = tiny_context(Catalogue().source("tokens:7:nano"), splits, tmp_path, Progress(quiet=True))
     cached, _ = IdsNmr().inputs(context, splits[0]).arrays
     live, _ = IdsNmr().live_inputs(context, torch.zeros(1, 80_000))
     assert live.shape[1:] == cached.shape[1:] == (9, 96)

@@ -23,6 +23,7 @@ from mirbench.methods.training.network import NetworkMethod
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.trust import checks
+from mirbench.trust.tiny_task import tiny_context
 from mirbench.types import Split, excerpts
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
@@ -129,7 +130,7 @@ def test_fit_does_not_depend_on_whether_the_source_was_loaded_before(name: str, 
     method = Catalogue().method(name)(epochs=1)  # type: ignore[call-arg]
     scores = []
     for warm in (False, True):
-        context = checks.tiny_context(
+        context = tiny_context(
             Catalogue().source("nano"), (train, valid, test), tmp_path / str(warm), Progress(quiet=True)
         )
         if warm:
