@@ -102,6 +102,8 @@ def test_show_of_what_is_nothing_is_one_line(typed: Mirbench) -> None:
     said = typed("show", "nothing")
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("mirbench: No task, method or source is called 'nothing'.")
+    assert "--plugin FILE" in said.err
+    assert said.err.count("\n") == 1
 
 
 def test_show_names_a_record_that_cannot_be_read(typed: Mirbench) -> None:
