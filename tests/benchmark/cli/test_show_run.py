@@ -94,7 +94,7 @@ def test_show_lists_runs_of_several_tasks(typed: Mirbench) -> None:
 
 def test_show_of_a_name_prefers_the_card(typed: Mirbench) -> None:
     written(Path("runs"), method="prior", source="", source_version="", source_sha256="")
-    assert typed("show", "prior").out.startswith("method")
+    assert typed("show", "prior").out.startswith("prior  method")
 
 
 def test_show_of_what_is_nothing_is_one_line(typed: Mirbench) -> None:
