@@ -12,7 +12,7 @@ from mirbench.leaderboard.drawn import same
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
-__all__ = ["Pivot", "of_rows", "pivot", "pivot_cells", "place"]
+__all__ = ["Pivot", "of_how_many", "of_rows", "pivot", "pivot_cells", "place"]
 
 
 def of_rows(boards: Sequence[Board], rows: str) -> list[Board]:
@@ -35,15 +35,27 @@ def of_rows(boards: Sequence[Board], rows: str) -> list[Board]:
     if rows.lstrip("-").isdecimal():
         if int(rows) < 1:
             raise BadInput(f"--rows {rows}: a number from 1 on is needed, or names of systems")
-        return [replace(board, rows=board.rows[: int(rows)]) for board in boards]
+        return [_part(board, board.rows[: int(rows)]) for board in boards]
     names = [_plain(name) for name in rows.split(",") if name.strip()]
     known = {name for board in boards for row in board.rows for name in _names(row)}
     for name in names:
         if name not in known:
             raise UnknownName("system in these tables", name, known, "`mirbench leaderboard` shows what there is.")
     return [
-        replace(board, rows=tuple(row for row in board.rows if {*names} & _names(row)), problems=()) for board in boards
+        _part(replace(board, problems=()), tuple(row for row in board.rows if {*names} & _names(row)))
+        for board in boards
     ]
+
+
+def _part(board: Board, rows: tuple[Row, ...]) -> Board:
+    n_all = len(board.rows)
+    return replace(board, rows=rows, n_ranked_among=n_all if len(rows) < n_all else 0)
+
+
+def of_how_many(board: Board) -> str:
+    """Among how many systems the shown ones were ranked; "" where all are shown."""
+    n_all = board.n_ranked_among
+    return f"{len(board.rows)} of {n_all} systems; ranks and tests are among all {n_all}." if n_all else ""
 
 
 def _plain(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mirbench.leaderboard.chosen_rows import pivot, pivot_cells, place
+from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells, place
 from mirbench.leaderboard.columns import Column, chosen, notes_of
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.render import SAID
@@ -103,7 +103,7 @@ def _marks(notes: Sequence[Sequence[str]]) -> dict[str, str]:
 def _caption(board: Board, marks: dict[str, str], shown: Sequence[Column]) -> str:
     said = [f"{board.title}: mean ± standard deviation over seeds.", SAID.get(board.standing, "")]
     if any(row.rank for row in board.rows) and any(column.name in board.metrics[:1] for column in shown):
-        said.append(_LEGEND)
+        said += [_LEGEND, of_how_many(board)]
     said += [f"{mark}." for mark in explained(mark for row in board.rows for mark in row.marks)]
     notes = [f"\\textsuperscript{{{mark}}}~{escaped(flag)}." for flag, mark in marks.items()]
     return " ".join([*(escaped(text) for text in said if text), *notes])

@@ -76,6 +76,13 @@ class _Point:
         return x, self.dot.value
 
 
+def _others(points: Sequence[_Point]) -> str:
+    """Which costs there are numbers of."""
+    rows = [point.dot.row for point in points]
+    there = [name for name, field in COSTS.items() if any((getattr(row, field) or 0) > 0 for row in rows)]
+    return f"there are some for --cost {', '.join(there)}" if there else "nor is there any other cost"
+
+
 @styled
 def pareto(board: Board, metric: str = "", cost: str = "trainable", width: float = DOUBLE) -> Figure:
     """A metric against a cost on a logarithmic axis, cheap to the left, with the front and 95 % intervals.
@@ -95,7 +102,7 @@ def pareto(board: Board, metric: str = "", cost: str = "trainable", width: float
     at_cost = [point for point in points if point.place is None]
     aside = [point for point in points if point.place is not None]
     if not at_cost:
-        raise BadInput(f"{board.title}: no system has a cost of the kind {cost}; known: {', '.join(COSTS)}")
+        raise BadInput(f"{board.title}: no system that can be drawn has a number above 0 for {cost}; {_others(points)}")
     figure, panels = _panels(points, len(aside), width)
     for point in points:
         _draw(panels[-1 if point.place is None else 0], point)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mirbench.errors import UnknownName
-from mirbench.leaderboard.chosen_rows import pivot, pivot_cells
+from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells
 from mirbench.leaderboard.columns import COLUMNS, TIMES, Column, chosen
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import System
@@ -95,6 +95,7 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     parts = [SAID[board.standing] + _of_whose_own(board)] if SAID.get(board.standing) else []
     if board.rows:
         parts.append(_table(board, columns))
+        parts += filter(None, [of_how_many(board)])
         names = {column.name for column in chosen(columns, board)}
         if marks := explained(mark for row in board.rows for mark in row.marks):
             parts.append(f"Marks: {escaped('; '.join(marks))}.")

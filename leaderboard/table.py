@@ -117,6 +117,8 @@ class Board:
         One line for each run that failed or was skipped.
     notes : tuple of str
         What is not shown of the results of others, and why.
+    n_ranked_among : int
+        How many rows the whole table has, of which these were chosen; 0 if they are all of them.
     """
 
     title: str
@@ -130,6 +132,7 @@ class Board:
     rows: tuple[Row, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    n_ranked_among: int = 0
 
 
 def boards(

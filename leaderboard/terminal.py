@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mirbench.leaderboard.chosen_rows import pivot, pivot_cells
+from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells
 from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of, title_of
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.render import SAID
@@ -92,7 +92,7 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         yield from (_note(f"{mark} {flag}") for flag, mark in marks.items())
         yield from (_note(f"All rows: {flag}") for flag in notes[0] if flag in for_all)
         yield from map(_note, explained(mark for row in board.rows for mark in row.marks))
-        yield from map(_note, board.notes)
+        yield from map(_note, filter(None, [of_how_many(board), *board.notes]))
     if board.problems:
         yield Words("Without a result:")
         yield from (_note(line) for line in board.problems[:_MOST_PROBLEMS])

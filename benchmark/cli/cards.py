@@ -39,7 +39,8 @@ def card_of(name: str, catalogue: Catalogue) -> Card:
         return method_card(method, methods[name], _usable(method, catalogue))
     if "+" in name or name in catalogue.names("task") or _of_family(name, catalogue, "task"):
         return _task(catalogue.task(name))
-    raise UnknownName("task, method or source", name, {*known, *methods, *catalogue.names("task")})
+    where = "`mirbench list` has them all; one of yours needs --plugin FILE."
+    raise UnknownName("task, method or source", name, {*known, *methods, *catalogue.names("task")}, where)
 
 
 def _usable(method: type[Method], catalogue: Catalogue) -> str:

@@ -14,8 +14,10 @@ import pytest
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard.chosen_rows import of_rows, pivot, place
 from mirbench.leaderboard.latex import latex, latex_pivot
-from mirbench.leaderboard.render import csv_pivot, markdown_pivot
+from mirbench.leaderboard.render import csv_pivot, markdown, markdown_pivot
 from mirbench.leaderboard.table import Board
+from mirbench.leaderboard.terminal import tables
+from mirbench.terminal import drawn
 from tests.conftest import Answer
 from tests.leaderboard.test_formats import board, row, three
 from tests.leaderboard.test_leaderboard import SPEC, write
@@ -39,6 +41,14 @@ def test_rows_are_a_number_or_names() -> None:
     assert names(*of_rows(two(), "1")) == [["a + tiny"], ["b + tiny"]]
     assert names(*of_rows(two(), "a+tiny, c")) == [["a + tiny", "c + tiny"], ["a + tiny"]]
     assert names(*of_rows(two(), "")) == names(*two())
+
+
+def test_chosen_rows_say_among_how_many_they_were_ranked() -> None:
+    some, every = of_rows([three()], "a,c"), of_rows([three()], "3")
+    said = "2 of 3 systems; ranks and tests are among all 3."
+    for draw in (markdown, latex, lambda boards: drawn([*tables(boards, (), 100)], 100, colours=False)):
+        assert said in draw(some)
+        assert "ranks and tests" not in draw(every)
 
 
 def test_rows_that_are_none_are_refused() -> None:

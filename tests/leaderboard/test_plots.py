@@ -227,8 +227,10 @@ def test_label_stands_nearer_to_its_own_point_than_to_another_or_has_a_line_to_i
 
 
 def test_pareto_without_any_cost_says_which_there_are() -> None:
-    with pytest.raises(BadInput, match="no system has a cost of the kind kwh; known: trainable"):
+    with pytest.raises(BadInput, match="above 0 for kwh; there are some for --cost trainable"):
         pareto(costly(), cost="kwh")
+    with pytest.raises(BadInput, match=r"above 0 for trainable; there are some for --cost (?!trainable)"):
+        pareto(board(keyed("a", 0.4, n_trainable=None)))
 
 
 @pytest.mark.parametrize("draw", [pareto, forest, box])

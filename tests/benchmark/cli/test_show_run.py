@@ -94,7 +94,7 @@ def test_show_lists_runs_of_several_tasks(typed: Mirbench) -> None:
 
 def test_show_of_a_name_prefers_the_card(typed: Mirbench) -> None:
     written(Path("runs"), method="prior", source="", source_version="", source_sha256="")
-    assert typed("show", "prior").out.startswith("method")
+    assert typed("show", "prior").out.startswith("prior  method")
 
 
 def test_show_of_what_is_nothing_is_one_line(typed: Mirbench) -> None:
@@ -102,6 +102,8 @@ def test_show_of_what_is_nothing_is_one_line(typed: Mirbench) -> None:
     said = typed("show", "nothing")
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("mirbench: No task, method or source is called 'nothing'.")
+    assert "--plugin FILE" in said.err
+    assert said.err.count("\n") == 1
 
 
 def test_show_names_a_record_that_cannot_be_read(typed: Mirbench) -> None:
