@@ -197,7 +197,7 @@ def test_folds_are_averaged_with_their_seeds(made: Made) -> None:
 def test_runs_of_different_settings_are_not_mixed(made: Made) -> None:
     for n_trees in (3, 4):
         made.run("probe-forest", {"n_trees": n_trees})
-    with pytest.raises(BadInput, match=r"holds runs of \d settings; name one of\n  probe-forest\+nano@.*n_trees=3"):
+    with pytest.raises(BadInput, match=r"(?s)holds runs of \d settings; name one of\n.*probe-forest\+nano@.*n_trees=3"):
         made.predict("probe-forest+nano")
 
 
