@@ -178,6 +178,7 @@ def test_dry_run_says_what_is_left_what_it_costs_and_how_that_is_known(
     first = planned("--dry-run")
     assert first.code == 0
     assert "Told of 4 runs by its operations and what this machine does in two seconds, which is rough." in first.out
+    print(cells(first))
     assert [row[4] for row in cells(first)] == ["—", "", "—"]  # nobody has looked at the files
     typed("run", "--task", "tones", "--method", "knn", "--source", "nano", "--seeds", "1", *QUIET)
     typed("run", "--task", "tones", "--method", "prior", "--seeds", "1", *QUIET)

@@ -179,9 +179,9 @@ def test_prepare_says_what_was_there_and_what_it_computed_and_does_no_run(swept:
     first, second = swept("--prepare"), swept("--prepare")
     assert (first.code, first.err, second.code) == (0, "", 0)
     assert sorted(cells(first)) == [
-        ["beeps: knn + nano", "0", "24", ""],
+        ["beeps: knn + nano", "0", "24"],
         ["beeps: prior", "0", "0", "nothing to compute"],
-        ["beeps: probe-linear + nano", "24", "0", ""],  # the clips are shorter than a window
+        ["beeps: probe-linear + nano", "24", "0"],  # the clips are shorter than a window
     ]
     assert [row[1:3] for row in cells(second)] == [["24", "0"], ["0", "0"], ["24", "0"]]
     assert not list(Path("runs").rglob("record.json"))

@@ -83,9 +83,9 @@ def test_decoding_is_counted_where_it_was_waited_for_and_in_its_threads(
 ) -> None:
     read = audio.read
 
-    def slowly(*args: Any) -> Any:
+    def slowly(*args: Any, **options: Any) -> Any:
         time.sleep(0.05)
-        return read(*args)
+        return read(*args, **options)
 
     (first,) = done(tmp_path / "quick", workers=2)
     monkeypatch.setattr(audio, "read", slowly)

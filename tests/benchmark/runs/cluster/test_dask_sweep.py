@@ -356,11 +356,12 @@ def test_plugin_files_come_to_the_byte_whatever_their_names(tmp_path: Path, plug
     text = b"# -*- coding: latin-1 -*-\nWORD = '\xe9\xff'\n" + PLUGIN.encode()
     plugin.write_bytes(text)
     told = asked(tmp_path, plugin)
-    other = ["../../plugin.py", PLUGIN.replace('"tones"', '"others"').replace('name = "', 'name = "other-')]
+    renamed = PLUGIN.replace('"tones"', '"others"').replace('"probe"', '"other-probe"').replace('"chance"', '"another"')
+    other = ["../../plugin.py", renamed]
     told["plugins"].append(other)
     before = sorted(tmp_path.rglob("*.py"))
     said, _ = do_run(json.dumps(told))
-    assert json.loads(said)["status"] == "done"
+    assert json.loads(said).get("status") == "done", said
     assert sorted(tmp_path.rglob("*.py")) == before
 
 
