@@ -84,15 +84,15 @@ def test_decoding_is_counted_where_it_was_waited_for_and_in_its_threads(
     read = audio.read
 
     def slowly(*args: Any, **options: Any) -> Any:
-        time.sleep(0.05)
+        time.sleep(0.15)
         return read(*args, **options)
 
     (first,) = done(tmp_path / "quick", workers=2)
     monkeypatch.setattr(audio, "read", slowly)
     (outcome,) = done(tmp_path / "slow", workers=2)
     n_clips = 12 + 6  # of train and test; what is timed is no part of it
-    assert outcome.record.spent["decoding_threads"] >= 0.05 * n_clips > first.record.spent["decoding_threads"]
-    assert 0.3 * n_clips * 0.05 <= outcome.record.spent["decoding"] < outcome.record.spent["decoding_threads"]
+    assert outcome.record.spent["decoding_threads"] >= 0.15 * n_clips > first.record.spent["decoding_threads"]
+    assert 0.3 * n_clips * 0.15 <= outcome.record.spent["decoding"] < outcome.record.spent["decoding_threads"]
 
 
 def outcome(read_back: bool = False, **spent: float) -> Outcome:
