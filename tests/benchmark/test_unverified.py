@@ -76,7 +76,8 @@ def test_weights_in_doubt_are_fetched_where_a_user_allows_it(tmp_path: Path, mon
 def test_card_says_what_is_in_doubt(typed: Callable[..., Answer]) -> None:
     for name, said in (("efficientat-mn01", "no checksum of it is known"), ("gtzan", "its address is not https"),
                        ("magnatagatune", "no checksum of it is known")):  # fmt: skip
-        assert f"(unverified: {said}; fetched with --allow-unverified alone)" in " ".join(typed("show", name).out.split())
+        shown = " ".join(typed("show", name).out.split())
+        assert f"(unverified: {said}; fetched with --allow-unverified alone)" in shown
     assert "unverified" not in typed("show", "vggish").out
 
 

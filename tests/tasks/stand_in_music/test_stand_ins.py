@@ -93,7 +93,8 @@ def test_every_field_of_a_card_is_kept_or_replaced_knowingly() -> None:
         "reference", "license", "notes", "demo", "synthesise",
     }  # fmt: skip
     kept = {
-        "kind", "classes", "metrics", "read_clips", "n_folds", "medium", "ships", "manifest", "cautions", "splits_drawn",
+        "kind", "classes", "metrics", "read_clips", "n_folds", "medium", "ships", "manifest", "cautions",
+        "splits_drawn",
     }  # fmt: skip
     assert {field.name for field in fields(Task)} == replaced | kept
 
