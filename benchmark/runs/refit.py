@@ -20,13 +20,14 @@ from mirbench.features.temporary import replace_folder, temporary
 from mirbench.method import Fitted, Method, Refittable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
-from mirbench.registry import Catalogue, taken_apart
+from mirbench.registry import Catalogue
 from mirbench.runs.members import Member
 from mirbench.runs.models import Leaf, Places
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_files import file_contents
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of, load_libraries
+from mirbench.spelling import taken_apart
 from mirbench.types import Clip, Split
 
 __all__ = ["refitted"]
