@@ -68,9 +68,11 @@ class Choice:
         settled = [entrant for entrant in self.race.settled if entrant.name != FLOOR]
         self.best = best_of(self.race, settled) if settled else None
         known = [
-            (amount, n) for n, entrant in enumerate(settled) if (amount := cost_of(entrant, self.cost)) is not None
+            (amount, entrant is not self.best, n)  # of those that cost the same, the best
+            for n, entrant in enumerate(settled)
+            if (amount := cost_of(entrant, self.cost)) is not None
         ]
-        self.cheapest = settled[min(known)[1]] if known else None
+        self.cheapest = settled[min(known)[-1]] if known else None
 
 
 def choose(

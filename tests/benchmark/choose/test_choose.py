@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from mirbench.choose import choosing
 from mirbench.choose.choosing import best_of
 from mirbench.choose.race import rungs
 from mirbench.choose.systems import CHEAP, HEAVY, field_of
@@ -212,6 +213,20 @@ def test_beaten_keeps_what_may_not_be_dropped_by_another() -> None:
     assert found.beaten(0.05) == [1, None]
     assert found.beaten(0.05, may_beat=np.array([[True, False], [True, True]])) == [None, None]
     assert standing_with(0.01).beaten(0.05, n_systems=16) == [None, None]
+
+
+def test_cheapest_of_those_that_cost_the_same_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    one: Any = SimpleNamespace(name="one")
+    best: Any = SimpleNamespace(name="best")
+    race: Any = SimpleNamespace(settled=[one, best])
+    monkeypatch.setattr(choosing, "best_of", lambda race, settled: best)
+    choice = choosing.Choice(Catalogue().task("gtzan-demo"), "5 folds", "trainable", None, race)  # type: ignore[arg-type]
+    monkeypatch.setattr(choosing, "cost_of", lambda entrant, cost: 15_070.0)
+    choice.settle()
+    assert choice.cheapest is best
+    monkeypatch.setattr(choosing, "cost_of", lambda entrant, cost: 10.0 if entrant is one else 15_070.0)
+    choice.settle()
+    assert choice.cheapest is one
 
 
 def test_rungs_double_and_end_with_all_folds() -> None:
