@@ -220,7 +220,8 @@ def test_cheapest_of_those_that_cost_the_same_is_the_best(monkeypatch: pytest.Mo
     best: Any = SimpleNamespace(name="best")
     race: Any = SimpleNamespace(settled=[one, best])
     monkeypatch.setattr(choosing, "best_of", lambda race, settled: best)
-    choice = choosing.Choice(Catalogue().task("gtzan-demo"), "5 folds", "trainable", None, race)  # type: ignore[arg-type]
+    none: Any = None
+    choice = choosing.Choice("gtzan-demo", Catalogue().task("gtzan-demo"), "5 folds", "trainable", none, race)
     monkeypatch.setattr(choosing, "cost_of", lambda entrant, cost: 15_070.0)
     choice.settle()
     assert choice.cheapest is best
