@@ -85,7 +85,8 @@ def _imported(module: str) -> ModuleType | None:
     here = str(Path.cwd())
     with _looking_in(here), contextlib.redirect_stdout(sys.stderr):
         try:
-            if importlib.util.find_spec(module) is None:
+            spec = importlib.util.find_spec(module)
+            if spec is None or not spec.has_location:  # a folder that is no package, or a part of Python
                 return None
             return importlib.import_module(module)
         except ModuleNotFoundError as error:

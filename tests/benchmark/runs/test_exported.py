@@ -263,13 +263,15 @@ def test_module_of_all_models_predicts_as_the_run(method: str, made: Made) -> No
 
 
 @pytest.mark.slow
-def test_graph_predicts_as_the_run(made: Made, tmp_path: Path) -> None:  # noqa: F811
+def test_graph_that_does_not_run_is_refused_in_a_line(made: Made, tmp_path: Path) -> None:  # noqa: F811
+    """The front end of nano goes through the windows one by one: torch's exporter fixes their number."""
     pytest.importorskip("onnxscript", reason="the extra onnx")
     pytest.importorskip("onnxruntime", reason="the extra onnx")
     (folder,) = made.run("probe-svm")
     model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
-    _, largest = write_onnx(model, tmp_path / "model.onnx", made.files[:3])
-    assert largest <= 1e-4
+    with pytest.raises(NotApplicable, match="--onnx: the graph that torch's exporter writes .* does not run") as caught:
+        write_onnx(model, tmp_path / "model.onnx", made.files[:3])
+    assert "\n" not in str(caught.value)
 
 
 def test_method_that_is_no_network_has_no_graph(made: Made) -> None:  # noqa: F811
