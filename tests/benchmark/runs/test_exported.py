@@ -269,7 +269,7 @@ def test_graph_that_does_not_run_is_refused_in_a_line(made: Made, tmp_path: Path
     pytest.importorskip("onnxruntime", reason="the extra onnx")
     (folder,) = made.run("probe-svm")
     model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
-    with pytest.raises(NotApplicable, match="--onnx: the graph that torch's exporter writes .* does not run") as caught:
+    with pytest.raises(NotApplicable, match=r"--onnx: the graph that .* does not run") as caught:
         write_onnx(model, tmp_path / "model.onnx", made.files[:3])
     assert "\n" not in str(caught.value)
 
