@@ -170,7 +170,8 @@ def test_weights_that_an_encoder_names_are_found_hashed_and_handed_over(tmp_path
     assert len(set(hashes)) == 2
     assert "" not in hashes
     (folder / "b.txt").unlink()
-    assert "b.txt is not on this machine" in recorded(tmp_path, text, weights=folder).reason
+    assert recorded(tmp_path, text, weights=folder).spec.source_sha256 in hashes  # what was done with them is read back
+    assert "b.txt is not on this machine" in recorded(tmp_path, text, "probe-svm", weights=folder).reason
 
 
 def test_copy_of_an_encoder_that_cannot_be_copied_shares_it(tmp_path: Path) -> None:
