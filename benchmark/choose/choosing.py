@@ -11,7 +11,7 @@ import numpy as np
 from mirbench.choose.budget import Budget
 from mirbench.choose.curve import Curve, learning_curve
 from mirbench.choose.race import Entrant, Race
-from mirbench.choose.systems import FLOOR, Field, field_of
+from mirbench.choose.systems import FLOOR, Field, field_of, request_of
 from mirbench.choose.trusted import Trust, looked_at
 from mirbench.errors import BadInput
 from mirbench.features.datasets import dataset_folder, read_labels
@@ -116,7 +116,7 @@ def choose(
         folds, _ = read_labels(task, request.data, request.cache, progress)
         dataset_folder(replace(task, cautions=()), request.data, request.cache, quiet)
         taking_part = field_of(task, methods, sources, catalogue, request.weights, request.cache)
-        every = [replace(request, method=c.method, source=c.source) for c in (*taking_part.first, *taking_part.later)]
+        every = [request_of(c, request, catalogue) for c in (*taking_part.first, *taking_part.later)]
         records = (record for _, record in RunStore(request.runs, []).records())
         budget = Budget(seconds, catalogue, every, records)
         race = Race(request, taking_part, task.n_folds, task.metrics[0], catalogue, progress, budget)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mirbench.choose.budget import Budget
 from mirbench.choose.stacked import Heard, stacked
-from mirbench.choose.systems import FLOOR, Candidate, Field
+from mirbench.choose.systems import FLOOR, Candidate, Field, request_of
 from mirbench.choose.validation import Validation, selected_on_valid
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData
 from mirbench.features.claims import clock
@@ -138,7 +138,7 @@ class Race:
         self.short_of_time = False
 
     def _entrant(self, candidate: Candidate, request: Request) -> Entrant:
-        return Entrant(candidate, replace(request, method=candidate.method, source=candidate.source))
+        return Entrant(candidate, request_of(candidate, request, self._catalogue))
 
     @property
     def racing(self) -> list[Entrant]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mirbench.errors import BadInput
 from mirbench.features.weights import on_disk
 from mirbench.method import Method, Restorable
 from mirbench.registry import Catalogue
+from mirbench.runs.hyperparameters import parse_source
+from mirbench.runs.plan import Request
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["CHEAP", "FLOOR", "HEAVY", "Candidate", "Field", "field_of"]
+__all__ = ["CHEAP", "FLOOR", "HEAVY", "Candidate", "Field", "field_of", "request_of"]
 
 FLOOR = "prior"
 """What guesses without hearing: who cannot be told from it has learnt nothing."""
@@ -85,6 +87,12 @@ def field_of(
         raise BadInput(_nothing(task, methods, sources, absent))
     floor = () if FLOOR in cheap else (Candidate(FLOOR),)
     return Field((*floor, *first), later, tuple(absent))
+
+
+def request_of(candidate: Candidate, request: Request, catalogue: Catalogue) -> Request:
+    """The request of a system, as `mirbench run` asks for it: options of its source are a part of what is asked."""
+    options = parse_source(catalogue.source(candidate.source), ()) if candidate.source else {}
+    return replace(request, method=candidate.method, source=candidate.source, source_params=options)
 
 
 def _in_two(methods: Sequence[str], catalogue: Catalogue) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mirbench.api.asking import with_source
 from mirbench.choose import choosing
 from mirbench.choose.choosing import best_of
 from mirbench.choose.race import rungs
-from mirbench.choose.systems import CHEAP, HEAVY, field_of
+from mirbench.choose.systems import CHEAP, HEAVY, Candidate, field_of, request_of
 from mirbench.leaderboard.best import Standing
 from mirbench.registry import Catalogue
 from mirbench.runs import runner
+from mirbench.runs.plan import Request
 from mirbench.runs.store import RunStore
 
 if TYPE_CHECKING:
@@ -189,6 +192,14 @@ class Fake:
 
     def __init__(self, name: str, flattered: bool) -> None:
         self.name, self.flattered = name, flattered
+
+
+def test_runs_of_a_race_are_those_of_the_command_run() -> None:
+    catalogue, asked = Catalogue(), Request("gtzan-mini", "", "")
+    for one in (Candidate("probe-linear", "coral-mobilenetv2"), Candidate("marsyas-forest")):
+        typed = with_source(replace(asked, method=one.method, source=one.source), catalogue, [])
+        assert request_of(one, asked, catalogue) == typed
+    assert request_of(Candidate("probe-linear", "coral-mobilenetv2"), asked, catalogue).source_params
 
 
 def standing_with(p_of_second: float) -> Standing:
