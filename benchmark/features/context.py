@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ from mirbench.features.cache import RowStore
 from mirbench.features.decoding import DecodeStretch
 from mirbench.features.decoding import decode as decode_alone
 from mirbench.features.deformation import Deformation
-from mirbench.features.extraction import Compute, Decode, Extraction, row_key, row_keys
+from mirbench.features.extraction import Compute, Extraction
+from mirbench.features.hearing import Hearing
 from mirbench.features.passes import Passes
 from mirbench.features.row_index import KEY, KeyArray
 from mirbench.features.row_stores import RowStores
@@ -106,7 +107,6 @@ class Context:
         self.hear_others(facts, scratch)
         self._bypass = False
         self._asked_of: Asked = lambda store, keys: None
-        self._deformation: Deformation | None = None
         self.circumstances: dict[str, Any] = {}
         """What a record must say of how this run was done, since `begin_run`."""
         self.spent_seconds = 0.0
@@ -122,7 +122,7 @@ class Context:
 
     def hear_others(self, facts: Mapping[Excerpt, audio.Facts], scratch: Path | None) -> None:
         """Hear other files from now on, with the same source; parameters as of the class."""
-        self._facts = facts
+        self._heard = Hearing(facts)
         self._stores = RowStores(self._cache, scratch, (known.sha256 for known in facts.values()), self.progress)
 
     def source_changed(self) -> str:
@@ -160,7 +160,7 @@ class Context:
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
             where, offset = job
             with self.watch.working_beside():
-                return audio.crop(where, self._facts[where], sample_rate, seconds, offset)
+                return audio.crop(where, self._heard.facts[where], sample_rate, seconds, offset)
 
         offsets = generator.random(len(clips))
         jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
@@ -202,14 +202,14 @@ class Context:
             What the rows depend on besides audio and stage.
         """
         self._must_be_audio()
-        longest = max(self._seconds(place) for place in self._facts)
+        longest = self._heard.longest()
         about = {"identity": identity, "sample_rate": sample_rate, "longest": round(longest, 3)}
         return self._gather(
             split,
             (stage,),
             lambda place: [0],
             about,
-            lambda place, starts, decode: self._read(place, sample_rate, decode)[None],
+            lambda place, starts, decode: self._heard.read(place, sample_rate, decode)[None],
             lambda clips, _: {stage: compute(clips[0], longest)[None]},
             lambda: None,
             batch=1,
@@ -243,27 +243,25 @@ class Context:
     @contextmanager
     def deformed(self, deformation: Deformation) -> Iterator[None]:
         """Everything is heard deformed within the block."""
-        self._deformation = deformation
+        plain, self._heard = self._heard, replace(self._heard, deformation=deformation)
         try:
             yield
         finally:
-            self._deformation = None
+            self._heard = plain
 
     def hand_out(self, split: AnySplit, cache: Path) -> None:
         """Copy those rows of a split that are kept to another cache, of what was asked for here until now."""
-        if self._facts:
+        if self._heard.facts:
             self._stores.hand_out(lambda about: self._keys(split, about), cache)
 
     def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> KeyArray:
         """Keys of the rows of a split in a store of which `about` is told."""
-        keys: dict[bytes, None] = {}
-        for place in excerpts(split):
-            starts = [0]
-            if "window" in about:
-                n_samples = round(self._seconds(place) * about["sample_rate"])
-                starts = audio.window_starts(n_samples, about["window"], self.windowing)
-            keys.update(dict.fromkeys(row_keys(self._facts[place], place, starts)))
-        return np.array(list(keys), dtype=KEY)
+        places = excerpts(split)
+        starts = [[0]] * len(places)
+        if "window" in about:
+            rate, window = about["sample_rate"], about["window"]
+            starts = [self._heard.starts(place, rate, window, self.windowing) for place in places]
+        return np.array(list(dict.fromkeys(self._heard.keys(places, starts).tolist())), dtype=KEY)
 
     def take_in(self, cache: Path) -> None:
         """Keep the rows of another cache here, too."""
@@ -303,9 +301,9 @@ class Context:
         return self._gather(
             split,
             stages,
-            lambda place: audio.window_starts(round(self._seconds(place) * sample_rate), window, self.windowing),
+            lambda place: self._heard.starts(place, sample_rate, window, self.windowing),
             {"identity": identity, "sample_rate": sample_rate, "window": window},
-            lambda place, starts, decode: audio.cut(self._read(place, sample_rate, decode), starts, window),
+            lambda place, starts, decode: audio.cut(self._heard.read(place, sample_rate, decode), starts, window),
             compute,
             prepare,
             batch=64 if self.device.type == "cuda" else 16,  # more falls out of a processor's cache
@@ -336,18 +334,6 @@ class Context:
         if self.medium != "audio":
             raise NotApplicable("the clips of this task are pictures, and the method hears audio")
 
-    def _seconds(self, place: Excerpt) -> float:
-        ratio = self._deformation.length_ratio if self._deformation else 1.0
-        return audio.heard_seconds(place, self._facts[place]) * ratio
-
-    def _read(self, place: Excerpt, sample_rate: int, decode: DecodeStretch) -> FloatArray:
-        deformation = self._deformation
-        if deformation is None:
-            return audio.read(place, sample_rate, decode=decode)
-        # noise is drawn by what the clip holds: the same for every method and source
-        seed = int(row_key(self._facts[place], place, 0)[:8], 16)
-        return audio.read(place, sample_rate, lambda heard, rate: deformation.apply(heard, rate, seed), decode)
-
     def _gather(
         self,
         split: AnySplit,
@@ -363,16 +349,15 @@ class Context:
         """Rows of some stages, from the cache where they are there; the others are computed in one pass."""
         places = excerpts(split)
         starts = [starts_of(place) for place in places]
-        if self._deformation:
-            about["deformation"] = self._deformation.identity
+        about = about | self._heard.about
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:
-            alone = _by(decode, decode_alone)  # what a clip costs does not depend on those beside it
-            job = self._extraction(list(zip(places, starts, strict=True)), stages, alone, compute, batch)
+            # what a clip costs does not depend on those beside it
+            work = list(zip(places, starts, strict=True))
+            job = self._extraction(work, stages, decode, decode_alone, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
-        each = (row_keys(self._facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
-        keys = np.fromiter(chain.from_iterable(each), dtype=KEY, count=len(clip_index))
+        keys = self._heard.keys(places, starts)
         stores = {stage: self._stores.store(stage, about) for stage in stages}
         for store in stores.values():
             self._asked_of(store, keys)
@@ -388,8 +373,8 @@ class Context:
                     prepare()
                     began = time.perf_counter()
                     work = [(places[i], starts[i]) for i in lacking]
-                    in_turn = _by(decode, Passes(place for place, _ in work).decode)
-                    job = self._extraction(work, stages, in_turn, compute, batch)
+                    in_turn = Passes(place for place, _ in work).decode
+                    job = self._extraction(work, stages, decode, in_turn, compute, batch)
                     with self.watch.phase("rows"):
                         job.fill(stores, keys[np.isin(clip_index, lacking)], about, prepare)
                     self.spent_seconds += time.perf_counter() - began
@@ -402,19 +387,18 @@ class Context:
         self,
         work: Sequence[tuple[Excerpt, list[int]]],
         stages: tuple[str, ...],
-        decode: Decode,
+        decode: _DecodeBy,
+        each: DecodeStretch,
         compute: Compute,
         batch: int,
     ) -> Extraction:
+        def decoded(place: Excerpt, starts: list[int]) -> npt.NDArray[Any]:
+            return decode(place, starts, each)
+
         def as_usual(windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
             # whatever the method has set: the rows are for all
             with self.watch.phase("features"), computed_as_usual(self.device, self.threads):
                 return compute(windows, stages)
 
         root = self._stores.root
-        return Extraction(work, stages, decode, as_usual, batch, self.workers, root, self.progress, self.watch)
-
-
-def _by(decode: _DecodeBy, each: DecodeStretch) -> Decode:
-    """Decoding of a clip's windows, by what decodes the stretch that they lie in."""
-    return lambda place, starts: decode(place, starts, each)
+        return Extraction(work, stages, decoded, as_usual, batch, self.workers, root, self.progress, self.watch)

@@ -469,7 +469,8 @@ def test_levels8_of_the_last_window_are_padded_as_one_long_clip(songs: Path, tmp
 def test_levels_know_the_rms_of_what_is_heard(songs: Path, tmp_path: Path, word: str) -> None:
     context, split = contexts_of(f"folder:{songs}+{word}", tmp_path)
     for place in excerpts(split):
-        assert audio.heard_rms(place, context._facts[place]) == pytest.approx(rms(audio.read(place, RATE)), rel=1e-5)
+        heard = audio.heard_rms(place, context._heard.facts[place])
+        assert heard == pytest.approx(rms(audio.read(place, RATE)), rel=1e-5)
 
 
 def crops(name: str, tmp_path: Path, seconds: float, clips: list[Clip] | None = None) -> np.ndarray:
