@@ -1,7 +1,8 @@
 """mirbench: which way of reusing which pretrained model classifies this music best, at what cost?
 
-Every word that a task, a source, a method or a notebook of yours needs is exported here. Importing this package imports
-nothing else; a name is looked up when it is first asked for, and `Context` and `BoundSource` then load torch.
+Every word that a task, a source, a method or a notebook of yours needs is exported here. Importing this package
+imports the words of sources alone; a name is looked up when it is first asked for, and `Context` and `BoundSource` then
+load torch.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mirbench import source  # the module, loaded first: its name here is then free for the function, and stays it
+# The module, loaded first: its name here is then free for the function, and stays it. The module keeps its name, for
+# the kept rows of a source are found by the text of its builder, which imports from it.
+from mirbench import source
 
 if TYPE_CHECKING:
     from mirbench.api.cards import SourceModel, TaskData, task
