@@ -20,6 +20,7 @@ from mirbench.features.temporary import using
 from mirbench.leaderboard.best import LEVEL
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
+from mirbench.runs.at_once.parallel import AtOnce
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.plan import Request
 from mirbench.runs.store import RunStore
@@ -83,6 +84,7 @@ def choose(
     seconds: float,
     catalogue: Catalogue,
     progress: Progress,
+    at_once: AtOnce | None = None,
 ) -> Choice:
     """Find the best system for a task, and the cheapest that cannot be told from it.
 
@@ -98,6 +100,8 @@ def choose(
         What the cheapest is the cheapest in.
     seconds : float
         How long it may take; nothing is begun that is not expected to end in time.
+    at_once : AtOnce or None
+        How many runs are done at once; the others are as of `mirbench.choose.race.Race`.
 
     Raises
     ------
@@ -119,7 +123,7 @@ def choose(
         every = [request_of(c, request, catalogue) for c in (*taking_part.first, *taking_part.later)]
         records = (record for _, record in RunStore(request.runs, []).records())
         budget = Budget(seconds, catalogue, every, records)
-        race = Race(request, taking_part, task.n_folds, task.metrics[0], catalogue, progress, budget)
+        race = Race(request, taking_part, task.n_folds, task.metrics[0], catalogue, progress, budget, at_once)
         choice = Choice(asked, task, split, cost, taking_part, race)
         try:
             race.run()

@@ -26,11 +26,14 @@ from mirbench.plain_text import printable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
+from mirbench.runs.at_once.parallel import AtOnce, run_suite
 from mirbench.runs.attempt import first_line
 from mirbench.runs.limits import Limits, said_time
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.scores import Scores
+from mirbench.runs.suite import Suite
+from mirbench.runs.suite_runs import Entry
 
 __all__ = ["OF_FIRST", "SEEDS", "Entrant", "Race", "rungs"]
 
@@ -109,6 +112,8 @@ class Race:
         Of the task, without method and source.
     n_folds, metric
         Of the task.
+    at_once : AtOnce or None
+        How many runs are done at once; None is one after another, in this process.
 
     Attributes
     ----------
@@ -127,8 +132,10 @@ class Race:
         catalogue: Catalogue,
         progress: Progress,
         budget: Budget,
+        at_once: AtOnce | None = None,
     ) -> None:
         self._catalogue, self._progress, self.budget = catalogue, progress, budget
+        self._at_once = at_once
         self.metric, self.n_folds = metric, n_folds
         self.entrants = [self._entrant(candidate, request) for candidate in taking_part.first]
         self._later = [self._entrant(candidate, request) for candidate in taking_part.later]
@@ -180,13 +187,19 @@ class Race:
         left = [entrant for entrant in self._later if entrant.candidate.source in best_first or not best_first]
         self._rivals += len(left)
         rank = {source: n for n, source in reversed(list(enumerate(best_first)))}
-        for entrant in sorted(left, key=lambda entrant: rank.get(entrant.candidate.source, 0)):
-            request = replace(entrant.request, seeds=(0,))
-            if self.budget.of(request) >= self.budget.racing.seconds_left:
-                self.short_of_time = True
-                continue
-            self.entrants.append(entrant)
-            self._climb([entrant], LEVEL * _OF_LATER)
+        waiting = sorted(left, key=lambda entrant: rank.get(entrant.candidate.source, 0))
+        n = self._at_once.jobs if self._at_once else 1
+        while waiting:
+            some, waiting = waiting[:n], waiting[n:]
+            begun = [entrant for entrant in some if self._fits(entrant)]
+            self.short_of_time |= len(begun) < len(some)
+            self.entrants += begun
+            if begun:
+                self._climb(begun, LEVEL * _OF_LATER)
+
+    def _fits(self, entrant: Entrant) -> bool:
+        """Whether one seed of it is expected to end in time."""
+        return self.budget.of(replace(entrant.request, seeds=(0,))) < self.budget.racing.seconds_left
 
     def _more_seeds(self) -> None:
         """Further seeds of those in which something is random."""
@@ -209,11 +222,21 @@ class Race:
             return 1, methods.index(entrant.candidate.method), self._cost(entrant)
 
         ready = sorted(lacking, key=key)
+        self._do_at_once([replace(each.request, folds=tuple(folds), seeds=tuple(seeds)) for each in ready], what)
         with self._progress.bar(f"race, {what}", len(ready), "systems") as bar:
             for entrant in ready:
                 self._do(entrant, folds, seeds, self.budget.racing)
                 left = said_time(max(self.budget.racing.seconds_left, 0))
                 bar(1, f"{entrant.name}; {left} left at most")
+
+    def _do_at_once(self, requests: Sequence[Request], what: str) -> None:
+        """Do runs beforehand, several at once; what is wrong with one of them is seen when it is read back."""
+        if self._at_once and self._at_once.jobs > 1:
+            entries = tuple(Entry("", request, "") for request in requests)
+            limits = self.budget.racing
+            run_suite(
+                Suite(f"race, {what}", "", entries), self._catalogue, self._progress, self._at_once, limits=limits
+            )
 
     def _cost(self, entrant: Entrant) -> float:
         return self.budget.of(replace(entrant.request, folds=(0,), seeds=(0,)))

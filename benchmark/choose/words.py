@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from mirbench.choose.choosing import Choice, cost_of
 from mirbench.choose.curve import Curve, tested
+from mirbench.choose.elsewhere import elsewhere
 from mirbench.choose.honest import chosen_anew
 from mirbench.choose.race import Entrant, Race
 from mirbench.choose.systems import FLOOR
 from mirbench.leaderboard.best import values
+from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.statistics import interval
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
@@ -24,7 +26,7 @@ _LABEL = 12
 _FEW = 4
 
 
-def words(choice: Choice, places: Sequence[str], seconds: float) -> str:
+def words(choice: Choice, places: Sequence[str], seconds: float, packs: Sequence[Pack] = ()) -> str:
     """What to print at the end.
 
     Parameters
@@ -33,10 +35,12 @@ def words(choice: Choice, places: Sequence[str], seconds: float) -> str:
         Flags that say where records, data and weights are, for the commands.
     seconds : float
         What it took.
+    packs : sequence of Pack
+        Results of others, of which one line tells.
     """
     width = max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
     lines: list[str] = [_head(choice, seconds, width)]
-    for label, text in _said(choice, places):
+    for label, text in _said(choice, places, packs):
         lines.append(_line(label, text, width))
     return "\n".join(lines)
 
@@ -58,7 +62,7 @@ def _head(choice: Choice, seconds: float, width: int) -> str:
     return textwrap.fill(printable(text), width, break_on_hyphens=False)
 
 
-def _said(choice: Choice, places: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _said(choice: Choice, places: Sequence[str], packs: Sequence[Pack]) -> Iterator[tuple[str, str]]:
     race = choice.race
     if choice.best is None:
         yield "Nothing", "no system has a result: " + ("; ".join(_reasons(race)) or "no time was left for one")
@@ -66,6 +70,7 @@ def _said(choice: Choice, places: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield "Best", _best(choice, choice.best)
     yield from _cheapest(choice, choice.best)
     yield from _others(choice)
+    yield from _elsewhere(race, packs)
     yield "More clips", _more(choice.curve, race.metric)
     yield "Data", _data(choice)
     if choice.taking_part.absent:
@@ -142,6 +147,17 @@ def _others(choice: Choice) -> Iterator[tuple[str, str]]:
         yield "Dropped", f"{n} {'system is' if n == 1 else 'systems are'} surely worse on validation clips"
     if lines := list(_reasons(race)):
         yield "Left out", "; ".join(lines[:2]) + (f"; and {len(lines) - 2} more" if len(lines) > 2 else "")
+
+
+def _elsewhere(race: Race, packs: Sequence[Pack]) -> Iterator[tuple[str, str]]:
+    found = elsewhere(race, packs)
+    if found.best is None:
+        return
+    name = METRICS[race.metric].name
+    summary = found.best.metrics.get(race.metric)
+    value = f"{summary[0]:.3f}" if summary else "—"
+    n = "1 system that was" if found.n_systems == 1 else f"the best of {found.n_systems} systems that were"
+    yield "Elsewhere", f"{found.best.label}: {name} {value} on the same test clips, {n} not run here"
 
 
 def _reasons(race: Race) -> Iterator[str]:

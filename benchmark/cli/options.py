@@ -124,21 +124,27 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Recording(Machine):
-    """Options of the commands that do runs as a user asks for them."""
+class Working(Machine):
+    """Options of the commands that do runs."""
 
     runs: RunsFolder = Path("runs")
     jobs: Jobs = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within("--jobs", self.jobs, 1, _MOST_JOBS)
+
+
+@dataclass(frozen=True)
+class Recording(Working):
+    """Options of the commands that do runs as a user asks for them."""
+
     precision: Precision = "float32"
     energy: Energy = False
     sealed: Sealed = False
     stack: Stacked = False
     deform: Deform = ""
     demo: Demo = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        within("--jobs", self.jobs, 1, _MOST_JOBS)
 
     def circumstance(self, *, here: bool = True) -> dict[str, Any]:
         """The same, with where records go and how runs are measured."""

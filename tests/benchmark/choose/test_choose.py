@@ -89,6 +89,38 @@ def test_choose_names_the_source_that_tells_the_classes_and_leaves_ordinary_reco
     assert told(again.out, "Best") == told(answer.out, "Best")
 
 
+def test_choose_tells_of_results_of_others_and_does_not_choose_them(tmp_path: Path, typed: Mirbench) -> None:
+    songs = tmp_path / "songs.csv"
+    words = write_songs(tmp_path, told=1.0)
+    theirs = ["--method", "knn", "--source", f"features:{tmp_path / 'good.npz'}", "--runs", tmp_path / "theirs"]
+    assert typed("run", "--task", f"csv:{songs}+folds3", *theirs).code == 0
+    assert typed("results", "pack", tmp_path / "lab.tar.xz", "--runs", tmp_path / "theirs").code == 0
+    alone = typed(*words)
+    assert "Elsewhere" not in alone.out
+    assert typed("results", "add", tmp_path / "lab.tar.xz", "--allow-own").code == 0
+    beside = typed(*words)
+    assert re.match(
+        r"knn \+ features:good.npz \[lab\]: accuracy 0\.\d{3} on the same test clips, 1 system that was not run here",
+        told(beside.out, "Elsewhere"),
+    )
+    assert told(beside.out, "Best") == told(alone.out, "Best")
+    assert "Elsewhere" not in typed(*words, "--no-reference").out
+
+
+def test_choose_with_several_runs_at_once_names_the_same_of_the_same_records(tmp_path: Path, typed: Mirbench) -> None:
+    words = write_songs(tmp_path)
+    words[words.index("probe-linear")] = "probe-linear,probe-mlp"
+    one = typed(*words)
+    keys = {path.name for path, _ in RunStore(tmp_path / "runs").records()}
+    words[words.index("--runs") + 1] = tmp_path / "others"
+    two = typed(*words, "--jobs", "2")
+    assert two.code == 0, two
+    assert {path.name for path, _ in RunStore(tmp_path / "others").records()} == keys
+    for label in ("Best", "Tied", "Dropped"):
+        assert (f"\n{label} " in one.out) == (f"\n{label} " in two.out)
+        assert f"\n{label} " not in one.out or told(one.out, label) == told(two.out, label)
+
+
 def test_choose_of_noise_warns_that_guessing_is_as_good(tmp_path: Path, typed: Mirbench) -> None:
     answer = typed(*write_songs(tmp_path, told=0.0))
     assert answer.code == 0, answer
