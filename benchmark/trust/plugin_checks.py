@@ -9,6 +9,7 @@ import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mirbench.errors import MirbenchError
@@ -83,12 +84,17 @@ def look_at_plugin(
     places, held = _Places(data, weights), () if is_ours else (plugin,)
     Catalogue(held)  # which refuses what it may not be called
     found: dict[str, Found] = {}
-    for name, task in plugin.tasks.items():
-        found[f"task {name}"] = _checked(lambda task=task: _task(task, places, progress))  # type: ignore[misc]
-    for name, card in plugin.sources.items():
-        found[f"source {name}"] = _checked(lambda card=card: _source(card, held, places, progress))  # type: ignore[misc]
-    for name, method in plugin.methods.items():
-        found[f"method {name}"] = _checked(lambda method=method: _method(method, held, progress))  # type: ignore[misc]
+    n = len(plugin.tasks) + 2 * len(plugin.sources) + 3 * len(plugin.methods)
+    with progress.bar("checking", n, "checks") as step:
+        for name, task in plugin.tasks.items():
+            found[f"task {name}"] = _checked(partial(_task, task, places, progress))
+            step(1, name)
+        for name, card in plugin.sources.items():
+            found[f"source {name}"] = _checked(partial(_source, card, held, places, progress, step))
+            step(1, name)
+        for name, method in plugin.methods.items():
+            found[f"method {name}"] = _checked(partial(_method, method, held, progress, step))
+            step(1, name)
     return found
 
 
@@ -114,7 +120,9 @@ def _task(task: Task, places: _Places, progress: Progress) -> Found:
         return Found(check_data(task, folder, default_cache(), progress))
 
 
-def _source(card: SourceCard, held: tuple[Plugin, ...], places: _Places, progress: Progress) -> Found:
+def _source(
+    card: SourceCard, held: tuple[Plugin, ...], places: _Places, progress: Progress, step: Callable[..., None]
+) -> Found:
     found = Found()
     path: Path | None = None
     extra: tuple[Path, ...] = ()
@@ -132,19 +140,22 @@ def _source(card: SourceCard, held: tuple[Plugin, ...], places: _Places, progres
         found.problems += check_encoder(card, network)
     else:
         found.problems += check_network(card, built(card, path))
+    step(1, f"{card.name}, a run")
     if "pooled" in card.offers and not found.problems and (path is not None or not (card.weights or card.hub)):
         found.problems += _run(held, "probe-linear", card.name, places.weights)
     return found
 
 
-def _method(method: type[Method], held: tuple[Plugin, ...], progress: Progress) -> Found:
+def _method(method: type[Method], held: tuple[Plugin, ...], progress: Progress, step: Callable[..., None]) -> Found:
     nano, source = Catalogue().source("nano"), "nano" if method.needs else ""
     with temporary() as folder:
         splits = tiny_task(folder)
         stages = [f"needs {stage}, which no source has" for stage in method.needs if stage not in nano.offers]
         problems = stages or _refused(held, method.name, source, folder)
         problems = problems or check_method(method, tiny_context(nano, splits, folder, progress), splits)
+    step(1, f"{method.name}, blindness")
     problems = problems or check_blind(method, nano, progress)
+    step(1, f"{method.name}, a run")
     problems = problems or _run(held, method.name, source, None)
     found = Found(problems)
     if not problems:
