@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 __all__ = [
     "csv_cell", "csv_text", "cut_middle", "finish", "in_width", "is_terminal", "json_text", "knows_all_letters",
-    "one_message", "prepare", "printable", "printable_lines", "put", "say", "superscript",
+    "one_message", "prepare", "printable", "printable_lines", "put", "say", "superscript", "without_password",
 ]  # fmt: skip
 
 _JOINERS = "\u200c\u200d"
@@ -51,19 +51,30 @@ def printable(text: object, most: int | None = None) -> str:
         Letters, after which it is cut with "…".
 
     Escape codes, other control characters, signs that turn the direction of writing, and bytes of file names that are
-    no UTF-8 come out as ``\x1b``, ``\n``, ``\u202e`` or ``\udcff``; letters of every language stay.
+    no UTF-8 come out as ``\x1b``, ``\n``, ``\u202e`` or ``\udcff``; letters of every language stay. What stands before
+    the host of an address, a password perhaps, is left out.
 
     >>> print(printable("a\x1b[31mred\nb"))
     a\x1b[31mred\nb
     """
-    line = str(text) if most is None else str(text)[: most + 1]
+    line = without_password(str(text))
+    line = line if most is None else line[: most + 1]
     if not line.isprintable():
         line = "".join(letter if _is_shown(letter) else _escape(letter) for letter in line)
     return line if most is None or len(line) <= most else f"{line[:most]} …"
 
 
+def without_password(text: str) -> str:
+    """A text without the user, password or token of the addresses in it.
+
+    >>> without_password("https://me:secret@lab.org/pack.tar.xz")
+    'https://***@lab.org/pack.tar.xz'
+    """
+    return re.sub(r"(?<=://)[^\s/@]+@", "***@", text) if "://" in text else text
+
+
 def printable_lines(text: str) -> str:
-    """The same for a text of several lines: line ends and tabulators stay."""
+    """The same for a text of several lines, and of data: line ends, tabulators and addresses stay."""
     if text.isprintable():
         return text
     return "".join(letter if letter in "\n\t" or _is_shown(letter) else _escape(letter) for letter in text)
@@ -136,7 +147,7 @@ def say(text: object = "", *, error: bool = False, end: str = "\n", whole: bool 
         Leave every line in one piece, as data must be; so is what has another `end`.
     """
     stream = sys.stderr if error else sys.stdout
-    said = printable_lines(str(text))
+    said = printable_lines(str(text) if whole else without_password(str(text)))
     if not whole and end == "\n" and stream is not None and stream.isatty():
         width = shutil.get_terminal_size().columns
         said = "\n".join(in_width(line, width) for line in said.split("\n"))

@@ -96,7 +96,9 @@ def _with_path(name: str) -> str:
 
 
 def _several(seeds: Sequence[int]) -> str:
-    """As ``--seeds`` reads them: a range, or a list."""
+    """As ``--seeds`` reads them: how many from 0 on, a range, or a list."""
+    if list(seeds) == list(range(len(seeds))):
+        return str(len(seeds))
     if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]}-{seeds[-1]}"
     return ",".join(map(str, seeds))

@@ -6,6 +6,7 @@ Of several processes that want a file one fetches it, and the others wait for it
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def _download(url: str, target: Path, checksum: str, progress: Progress, most_by
                 urls={target.name: url},
                 retry_if_failed=_TRIES_AGAIN,
             )
-            came = shelf.fetch(target.name, downloader=_Resuming(part, progress, most_bytes))
+            downloader = _Resuming(part, progress, most_bytes, anywhere=bool(checksum))
+            came = shelf.fetch(target.name, downloader=downloader)
             os.replace(came, target)
     except requests.exceptions.RequestException as error:
         held = f"; {part.stat().st_size / 1e6:.1f} MB are kept, the same command goes on" if part.is_file() else ""
@@ -103,10 +105,14 @@ class _Resuming:
         Where what has come so far is kept.
     most_bytes : int or None
         That are taken.
+    anywhere : bool
+        Whether an https address may send on to one without encryption, for what comes is checked by its hash.
     """
 
-    def __init__(self, part: Path, progress: Progress, most_bytes: int | None = None) -> None:
-        self._part, self._progress, self._most_bytes = part, progress, most_bytes
+    def __init__(
+        self, part: Path, progress: Progress, most_bytes: int | None = None, *, anywhere: bool = False
+    ) -> None:
+        self._part, self._progress, self._most_bytes, self._anywhere = part, progress, most_bytes, anywhere
 
     def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
         import requests
@@ -118,6 +124,10 @@ class _Resuming:
                 self._part.unlink()  # nothing lies beyond what is held: complete, or another file; take it afresh
                 raise requests.exceptions.ConnectionError("the part that was kept does not fit")
             answer.raise_for_status()
+            if not self._anywhere and is_unencrypted(url, (*answer.history, answer)):
+                raise BadInput(
+                    f"{url}: it sends on to {answer.url}, which is not https, and no checksum is known; not fetched"
+                )
             goes_on = answer.status_code == requests.codes.partial_content
             if goes_on and not answer.headers.get("Content-Range", f"bytes {held}-").startswith(f"bytes {held}-"):
                 self._part.unlink()
@@ -146,6 +156,11 @@ class _Resuming:
                 step(len(block) / 1e6)
         if came == 0 or (rest is not None and came != rest):
             raise requests.exceptions.ConnectionError(f"{came} bytes came of {'some' if rest is None else rest}")
+
+
+def is_unencrypted(url: str, answers: Sequence[Any]) -> bool:
+    """Whether one of the answers to an https address came without encryption."""
+    return url.startswith("https:") and not all(answer.url.startswith("https:") for answer in answers)
 
 
 def _short(error: Exception) -> str:

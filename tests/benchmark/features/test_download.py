@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.download import fetch
+from mirbench.plain_text import one_message
 from mirbench.progress import Progress
 
 BODY = b"sixteen bits of silence" * 100
@@ -267,4 +269,18 @@ def test_fetch_that_is_stopped_leaves_nothing(server, tmp_path, monkeypatch):
     monkeypatch.setattr("mirbench.features.download.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         fetch(f"{server.url}/good", "clips.zip", SHA256, tmp_path, QUIET)
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("checksum", ["", SHA256])
+def test_fetch_by_https_that_is_sent_on_to_http_needs_a_checksum(server, tmp_path, monkeypatch, checksum):
+    real = requests.get
+    monkeypatch.setattr(requests, "get", lambda url, **more: real(f"{server.url}/good", **more))
+    asked = "https://me:secret@lab.example/good", "file", checksum, tmp_path, QUIET
+    if checksum:
+        assert fetch(*asked).read_bytes() == BODY
+        return
+    with pytest.raises(BadInput, match=r"it sends on to http://.* not https, and no checksum") as raised:
+        fetch(*asked)
+    assert "secret" not in one_message(raised.value)
     assert names_in(tmp_path) == []
