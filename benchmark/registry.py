@@ -90,7 +90,10 @@ class Catalogue:
         _refuse_ambiguous(base, task)
         if (version := self._version("task", base, task)) != task.version:
             task = replace(task, version=version)
-        for word in in_one_order(words):
+        ordered = in_one_order(words)
+        if twice := [word for word in ordered if ordered.count(word) > 1]:
+            raise BadInput(f"{name}: +{twice[0]} is there twice; give it once")
+        for word in ordered:
             task = _modified(task, word)
         return task
 

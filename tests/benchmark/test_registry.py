@@ -332,6 +332,12 @@ def test_modified_tasks_apply_one_after_the_other():
     assert (twice.name, len(twice.read_clips(None, 0)) > 0) == ("gtzan+shots7+balanced", True)
 
 
+@pytest.mark.parametrize("name", ["gtzan+shots2+shots2", "gtzan+shots2+loudness+shots02", "gtzan+shots2+shots2-draw0"])
+def test_modifier_that_is_there_twice_is_refused(name: str) -> None:
+    with pytest.raises(BadInput, match=r"gtzan\+shots2.* is there twice"):
+        Catalogue().task(name)
+
+
 def test_unknown_modifier_lists_the_known_ones():
     with pytest.raises(UnknownName) as caught:
         Catalogue().task("gtzan+nonsense")
