@@ -14,8 +14,8 @@ from mirbench.plain_text import printable
 
 __all__ = ["escaped", "latex", "latex_pivot"]
 
-DEFAULT = ("rank", "system", "runs", "metrics", "trainable")
-"""What fits a page; flags are notes of the caption."""
+_TWO = ("macro-f1", "pr-auc")
+"""What papers print beside accuracy, or beside the area under the ROC curve."""
 
 _HEAD = "% Needs \\usepackage{booktabs}.\n"
 _SPECIAL = str.maketrans(
@@ -34,7 +34,14 @@ _LEGEND = "In bold: the highest; underlined: not significantly worse than it."
 
 def latex(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
     """A table environment for each table that has rows: the leader in bold, what ties with it underlined."""
-    return _HEAD + "\n".join(_table(board, columns or DEFAULT) for board in boards if board.rows)
+    return _HEAD + "\n".join(_table(board, columns or usual_columns(board)) for board in boards if board.rows)
+
+
+def usual_columns(board: Board) -> list[str]:
+    """What fits the width of a page: the score that ranks with its interval, one more, and what was trained."""
+    first = list(board.metrics[:1])
+    more = [name for name in board.metrics[1:] if name in _TWO][:1]
+    return ["system", *first, *(["interval"] if first else []), *more, "trainable"]
 
 
 def latex_pivot(boards: Sequence[Board]) -> str:

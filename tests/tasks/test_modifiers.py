@@ -131,7 +131,7 @@ def test_modifier_refuses_its_argument_in_one_line(word: str) -> None:
 
 @pytest.mark.parametrize("words", ["levels8+normalized", "normalized+levels8", "levels8+levels8"])
 def test_levels_are_set_once(words: str) -> None:
-    with pytest.raises(BadInput, match="set already|is there twice"):
+    with pytest.raises(BadInput, match=r"set already|is there twice"):
         get(f"gtzan+{words}")
 
 
