@@ -48,7 +48,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("mirbench check my_method.py",),
     "doctor": ("mirbench doctor --data music --weights weights",),
     "data": ("mirbench data get gtzan-mini", "mirbench data audit folder:songs"),
-    "export": ("mirbench export model gtzan-mini/probe-linear+nano genres-model",),
+    "export": (
+        "mirbench export model gtzan-mini/probe-linear+nano genres-model",
+        "mirbench export clips gtzan-mini/probe-linear+nano wrong.csv --mistakes",
+    ),
     "cache": ("mirbench cache info",),
     "results": ("mirbench results pack mine.tar.xz --task gtzan-mini", "mirbench results add theirs.tar.xz"),
 }

@@ -1,4 +1,4 @@
-"""What leaves the folder of runs: trained models, for those who only predict."""
+"""What leaves the folder of runs: trained models for those who only predict, and what runs said of each clip."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from mirbench.cli.help import Command
+from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, RunsFolder, taking
-from mirbench.plain_text import say
+from mirbench.errors import BadInput
+from mirbench.plain_text import csv_text, say
 
-export_app = typer.Typer(help="Trained models for those who only predict.", no_args_is_help=True)
+export_app = typer.Typer(help="Trained models, and what runs said of each clip.", no_args_is_help=True)
 
 
 @export_app.command(cls=Command, name="model", short_help="A folder that predicts without runs and data.")
@@ -57,3 +59,31 @@ def export_model(
             f"{found.graph:.1e} (at most {ONNX_TOLERANCE:.0e})"
         )
     say(f"mirbench predict {folder} song.mp3")
+
+
+@export_app.command(cls=Command, name="clips", short_help="What runs said of each test clip, as CSV.")
+def export_clips(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A folder of runs, a key, METHOD+SOURCE or TASK/METHOD+SOURCE.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file; - is standard output.")],
+    runs: RunsFolder = Path("runs"),
+    mistakes: Annotated[bool, typer.Option("--mistakes", help="Only what is wrong, the surest first.")] = False,
+) -> None:
+    """Write what runs said of each test clip beside what is true, a line a clip and run; or a line a label."""
+    from mirbench.leaderboard.clip_answers import clip_answers
+    from mirbench.runs.store import RunStore
+
+    left_out: list[str] = []
+    store = RunStore(runs, left_out)
+    found = [(folder, record) for folder, record in store.find_every(run) if record.status == "done"]
+    if not found:
+        raise BadInput(f"{run}: no run that is done is called so in {runs}; `mirbench leaderboard` names those there")
+    lines = clip_answers([(record, store.scores(folder)) for folder, record in found], mistakes=mistakes)
+    text = csv_text(lines)
+    if str(file) == "-":
+        say(text, end="", whole=True)
+    else:
+        file.write_text(text, encoding="utf-8", newline="\n")
+        say(f"{file}: {len(lines) - 1:,} lines of {len(found)} {'run' if len(found) == 1 else 'runs'}", error=True)
+    end(left_out)
