@@ -50,9 +50,11 @@ def network_of(folder: Path, text: str = TEN_LINES) -> torch.nn.Module:
 
 def recorded(folder: Path, text: str, method: str = "probe-linear", **asked: object) -> RunRecord:
     data = folder / "data" / "toy"
-    data.mkdir(parents=True, exist_ok=True)
     classes = ("low", "middle", "high")
-    splits = write_levels(splits_of({s: list(classes) * 2 for s in ("train", "valid", "test")}, classes, data))
+    splits = splits_of({s: list(classes) * 2 for s in ("train", "valid", "test")}, classes, data)
+    if not data.is_dir():  # what is written again has other bytes: a WAV of floats holds the second of its making
+        data.mkdir(parents=True)
+        write_levels(splits)
     toy = Plugin("test", "0" * 64, {"toy": splits[0].task}, {}, {})
     request = Request(
         "toy", method, "levels", seeds=(0,), data=folder / "data", runs=folder / "runs", cache=folder / "cache", **asked
