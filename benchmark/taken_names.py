@@ -15,10 +15,13 @@ from mirbench.errors import BadInput
 from mirbench.plain_text import printable
 from mirbench.plugin_file import Plugin
 
-__all__ = ["KINDS", "Kind", "Ours", "is_hashed", "refuse_taken"]
+__all__ = ["CLAIMED", "KINDS", "Kind", "Ours", "is_claimed", "is_hashed", "refuse_taken"]
 
 Kind = Literal["task", "method", "source"]
 KINDS: tuple[Kind, ...] = ("task", "method", "source")
+
+CLAIMED = "claimed-"
+"""How the version of predictions begins that were made elsewhere; the hash of their file follows."""
 
 _HASHED = re.compile(r"\+[0-9a-f]{12}\Z")
 """How the version of what a plugin brings ends: with the hash of its file."""
@@ -87,6 +90,11 @@ def refuse_taken(plugins: Sequence[Plugin], ours: Ours) -> None:
                 raise BadInput(
                     f"{one.origin} and {other.origin}: both have a {kind} '{min(both)}'; give one of them another name"
                 )
+
+
+def is_claimed(version: str) -> bool:
+    """Whether a version is that of predictions that were made elsewhere (`mirbench import`)."""
+    return version.startswith(CLAIMED)
 
 
 def is_hashed(version: str) -> bool:

@@ -11,14 +11,15 @@ from functools import cache
 
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
-from mirbench.taken_names import is_hashed
+from mirbench.taken_names import is_claimed, is_hashed
 
-__all__ = ["PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of"]
+__all__ = ["CLAIMED", "PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of"]
 
-REFERENCE, PLUGIN, UNKNOWN = "reference", "plugin", "unknown"
+REFERENCE, CLAIMED, PLUGIN, UNKNOWN = "reference", "claimed", "plugin", "unknown"
 
 _SAID = {
     REFERENCE: "not run here: results that ship with mirbench",
+    CLAIMED: "predictions were made elsewhere and scored here: how they were made is the word of who brought them",
     PLUGIN: "method, source or task is code from outside mirbench, whatever it is called; its version has a hash of it",
     UNKNOWN: "method, source or task is none that this mirbench knows",
 }
@@ -37,6 +38,7 @@ def marks_of(record: RunRecord, pack: str = "", members: Mapping[str, RunRecord]
     """
     parts = [record, *(members[key] for key in record.spec.params.get("members", ()) if key in members)]
     marks = [pack] if pack else []
+    marks += [CLAIMED] if any(is_claimed(part.spec.method_version) for part in parts) else []
     marks += [PLUGIN] if any(map(_of_plugin, parts)) else []
     marks += [UNKNOWN] if any(map(_unknown, parts)) else []
     return tuple(marks)
@@ -66,7 +68,7 @@ def _of_plugin(record: RunRecord) -> bool:
 
 
 def _unknown(record: RunRecord) -> bool:
-    parts = [(kind, name) for kind, name, version in _parts(record) if not is_hashed(version)]
+    parts = [(kind, name) for kind, name, version in _parts(record) if not (is_hashed(version) or is_claimed(version))]
     for name in record.spec.params.get("systems", ()) if record.spec.method == "ensemble" else ():
         method, _, source = str(name).partition(" + ")
         parts += [] if method.startswith("ensemble (") else [("method", method), ("source", source)]

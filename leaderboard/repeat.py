@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mirbench.record import RunRecord
+from mirbench.taken_names import is_claimed
 from mirbench.types import Windowing
 
 __all__ = ["command", "notes"]
@@ -31,6 +32,8 @@ def command(record: RunRecord, seeds: Sequence[int] = (), folds: Sequence[int] =
     """
     if _is_ensemble(record):
         return shlex.join(_of_ensemble(record.spec.params))
+    if is_claimed(record.spec.method_version):
+        return shlex.join(_of_predictions(record, seeds))
     folds = sorted(folds or (record.spec.fold,))
     if folds == list(range(record.n_folds)):
         return shlex.join(_words(record, seeds))
@@ -45,7 +48,9 @@ def notes(record: RunRecord) -> list[str]:
             f"It averages runs on record, of seed {spec.seed} and fold {spec.fold} here; others have other members."
         ]
     said = []
-    if any("+" in version for version in (spec.task_version, spec.method_version, spec.source_version)):
+    if is_claimed(spec.method_version):
+        said.append("It brings the same predictions again: how they were made is not known here.")
+    elif any("+" in version for version in (spec.task_version, spec.method_version, spec.source_version)):
         said.append("Part of it comes from a plugin: name its file with --plugin, or install it.")
     if any(name.startswith(_OF_FILES) for name in (spec.task, spec.source)):
         said.append("PATH is the folder that holds what is named after it: records keep no folders of a machine.")
@@ -74,6 +79,12 @@ def _words(record: RunRecord, seeds: Sequence[int]) -> list[str]:
         if asked != default:
             words += [flag, asked]
     return words
+
+
+def _of_predictions(record: RunRecord, seeds: Sequence[int]) -> list[str]:
+    spec = record.spec
+    words = ["mirbench", "import", "PATH/predictions.csv", "--task", _with_path(spec.task), "--name", spec.method]
+    return [*words, "--seed", str(spec.seed)] if spec.seed and len(seeds) < 2 else words
 
 
 def _is_ensemble(record: RunRecord) -> bool:

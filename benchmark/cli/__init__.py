@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mirbench import __version__
+from mirbench.cli.bring import bring
 from mirbench.cli.choose import choose
 from mirbench.cli.compare import compare
 from mirbench.cli.completion import complete
@@ -71,6 +72,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (_RUN, "run", run, "One method on one task: every seed and fold."),
     (_RUN, "sweep", sweep, "The runs of a suite, at once or on a cluster if you like."),
     (_RUN, "reproduce", reproduce, "A paper's table: printed results and ours, side by side."),
+    (_RUN, "import", bring, "Predictions that were made elsewhere, scored as a row."),
     (_RUN, "ensemble", ensemble, "The mean of what several runs predicted, as a run."),
     (_READ, "leaderboard", leaderboard, "All results as a table, a file, LaTeX or a web page."),
     (_READ, "compare", compare, "Which of two systems is better, and how sure that is."),

@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("mirbench check my_method.py",),
     "doctor": ("mirbench doctor --data music --weights weights",),
     "data": ("mirbench data get gtzan-mini", "mirbench data audit folder:songs"),
+    "import": ("mirbench import predictions.csv --task gtzan --name our-model",),
     "export": (
         "mirbench export model gtzan-mini/probe-linear+nano genres-model",
         "mirbench export clips gtzan-mini/probe-linear+nano wrong.csv --mistakes",
