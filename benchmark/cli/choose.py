@@ -45,16 +45,8 @@ def choose(
     began = time.monotonic()
     request = Request(task=task, method="", runs=how.runs, **how.circumstance())
     at_once = AtOnce(how.jobs, tuple(how.plugin))
-    choice = do(
-        request,
-        _names(methods),
-        _names(sources),
-        cost,
-        seconds,
-        how.catalogue(),
-        how.progress(),
-        at_once,  # type: ignore[arg-type]
-    )
+    racers = _names(methods), _names(sources)
+    choice = do(request, *racers, cost, seconds, how.catalogue(), how.progress(), at_once)  # type: ignore[arg-type]
     packs = every_pack([]) if reference else []
     say(words(choice, _places(how), time.monotonic() - began, packs))
     if choice.interrupted:
