@@ -59,7 +59,8 @@ def train(
     total = sum(phase.epochs for phase in recipe.phases)
     # half precision has too short a range for small gradients; in other precisions the scaler does nothing
     scaler = GradScaler(context.device.type, enabled=context.precision == "float16")
-    exhausted, optimizer = False, None
+    exhausted = False
+    optimizer: torch.optim.Optimizer | None = None
     with context.progress.bar(what, total, "epochs") as step:
         for phase in recipe.phases:
             if exhausted:
