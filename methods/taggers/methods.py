@@ -277,6 +277,9 @@ class BlCnn(_Tagger):
         `mirbench.methods.training.schedules.hung2022_clips`), or one of every clip.
     n_channels : int
         50 in the paper, 54 in the authors' code.
+    layout : {"code", "four-resnet-blocks"}
+        Harmonic filters, a plain block and three residual ones, as in the authors' code; or the paper's four residual
+        blocks, on a mel spectrogram.
     """
 
     epochs: int = 100
@@ -285,6 +288,7 @@ class BlCnn(_Tagger):
     items: Literal["chunks", "1000-crops", "random-crops"] = "chunks"  # type: ignore[assignment]
     select: Literal["loss", "score"] = "score"
     n_channels: int = 50
+    layout: Literal["code", "four-resnet-blocks"] = "code"
 
     name = "bl-cnn"
 
@@ -294,8 +298,8 @@ class BlCnn(_Tagger):
             raise BadInput(f"{self.name}: n_channels must be at least 1")
 
     def options(self) -> Mapping[str, Any]:
-        """Channels."""
-        return {"n_channels": self.n_channels}
+        """Channels and layout."""
+        return {"n_channels": self.n_channels, "layout": self.layout}
 
     def order(self, n_clips: int) -> Callable[[np.random.Generator], Iterable[IntArray]]:
         """As the authors' code, if wanted."""
