@@ -34,10 +34,18 @@ class MeanTeacher(NetworkMethod):
 
     Parameters
     ----------
+    batch_size : int
+        Clips a step; 64 in the authors' script.
     dropout : float
         0.8 in the authors' script, 0.6 in their stored configuration for OpenMIC.
     consistency : float
         Weight of the squared difference of student and teacher, over all entries, known or not.
+    initial : {"torch", "he-uniform"}
+        Weights of layers before training: torch's own, or uniform within the root of 6 / width with biases at zero, as
+        in the authors' code.
+    teacher_start : {"student", "own"}
+        What the teacher is before the first step: the student, as Tarvainen & Valpola have it, or random weights of its
+        own, as in the authors' code.
     judged_by : {"student", "teacher"}
         Who predicts.
     scale : float or None
@@ -48,14 +56,16 @@ class MeanTeacher(NetworkMethod):
     epochs: int = 100
     lr: float = 1e-3
     weight_decay: float = 1e-5
-    batch_size: int = 100
+    batch_size: int = 64
     dropout: float = 0.8
     consistency: float = 3.0
+    initial: Literal["torch", "he-uniform"] = "torch"
+    teacher_start: Literal["student", "own"] = "student"
     judged_by: Literal["student", "teacher"] = "student"
     select: Literal["score", "loss"] = "loss"
     scale: float | None = None
 
-    name, needs = "mean-teacher", ("pooled",)
+    name, version, needs = "mean-teacher", "2", ("pooled",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +79,11 @@ class MeanTeacher(NetworkMethod):
         from mirbench.methods.student import Student, StudentAndTeacher
 
         width = int(context.source.pooled(split).values.shape[1])
-        return StudentAndTeacher(Student(width, len(split.classes), self.dropout), self.judged_by)
+
+        def student() -> Student:
+            return Student(width, len(split.classes), self.dropout, he_uniform=self.initial == "he-uniform")
+
+        return StudentAndTeacher(student(), self.judged_by, student() if self.teacher_start == "own" else None)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Frames of clips, filled up with zeros to the longest, and which are there."""

@@ -21,9 +21,11 @@ class Student(nn.Module):
         Of the embeddings; 128 for VGGish.
     dropout : float
         After each layer.
+    he_uniform : bool
+        Begin with weights uniform within the root of 6 / width and biases at zero, instead of torch's own.
     """
 
-    def __init__(self, width: int, n_classes: int, dropout: float) -> None:
+    def __init__(self, width: int, n_classes: int, dropout: float, *, he_uniform: bool = False) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(width)
         self.layers = nn.Sequential(
@@ -35,6 +37,8 @@ class Student(nn.Module):
             )
         )
         self.attention, self.classes = nn.Linear(width, n_classes), nn.Linear(width, n_classes)
+        if he_uniform:
+            self.apply(_he_uniform)
 
     def forward(self, frames: Tensor, there: Tensor) -> Tensor:
         """Embeddings (n, n_frames, width) and which of them are there (n, n_frames) -> probabilities (n, n_classes)."""
@@ -49,11 +53,20 @@ class Student(nn.Module):
         return (attended.sum(dim=1) / weight.sum(dim=1)).clamp(0.0, 1.0)
 
 
+def _he_uniform(part: nn.Module) -> None:
+    if isinstance(part, nn.Linear):
+        nn.init.kaiming_uniform_(part.weight, nonlinearity="relu")
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
+
+
 class StudentAndTeacher(nn.Module):
     """A student and its moving average.
 
     Parameters
     ----------
+    teacher : Student or None
+        What the average begins with; None is the student.
     judged_by : {"student", "teacher"}
         Whose probabilities are the output outside training.
     """
@@ -61,9 +74,9 @@ class StudentAndTeacher(nn.Module):
     follows = ("teacher.",)
     """What moves without being trained."""
 
-    def __init__(self, student: Student, judged_by: str) -> None:
+    def __init__(self, student: Student, judged_by: str, teacher: Student | None = None) -> None:
         super().__init__()
-        self.student, self.teacher = student, copy.deepcopy(student).requires_grad_(False)
+        self.student, self.teacher = student, (teacher or copy.deepcopy(student)).requires_grad_(False)
         self.judged_by = judged_by
         self.disagreement = torch.zeros(())
         self.n_steps = 0

@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.cli.answering import answers_of, descriptions, failures
 from mirbench.cli.left_out import end
 from mirbench.cli.options import WHERE, Machine, about, one_of, taking
 from mirbench.errors import BadInput, UnknownName
 from mirbench.plain_text import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from mirbench.leaderboard.reproduction.answers import Answer
-    from mirbench.leaderboard.reproduction.printed import Printed
     from mirbench.leaderboard.reproduction.verdicts import Line
-    from mirbench.leaderboard.results import Question
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
-    from mirbench.runs.suite import DataEntry, Suite
+    from mirbench.runs.suite import Suite
     from mirbench.runs.sweep import Result
-    from mirbench.types import Task
-
-_HEARD = ("rms_", "clip_seconds")  # quantities that need audio
 
 
 @taking(Machine)
@@ -79,12 +74,12 @@ def reproduce(
     results = _results(asked, catalogue, progress, no_run=no_run)
     left_out: list[str] = []
     known = [with_scores(question, left_out) for question in questions(runs, left_out)]
-    answers = [answer for result in results for answer in _answers(result, catalogue, known)]
+    answers = [answer for result in results for answer in answers_of(result, catalogue, known)]
     for entry in asked.data:
-        answers += _descriptions(entry, printed, catalogue, how.data, progress, demo=demo, no_run=no_run)
+        answers += descriptions(entry, printed, catalogue, how.data, progress, demo=demo, no_run=no_run)
     lines = compare(printed, answers)
     _put(form, output, asked, lines, notes)
-    if failed := [line for result in results for line in _failures(result)]:
+    if failed := [line for result in results for line in failures(result)]:
         say("\n".join(failed), error=True)
     end(left_out)
     if failed:
@@ -116,86 +111,6 @@ def _results(suite: Suite, catalogue: Catalogue, progress: Progress, *, no_run: 
     if no_run:
         return [Result(entry, reason=entry.unable or "not on record") for entry in suite.entries]
     return run_suite(suite, catalogue, progress, without_data="skip") if suite.entries else []
-
-
-def _answers(result: Result, catalogue: Catalogue, known: Sequence[Question]) -> Iterator[Answer]:
-    """The system on record that did what an entry asks, or why there is none."""
-    from mirbench.leaderboard.reproduction.answers import Answer
-    from mirbench.leaderboard.reproduction.verdicts import systems_of
-    from mirbench.runs.plan import draft_plan
-    from mirbench.source import trained_on_it
-
-    entry = result.entry
-    if not entry.row:
-        return
-    specs = () if entry.unable else draft_plan(entry.request, catalogue).specs
-    folders = [str(outcome.folder) for outcome in result.done]
-    if systems := systems_of(specs, known, folders):
-        system = systems[0]
-        record = system.record
-        beware = f" [{trained_on_it(record.contaminated)}]" if record.contaminated else ""
-        name = f"{record.spec.task}: {system.label}{beware}"
-        yield Answer(entry.row, name, (system,), standing=record.standing, other=entry.other)
-    else:
-        yield Answer(entry.row, entry.name, other=entry.other, reason=_why(result))
-
-
-def _why(result: Result) -> str:
-    if result.reason:
-        return result.reason.removeprefix("skipped: ")
-    return next((o.record.reason for o in result.outcomes if o.record.status != "done"), "not on record")
-
-
-def _failures(result: Result) -> list[str]:
-    if result.reason.startswith("failed: "):
-        return [f"{result.entry.where}, {result.entry.name}: {result.reason}"]
-    failed = [outcome.record for outcome in result.outcomes if outcome.record.status == "failed"]
-    return [f"{result.entry.where}, {result.entry.name}: {len(failed)} failed: {failed[0].reason}"] if failed else []
-
-
-def _descriptions(
-    entry: DataEntry,
-    printed: Sequence[Printed],
-    catalogue: Catalogue,
-    data: Path | None,
-    progress: Progress,
-    *,
-    demo: bool,
-    no_run: bool,
-) -> Iterator[Answer]:
-    """What the clips of a task are, for each row that asks for it, or why that is not known."""
-    from dataclasses import replace
-
-    from mirbench.errors import MissingData
-    from mirbench.leaderboard.reproduction.answers import Answer
-
-    card = catalogue.task(entry.task)
-    if demo and card.demo:
-        card = catalogue.task(card.demo)
-    rows = {**({entry.row: ""} if entry.row else {}), **entry.rows}
-    heard = any(number.row in rows and number.quantity.startswith(_HEARD) for number in printed)
-    blank = Answer("", card.name, standing=card.standing, other=entry.other)
-    try:
-        if no_run:
-            blank = replace(blank, reason="data are not looked at with --no-run")
-        else:
-            blank = replace(blank, data=_described(card, entry.splits, data, progress, heard=heard))
-    except MissingData as error:
-        blank = replace(blank, reason=str(error))
-    for row, of_class in rows.items():
-        yield replace(blank, row=row, of_class=of_class)
-
-
-def _described(
-    card: Task, splits: Sequence[str], data: Path | None, progress: Progress, *, heard: bool
-) -> dict[str, object]:
-    from mirbench.features.datasets import facts_of, read_labels
-    from mirbench.places import default_cache
-    from mirbench.tasks.audit.statistics import describe
-
-    folds, _ = read_labels(card, data, default_cache(), progress)
-    clips = tuple(clip for clip in folds[0] if not splits or clip.split in splits)
-    return describe(card, [clips], facts_of(card, [clips], default_cache(), progress) if heard else {})
 
 
 def _put(form: str, output: Path | None, suite: Suite, lines: Sequence[Line], notes: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from mirbench import metrics
 from mirbench.errors import BadInput, BrokenInstallation, ChangedSource, MissingExtra, NotApplicable
 from mirbench.features.stopwatch import Stopwatch
 from mirbench.installation import refuse_broken
-from mirbench.method import Fitted, Method
+from mirbench.method import Fitted, Method, ReadsRows
 from mirbench.names import unseen
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord, RunSpec, Trial
@@ -194,6 +194,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
             "epoch": float(np.mean(epochs)) if epochs else None,
             "inference": inference_seconds,
             "clips_per_second": speed.clips_per_second,
+            "frozen_clip": speed.frozen_clip,
         },
         memory=memory,
         flops=speed.flops,
@@ -246,13 +247,18 @@ def _speed(
     speeds: Speeds,
     environment: Mapping[str, Any],
 ) -> Speed:
-    """That of the system, measured on the first test clips of the task where nobody has."""
+    """That of the system, measured on the first clips of the task where nobody has."""
     from mirbench.runs import speed
+    from mirbench.runs.speed import Speed
 
-    def measured() -> tuple[float | None, int | None]:
-        clips = splits(plan, 0)[2]
+    def measured() -> Speed:
+        train, _, clips = splits(plan, 0)
         rate = None if _precomputed(plan) else speed.clips_per_second(fitted, clips, context)
-        return rate, None if _elsewhere(plan, context) else speed.operations(fitted, clips, context) or None
+        flops = None if _elsewhere(plan, context) else speed.operations(fitted, clips, context) or None
+        method, frozen = at_point(plan.method, chosen), None
+        if plan.card is not None and not _precomputed(plan) and fitted.history and isinstance(method, ReadsRows):
+            frozen = speed.frozen_seconds(lambda some: method.reads(some, "train", context), train, context)
+        return Speed(rate, flops, frozen)
 
     return speeds.of(spec, chosen, environment, measured, context.watch)
 

@@ -31,7 +31,7 @@ from mirbench.types import Split
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["PROTOCOL", "Speed", "Speeds", "clips_per_second", "operations"]
+__all__ = ["PROTOCOL", "Speed", "Speeds", "clips_per_second", "frozen_seconds", "operations"]
 
 PROTOCOL = 2
 """Version of how speed is measured: speeds of different ones share no column. 1 measured every fold and seed by itself,
@@ -60,6 +60,8 @@ class Speed:
         None where the source was computed elsewhere.
     flops : int or None
         Of one clip.
+    frozen_clip : float or None
+        Seconds of the frozen part of one clip of train; None where there is none, or nothing was timed.
     run : str
         Key of the run that measured it.
     load : float or None
@@ -68,8 +70,9 @@ class Speed:
 
     clips_per_second: float | None
     flops: int | None
-    run: str
-    load: float | None
+    frozen_clip: float | None = None
+    run: str = ""
+    load: float | None = None
 
     @property
     def circumstance(self) -> dict[str, Any]:
@@ -105,7 +108,7 @@ class Speeds:
         spec: RunSpec,
         chosen: Mapping[str, Any],
         machine: Mapping[str, Any],
-        measure: Callable[[], tuple[float | None, int | None]],
+        measure: Callable[[], Speed],
         watch: Stopwatch,
     ) -> Speed:
         """The speed of the system of a run, measured where nobody has.
@@ -117,7 +120,7 @@ class Speeds:
         machine : mapping
             The environment of the run.
         measure : callable
-            ``measure()`` -> clips a second, and operations of one.
+            ``measure()`` -> a speed, of no run yet.
         watch : Stopwatch
             Of the run: takes how long another process was waited for.
         """
@@ -129,7 +132,7 @@ class Speeds:
             with watch.phase("waiting"):
                 self._claims.enter_context(claimed(place, f"timing {spec.method}", self._progress))
             found = self._on_record(spec, name, machine)  # which another may have written before we claimed it
-            self._known[name] = found or Speed(*measure(), spec.key, load())
+            self._known[name] = found or replace(measure(), run=spec.key, load=load())
         return self._known[name]
 
     def _on_record(self, spec: RunSpec, chosen: str, machine: Mapping[str, Any]) -> Speed | None:
@@ -139,7 +142,8 @@ class Speeds:
             there = {name: known.get(name) for name in _MACHINE} == wanted and known.get("timing") == PROTOCOL
             if there and json.dumps(record.chosen, sort_keys=True) == chosen:
                 rate = record.seconds.get("clips_per_second")
-                return Speed(rate, record.flops, known.get("timed_run", ""), known.get("timed_load"))
+                frozen = record.seconds.get("frozen_clip")
+                return Speed(rate, record.flops, frozen, known.get("timed_run", ""), known.get("timed_load"))
         return None
 
     def _alike(self, spec: RunSpec) -> Iterator[RunRecord]:
@@ -160,18 +164,36 @@ class Speeds:
 
 def clips_per_second(fitted: Fitted, clips: Split, context: Context) -> float:
     """Clips a second from file to score, nothing cached, alone on the device; the first clip warms up."""
+    return _rate(lambda some: fitted.predict(some.blind()), clips, context)
+
+
+def frozen_seconds(read: Callable[[Split], object], clips: Split, context: Context) -> float:
+    """Seconds a clip from file to the rows that training reads, which an epoch without a cache would spend again.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(some clips)`` asks the context for their rows.
+    clips : Split
+        Of train.
+    """
+    return 1 / _rate(read, clips, context)
+
+
+def _rate(work: Callable[[Split], object], clips: Split, context: Context) -> float:
+    """Clips a second of a few batches, nothing cached."""
     watch = Stopwatch(context.device)
 
-    def predict(first: int, last: int) -> None:
-        fitted.predict(Split(clips.task, clips.clips[first:last]).blind())
+    def some(first: int, last: int) -> None:
+        work(Split(clips.task, clips.clips[first:last]))
 
     rates: list[float] = []
     with context.uncached():
-        predict(0, 1)
+        some(0, 1)
         for done in range(0, min(len(clips), _CLIPS), _BATCH):
             last = min(done + _BATCH, len(clips))
             with watch.phase(f"pass {done}"):
-                predict(done, last)
+                some(done, last)
             rates.append((last - done) / watch.seconds[f"pass {done}"])
             if sum(watch.seconds.values()) > _SECONDS:
                 break

@@ -42,6 +42,7 @@ RUN_KEYS: Kinds = {
     "row": (str,),
     "other": (str,),
     "demo-task": (str,),
+    "fitted": (str, list),
 }
 """What a table may hold; see `mirbench.runs.suite`."""
 
@@ -58,6 +59,8 @@ class Entry:
         Why it cannot be done; "" where nothing is known against it.
     row, other, demo_task : str
         What `mirbench reproduce` asks for; see `mirbench.runs.suite`.
+    fitted : tuple of str
+        The same.
     """
 
     where: str
@@ -67,6 +70,7 @@ class Entry:
     row: str = ""
     other: str = ""
     demo_task: str = ""
+    fitted: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -162,7 +166,8 @@ def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Ca
     said = [f"{name}={as_text(value)}" for name, value in table.get("set", {}).items()]
     said += [f"{name}: {len(values)} values" for name, values in request.search.items()]
     said += [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
-    entry = Entry(where, request, ", ".join(said), other=table.get("other", ""), demo_task=table.get("demo-task", ""))
+    texts = {"other": table.get("other", ""), "demo_task": table.get("demo-task", "")}
+    entry = Entry(where, request, ", ".join(said), **texts, fitted=tuple(names_in(table, "fitted")))
     try:
         draft_plan(request, catalogue)
     except (MissingExtra, NotApplicable) as error:

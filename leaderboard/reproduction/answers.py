@@ -11,7 +11,7 @@ import numpy as np
 from mirbench.leaderboard.results import System
 from mirbench.record import RunRecord
 
-__all__ = ["Answer", "Measured", "Unanswered", "around", "defined", "record_of", "system_of"]
+__all__ = ["Answer", "Measured", "Seeds", "Unanswered", "around", "defined", "record_of", "system_of"]
 
 _NORMAL = 1.96
 
@@ -40,6 +40,8 @@ class Answer:
         What was heard instead of the paper's clips; "" for those.
     reason : str
         Why there is nothing.
+    fitted : tuple of str
+        Quantities whose printed numbers were aimed at when the system was made.
     """
 
     row: str
@@ -50,6 +52,50 @@ class Answer:
     standing: str = "full"
     other: str = ""
     reason: str = ""
+    fitted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """How a number varies over seeds on the same clips.
+
+    Parameters
+    ----------
+    error : float or None
+        Standard error of ours; None of one seed.
+    of_one : float
+        Standard deviation of what one run gives, or one of each system.
+    free : float
+        Degrees of freedom of both.
+    widened : float
+        Deviations of what is averaged in the number: 1 of a mean, 1.25 of a median.
+    averaged : bool
+        Whether the number is one over seeds, so that more of them make it surer.
+    """
+
+    error: float | None = None
+    of_one: float = 0.0
+    free: float = 0.0
+    widened: float = 1.0
+    averaged: bool = True
+
+    @staticmethod
+    def of(values: Sequence[float], widened: float = 1.0) -> Seeds:
+        """Of a number that each seed gives."""
+        n = len(values)
+        if n < 2:
+            return Seeds(widened=widened)
+        of_one = widened * float(np.std(values, ddof=1))
+        return Seeds(of_one / float(np.sqrt(n)), of_one, n - 1.0, widened)
+
+    def less(self, other: Seeds) -> Seeds:
+        """Of a difference of two numbers."""
+        if self.error is None or other.error is None:
+            return Seeds()
+        own, theirs = self.error**2, other.error**2
+        total = own + theirs
+        free = total**2 / (own**2 / self.free + theirs**2 / other.free) if total else min(self.free, other.free)
+        return Seeds(float(np.sqrt(total)), float(np.hypot(self.of_one, other.of_one)), free)
 
 
 @dataclass(frozen=True)
@@ -59,7 +105,9 @@ class Measured:
     Parameters
     ----------
     low, high : float or None
-        95 % interval.
+        95 % interval, over clips and seeds.
+    seeds : Seeds or None
+        How it varies over seeds alone; None of what has none.
     kind : {"estimate", "count", "shown"}
         Judged by its interval, judged exactly, or not judged.
     """
@@ -71,6 +119,7 @@ class Measured:
     n_seeds: int | None = None
     n_models: int | None = None
     n_clips: int | None = None
+    seeds: Seeds | None = None
 
 
 def system_of(answer: Answer) -> System:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,16 +12,17 @@ import numpy.typing as npt
 
 from mirbench import metrics
 from mirbench.leaderboard import statistics
-from mirbench.leaderboard.reproduction.answers import Answer, Measured, Unanswered, around, defined, system_of
+from mirbench.leaderboard.reproduction.answers import Answer, Measured, Seeds, Unanswered, around, defined, system_of
 from mirbench.leaderboard.results import Stack
 from mirbench.leaderboard.table import over_folds
 from mirbench.types import Targets
 
-__all__ = ["SCORED", "gain"]
+__all__ = ["SCORED", "box_of", "correlation", "gain"]
 
 ValueArray = npt.NDArray[np.float64]
 
 _NORMAL = 1.96
+_MEDIAN = float(np.sqrt(np.pi / 2))  # its standard error by that of a mean, of many normal draws
 _REPLICATES, _SEED = 1000, 20221
 
 
@@ -38,7 +40,8 @@ def _estimate(name: str, stack: Stack, values: Sequence[float]) -> Measured:
     """Mean over seeds of a metric, with its interval."""
     found = statistics.interval(name, stack.scores, stack.targets, stack.groups, stack.folds)
     low, high = (found.low, found.high) if found else (None, None)
-    return Measured(float(np.mean(values)), low, high, n_seeds=len(stack.seeds), n_clips=len(stack.clip_ids))
+    n_seeds, n_clips = len(stack.seeds), len(stack.clip_ids)
+    return Measured(float(np.mean(values)), low, high, n_seeds=n_seeds, n_clips=n_clips, seeds=Seeds.of(values))
 
 
 def _error(answer: Answer) -> Measured:
@@ -50,30 +53,50 @@ def _error(answer: Answer) -> Measured:
 def _box(answer: Answer, part: str, name: str) -> Measured:
     """A part of the box that matplotlib draws of the seeds; the interval of a median is that of the mean, moved."""
     found = _metric(answer, name)
-    values = np.array(defined([seed[name] for seed in over_folds(system_of(answer), (name,))]))
-    lower, median, upper = np.percentile(values, (25, 50, 75))
-    inside = values[(values >= lower - 1.5 * (upper - lower)) & (values <= upper + 1.5 * (upper - lower))]
+    values = defined([seed[name] for seed in over_folds(system_of(answer), (name,))])
+    value = box_of(values)[part]
     if part == "median":
-        moved = median - found.value
+        moved = value - found.value
         low, high = (None if end is None else end + moved for end in (found.low, found.high))
-        return replace(found, value=float(median), low=low, high=high)
-    outside = np.setdiff1d(values, inside)
-    parts = {
-        "lower-quartile": lower,
-        "upper-quartile": upper,
-        "lower-whisker": inside.min(),
-        "upper-whisker": inside.max(),
-    }
-    value = parts[part] if part in parts else outside[0] if len(outside) else np.nan
-    return replace(found, value=float(value), low=None, high=None, kind="shown")
+        return replace(found, value=value, low=low, high=high, seeds=Seeds.of(values, _MEDIAN))
+    return replace(found, value=value, low=None, high=None, seeds=None, kind="shown")
+
+
+def box_of(values: Sequence[float]) -> dict[str, float]:
+    """The parts of the box that matplotlib draws of some values; "outlier" is the first, or nan."""
+    from matplotlib.cbook import boxplot_stats
+
+    (drawn,) = boxplot_stats(np.asarray(values, dtype=np.float64))
+    names = {"median": "med", "lower-quartile": "q1", "upper-quartile": "q3", "lower-whisker": "whislo",
+             "upper-whisker": "whishi"}  # fmt: skip
+    outliers = drawn["fliers"]
+    parts = {part: float(drawn[name]) for part, name in names.items()}
+    return {**parts, "outlier": float(outliers[0]) if len(outliers) else float("nan")}
 
 
 def _best_seed(answer: Answer, name: str) -> Measured:
-    """The best of the seeds; its interval is over clips alone."""
+    """The best of the seeds; its interval is over clips alone, what it varies by that of the largest of as many."""
     values = defined([seed[name] for seed in over_folds(system_of(answer), (name,))])
     stack, best = system_of(answer).stack, int(np.argmax(values))
     alone = replace(stack, scores=stack.scores[best : best + 1], seeds=stack.seeds[best : best + 1])
-    return replace(_estimate(name, alone, values[best : best + 1]), n_seeds=len(stack.seeds))
+    found = _estimate(name, alone, values[best : best + 1])
+    own = Seeds.of(values)
+    if own.error is not None:
+        largest = own.of_one * _of_largest(len(values))
+        own = replace(own, error=largest, of_one=largest, averaged=False)
+    return replace(found, n_seeds=len(values), seeds=own)
+
+
+@functools.cache
+def _of_largest(n: int) -> float:
+    """Standard deviation of the largest of n draws from a normal distribution of deviation 1."""
+    from scipy.integrate import quad
+    from scipy.stats import norm
+
+    def moment(power: int) -> float:
+        return float(quad(lambda x: x**power * n * norm.pdf(x) * norm.cdf(x) ** (n - 1), -9, 9)[0])
+
+    return float(np.sqrt(moment(2) - moment(1) ** 2))
 
 
 def _loss(answer: Answer) -> Measured:
@@ -84,7 +107,8 @@ def _loss(answer: Answer) -> Measured:
     true = stack.targets.value.argmax(axis=1)
     losses = -np.log(np.clip(stack.scores[:, np.arange(len(true)), true].astype(np.float64), 1e-12, 1.0))
     variance = losses.mean(axis=0).var(ddof=1) / len(true) + _seed_variance(losses.mean(axis=1))
-    return around(float(losses.mean()), variance, n_seeds=len(losses), n_clips=len(true))
+    found = around(float(losses.mean()), variance, n_seeds=len(losses), n_clips=len(true))
+    return replace(found, seeds=Seeds.of(losses.mean(axis=1).tolist()))
 
 
 def _seed_variance(values: ValueArray) -> float:
@@ -131,7 +155,12 @@ def _weighted_f1(answer: Answer, name: str) -> Measured:
     drawn = np.mean([_weighted(layer >= 0.5, stack.targets, weights) for layer in stack.scores], axis=0)
     variance = float(np.nanvar(drawn, ddof=1)) + _seed_variance(np.array(values))
     found = around(float(np.mean(values)), variance, n_seeds=len(values), n_clips=n_clips)
-    return replace(found, low=max(found.low or 0.0, 0.0), high=min(found.high or 1.0, 1.0))
+    return replace(
+        found,
+        low=max(found.low or 0.0, 0.0),
+        high=min(found.high or 1.0, 1.0),
+        seeds=Seeds.of(list(map(float, values))),
+    )
 
 
 def _weighted(chosen: npt.NDArray[np.bool_], targets: Targets, weights: ValueArray) -> ValueArray:
@@ -160,23 +189,45 @@ def gain(answer: Answer, row: str, quantity: str, others: Mapping[str, Sequence[
     change = statistics.difference(metric, a.scores, b.scores, a.targets, a.groups, a.folds)
     if change is None:
         raise Unanswered("undefined on these clips")
-    return Measured(change.value, change.low, change.high, n_seeds=len(a.seeds), n_clips=change.n_clips)
+    values = [_of_each_seed(one, quantity, metric, stack) for one, stack in ((answer, a), (other, b))]
+    return Measured(
+        change.value, change.low, change.high, n_seeds=len(a.seeds), n_clips=change.n_clips,
+        seeds=Seeds.of(values[0]).less(Seeds.of(values[1])),
+    )  # fmt: skip
 
 
-def _correlation(answer: Answer) -> Measured:
-    """Of the clips that have a class, and its two-class F1; Fisher's interval over classes."""
+def _of_each_seed(answer: Answer, quantity: str, metric: str, stack: Stack) -> list[float]:
+    """A metric of test, or of one class, of each seed."""
+    if quantity != metric:
+        function = metrics.METRICS[metric].function
+        return defined([float(function(layer, stack.targets)) for layer in stack.scores])
+    return defined([seed[metric] for seed in over_folds(system_of(answer), (metric,))])
+
+
+def correlation(answer: Answer, row: str, others: Mapping[str, Sequence[Answer]]) -> Measured:
+    """Of all clips that have a class, which another row's answer counts, and its two-class F1 on test.
+
+    Its interval is Fisher's, over classes; over seeds it is the mean of what each gives.
+    """
     system = system_of(answer)
-    n_present, f1 = [], []
-    for name in system.record.classes:
-        stack = _column(answer, name)
-        n_present.append(float((stack.targets.value >= 0.5).sum()))
-        f1.append(float(np.mean([metrics.two_class_macro_f1(layer, stack.targets) for layer in stack.scores])))
-    if len(f1) < 4 or not (np.std(f1) and np.std(n_present)):
+    counted = next((a for a in others.get(row, ()) if a.data is not None), None)
+    if counted is None or counted.data is None:
+        raise Unanswered(next((a.reason for a in others.get(row, ()) if a.reason), f"nothing of {row} was counted"))
+    of_class = counted.data["classes"]
+    if lacking := [name for name in system.record.classes if name not in of_class]:
+        raise Unanswered(f"{row} has no class {lacking[0]}")
+    parts = ("train", "valid", "test")
+    n_present = [float(sum(of_class[name][part] for part in parts)) for name in system.record.classes]
+    columns = [_column(answer, name) for name in system.record.classes]
+    f1 = np.array([[metrics.two_class_macro_f1(layer, c.targets) for layer in c.scores] for c in columns])
+    if len(f1) < 4 or not np.all(np.std(f1, axis=0)) or not np.std(n_present):
         raise Unanswered("undefined on these clips")
-    r = float(np.corrcoef(n_present, f1)[0, 1])
+    each = [float(np.corrcoef(n_present, of_seed)[0, 1]) for of_seed in f1.T]
+    r = float(np.corrcoef(n_present, f1.mean(axis=1))[0, 1])
     half = _NORMAL / np.sqrt(len(f1) - 3)
     low, high = (float(np.tanh(np.arctanh(r) + side)) for side in (-half, half))
-    return Measured(r, low, high, n_seeds=len(system.seeds), n_clips=len(system.stack.clip_ids))
+    n_clips = len(system.stack.clip_ids)
+    return Measured(r, low, high, n_seeds=len(system.seeds), n_clips=n_clips, seeds=Seeds.of(each))
 
 
 SCORED: Mapping[str, Callable[..., Measured]] = {
@@ -187,7 +238,6 @@ SCORED: Mapping[str, Callable[..., Measured]] = {
     r"best-seed\[(.+)\]": _best_seed,
     r"(two-class-f1|f1|absent-f1|roc-auc|pr-auc)-per-class\[(.+)\]": _of_class,
     r"weighted-f1-per-class\[(.+)\]": _weighted_f1,
-    r"correlation\[n_present, two-class-f1-per-class\]": _correlation,
     f"({'|'.join(name for name, metric in metrics.METRICS.items() if metric.kind == 'value')})": _metric,
 }
 """Functions of an answer and the groups of the pattern that a quantity matches."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from mirbench.leaderboard.render import escaped
 from mirbench.leaderboard.reproduction.printed import SCALES, Printed
-from mirbench.leaderboard.reproduction.verdicts import RULE, Line, Verdict
+from mirbench.leaderboard.reproduction.rule import RULE, Verdict
+from mirbench.leaderboard.reproduction.verdicts import Line
 from mirbench.plain_text import csv_cell, json_text
 
 __all__ = ["as_csv", "as_json", "as_markdown", "summary"]
@@ -25,8 +26,8 @@ def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterab
     """A table with the rule below it, why lines were not run, and what the printed numbers' own notes say."""
     from tabulate import tabulate
 
-    heads = ["row", "quantity", "printed", "ours", "95 % interval", "n", "verdict", "by"]
-    align = ("left", "left", "right", "right", "right", "left", "left", "left")
+    heads = ["row", "quantity", "printed", "ours", "95 % interval", "ours − printed", "n", "verdict", "by"]
+    align = ("left", "left", "right", "right", "right", "right", "left", "left", "left")
     rows = [[escaped(cell) for cell in _cells(line)] for line in lines]
     parts = [f"# {escaped(title)}", *map(escaped, [*notes, reference] if reference else notes)]
     parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True, colalign=align))
@@ -52,8 +53,22 @@ def _cells(line: Line) -> list[str]:
     )
     return [
         printed.row, printed.quantity, f"{printed.value}{sd}{_UNITS[printed.unit]}",
-        _ours(line), interval, _n(line), line.verdict, shorten(line.by, _WIDEST, placeholder=" …"),
+        _ours(line), interval, _difference(line), _n(line), line.verdict, shorten(line.by, _WIDEST, placeholder=" …"),
     ]  # fmt: skip
+
+
+def _difference(line: Line) -> str:
+    """With its interval, where the line is judged by one."""
+    if line.difference is None or line.difference_low is None or line.difference_high is None:
+        return ""
+    value, low, high = (
+        _signed(one, line.printed) for one in (line.difference, line.difference_low, line.difference_high)
+    )
+    return f"{value} ({low} to {high})"
+
+
+def _signed(value: float, printed: Printed) -> str:
+    return f"{value:+.{printed.n_digits + 1}f}"
 
 
 def _ours(line: Line) -> str:
@@ -64,7 +79,9 @@ def _ours(line: Line) -> str:
 
 
 def _text(value: float, printed: Printed) -> str:
-    """With a digit more than is printed; whole counts as they are."""
+    """With a digit more than is printed; whole counts as they are, steps of an order with their sign."""
+    if printed.unit == "order":
+        return f"{value:+.4g}"
     if printed.unit == "count":
         return f"{value:.0f}"
     return f"{value:.1f} s" if printed.unit == "min:s" else f"{value:.{printed.n_digits + 1}f}"
@@ -104,6 +121,9 @@ def _fields(line: Line) -> dict[str, Any]:
         "ours": line.ours,
         "low": line.low,
         "high": line.high,
+        "difference": line.difference,
+        "difference_low": line.difference_low,
+        "difference_high": line.difference_high,
         "n_models": line.n_models,
         "n_seeds": line.n_seeds,
         "n_clips": line.n_clips,

@@ -13,7 +13,7 @@ arXiv:2211.01317; code: biboamy/music-repro.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mirbench import AnySplit
@@ -57,7 +57,8 @@ class _Reprogramming(NetworkMethod):
         Every window once an epoch (paper), or 1000 random crops of 10 s (authors' code; see
         `mirbench.methods.training.schedules.hung2022_clips`).
     schedule : {"paper", "authors-code"}
-        Adam throughout, or Adam for 80 epochs and then SGD from the best; the latter has its own rates.
+        Adam throughout, or Adam for 80 epochs and then SGD at three rates, from the best weights at each change; the
+        latter has its own rates.
     """
 
     outputs_per_class: int | None = None
@@ -66,7 +67,7 @@ class _Reprogramming(NetworkMethod):
     items: Literal["chunks", "1000-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     entry = ""
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
@@ -129,6 +130,10 @@ class IiNmr(_Reprogramming):
     """II-NMR: input-independent reprogramming, one learnt waveform added to every window."""
 
     name, needs, entry = "ii-nmr", ("body", "head"), "frontend"
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the schedule; the authors' code loads the best of all but the waveform, the one thing that is learnt."""
+        return tuple(replace(phase, from_best=False) for phase in super().phases())
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """A waveform of one window."""

@@ -162,16 +162,25 @@ class StridedResidual(nn.Module):
 
 
 class PooledResidual(nn.Module):
-    """Two convolutions beside the identity, then max pooling: Res_2d_mp of Won et al.'s code."""
+    """Two convolutions beside the identity, then max pooling: Res_2d_mp of Won et al.'s code.
 
-    def __init__(self, n_channels: int, pool: Size) -> None:
+    Parameters
+    ----------
+    n_in : int or None
+        Channels of the input where they are others; one convolution then takes the place of the identity.
+    """
+
+    def __init__(self, n_channels: int, pool: Size, n_in: int | None = None) -> None:
         super().__init__()
-        self.convolutions = _double2d(n_channels, n_channels)
+        self.convolutions = _double2d(n_in or n_channels, n_channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if n_in:
+            self.shortcut = nn.Sequential(nn.Conv2d(n_in, n_channels, 3, padding=1), nn.BatchNorm2d(n_channels))
         self.pool = nn.MaxPool2d(pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, channels, bands, frames) -> (n, channels, bands / pool, frames / pool), rounded down."""
-        pooled: Tensor = self.pool(torch.relu(x + self.convolutions(x)))
+        """(n, n_in, bands, frames) -> (n, channels, bands / pool, frames / pool), rounded down."""
+        pooled: Tensor = self.pool(torch.relu(self.shortcut(x) + self.convolutions(x)))
         return pooled
 
 

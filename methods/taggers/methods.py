@@ -43,7 +43,7 @@ class _Tagger(NetworkMethod):
     ----------
     schedule : {"won2020", "constant"}
         Adam for 80 epochs, then SGD at 1e-3 for 20, 1e-4 for 20 and 1e-5 for the rest of 200, from the best weights
-        each time (its momentum begins afresh, where the benchmark's goes on); or Adam throughout.
+        each time (its momentum goes on through changes of rate, as in the benchmark); or Adam throughout.
     items : {"random-crops", "chunks"}
         One crop at a random place of every clip an epoch, or every window once.
     select : {"loss", "score"}
@@ -60,7 +60,7 @@ class _Tagger(NetworkMethod):
     items: Literal["random-crops", "chunks"] = "random-crops"
     select: Literal["loss", "score"] = "loss"
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     @property
     def architecture(self) -> Architecture:
@@ -126,7 +126,7 @@ class _Tagger(NetworkMethod):
             return super().phases()
         decay = self.weight_decay
         adam = Phase(80, self.lr, weight_decay=decay)
-        slower = [Phase(20, lr, "sgd", decay, from_best=True) for lr in (1e-3, 1e-4, 1e-5)]
+        slower = [Phase(20, lr, "sgd", decay, from_best=True, goes_on=lr < 1e-3) for lr in (1e-3, 1e-4, 1e-5)]
         return cut_to(self.epochs, (adam, *slower))
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
@@ -270,13 +270,16 @@ class BlCnn(_Tagger):
     Parameters
     ----------
     schedule : {"constant", "authors-code", "won2020"}
-        Adam throughout (paper), or Adam for 80 epochs and then SGD from the best; the latter has rates and a weight
-        decay of its own, whatever `lr` and `weight_decay` say.
+        Adam throughout (paper), or Adam for 80 epochs and then SGD, from the best at each change; the latter has
+        rates and a weight decay of its own, whatever `lr` and `weight_decay` say.
     items : {"chunks", "1000-crops", "random-crops"}
         Every window once an epoch (paper), 1000 random crops (authors' code; see
         `mirbench.methods.training.schedules.hung2022_clips`), or one of every clip.
     n_channels : int
         50 in the paper, 54 in the authors' code.
+    layout : {"code", "four-resnet-blocks"}
+        Harmonic filters, a plain block and three residual ones, as in the authors' code; or the paper's four residual
+        blocks, on a mel spectrogram.
     """
 
     epochs: int = 100
@@ -285,6 +288,7 @@ class BlCnn(_Tagger):
     items: Literal["chunks", "1000-crops", "random-crops"] = "chunks"  # type: ignore[assignment]
     select: Literal["loss", "score"] = "score"
     n_channels: int = 50
+    layout: Literal["code", "four-resnet-blocks"] = "code"
 
     name = "bl-cnn"
 
@@ -294,8 +298,8 @@ class BlCnn(_Tagger):
             raise BadInput(f"{self.name}: n_channels must be at least 1")
 
     def options(self) -> Mapping[str, Any]:
-        """Channels."""
-        return {"n_channels": self.n_channels}
+        """Channels and layout."""
+        return {"n_channels": self.n_channels, "layout": self.layout}
 
     def order(self, n_clips: int) -> Callable[[np.random.Generator], Iterable[IntArray]]:
         """As the authors' code, if wanted."""

@@ -60,13 +60,17 @@ def train(
     # half precision has too short a range for small gradients; in other precisions the scaler does nothing
     scaler = GradScaler(context.device.type, enabled=context.precision == "float16")
     exhausted = False
+    optimizer: torch.optim.Optimizer | None = None
     with context.progress.bar(what, total, "epochs") as step:
         for phase in recipe.phases:
             if exhausted:
                 break
             if phase.from_best:
                 module.load_state_dict(best_state, strict=False)
+            before = optimizer
             optimizer, schedule = phase.build(trainable)
+            if phase.goes_on and before is not None:
+                optimizer.state = before.state
             for _ in range(phase.epochs):
                 row = _epoch(module, optimizer, scaler, draw(generator), recipe, context)
                 schedule.step()

@@ -29,6 +29,8 @@ class Phase:
         Epochs of this phase after which the rate is multiplied by `gamma`.
     from_best : bool
         Begin from the best weights so far.
+    goes_on : bool
+        The optimiser of the phase before goes on, at the rate of this one: its momentum does not begin afresh.
     """
 
     epochs: int
@@ -40,6 +42,7 @@ class Phase:
     milestones: tuple[int, ...] = ()
     gamma: float = 1.0
     from_best: bool = False
+    goes_on: bool = False
 
     def build(
         self, parameters: ParamsT, *, fused: bool | None = None

@@ -46,12 +46,15 @@ def cut_to(epochs: int, phases: Sequence[Phase]) -> tuple[Phase, ...]:
 
 
 def hung2022_phases(epochs: int) -> tuple[Phase, ...]:
-    """Of the authors' code of Hung et al. (2022): Adam for 80 epochs, and SGD from the best, slower after 50 and 70."""
+    """Of the authors' code of Hung et al. (2022): Adam for 80 epochs, and SGD, slower after 50 and after 70.
+
+    Each of the three begins from the best weights so far; the momentum of SGD goes on through its changes of rate.
+    """
     from mirbench.methods.training.recipe import Phase
 
     adam = Phase(80, 1e-4, weight_decay=1e-4)
     plan = [(50, 1e-3), (20, 5e-4), (1, 1e-5)]
-    slower = [Phase(n, lr, "sgd", weight_decay=1e-4, from_best=k == 0) for k, (n, lr) in enumerate(plan)]
+    slower = [Phase(n, lr, "sgd", weight_decay=1e-4, from_best=True, goes_on=k > 0) for k, (n, lr) in enumerate(plan)]
     return cut_to(epochs, (adam, *slower))
 
 

@@ -142,16 +142,17 @@ class _Stack:
         total = sum(phase.epochs for phase in self._recipe.phases)
         what = f"{self._method.name}, {len(self._all)} together"
         with self._context.progress.bar(what, total, "epochs") as step:
+            optimizer = None
             for number, phase in enumerate(self._recipe.phases):
                 if phase.from_best:
                     for k, member in enumerate(self._members):
                         self._values.read(k, member.module)
                 if self._members:
-                    optimizer = Optimizer(
-                        [member.recipe.phases[number] for member in self._members], self._values, self._context.device
-                    )
+                    phases = [member.recipe.phases[number] for member in self._members]
+                    before = optimizer if phase.goes_on else None
+                    optimizer = Optimizer(phases, self._values, self._context.device, before)
                 for _ in range(phase.epochs):
-                    if self._members:
+                    if optimizer is not None and self._members:
                         self._epoch(optimizer)
                         self._select(optimizer)
                     step(1, f"{len(self._members)} of {len(self._all)} go on")

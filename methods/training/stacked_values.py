@@ -71,9 +71,13 @@ class Optimizer:
     ----------
     phases : sequence of Phase
         Of each member.
+    before : Optimizer or None
+        That of the phase before, of the same members, whose moments go on.
     """
 
-    def __init__(self, phases: Sequence[Phase], values: Values, device: torch.device) -> None:
+    def __init__(
+        self, phases: Sequence[Phase], values: Values, device: torch.device, before: Optimizer | None = None
+    ) -> None:
         groups, first = [], 0
         for (lr, decay), alike in itertools.groupby(phases, rates):
             rows = slice(first, first := first + len(list(alike)))
@@ -81,6 +85,21 @@ class Optimizer:
             groups.append({"params": own, "lr": lr, "weight_decay": decay})
         fused = True if device.type in ("cpu", "cuda") else None
         self._torch, self._schedule = phases[0].build(groups, fused=fused)
+        if before is not None:
+            self._take_moments(before)
+
+    def _take_moments(self, before: Optimizer) -> None:
+        """Those of members that another one has, whose groups may hold others of them together."""
+        for number in range(len(before._torch.param_groups[0]["params"])):
+            held = [before._torch.state[group["params"][number]] for group in before._torch.param_groups]
+            shapes = [group["params"][number].shape for group in before._torch.param_groups]
+            for rows, group in self._groups():
+                self._torch.state[group["params"][number]] = {
+                    name: torch.cat([state[name] for state in held])[rows]
+                    if moment is not None and moment.shape == shapes[0]
+                    else moment
+                    for name, moment in held[0].items()
+                }
 
     def step(self, learnt: Sequence[Tensor]) -> None:
         """One step by the gradients of what is learnt, which are let go of."""

@@ -54,9 +54,14 @@ KEPT: tuple[tuple[Request, str, str], ...] = (
 )
 """What was asked, and the keys of its run and its system under mirbench 0.1.0; hashes of weights and audio made up."""
 
+RISEN = {"ids-nmr": "2", "ii-nmr": "2", "short-chunk-res": "2"}
+"""Versions that methods had there and have no more: their other results are other runs."""
+
 
 @pytest.mark.parametrize(("request_", "key", "system"), KEPT, ids=[request.method for request, _, _ in KEPT])
 def test_key_is_that_of_the_first_release(request_: Request, key: str, system: str) -> None:
     spec = draft_plan(request_, Catalogue()).specs[0]
     spec = replace(spec, source_sha256="a" * 64, audio_sha256="b" * 64)
+    assert spec.method_version != RISEN.get(spec.method)
+    spec = replace(spec, method_version=RISEN.get(spec.method, spec.method_version))
     assert (spec.key, spec.system) == (key, system)

@@ -362,16 +362,42 @@ def test_rate_is_halved_every_thirty_epochs() -> None:
     assert seen == pytest.approx([1e-3] * 30 + [5e-4] * 30 + [2.5e-4] * 30 + [1.25e-4] * 10)
 
 
-def test_defaults_are_those_of_the_authors_script() -> None:
-    method = MeanTeacher()
-    assert (method.dropout, method.consistency, method.batch_size, method.select) == (0.8, 3.0, 100, "loss")
-    module = method.module(
+def module_on_vggish(method: MeanTeacher) -> Any:
+    return method.module(
         SimpleNamespace(  # type: ignore[arg-type]
             source=SimpleNamespace(pooled=lambda s: Windows(np.zeros((1, 128)), np.zeros(1, dtype=np.int64), 1))
         ),
         SimpleNamespace(classes=tuple(range(20))),  # type: ignore[arg-type]
     )
-    assert [m.p for m in module.student.modules() if isinstance(m, torch.nn.Dropout)] == [0.8] * 3  # type: ignore[union-attr]
+
+
+def test_authors_start_is_he_uniform_with_biases_at_zero() -> None:
+    """Attention.py: `init_layer` is uniform within √(2 / 128) · √3 = 0.2165."""
+    layers = [
+        m for m in module_on_vggish(MeanTeacher(initial="he-uniform")).modules() if isinstance(m, torch.nn.Linear)
+    ]
+    assert len(layers) == 10
+    for layer in layers:
+        assert 0.2 < float(layer.weight.detach().abs().max()) <= 0.2165064
+        assert layer.bias is None or not layer.bias.detach().any()
+    assert float(module_on_vggish(MeanTeacher()).student.classes.weight.detach().abs().max()) <= 1 / np.sqrt(128)
+
+
+def test_teacher_begins_as_the_student_or_by_itself() -> None:
+    for start, same in (("student", True), ("own", False)):
+        module = module_on_vggish(MeanTeacher(teacher_start=start))  # type: ignore[arg-type]
+        weights = zip(module.teacher.parameters(), module.student.parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in weights) is same
+        assert not any(p.requires_grad for p in module.teacher.parameters())
+
+
+def test_defaults_are_those_of_the_authors_script() -> None:
+    """Batch, rate, decay and epochs of `hparams` in run_mean_teacher.py, the same in every commit that has it."""
+    method = MeanTeacher()
+    assert (method.dropout, method.consistency, method.batch_size, method.select) == (0.8, 3.0, 64, "loss")
+    assert (method.lr, method.weight_decay, method.epochs) == (1e-3, 1e-5, 100)
+    module = module_on_vggish(method)
+    assert [m.p for m in module.student.modules() if isinstance(m, torch.nn.Dropout)] == [0.8] * 3
 
 
 @pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"dropout": -0.1}, {"consistency": -1.0}, {"scale": 0.0}])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from mirbench.features.claims import Claim
 from mirbench.method import Fitted
@@ -21,7 +25,7 @@ from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore
 from mirbench.trust import checks
-from mirbench.types import clips_of
+from mirbench.types import Split, clips_of
 from tests.toys import QUIET
 
 
@@ -196,3 +200,23 @@ def test_environment_of_a_process_is_read_once(monkeypatch: pytest.MonkeyPatch) 
     first = measure.environment(torch.device("cpu"))
     monkeypatch.setattr(measure.subprocess, "run", lambda *a, **k: pytest.fail("asked again"))
     assert measure.environment(torch.device("cpu"))["commit"] == first["commit"]
+
+
+def test_frozen_part_of_a_clip_is_timed_by_what_training_reads() -> None:
+    """Four clips at once and a clip to warm up, of which each takes 20 ms here."""
+    asked: list[int] = []
+
+    class Watched:
+        device = torch.device("cpu")
+
+        @contextmanager
+        def uncached(self) -> Iterator[None]:
+            yield
+
+    def read(some: Any) -> None:
+        asked.append(len(some))
+        time.sleep(0.02 * len(some))
+
+    train = Split(SimpleNamespace(), tuple(range(6)))  # type: ignore[arg-type]
+    assert speed.frozen_seconds(read, train, Watched()) == pytest.approx(0.02, rel=0.2)  # type: ignore[arg-type]
+    assert asked == [1, 4, 2]

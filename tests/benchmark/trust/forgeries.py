@@ -50,6 +50,7 @@ NUMBERS: dict[str, Place] = {
     "seconds of an epoch": ("seconds", "epoch"),
     "seconds of inference": ("seconds", "inference"),
     "clips per second": ("seconds", "clips_per_second"),
+    "seconds of the frozen part": ("seconds", "frozen_clip"),
     "energy": ("energy", "train_kwh"),
     "a loss": ("history", 0, "loss"),
     "cores": ("environment", "cores"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,11 +148,22 @@ def test_reprogramming_runs_with_the_authors_options(method: type, tiny: Tiny, m
     assert fitted.predict(test.blind()).shape == (len(test), 3)
 
 
-def test_authors_schedule_is_adam_then_sgd_from_the_best() -> None:
+def test_authors_schedule_begins_from_the_best_at_each_of_its_three_changes() -> None:
+    """solver.py: `opt_schedule` loads best_model.pth where it takes SGD, and where it sets another rate of it."""
     phases = IdsNmr(epochs=160, schedule="authors-code").phases()
-    assert [(p.epochs, p.optimizer, p.lr, p.from_best) for p in phases] == [
-        (80, "adam", 1e-4, False), (50, "sgd", 1e-3, True), (20, "sgd", 5e-4, False), (10, "sgd", 1e-5, False),
+    assert [(p.epochs, p.optimizer, p.lr, p.from_best, p.goes_on) for p in phases] == [
+        (80, "adam", 1e-4, False, False), (50, "sgd", 1e-3, True, False),
+        (20, "sgd", 5e-4, True, True), (10, "sgd", 1e-5, True, True),
     ]  # fmt: skip
+
+
+def test_waveform_of_ii_nmr_is_never_loaded_from_the_best_as_in_the_authors_code() -> None:
+    """solver.py: `load` leaves out what has "delta" in its name, the one parameter that is learnt."""
+    phases = IiNmr(epochs=160, schedule="authors-code").phases()
+    assert [replace(p, from_best=True) for p in phases[1:]] == list(
+        IdsNmr(epochs=160, schedule="authors-code").phases()[1:]
+    )
+    assert not any(p.from_best for p in phases)
 
 
 def test_authors_schedule_of_a_hundred_epochs_is_eighty_and_twenty() -> None:

@@ -70,6 +70,7 @@ def test_schedule_is_the_benchmarks(name: str) -> None:
     assert [(p.optimizer, p.epochs, p.lr) for p in phases] == [(o, n, lr or 1e-4) for o, n, lr in WON]
     assert all(p.weight_decay == 1e-4 for p in phases)
     assert [p.from_best for p in phases] == [False, True, True, True]  # solver.py loads the best at each change
+    assert [p.goes_on for p in phases] == [False, False, True, True]  # and sets the rate of the SGD that is there
     groups = [p.build([torch.nn.Parameter(torch.zeros(1))])[0].param_groups[0] for p in phases[1:]]
     assert all((g["momentum"], g["nesterov"]) == (0.9, True) for g in groups)
     assert method(name).batch_size == 16
@@ -99,7 +100,7 @@ def test_bl_cnn_has_the_recipe_of_its_own_paper() -> None:
 def test_bl_cnn_takes_the_recipe_of_its_authors_code() -> None:
     phases = method("bl-cnn", schedule="authors-code", epochs=200, lr=1.0).phases()
     assert [(p.optimizer, p.epochs, p.lr, p.from_best) for p in phases] == [
-        ("adam", 80, 1e-4, False), ("sgd", 50, 1e-3, True), ("sgd", 20, 5e-4, False), ("sgd", 50, 1e-5, False),
+        ("adam", 80, 1e-4, False), ("sgd", 50, 1e-3, True), ("sgd", 20, 5e-4, True), ("sgd", 50, 1e-5, True),
     ]  # fmt: skip
     assert all(p.weight_decay == 1e-4 for p in phases)
     assert phases == IdsNmr(schedule="authors-code", epochs=200).phases()

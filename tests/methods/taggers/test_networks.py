@@ -60,6 +60,7 @@ def sound(n_samples: int, n: int = 1) -> torch.Tensor:
         ("cnn1d", 50, {"n_hidden": 2048}, 8_627_506),
         ("bl-cnn", 10, {}, 222_911),
         ("bl-cnn", 10, {"n_channels": 54}, 252_407),
+        ("bl-cnn", 10, {"layout": "four-resnet-blocks"}, 160_260),
     ],
 )
 def test_parameters_are_as_many_as_in_the_authors_code(

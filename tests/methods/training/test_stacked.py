@@ -204,6 +204,7 @@ PLANS = {
     "sgd": (Phase(4, 1.0, "sgd", momentum=0.0),),
     "sgd with momentum": (Phase(4, 1.0, "sgd"),),
     "milestones": (Phase(6, 1.0, milestones=(1, 3), gamma=0.3),),
+    "momentum that goes on": (Phase(3, 1.0, "sgd"), Phase(3, 0.3, "sgd", from_best=True, goes_on=True)),
     "from the best": (Phase(4, 3.0), Phase(3, 1.0, "sgd", from_best=True), Phase(2, 0.1, "adamw", from_best=True)),
 }
 

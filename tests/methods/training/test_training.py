@@ -95,6 +95,26 @@ def test_train_begins_a_phase_from_the_best_weights(tiny: Tiny) -> None:
     assert torch.equal(before[2], before[1])  # after the first epoch, which was best
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_momentum_goes_on_through_a_change_of_rate_where_a_phase_says_so(goes_on: bool, tiny: Tiny) -> None:
+    module, own = linear(), linear()
+    own.load_state_dict(module.state_dict())
+    phases = (Phase(2, 0.1, "sgd"), Phase(2, 0.01, "sgd", goes_on=goes_on))
+    scores = iter([0.0, 0.1, 0.2, 0.3])
+    train(module, Recipe(phases, 1, masked_bce), batches, lambda: (next(scores), 0.0), tiny[0], seed=0)
+    optimizer = torch.optim.SGD(own.parameters(), 0.1, momentum=0.9, nesterov=True)
+    generator = np.random.default_rng(0)
+    for epoch in range(4):
+        if epoch == 2 and not goes_on:
+            optimizer = torch.optim.SGD(own.parameters(), 0.01, momentum=0.9, nesterov=True)
+        optimizer.param_groups[0]["lr"] = 0.1 if epoch < 2 else 0.01
+        for batch in batches(generator):
+            optimizer.zero_grad()
+            masked_bce(own(*batch.inputs), batch).backward()
+            optimizer.step()
+    torch.testing.assert_close(module.weight, own.weight)
+
+
 def test_train_refuses_a_loss_that_is_not_finite(tiny: Tiny) -> None:
     recipe = Recipe((Phase(1, 1.0),), 1, lambda out, _: out.sum() * float("nan"))
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
