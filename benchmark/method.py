@@ -61,6 +61,11 @@ class Method(Protocol):
     uses_seed : bool, optional
         False where nothing is random: every seed gives the same to the bit, and one run a fold stands for all seeds. It
         may be a property that depends on hyperparameters. True where it is not said.
+    uses_train : bool, optional
+        False where nothing is learnt.
+    uses_valid : bool, optional
+        False where `fit` does not look at valid, so that nothing is selected on it: the method may be asked to learn
+        from valid too (``--fit-on train-and-valid``). It may be a property, too. True where it is not said.
     fit_many : callable, optional
         ``fit_many(jobs, train, valid, context)`` of the class, with jobs a sequence of (method, seed), yields what
         `fit` of each would return, but for rounding, in their order; `mirbench.runs.stacked` asks for it.
@@ -86,7 +91,7 @@ class Restorable(Protocol):
 
 @runtime_checkable
 class Refittable(Protocol):
-    """A method that can learn from all labelled clips, with none left to select on, for ``--refit``.
+    """A method that can learn once more, with no clips left to select on, for ``--refit`` of run and of predict.
 
     A method whose `fit` does not look at valid says ``uses_valid = False`` instead.
     """

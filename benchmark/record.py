@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from mirbench.types import Windowing
+from mirbench.types import Pad, Windowing
 
 __all__ = [
-    "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "RunRecord", "RunSpec", "Trial", "Value",
+    "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "FitOn", "RunRecord", "RunSpec", "ThresholdsFrom",
+    "Trial", "Value",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -36,6 +37,17 @@ Amount = Annotated[float, Between(0, 1e15)]
 Value = Annotated[float, Between(-1e300, 1e300)]
 Fold = Annotated[int, Between(0, 9_999)]
 Folds = Annotated[int, Between(1, 10_000)]
+
+FitOn = Literal["train", "train-and-valid", "refit"]
+"""Which clips are learnt from: those of train; those of valid too, where nothing is selected on them; or both, once
+more, after what was selected on valid."""
+
+ThresholdsFrom = Literal["0.5", "valid"]
+"""Above which score a label of several is predicted: a half, or what is best on valid, class by class."""
+
+_LATER: dict[str, Any] = {"fit_on": "train", "pad": "zeros", "thresholds": "0.5"}
+"""Fields that came later, with what earlier versions did: where it is that, they are neither in keys nor in files, so
+that a run of before is the run that it was."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,13 @@ class RunSpec:
         Of ids, labels, splits and bytes of all clips.
     precision : str
         "float32", "bfloat16" or "float16".
+    fit_on : {"train", "train-and-valid", "refit"}
+        Which clips are learnt from; see `FitOn`.
+    pad : str
+        How clips that are shorter than the source's window fill it; "zeros" where none is. See
+        `mirbench.features.padding`.
+    thresholds : {"0.5", "valid"}
+        Above which score a label of a multi-label task is predicted; see `mirbench.runs.thresholds`.
     """
 
     task: str
@@ -102,6 +121,24 @@ class RunSpec:
     audio_sha256: str
     precision: str
     seed: Count
+    fit_on: FitOn = "train"
+    pad: Pad = "zeros"
+    thresholds: ThresholdsFrom = "0.5"
+
+    @property
+    def later(self) -> dict[str, str]:
+        """Those of the fields that came last which are not what they always were, as the flags that ask for them."""
+        return {flag: value for flag, value in self.as_asked.items() if value != _LATER[flag.replace("-", "_")]}
+
+    @property
+    def as_asked(self) -> dict[str, str]:
+        """The fields that came last, as the flags that ask for them."""
+        return {name.replace("_", "-"): getattr(self, name) for name in _LATER}
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of the fields that came last and are what they always were, so that no file and no key holds them."""
+        return [name for name, usual in _LATER.items() if getattr(self, name) == usual]
 
     @property
     def key(self) -> str:
@@ -120,7 +157,10 @@ class RunSpec:
 
     def _fields(self) -> dict[str, Any]:
         """As `asdict`, which would copy every value: a board asks thousands of records."""
-        return {**vars(self), "windowing": vars(self.windowing)}
+        fields = {**vars(self), "windowing": vars(self.windowing)}
+        for name in self.left_out:
+            del fields[name]
+        return fields
 
 
 @dataclass(frozen=True)
@@ -175,8 +215,10 @@ class RunRecord:
         The points of its search as `Trial`, in the order in which they were tried.
     chosen : mapping
         The hyperparameters of the best of them.
+    thresholds : sequence of float
+        One a class, where they were tuned on valid: what the model scores, before a half means that.
     history : sequence of mapping
-        A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``.
+        A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``; of a fit on valid too, without valid.
     standing, n_folds
         Of the task; see `Task`.
     uses_seed : bool
@@ -210,6 +252,7 @@ class RunRecord:
     spent: Mapping[str, Amount] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Sequence[Value] = ()
     history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
     n_folds: Folds = 1

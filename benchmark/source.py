@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mirbench.types import Pad
+
 __all__ = ["UNKNOWN", "Activations", "SourceCard", "Stage", "WeightFile", "trained_on_it"]
 
 UNKNOWN = "unknown"
@@ -106,6 +108,9 @@ class SourceCard:
         The publication that describes it, and the terms that its weights are under.
     notes : tuple of str
         What a user should know besides, a line each.
+    pad : str
+        How a clip that is shorter than its window fills it, where nobody asks for another way; see
+        `mirbench.features.padding`.
     adapter : str
         "module:function" that makes the network of what the builder names, where that is no such function; "" where it
         is one. It takes that, and what a builder takes.
@@ -143,6 +148,7 @@ class SourceCard:
     notes: tuple[str, ...] = ()
     missing: str = ""
     adapter: str = ""
+    pad: Pad = "zeros"
 
 
 @dataclass

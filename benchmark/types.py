@@ -19,13 +19,16 @@ import numpy.typing as npt
 from mirbench.errors import BadInput, MissingData
 
 __all__ = [
-    "Archive", "ArrayRow", "BlindSplit", "BoolArray", "Clip", "Excerpt", "FloatArray", "IntArray", "Split", "Targets",
-    "Task", "Windowing", "clips_of", "excerpts",
+    "Archive", "ArrayRow", "BlindSplit", "BoolArray", "Clip", "Excerpt", "FloatArray", "IntArray", "Pad", "Split",
+    "Targets", "Task", "Windowing", "clips_of", "excerpts",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+
+Pad = Literal["zeros", "center", "repeat", "reflect", "noise"]
+"""How a clip that is shorter than a window fills it; see `mirbench.features.padding`."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,8 @@ class Task:
         the records, so that others can use the same.
     splits_drawn : bool
         Whether its data give no split, and one was drawn here.
+    valid_drawn : bool
+        Whether its data give a split without valid, and that was drawn here from train.
     datasets : tuple of str
         Whose audio this is, for the flag of sources trained on it.
     archives : tuple of Archive
@@ -233,6 +238,7 @@ class Task:
     ships: tuple[str, ...] = ()
     manifest: bool = False
     splits_drawn: bool = False
+    valid_drawn: bool = False
     datasets: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
     reference: str = ""

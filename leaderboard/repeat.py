@@ -10,10 +10,14 @@ from mirbench.record import RunRecord
 from mirbench.taken_names import is_claimed
 from mirbench.types import Windowing
 
-__all__ = ["command", "notes"]
+__all__ = ["PADDED", "command", "notes"]
 
 _OF_FILES = ("folder:", "csv:", "features:")
 """Families that are named by a file or folder, of which a record holds the last part alone."""
+
+
+PADDED = ("speechatt",)
+"""Sources whose cards pad short clips otherwise than with zeros: what was padded with zeros has to say so."""
 
 
 def command(record: RunRecord, seeds: Sequence[int] = (), folds: Sequence[int] = ()) -> str:
@@ -78,6 +82,10 @@ def _words(record: RunRecord, seeds: Sequence[int]) -> list[str]:
     ):
         if asked != default:
             words += [flag, asked]
+    for name, asked in spec.later.items():
+        words += [f"--{name}", asked]
+    if spec.source in PADDED and "pad" not in spec.later:
+        words += ["--pad", spec.pad]
     return words
 
 

@@ -23,7 +23,7 @@ def names_of(records: Sequence[RunRecord]) -> dict[str, str]:
         settings = [_settings(record) for record in alike]
         differ = sorted({key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)})
         for record, setting in zip(alike, settings, strict=True):
-            shown = sorted({*differ, *record.changed, *record.spec.search})
+            shown = sorted({*differ, *record.changed, *record.spec.search, *record.spec.later})
             said = ", ".join(f"{key}={setting.get(key)}" for key in shown)
             names[record.spec.system] = f"{name} ({said})" if said else name
     return names
@@ -56,6 +56,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     settings |= {f"source {name}": value for name, value in spec.source_params.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
+    settings |= record.spec.as_asked
     settings["audio"] = spec.audio_sha256[:8]
     settings["task"] = spec.task  # another spelling of its name, as earlier versions had some
     return settings

@@ -58,6 +58,11 @@ class ForestProbe:
         if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
             raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
 
+    @property
+    def uses_valid(self) -> bool:
+        """Only where it learns from it."""
+        return self.fit_on != "train"
+
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the mean embeddings of train, or of train and valid."""
         from sklearn.ensemble import RandomForestClassifier

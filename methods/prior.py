@@ -22,7 +22,7 @@ class Prior:
     """Predicts, for every clip, how often each class occurs in train."""
 
     name, version, needs = "prior", "1", ()
-    uses_audio = uses_seed = False
+    uses_audio = uses_seed = uses_valid = False
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Count the classes of train."""

@@ -50,6 +50,7 @@ class Retrain(NetworkMethod):
     batch_size: int = 100
 
     name, needs = "tf-retrain", ("pooled",)
+    uses_valid = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -35,7 +35,7 @@ class ZeroShot:
     """
 
     name, version, needs = "zero-shot", "2", ("pooled",)
-    uses_seed = False
+    uses_seed = uses_train = uses_valid = False
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Nothing is learnt; nothing of train or valid is heard."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.places import no_folder, user_path
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AVERAGES",
+    "FIT_ON",
+    "PADS",
     "PRECISIONS",
+    "THRESHOLDS",
     "WINDOWS",
     "do",
     "folder_of_runs",
     "one_of",
     "or_demo",
+    "protocol",
     "refuse_contradictions",
     "with_source",
 ]
@@ -32,6 +36,9 @@ __all__ = [
 PRECISIONS = ("float32", "bfloat16", "float16")
 WINDOWS = ("nonoverlap", "nonoverlap-plus-tail", "hopped16")
 AVERAGES = ("prob", "logit")
+FIT_ON = ("train", "train-and-valid", "refit")
+PADS = ("zeros", "center", "repeat", "reflect", "noise")
+THRESHOLDS = ("0.5", "valid")
 
 
 def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
@@ -39,6 +46,33 @@ def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise BadInput(f"{flag} {value}: one of {', '.join(known)} is needed")
     return value
+
+
+def protocol(fit_on: str, pad: str, thresholds: str, *, refit: bool, dashes: str = "") -> dict[str, Any]:
+    """Fields of a request: what is learnt from, how short clips are padded, what a label's score must reach.
+
+    Parameters
+    ----------
+    refit : bool
+        The same as ``fit_on="refit"``.
+    dashes : str
+        What stands before the names of flags.
+
+    Raises
+    ------
+    BadInput
+        If one of them is none that there is, or two contradict one another.
+    """
+    flag = f"{dashes}fit-on" if dashes else "fit_on"
+    one_of(flag, fit_on, FIT_ON)
+    if refit and fit_on == "train-and-valid":
+        raise BadInput(
+            f"{flag} {fit_on} and {dashes}refit: the one is for what selects nothing on valid, the other for what does"
+        )
+    if pad:
+        one_of(f"{dashes}pad", pad, PADS)
+    one_of(f"{dashes}thresholds", thresholds, THRESHOLDS)
+    return {"fit_on": "refit" if refit else fit_on, "pad": pad, "thresholds": thresholds}
 
 
 def folder_of_runs(runs: str | PathLike[str]) -> Path:

@@ -24,6 +24,7 @@ def _settings(record: RunRecord) -> str:
     said |= {} if windowing.windows == usual.windows else {"windows": windowing.windows}
     said |= {} if windowing.average == usual.average else {"average": windowing.average}
     said |= {} if precision == "float32" else {"precision": precision}
+    said |= record.spec.later
     return ", ".join(f"{name}={value}" for name, value in said.items())
 
 

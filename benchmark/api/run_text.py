@@ -56,7 +56,7 @@ def run_lines(runs: Sequence[tuple[Path, RunRecord]]) -> str:
 
 def _system(record: RunRecord) -> str:
     spec = record.spec
-    settings = ", ".join(f"{name}={value}" for name, value in record.changed.items())
+    settings = ", ".join(f"{name}={value}" for name, value in (dict(record.changed) | spec.later).items())
     source = f" + {spec.source}" if spec.source else ""
     return printable(f"{spec.task}: {spec.method}{source}{f' ({settings})' if settings else ''}")
 
@@ -96,13 +96,19 @@ def _asked(folder: Path, record: RunRecord) -> _Lines:
         yield "options", ", ".join(f"{name}={value}" for name, value in spec.source_params.items())
     random = "" if record.uses_seed else " (nothing is random: it stands for every seed)"
     yield "seed", f"{spec.seed}{random}"
-    yield "windows", f"{spec.windowing.windows}, average {spec.windowing.average}, {spec.precision}"
+    pad = f", short clips padded: {spec.pad}" if "pad" in spec.later else ""
+    yield "windows", f"{spec.windowing.windows}, average {spec.windowing.average}, {spec.precision}{pad}"
 
 
 def _scores(record: RunRecord, row: Row | None) -> _Lines:
     clips = record.n_clips
     if clips:
-        yield "clips", ", ".join(f"{count:,} {split}" for split, count in clips.items())
+        learnt = {
+            "train": "",
+            "train-and-valid": ", learnt from train and valid",
+            "refit": ", learnt from train and valid, after what was selected on valid",
+        }[record.spec.fit_on]
+        yield "clips", ", ".join(f"{count:,} {split}" for split, count in clips.items()) + learnt
     for number, (name, value) in enumerate(_values(record).items()):
         said = f"{name} {_number(value)}"
         if number == 0 and row is not None and row.interval is not None:
@@ -149,6 +155,8 @@ _MAIN = ("mirbench", "torch", "numpy", "scikit-learn")
 
 
 def _search(record: RunRecord) -> _Lines:
+    if record.thresholds:
+        yield "tuned", f"thresholds of {len(record.thresholds)} classes on valid, {_several(record.thresholds)}"
     if not record.trials:
         return
     yield "chosen", f"{_pairs(record.chosen)} of {len(record.trials)} points, on valid"
@@ -192,6 +200,10 @@ def _wrapped_notes(record: RunRecord) -> list[str]:
 def _wrapped(name: str, text: str) -> list[str]:
     shown = textwrap.wrap(printable(text), _WIDTH - _NAMES, break_long_words=False, break_on_hyphens=False) or [""]
     return [f"{name if not n else '':<{_NAMES}}{line}" for n, line in enumerate(shown)]
+
+
+def _several(values: Sequence[float]) -> str:
+    return f"{min(values):.3f} to {max(values):.3f}"
 
 
 def _pairs(held: Mapping[str, Any]) -> str:

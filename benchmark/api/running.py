@@ -16,6 +16,7 @@ from mirbench.api.asking import (
     WINDOWS,
     do,
     one_of,
+    protocol,
     refuse_contradictions,
     with_source,
 )
@@ -37,6 +38,10 @@ class Options(TypedDict, total=False):
     precision: str
     windows: str
     average: str
+    fit_on: str
+    refit: bool
+    pad: str
+    thresholds: str
     deform: str | Sequence[str]
     sealed: bool
     stack: bool
@@ -102,8 +107,8 @@ def run(
     progress : bool
         Whether to say on standard error how far it is.
     **options
-        ``precision``, ``windows``, ``average``, ``deform``, ``sealed``, ``stack``, ``energy``, ``threads``,
-        ``decode_threads``: as the flags of ``mirbench run``.
+        ``precision``, ``windows``, ``average``, ``fit_on``, ``refit``, ``pad``, ``thresholds``, ``deform``, ``sealed``,
+        ``stack``, ``energy``, ``threads``, ``decode_threads``: as the flags of ``mirbench run``.
 
     Returns
     -------
@@ -183,6 +188,12 @@ def _circumstance(options: Options) -> tuple[dict[str, Any], tuple[str, ...]]:
         one_of("windows", given.pop("windows", usual.windows), WINDOWS),  # type: ignore[arg-type]
         one_of("average", given.pop("average", usual.average), AVERAGES),  # type: ignore[arg-type]
     )
+    asked = protocol(
+        given.pop("fit_on", "train"),
+        given.pop("pad", ""),
+        str(given.pop("thresholds", "0.5")),
+        refit=given.pop("refit", False),
+    )
     one_of("precision", given.get("precision", "float32"), PRECISIONS)
     for name, least in (("threads", 0), ("decode_threads", 1)):
         number = given.get(name, 1)
@@ -190,7 +201,7 @@ def _circumstance(options: Options) -> tuple[dict[str, Any], tuple[str, ...]]:
             raise BadInput(f"{name}={number!r}: a whole number from {least} to 1024 is needed")
     if "decode_threads" in given:
         given["workers"] = given.pop("decode_threads")
-    return {**given, "windowing": windowing}, deform
+    return {**given, **asked, "windowing": windowing}, deform
 
 
 def _numbers(what: str, given: int | Iterable[int]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.api.asking import AVERAGES, WINDOWS, do, folder_of_runs, one_of, or_demo, with_source
+from mirbench.api.asking import AVERAGES, WINDOWS, do, folder_of_runs, one_of, or_demo, protocol, with_source
 from mirbench.cli.left_out import end
 from mirbench.cli.options import Recording, RunsFolder, taking
 from mirbench.plain_text import say
@@ -45,6 +45,30 @@ def run(
     average: Annotated[
         str, typer.Option("--average", metavar="prob|logit", help="What is averaged over windows.")
     ] = "prob",
+    fit_on: Annotated[
+        str,
+        typer.Option(
+            "--fit-on",
+            metavar="CLIPS",
+            help="train; train-and-valid where nothing is selected on valid; or refit.",
+        ),
+    ] = "train",
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Once selected on valid, fit once more, on train and valid.")
+    ] = False,
+    pad: Annotated[
+        str,
+        typer.Option(
+            "--pad",
+            metavar="HOW",
+            help="Clips shorter than the window: zeros, center, repeat, reflect, noise. Default: the source's.",
+            show_default=False,
+        ),
+    ] = "",
+    thresholds: Annotated[
+        str,
+        typer.Option("--thresholds", metavar="0.5|valid", help="Of multi-label tasks: a half, or tuned on valid."),
+    ] = "0.5",
     *,
     how: Recording,
 ) -> None:
@@ -56,6 +80,7 @@ def run(
 
     # what needs no torch is refused first
     chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(how.deform)
+    asked = protocol(fit_on, pad, thresholds, refit=refit, dashes="--")
     circumstance, catalogue = how.circumstance(), how.catalogue()
     kind = catalogue.method(method)
     request = Request(
@@ -67,6 +92,7 @@ def run(
         params=parse_method(kind, settings),
         search=parse_search(kind, search),
         windowing=windowing,
+        **asked,
         **circumstance,
     )
     request, banner = or_demo(request, catalogue, how.demo)

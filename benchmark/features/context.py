@@ -28,14 +28,14 @@ from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Extraction
 from mirbench.features.hearing import Hearing
 from mirbench.features.passes import Passes
-from mirbench.features.row_index import KEY, KeyArray
+from mirbench.features.row_index import KeyArray
 from mirbench.features.row_stores import RowStores
 from mirbench.features.stopwatch import Stopwatch
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
-from mirbench.types import Excerpt, FloatArray, IntArray, Windowing, excerpts
+from mirbench.types import Excerpt, FloatArray, IntArray, Pad, Windowing, excerpts
 
 __all__ = ["Context"]
 
@@ -63,6 +63,8 @@ class Context:
         Of the networks' arithmetic, by autocast.
     windowing : Windowing
         How clips become windows.
+    pad : str
+        How clips that are shorter than a window fill it; see `mirbench.features.padding`.
     medium : {"audio", "picture"}
         What the task's files are.
     progress : Progress or None
@@ -92,12 +94,13 @@ class Context:
         load: Callable[[], Any] | None = None,
         source_identity: str = "",
         scratch: Path | None = None,
+        pad: Pad = "zeros",
     ) -> None:
         self.device, self.precision, self.workers = device, precision, workers
         self.watch = Stopwatch(device)
         """Where the wall time of the run goes."""
         self.windowing = windowing or Windowing()
-        self.medium = medium
+        self.medium, self._pad = medium, pad
         self.threads = torch.get_num_threads()
         """Of torch's arithmetic on the processor."""
         self.progress = progress or Progress(quiet=True)
@@ -122,7 +125,7 @@ class Context:
 
     def hear_others(self, facts: Mapping[Excerpt, audio.Facts], scratch: Path | None) -> None:
         """Hear other files from now on, with the same source; parameters as of the class."""
-        self._heard = Hearing(facts)
+        self._heard = Hearing(facts, pad=self._pad)
         self._stores = RowStores(self._cache, scratch, (known.sha256 for known in facts.values()), self.progress)
 
     def source_changed(self) -> str:
@@ -152,7 +155,7 @@ class Context:
     ) -> Windows:
         """A crop at a random place of each of these clips of a split; decoded afresh, never cached.
 
-        A clip shorter than the crop is taken from its start and padded with zeros.
+        A clip shorter than the crop is taken from its start and padded with zeros, or as the run pads.
         """
         self._must_be_audio()
         places = excerpts(split)
@@ -160,7 +163,7 @@ class Context:
         def crop(job: tuple[Excerpt, float]) -> FloatArray:
             where, offset = job
             with self.watch.working_beside():
-                return audio.crop(where, self._heard.facts[where], sample_rate, seconds, offset)
+                return self._heard.crop(where, sample_rate, seconds, offset)
 
         offsets = generator.random(len(clips))
         jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
@@ -252,16 +255,8 @@ class Context:
     def hand_out(self, split: AnySplit, cache: Path) -> None:
         """Copy those rows of a split that are kept to another cache, of what was asked for here until now."""
         if self._heard.facts:
-            self._stores.hand_out(lambda about: self._keys(split, about), cache)
-
-    def _keys(self, split: AnySplit, about: Mapping[str, Any]) -> KeyArray:
-        """Keys of the rows of a split in a store of which `about` is told."""
-        places = excerpts(split)
-        starts = [[0]] * len(places)
-        if "window" in about:
-            rate, window = about["sample_rate"], about["window"]
-            starts = [self._heard.starts(place, rate, window, self.windowing) for place in places]
-        return np.array(list(dict.fromkeys(self._heard.keys(places, starts).tolist())), dtype=KEY)
+            heard, places = self._heard, excerpts(split)
+            self._stores.hand_out(lambda about: heard.every_key(places, about, self.windowing), cache)
 
     def take_in(self, cache: Path) -> None:
         """Keep the rows of another cache here, too."""
@@ -303,7 +298,7 @@ class Context:
             stages,
             lambda place: self._heard.starts(place, sample_rate, window, self.windowing),
             {"identity": identity, "sample_rate": sample_rate, "window": window},
-            lambda place, starts, decode: audio.cut(self._heard.read(place, sample_rate, decode), starts, window),
+            lambda place, starts, decode: self._heard.windows(place, sample_rate, starts, window, decode),
             compute,
             prepare,
             batch=64 if self.device.type == "cuda" else 16,  # more falls out of a processor's cache
@@ -357,7 +352,7 @@ class Context:
             job = self._extraction(work, stages, decode, decode_alone, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
-        keys = self._heard.keys(places, starts)
+        keys = self._heard.keys(places, starts, about)
         stores = {stage: self._stores.store(stage, about) for stage in stages}
         for store in stores.values():
             self._asked_of(store, keys)

@@ -23,7 +23,7 @@ from mirbench.features.cache import NewRows, RowStore
 from mirbench.features.row_index import KeyArray
 from mirbench.features.stopwatch import Stopwatch
 from mirbench.progress import Progress
-from mirbench.types import Excerpt
+from mirbench.types import Excerpt, Pad
 
 __all__ = ["Compute", "Decode", "Extraction", "row_key", "row_keys"]
 
@@ -42,14 +42,21 @@ Batch = tuple[int, dict[str, npt.NDArray[Any]], float]
 """Number of windows, rows of each stage, and seconds."""
 
 
-def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int]) -> list[bytes]:
-    """What each window of a clip holds: bytes of the file, stretch (its end decides the padding), start, levels."""
+def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int], pad: Pad = "zeros") -> list[bytes]:
+    """What each window of a clip holds: bytes of the file, stretch (its end decides the padding), start, levels.
+
+    Parameters
+    ----------
+    pad : str
+        How the clip was filled up where it is shorter than its window; rows of other clips are those of all.
+    """
     levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
     parts = f"|{facts.n_parts} parts" if facts.n_parts else ""  # of which only the first was heard once
     # of which some stretches were once read from the wrong place
     vorbis = "|vorbis" if excerpt.start and excerpt.path.suffix.lower() in (".ogg", ".oga") else ""
+    fill = f"|{pad}" if pad != "zeros" else ""
     stretch = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|"
-    texts = (f"{stretch}{start}{levels}{parts}{vorbis}" for start in starts)
+    texts = (f"{stretch}{start}{levels}{parts}{vorbis}{fill}" for start in starts)
     return [hashlib.blake2b(text.encode(), digest_size=16).hexdigest().encode() for text in texts]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,14 @@ from mirbench.features import audio
 from mirbench.features.decoding import DecodeStretch
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import row_key, row_keys
+from mirbench.features.padding import filled, is_short
 from mirbench.features.row_index import KEY, KeyArray
-from mirbench.types import Excerpt, FloatArray, Windowing
+from mirbench.types import Excerpt, FloatArray, Pad, Windowing
 
 __all__ = ["Hearing"]
+
+_WHOLE: Mapping[str, Any] = {}
+"""Of rows of whole clips, which have no windows."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,13 @@ class Hearing:
         From `mirbench.features.audio.survey`, for every clip of the task.
     deformation : Deformation or None
         Under which everything is heard; None is as it is.
+    pad : str
+        How a clip that is shorter than a window fills it; see `mirbench.features.padding`.
     """
 
     facts: Mapping[Excerpt, audio.Facts]
     deformation: Deformation | None = None
+    pad: Pad = "zeros"
 
     @property
     def about(self) -> dict[str, str]:
@@ -56,11 +64,53 @@ class Hearing:
         deformation = self.deformation
         if deformation is None:
             return audio.read(place, sample_rate, decode=decode)
-        # noise is drawn by what the clip holds: the same for every method and source
-        seed = int(row_key(self.facts[place], place, 0)[:8], 16)
+        seed = self._seed(place)
         return audio.read(place, sample_rate, lambda heard, rate: deformation.apply(heard, rate, seed), decode)
 
-    def keys(self, places: Iterable[Excerpt], starts: Iterable[Sequence[int]]) -> KeyArray:
-        """Keys of the rows of some clips, one a window, in their order."""
-        each = (row_keys(self.facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
+    def windows(
+        self, place: Excerpt, sample_rate: int, starts: Sequence[int], window: int, decode: DecodeStretch
+    ) -> FloatArray:
+        """(n_windows, window) of a clip."""
+        heard = self.read(place, sample_rate, decode)
+        if self._fills(place, sample_rate, window):
+            return filled(heard, window, self.pad, self._seed(place))[None]
+        return audio.cut(heard, starts, window)
+
+    def crop(self, place: Excerpt, sample_rate: int, seconds: float, offset: float) -> FloatArray:
+        """A stretch of a clip, shape (round(seconds * sample_rate),); see `mirbench.features.audio.crop`."""
+        window = round(seconds * sample_rate)
+        if self._fills(place, sample_rate, window):
+            return filled(audio.read(place, sample_rate), window, self.pad, self._seed(place))
+        return audio.crop(place, self.facts[place], sample_rate, seconds, offset)
+
+    def keys(
+        self, places: Iterable[Excerpt], starts: Iterable[Sequence[int]], about: Mapping[str, Any] = _WHOLE
+    ) -> KeyArray:
+        """Keys of the rows of some clips, one a window, in their order.
+
+        Parameters
+        ----------
+        about : mapping
+            What the rows depend on: of windows their ``sample_rate`` and ``window``, in samples.
+        """
+        rate, window = about.get("sample_rate", 0), about.get("window", 0)
+        each = (
+            row_keys(self.facts[place], place, begin, self.pad if self._fills(place, rate, window) else "zeros")
+            for place, begin in zip(places, starts, strict=True)
+        )
         return np.array(list(chain.from_iterable(each)), dtype=KEY)
+
+    def every_key(self, places: Sequence[Excerpt], about: Mapping[str, Any], windowing: Windowing) -> KeyArray:
+        """Keys of all rows of some clips, each once."""
+        starts = [[0]] * len(places)
+        if "window" in about:
+            starts = [self.starts(place, about["sample_rate"], about["window"], windowing) for place in places]
+        return np.array(list(dict.fromkeys(self.keys(places, starts, about).tolist())), dtype=KEY)
+
+    def _fills(self, place: Excerpt, sample_rate: int, window: int) -> bool:
+        """Whether a clip is filled up otherwise than with zeros."""
+        return self.pad != "zeros" and is_short(round(self.seconds(place) * sample_rate), window)
+
+    def _seed(self, place: Excerpt) -> int:
+        """Noise is drawn by what the clip holds: the same for every method and source."""
+        return int(row_key(self.facts[place], place, 0)[:8], 16)

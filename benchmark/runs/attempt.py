@@ -10,7 +10,7 @@ import dataclasses
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +25,12 @@ from mirbench.names import unseen
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord, RunSpec, Trial
 from mirbench.runs.hyperparameters import grid
+from mirbench.runs.learnt_from import fitted_again, joined, without_valid
 from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
 from mirbench.runs.stacked import Stack, at_point
+from mirbench.runs.thresholds import best_thresholds, moved
 from mirbench.source import UNKNOWN
 from mirbench.types import Clip, FloatArray, Split
 
@@ -167,9 +169,11 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         measure.start_memory(context.device)
         meter = measure.EnergyMeter(plan.request.energy)
         with meter, context.watch.phase("training"):
-            fitted, trials, chosen, train_seconds = _learnt(plan, train, valid, context, spec.seed, stack)
+            learnt, train_seconds = _learnt(plan, train, valid, context, spec.seed, stack)
+            fitted, trials, chosen = learnt.fitted, learnt.trials, learnt.chosen
         with context.watch.phase("predicting"):
             scores, inference_seconds = _tested(spec, plan, fitted, chosen, test, context)
+            scores = moved(scores, learnt.thresholds)
         with context.watch.phase("scoring"):
             found = metrics.evaluate(plan.task.metrics, scores, test.targets())
         memory = stack.memory(spec.seed, measure.peak_memory(context.device))
@@ -201,6 +205,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         energy=meter.reading,
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
+        thresholds=learnt.thresholds,
         history=fitted.history,
         environment=environment | speed.circumstance | context.circumstances,
         spent={**context.watch.seconds, "decoding_threads": context.watch.beside},
@@ -208,18 +213,39 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
     return record, Scores.of(test, scores), fitted, ""
 
 
+@dataclass(frozen=True)
+class _Learnt:
+    """What was learnt, the trials of its search, the point that was chosen, and thresholds that were tuned."""
+
+    fitted: Fitted
+    trials: list[Trial]
+    chosen: dict[str, Any]
+    thresholds: tuple[float, ...] = ()
+
+
 def _learnt(
     plan: Plan, train: Split, valid: Split, context: Context, seed: int, stack: Stack
-) -> tuple[Fitted, list[Trial], dict[str, Any], float | None]:
+) -> tuple[_Learnt, float | None]:
     """What was learnt, and the seconds that it took; rows computed on the way are booked as features.
 
     Where others were trained in that time there are no seconds.
     """
-    watch = Stopwatch(context.device)
+    request, watch = plan.request, Stopwatch(context.device)
     with watch.phase("train"):
-        found = _search(plan, train, valid, context, seed, stack)
+        if request.fit_on == "train-and-valid":
+            learnt = _search(plan, joined(train, valid), valid, context, seed, stack)
+            learnt = replace(learnt, fitted=without_valid(learnt.fitted))
+        else:
+            learnt = _search(plan, train, valid, context, seed, stack)
+        if request.thresholds == "valid":
+            scores = _predicted(learnt.fitted, valid)
+            learnt = replace(learnt, thresholds=best_thresholds(scores, valid.targets(), plan.task.metrics))
+        if request.fit_on == "refit":
+            method = at_point(plan.method, learnt.chosen)
+            again = fitted_again(method, learnt.fitted, joined(train, valid), context, seed)
+            learnt = replace(learnt, fitted=_sound(again, method))
     alone = stack.together(seed) == 1
-    return *found, watch.seconds["train"] - context.spent_seconds if alone else None
+    return learnt, watch.seconds["train"] - context.spent_seconds if alone else None
 
 
 def _tested(
@@ -283,9 +309,7 @@ def _elsewhere(plan: Plan, context: Context) -> bool:
     return plan.card is not None and not context.source.computes_here
 
 
-def _search(
-    plan: Plan, train: Split, valid: Split, context: Context, seed: int, stack: Stack
-) -> tuple[Fitted, list[Trial], dict[str, Any]]:
+def _search(plan: Plan, train: Split, valid: Split, context: Context, seed: int, stack: Stack) -> _Learnt:
     """Fit every point of the declared search; keep the one that is best on valid, the first of equals."""
 
     def fit(number: int, point: Mapping[str, Any]) -> Fitted:
@@ -294,7 +318,7 @@ def _search(
         return _sound(ready or method.fit(train, valid, context, seed=seed), method)
 
     if not plan.request.search:
-        return fit(0, {}), [], {}
+        return _Learnt(fit(0, {}), [], {})
     trials: list[Trial] = []
     best: Fitted | None = None
     best_score, chosen = -np.inf, {}
@@ -307,7 +331,7 @@ def _search(
         if best is None or score > best_score:
             best, best_score, chosen = fitted, -np.inf if np.isnan(score) else score, point
     assert best is not None
-    return best, trials, chosen
+    return _Learnt(best, trials, chosen)
 
 
 def _score(fitted: Fitted, valid: Split) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mirbench.plain_text import say
-from mirbench.record import RunRecord
+from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.cached import CachedRows
 from mirbench.runs.costs import Basis, Costs, Machine
@@ -93,8 +94,8 @@ class _Told:
             return ["—", "—", "—", "—", "—", f"skipped: {entry.unable}"]
         specs = [spec for spec in draft_plan(entry.request, self._catalogue).specs if limits.ask_for(spec)]
         keys = {spec.key: spec for spec in specs}
-        there = sum(key in self._known for key in keys)
-        missing = [spec for key, spec in keys.items() if key not in self._known and first.get(key) == id(entry)]
+        there = sum(not self._lacks(spec, entry) for spec in keys.values())
+        missing = [spec for key, spec in keys.items() if self._lacks(spec, entry) and first.get(key) == id(entry)]
         self.n_runs, self.n_known = self.n_runs + len(specs), self.n_known + there
         counted = self._cached.of(entry.request)
         cells = "—" if counted is None else "" if counted == (0, 0) else f"{counted[0]} of {counted[1]}"
@@ -104,7 +105,8 @@ class _Told:
         self._seconds += seconds
         if missing and costs[0].rows and counted != (0, 0):
             share = 1.0 if counted is None else 1 - counted[0] / counted[1]
-            group = (missing[0].task, missing[0].source or missing[0].method, missing[0].windowing.windows)
+            windows = f"{missing[0].windowing.windows} {missing[0].pad}"
+            group = (missing[0].task, missing[0].source or missing[0].method, windows)
             self._rows[group] = max(self._rows.get(group, 0.0), share * costs[0].rows)
             if costs[0].basis == "operations" and share:
                 self._undecoded = ", decoding not counted"
@@ -112,6 +114,11 @@ class _Told:
         n_models = len(specs) * n_points(entry.request.search)
         left = ("unknown" if all(cost.seconds is None for cost in costs) else said_time(seconds)) if missing else ""
         return [runs, str(n_models), f"{there} of {len(specs)}", cells, left, ""]
+
+    def _lacks(self, spec: RunSpec, entry: Entry) -> bool:
+        """Whether a run is not on record; where it turns out that no clip is padded, its key is that of zeros."""
+        others = [] if entry.request.pad else [replace(spec, pad="zeros")]
+        return not self._known & {spec.key, *(other.key for other in others)}
 
     def say_costs(self, n_jobs: int) -> None:
         """Say what all of it will cost, and how that is known."""

@@ -132,7 +132,7 @@ def _write(model: Model, work: Path, catalogue: Catalogue) -> dict[str, Any]:
         "kind": record.kind,
         "medium": model.medium,
         "classes": list(record.classes),
-        "windowing": vars(record.spec.windowing),
+        "windowing": {**vars(record.spec.windowing), "pad": record.spec.pad},
         "precision": record.spec.precision,
         "tested": _tested(model),
         "sources": list(sources.values()),

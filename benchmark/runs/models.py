@@ -22,6 +22,7 @@ from mirbench.runs.own_files import Heard, as_plugin
 from mirbench.runs.plan import Plan, Request, draft_plan
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
+from mirbench.runs.thresholds import with_thresholds
 from mirbench.source import SourceCard
 from mirbench.types import BlindSplit, FloatArray, Split, Task
 
@@ -124,6 +125,8 @@ class Models:
         method = plan.method
         if not isinstance(method, Graphed):
             raise NotApplicable(f"--onnx: {method.name} is no network that torch could write; leave --onnx out")
+        if leaf.record.thresholds:
+            raise NotApplicable("--onnx: thresholds that were tuned on valid are not written so; leave --onnx out")
         self.load(leaf, heard, scratch)  # refuses what does not load
         context = self._context(leaf, plan, scratch)
         state = self.store.state(leaf.folder, leaf.record.files) or {}
@@ -161,6 +164,7 @@ class Models:
             params={**spec.params, **record.chosen},
             source_params=spec.source_params,
             windowing=spec.windowing,
+            pad=spec.pad,
             data=places.data,
             weights=places.weights,
             cache=places.cache,
@@ -197,7 +201,7 @@ class Models:
 
     def _context(self, leaf: Leaf, plan: Plan, scratch: Path | None) -> Context:
         spec = leaf.record.spec
-        asked = [spec.source, spec.source_params, spec.source_sha256, spec.precision, repr(spec.windowing)]
+        asked = [spec.source, spec.source_params, spec.source_sha256, spec.precision, repr(spec.windowing), spec.pad]
         key = json.dumps(asked, sort_keys=True)
         if key not in self.contexts:
             weights = leaf.source or (self._weights(plan.card, spec) if plan.card else None)
@@ -225,12 +229,13 @@ def _restored(leaf: Leaf, method: Method, store: RunStore, split: Split, context
     if state is None and leaf.record.n_trainable != 0:
         raise BadInput(f"{leaf.folder}: no model is stored in it; remove it to run it again")
     try:
-        return method.restore(state or {}, split.blind(), context)
+        restored = method.restore(state or {}, split.blind(), context)
     except MirbenchError:
         raise
     except Exception as error:  # arrays that do not fit, in torch's or numpy's words
         refuse_broken(error)
         raise BadInput(f"{leaf.folder}: its model does not load ({_line(error)}); remove it to run it again") from error
+    return with_thresholds(restored, leaf.record.thresholds)
 
 
 def answers(model: Predict, heard: Heard, rows: range) -> Iterator[tuple[int, FloatArray | str]]:

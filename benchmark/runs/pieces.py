@@ -147,4 +147,5 @@ def _group(plan: Plan) -> str:
     request = plan.request
     options = ",".join(f"{name}={value}" for name, value in sorted(request.source_params.items()))
     by = f"{plan.card.name}({options})" if plan.card else plan.method.name
-    return f"{plan.task.name} | {by} | {request.windowing.windows} | {request.precision}"
+    pad = f" {request.pad}" if request.pad else ""
+    return f"{plan.task.name} | {by} | {request.windowing.windows}{pad} | {request.precision}"

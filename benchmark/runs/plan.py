@@ -19,13 +19,16 @@ from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.record import RunRecord, RunSpec
+from mirbench.record import FitOn, RunRecord, RunSpec, ThresholdsFrom
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import build, grid, refuse_large
+from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
+from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
+from mirbench.runs.thresholds import tunes_thresholds
 from mirbench.source import SourceCard
-from mirbench.types import Clip, Excerpt, Split, Task, Windowing, excerpts
+from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
 
 __all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
 
@@ -45,6 +48,10 @@ class Request:
         None is all of the task's folds.
     search : mapping of str to sequence
         Values to try of each hyperparameter; chosen on valid.
+    fit_on, thresholds : str
+        As those of a `RunSpec`.
+    pad : str
+        As that of a `RunSpec`; "" is as the card of the source says.
     data, weights : Path or None
         None is the default place.
     rows : Path or None
@@ -68,6 +75,9 @@ class Request:
     search: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     source_params: Mapping[str, Any] = field(default_factory=dict)
     windowing: Windowing = field(default_factory=Windowing)
+    fit_on: FitOn = "train"
+    pad: Pad | Literal[""] = ""
+    thresholds: ThresholdsFrom = "0.5"
     data: Path | None = None
     weights: Path | None = None
     runs: Path = Path("runs")
@@ -149,7 +159,12 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     weights, unable = _weights(request, card, progress)
     audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
     source_sha256 = weights.sha256 if weights else ""
-    specs = tuple(replace(spec, source_sha256=source_sha256, audio_sha256=audio_sha256) for spec in plan.specs)
+    pad = plan.specs[0].pad
+    if pads_nothing(card, facts) and pad != "zeros":
+        if request.pad:
+            progress.say(f"--pad {pad}: no clip is shorter than the windows of {card and card.name}; nothing is padded")
+        pad = "zeros"
+    specs = tuple(replace(spec, source_sha256=source_sha256, audio_sha256=audio_sha256, pad=pad) for spec in plan.specs)
     return replace(plan, weights=weights, folds=every, data=folder, facts=facts, specs=specs, unable=unable)
 
 
@@ -169,8 +184,10 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     if both := sorted(set(request.params) & set(request.search)):
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
     refuse_large(request.search, "--search")
+    tunes = tunes_thresholds(request.thresholds, task)
     for point in grid(request.search):
-        build(kind, {**request.params, **point})  # refuse bad values before any work
+        at_point = build(kind, {**request.params, **point})  # refuse bad values before any work
+        require_possible(request.fit_on, at_point, request.search, tunes=tunes)
     card = _card(request, kind, catalogue)
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
@@ -332,6 +349,9 @@ def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
         audio_sha256="",
         precision=request.precision,
         seed=seed,
+        fit_on=request.fit_on,
+        pad=pad_of(request.pad, plan.task, card),
+        thresholds=request.thresholds,
     )
 
 

@@ -144,7 +144,8 @@ def _shared(plan: Plan | None) -> str:
         return ""
     spec = plan.specs[0]
     source = (spec.source, spec.source_version, sorted(spec.source_params.items()), spec.source_sha256)
-    return repr((spec.task, spec.task_version, spec.audio_sha256, source, spec.windowing.windows, spec.precision))
+    windows = (spec.windowing.windows, spec.pad)
+    return repr((spec.task, spec.task_version, spec.audio_sha256, source, windows, spec.precision))
 
 
 def _fill(ready: Prepared, plan: Plan, context: Context) -> None:

@@ -93,7 +93,13 @@ def sound(record: RunRecord) -> RunRecord:
 def as_text(held: RunRecord | Robustness) -> str:
     """Strict JSON, an item a line."""
     fields = asdict(held)
-    spec = {"spec": fields.pop("spec")} if isinstance(held, RunRecord) else {}  # its numbers are what was asked
+    spec = {}
+    if isinstance(held, RunRecord):
+        asked = fields.pop("spec")
+        spec = {"spec": {name: value for name, value in asked.items() if name not in held.spec.left_out}}
+        if not held.thresholds:  # as records of earlier versions are
+            del fields["thresholds"]
+    # the numbers of what was asked stay as they are
     if fault := next(unbounded(spec), None) or next(unbounded(fields := _plain(fields)), None):
         raise ValueError(fault)
     fields = spec | fields

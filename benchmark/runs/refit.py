@@ -155,9 +155,9 @@ def _plan(
     spec = record.spec
     request = Request(
         _task_here(spec.task, places.data), spec.method, spec.source, (spec.seed,), (0,), {**spec.params, **chosen},
-        source_params=spec.source_params, windowing=spec.windowing, data=places.data, weights=places.weights,
-        cache=places.cache, device=places.device, precision=spec.precision, workers=places.workers,
-        threads=places.threads,
+        source_params=spec.source_params, windowing=spec.windowing, pad=spec.pad, data=places.data,
+        weights=places.weights, cache=places.cache, device=places.device, precision=spec.precision,
+        workers=places.workers, threads=places.threads,
     )  # fmt: skip
     try:
         plan = make_plan(request, catalogue, progress)

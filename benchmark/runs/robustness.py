@@ -15,6 +15,8 @@ from mirbench.features.deformation import Curve, Robustness, area_under
 from mirbench.features.effects import EFFECTS, Effect
 from mirbench.method import Fitted, Method, Restorable
 from mirbench.record import RunRecord
+from mirbench.runs.learnt_from import joined
+from mirbench.runs.thresholds import with_thresholds
 from mirbench.types import BlindSplit, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def measure(trained: Trained, names: Sequence[str], context: Context, store: Run
     found = held or Robustness(next(iter(clean)), clean, {})
     todo = [name for name in names if not _current(found.curves.get(name), EFFECTS[name])]
     if todo:
-        predict = _model(trained, context, store)
+        predict = with_thresholds(_model(trained, context, store), record.thresholds)
         _compare(predict(trained.test.blind()), store.scores(trained.folder).scores)
         count = sum(len(EFFECTS[name].severities) for name in todo)
         what = f"{record.spec.method} fold {record.spec.fold} seed {record.spec.seed} deformed"
@@ -112,8 +114,12 @@ def _model(trained: Trained, context: Context, store: RunStore) -> Predict:
     state = store.state(trained.folder, trained.record.files)
     if state is not None and isinstance(trained.method, Restorable):
         return trained.method.restore(state, trained.test.blind(), context)
-    fitted = trained.method.fit(trained.train, trained.valid, context, seed=trained.record.spec.seed)
-    return fitted.predict
+    if trained.record.spec.fit_on == "refit":
+        raise BadInput(f"{trained.method.name}: was fitted twice (--refit), and its model cannot be loaded again")
+    train = trained.train
+    if trained.record.spec.fit_on == "train-and-valid":
+        train = joined(train, trained.valid)
+    return trained.method.fit(train, trained.valid, context, seed=trained.record.spec.seed).predict
 
 
 def _compare(scores: FloatArray, held: FloatArray) -> None:

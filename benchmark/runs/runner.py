@@ -28,6 +28,7 @@ from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs import robustness
 from mirbench.runs.attempt import attempt, first_line, splits, unfinished
+from mirbench.runs.learnt_from import held_back
 from mirbench.runs.limits import Limits
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
@@ -80,7 +81,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
-        if said := job.seeds_left_out:
+        for said in filter(None, (job.seeds_left_out, job.held_back)):
             progress.say(said)
         job.do_free()
         return job.finish()
@@ -150,6 +151,16 @@ class Job:
         if self._plan.uses_seed or asked == 1:
             return ""
         return f"{self._plan.method.name}: nothing is random, so one run a fold stands for all {asked} seeds"
+
+    @property
+    def held_back(self) -> str:
+        """What is to be said of the clips of valid, where runs are left to do."""
+        plan, request = self._plan, self._plan.request
+        if all(map(self._is_there, self._specs)):
+            return ""
+        clips = plan.folds[self._specs[0].fold] if self._specs else ()
+        tunes, searches = request.thresholds == "valid", bool(request.search)
+        return held_back(plan.task, clips, request.fit_on, plan.method, tunes=tunes, searches=searches)
 
     def do_free(self) -> set[str]:
         """Do, one after another, every run that no other process is at; returns who is at the others."""

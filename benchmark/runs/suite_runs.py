@@ -11,6 +11,7 @@ from typing import Any
 
 from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
 from mirbench.method import Method
+from mirbench.record import FitOn, ThresholdsFrom
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import (
     MOST_POINTS,
@@ -23,7 +24,7 @@ from mirbench.runs.hyperparameters import (
 )
 from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.runs.toml_tables import Kinds, as_text, listed
-from mirbench.types import Windowing
+from mirbench.types import Pad, Windowing
 
 __all__ = ["RUN_KEYS", "Entry", "count_runs", "entries_of", "identity", "merged", "names_in"]
 
@@ -35,6 +36,10 @@ RUN_KEYS: Kinds = {
     "fold": (int,),
     "windows": (str,),
     "average": (str,),
+    "fit-on": (str,),
+    "refit": (bool,),
+    "pad": (str,),
+    "thresholds": (str,),
     "set": (dict,),
     "search": (dict,),
     "each": (dict,),
@@ -152,6 +157,7 @@ def entries_of(
                 params=_params(kind, own["set"]),
                 search=_search(kind, table.get("search", {})),
                 windowing=windowing,
+                **_protocol(table),
                 **circumstance,
             )
             if request.source:
@@ -166,6 +172,10 @@ def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Ca
     said = [f"{name}={as_text(value)}" for name, value in table.get("set", {}).items()]
     said += [f"{name}: {len(values)} values" for name, values in request.search.items()]
     said += [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
+    usual = Request("", "")
+    for name in ("fit_on", "pad", "thresholds"):
+        if (value := getattr(request, name)) != getattr(usual, name):
+            said.append(f"{name.replace('_', '-')}={value}")
     texts = {"other": table.get("other", ""), "demo_task": table.get("demo-task", "")}
     entry = Entry(where, request, ", ".join(said), **texts, fitted=tuple(names_in(table, "fitted")))
     try:
@@ -173,6 +183,17 @@ def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Ca
     except (MissingExtra, NotApplicable) as error:
         return replace(entry, unable=str(error))
     return entry
+
+
+def _protocol(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a request that came last; see `RunSpec`."""
+    if table.get("refit") and table.get("fit-on", "refit") != "refit":
+        raise BadInput("fit-on and refit: the one is for what selects nothing on valid, the other for what does")
+    given = {"fit-on": "refit" if table.get("refit") else "train", "thresholds": "0.5", **table}
+    for key, known in (("fit-on", FitOn), ("pad", Pad), ("thresholds", ThresholdsFrom)):
+        if key in given and given[key] not in typing.get_args(known):
+            raise UnknownName(key, given[key], typing.get_args(known))
+    return {key.replace("-", "_"): given[key] for key in ("fit-on", "pad", "thresholds") if key in given}
 
 
 def _choice(table: Mapping[str, Any], key: str) -> Any:

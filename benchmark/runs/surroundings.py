@@ -83,6 +83,7 @@ def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> C
         device=find_device(request.device, request.threads),
         precision=request.precision,
         windowing=request.windowing,
+        pad=plan.specs[0].pad,
         medium=plan.task.medium,
         progress=progress,
         workers=request.workers,

@@ -211,6 +211,11 @@ def check_method(
         other = method(**(params or {})).fit(train, valid, context, seed=1)
         if not np.array_equal(other.predict(test.blind()), scores[1]):
             problems.append("it says `uses_seed = False`, and predicts otherwise from seed 1 than from seed 0")
+    if getattr(method(**(params or {})), "uses_valid", True) is False:
+        fewer = Split(valid.task, valid.clips[: len(valid) // 2])
+        other = method(**(params or {})).fit(train, fewer, context, seed=0)
+        if not np.allclose(other.predict(test.blind()), scores[1], atol=1e-5):
+            problems.append("it says `uses_valid = False`, and predicts otherwise with fewer clips in valid")
     if not np.allclose(restored, scores[1], atol=1e-5):
         problems.append("a restored model predicts otherwise: `state` must hold all that was learnt")
     if hasattr(method, "restore") and not fitted.state and fitted.n_trainable != 0:

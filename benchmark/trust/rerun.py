@@ -152,6 +152,9 @@ def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) ->
         source_params=spec.source_params,
         windowing=spec.windowing,
         precision=spec.precision,
+        fit_on=spec.fit_on,
+        pad=spec.pad,
+        thresholds=spec.thresholds,
         **circumstance,
     )
 

@@ -228,6 +228,7 @@ def _asked(record: RunRecord, system: System) -> list[list[Any]]:
         ["windows", windowing, False],
         ["precision", spec.precision, False],
     ]
+    lines += [[name, value, name in spec.later] for name, value in spec.as_asked.items()]
     lines += [[name, _text(value), name in record.changed] for name, value in spec.params.items() if name != "members"]
     lines += [[f"{name} (searched)", _text(values), True] for name, values in spec.search.items()]
     options = {f"source {name}": value for name, value in spec.source_params.items()}

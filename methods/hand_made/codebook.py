@@ -55,6 +55,7 @@ class _BagOfFrames:
     name = ""
     version = "1"
     needs = ()
+    uses_valid = False
     words: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

@@ -56,6 +56,7 @@ class MarsyasForest:
     max_depth: int | None = None
 
     name, version, needs = "marsyas-forest", "1", ()
+    uses_valid = False
 
     def __post_init__(self) -> None:
         if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):

@@ -134,7 +134,10 @@ SPEECHATT = SourceCard(
         "the published weights and graph, not the port in hung2022's repository, which is speechatt-port; spectrograms "
         "are normalised per example, where the Keras graph does it over the batch",
         "layer 0 is the output of the second BiLSTM, 125 frames",
+        "a word shorter than its window lies in its middle, in noise 60 dB below the word's peak: of 200 synthesised "
+        "digits it names 183 so, 179 without the noise, and 167 with zeros behind the word",
     ),
+    pad="noise",
 )
 
 SPEECHATT_PORT = SourceCard(

@@ -31,6 +31,9 @@ def median_epoch(histories: Sequence[Sequence[Mapping[str, float]]], select: str
 
     kept = []
     for history in histories:
+        if not all("valid_score" in row for row in history):  # it was fitted on valid too, and ended where it should
+            kept.append(len(history))
+            continue
         ranks = [
             reached(select, n, _number(row["valid_score"]), _number(row["valid_loss"])) for n, row in enumerate(history)
         ]
@@ -74,6 +77,11 @@ class NetworkMethod:
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.lr <= 0:
             raise BadInput(f"{self.name}: epochs, batch_size and accumulate must be at least 1, lr above 0")
+
+    @property
+    def uses_valid(self) -> bool:
+        """Whether an epoch is selected on valid: where the last is kept none is."""
+        return getattr(self, "select", "score") != "last"
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """What is trained, freshly made, from windows to one logit a class; frozen parts stay out of its state.

@@ -102,6 +102,7 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         standing="own",
         manifest=True,
         splits_drawn=drawn and not any(clip.split for clip in clips),
+        valid_drawn=drawn and any(clip.split for clip in clips),
         datasets=(name,),
         notes=("its version is a hash of its clips, labels and splits, which stand beside its records", *notes),
         cautions=cautions,

@@ -53,7 +53,7 @@ class Todo:
         """What it has in common with other runs, and the first of them makes: rows, and the speed of its system."""
         spec = self.spec
         rows = (spec.task, spec.source or spec.method, str(spec.source_params), spec.windowing.windows, spec.precision)
-        return {rows, spec.system}
+        return {(*rows, spec.pad), spec.system}
 
 
 @dataclass(eq=False)

@@ -62,6 +62,9 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     "seeds that count though it says no": (
         {"more": "uses_seed = False",
          "body": "predict = lambda split: even(split) * (1 - 0.1 * seed)"}, "predicts otherwise from seed 1"),
+    "valid that counts though it says no": (
+        {"more": "uses_valid = False",
+         "body": "predict = lambda split: even(split) / len(valid)"}, "with fewer clips in valid"),
     "a source that it changes": (
         {"needs": '("pooled",)', "body": "context.source.network.train()"}, "changed"),
     "text in the history": ({"body": "history = [{'loss': 'low'}]"}, "a run is failed: "),

@@ -65,7 +65,8 @@ def test_schema_is_one_of_draft_2020_12() -> None:
 def test_schema_has_the_fields_of_the_dataclass_and_no_others(kind: Any) -> None:
     part = PARTS[kind]
     names = {field.name for field in dataclasses.fields(kind)}
-    needed = names - {"files", "uses_seed", "spent"}  # which records of earlier versions lack
+    lacking = {"files", "uses_seed", "spent", "thresholds"}  # in records of earlier versions
+    needed = names - lacking - ({"fit_on", "pad"} if kind is RunSpec else set())
     assert (set(part["properties"]), set(part["required"]), part["additionalProperties"]) == (names, needed, False)
 
 
