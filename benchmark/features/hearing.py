@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-
-import numpy as np
 
 from mirbench.features import audio
 from mirbench.features.decoding import DecodeStretch
 from mirbench.features.deformation import Deformation
-from mirbench.features.extraction import row_key, row_keys
-from mirbench.features.row_index import KEY, KeyArray
+from mirbench.features.extraction import as_keys, row_digests, row_key
+from mirbench.features.row_index import KeyArray
 from mirbench.types import Excerpt, FloatArray, Windowing
 
-__all__ = ["Hearing"]
+__all__ = ["Hearing", "from_the_first"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,16 @@ class Hearing:
         """Seconds of the longest clip of the task."""
         return max(map(self.seconds, self.facts))
 
-    def starts(self, place: Excerpt, sample_rate: int, window: int, windowing: Windowing) -> list[int]:
-        """Where the windows of a clip begin, in samples; one is `window` samples long."""
-        return audio.window_starts(round(self.seconds(place) * sample_rate), window, windowing)
+    def starts(self, places: Iterable[Excerpt], rate: int, window: int, windowing: Windowing) -> list[Sequence[int]]:
+        """Where the windows of each clip begin, in samples; one is `window` samples long, at `rate` Hz."""
+        known: dict[int, Sequence[int]] = {}  # by number of samples, which thousands of clips share
+        found = []
+        for place in places:
+            n_samples = round(self.seconds(place) * rate)
+            if n_samples not in known:
+                known[n_samples] = audio.window_starts(n_samples, window, windowing)
+            found.append(known[n_samples])
+        return found
 
     def read(self, place: Excerpt, sample_rate: int, decode: DecodeStretch) -> FloatArray:
         """(n_samples,) of a clip."""
@@ -62,5 +66,12 @@ class Hearing:
 
     def keys(self, places: Iterable[Excerpt], starts: Iterable[Sequence[int]]) -> KeyArray:
         """Keys of the rows of some clips, one a window, in their order."""
-        each = (row_keys(self.facts[place], place, begin) for place, begin in zip(places, starts, strict=True))
-        return np.array(list(chain.from_iterable(each)), dtype=KEY)
+        facts = self.facts
+        return as_keys(
+            b"".join([row_digests(facts[place], place, begin) for place, begin in zip(places, starts, strict=True)])
+        )
+
+
+def from_the_first(places: Sequence[Excerpt]) -> list[Sequence[int]]:
+    """The starts of clips that are taken whole: one each, at the first sample."""
+    return [(0,)] * len(places)
