@@ -22,6 +22,7 @@ from typing import Any
 
 from mirbench.encoder import encoder_card, is_encoder
 from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.lasting import made_to_last
 from mirbench.method import Method
 from mirbench.places import user_path
 from mirbench.plain_text import printable
@@ -143,7 +144,8 @@ class Catalogue:
     def _find(self, kind: str, name: str) -> Any:
         if (kind, name) not in self._held:  # a card of a family may take a second to make
             self._require_one(kind, name)
-            self._held[kind, name] = self._look_up(kind, name)
+            with made_to_last():
+                self._held[kind, name] = self._look_up(kind, name)
         return self._held[kind, name]
 
     def _require_one(self, kind: str, name: str) -> None:

@@ -8,10 +8,11 @@ and leaves a *record* (`mirbench.record`).
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -104,9 +105,10 @@ class Clip:
         return tuple(name for name, strength in zip(self.labels, self.strengths, strict=True) if strength >= 0.5)
 
 
-@dataclass(frozen=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """Where a clip's audio lies and at which levels it is heard, and nothing about its labels.
+
+    There may be a million, by which their facts are looked up: a tuple takes a third of a dataclass's time.
 
     Parameters
     ----------
@@ -296,9 +298,9 @@ class Split:
         column = {name: k for k, name in enumerate(self.task.classes)}
         value = np.zeros((len(self), len(column)), dtype=np.float32)
         known = np.ones(value.shape, dtype=np.bool_)
-        for row, clip in enumerate(self.clips):
-            value[row, [column[name] for name in clip.labels]] = clip.strengths or 1.0
-            known[row, [column[name] for name in clip.unknown]] = False
+        strengths = [clip.strengths or (1.0,) * len(clip.labels) for clip in self.clips]
+        value[_places([clip.labels for clip in self.clips], column)] = list(chain.from_iterable(strengths))
+        known[_places([clip.unknown for clip in self.clips], column)] = False
         return Targets(value, known, self.task.kind)
 
     def class_index(self) -> IntArray:
@@ -316,9 +318,20 @@ class Split:
     def blind(self) -> BlindSplit:
         """The same clips to predict from: labels are left behind, and ids and paths are out of a method's way."""
         blind = BlindSplit(self.task.classes, self.task.kind, len(self))
-        nothing = {"labels": (), "unknown": (), "strengths": (), "group": "", "split": "test"}
-        _HIDDEN[blind] = tuple(replace(clip, **nothing) for clip in self.clips)  # type: ignore[arg-type]
+        _HIDDEN[blind] = tuple(  # `replace` takes twice the time
+            Clip(
+                clip.id, clip.path, "test", (),
+                start=clip.start, duration=clip.duration, peaks=clip.peaks, arrays=clip.arrays,
+            )
+            for clip in self.clips
+        )  # fmt: skip
         return blind
+
+
+def _places(names: Sequence[tuple[str, ...]], column: Mapping[str, int]) -> tuple[IntArray, IntArray]:
+    """Rows and columns of all names, those of one row together."""
+    rows = np.repeat(np.arange(len(names)), [len(each) for each in names])
+    return rows, np.array([column[name] for each in names for name in each], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,8 +39,7 @@ SILENCE_PEAK = 1e-5
 _KIND = "stretch3"  # another number where any field of `Facts` comes to mean something else, as when more is heard
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What looking at a stretch of a file once told, as it was recorded: before any change of level.
 
     Parameters
@@ -245,7 +244,7 @@ def survey(
                     faults.append(answer)
                     continue
                 found[excerpt] = answer
-                held.keep(_KIND, keys[excerpt], list(astuple(answer)))
+                held.keep(_KIND, keys[excerpt], list(answer))
     if faults:
         raise BadAudio(list(dict.fromkeys(faults)))
     return found

@@ -24,12 +24,12 @@ from pathlib import Path
 from mirbench.class_names import joined, written_list
 from mirbench.errors import BadInput
 from mirbench.features.list_rows import SPLIT_NAMES, Row, is_plain, other_columns, read_rows, shown
-from mirbench.features.listed_files import check_name, find_file, listed_path, nearest
+from mirbench.features.listed_files import Folders, find_file, impossible_name, listed_path, nearest
 from mirbench.features.temporary import written_whole
 from mirbench.places import path_text
 from mirbench.types import Clip
 
-__all__ = ["COLUMNS", "columns_not_used", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
+__all__ = ["COLUMNS", "Folders", "columns_not_used", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
 
 COLUMNS = ("id", "path", "label", "unknown", "split", "fold", "group", "start", "duration")
 _ALSO = (*COLUMNS, "exact")
@@ -43,7 +43,11 @@ def in_fold(clips: Iterable[Clip], folds: Mapping[str, int], n_folds: int, fold:
 
 
 def read_clip_list(
-    path: Path, *bases: Path, literal: bool = False, called: Mapping[str, str] | None = None
+    path: Path,
+    *bases: Path,
+    literal: bool = False,
+    called: Mapping[str, str] | None = None,
+    folders: Folders | None = None,
 ) -> tuple[list[Clip], dict[str, int]]:
     """Clips of a CSV file, and the fold of each clip id, if it has that column.
 
@@ -58,18 +62,21 @@ def read_clip_list(
         Take a label for one name whatever it holds; else labels that hold several others are refused.
     called : mapping of str to str or None
         What the file calls some of the columns, by their names here.
+    folders : Folders or None
+        What the caller looks into too; None is nothing yet.
 
     Raises
     ------
     BadInput
         If the file is not such a table; names the line.
     """
+    folders = folders or Folders()
     rows = read_rows(path, _ALSO, called)
     if not rows:
         raise BadInput(f"{path}: holds no clip, only a header")
     if not literal:
         _check_labels(rows)
-    clips = [_clip(row, bases or (path.parent,)) for row in rows]
+    clips = [_clip(row, bases or (path.parent,), folders) for row in rows]
     _check_stretches(path, clips)
     if "fold" not in rows[0].cells:
         return clips, {}
@@ -115,18 +122,25 @@ def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[
     columns = [column for column in COLUMNS if column != ("split" if folds else "fold")]
     rows = [_cells(clip, base, str(folds[clip.id]) if folds else clip.split) for clip in clips]
     names = {name for clip in clips for name in (*clip.labels, *clip.unknown)}
-    exact = [not all(map(is_plain, (*row, *clip.labels, *clip.unknown))) for row, clip in zip(rows, clips, strict=True)]
-    if joined(names) or any(map(written_list, names)) or any(_of_web_page(cell) for row in rows for cell in row):
+    cells = {cell for row in rows for cell in row}
+    odd = {text for text in cells | names if not is_plain(text)}
+    if joined(names) or any(map(written_list, names)) or any(map(_of_web_page, cells)):
         exact = [True] * len(rows)
+    else:
+        exact = [
+            bool(odd) and not odd.isdisjoint((*row, *clip.labels, *clip.unknown))
+            for row, clip in zip(rows, clips, strict=True)
+        ]
     if any(exact):
         columns.append("exact")
         rows = [(*row, "1" if as_it_stands else "") for row, as_it_stands in zip(rows, exact, strict=True)]
     with written_whole(path) as work, work.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         plain, quoted = (csv.writer(stream, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
         plain.writerow(columns)
+        ending = {cell for cell in odd if "\r" in cell}
         for row in sorted(rows):
             # a bare carriage return ends a line, and csv quotes it in some versions alone
-            (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
+            (quoted if ending and not ending.isdisjoint(row) else plain).writerow(row)
 
 
 def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:
@@ -149,16 +163,20 @@ def _relative(path: Path | None, base: Path | None) -> str:
 
 def _check_labels(rows: Sequence[Row]) -> None:
     """Refuse labels that hold several: a list as Python writes it, or names of other labels with something between."""
-    where: dict[str, str] = {}
+    first: dict[tuple[str, str], Row] = {}  # that holds a text, by its column: thousands hold the same
     for row in rows:
-        for column in ("label", "unknown"):
-            if not row.exact and (sign := _of_web_page(row.cell(column))):
-                raise BadInput(
-                    f"{row.where}: its {column} {row.cell(column)[:80]!r} holds {sign}, as web pages write a sign, and "
-                    f"semicolons separate labels; write {unescape(row.cell(column))[:80]!r}"
-                )
-            for name in () if row.exact else _names(row, column):
-                where.setdefault(name, row.where)
+        if not row.exact:
+            first.setdefault(("label", row.cell("label")), row)
+            first.setdefault(("unknown", row.cell("unknown")), row)
+    where: dict[str, str] = {}
+    for (column, text), row in first.items():
+        if sign := _of_web_page(text):
+            raise BadInput(
+                f"{row.where}: its {column} {text[:80]!r} holds {sign}, as web pages write a sign, and "
+                f"semicolons separate labels; write {unescape(text)[:80]!r}"
+            )
+        for name in _names(row, column):
+            where.setdefault(name, row.where)
     how = "; separate labels by semicolons, as in"
     if wrong := next(filter(written_list, where), ""):
         inside = re.findall(r"[\'\"]([^\'\"]+)[\'\"]", wrong)
@@ -180,13 +198,15 @@ def _of_web_page(text: str) -> str:
 
 
 def _check_stretches(path: Path, clips: Sequence[Clip]) -> None:
-    places: dict[tuple[str, float, float | None], list[Clip]] = {}
-    for clip in clips:
-        where = os.path.normpath(clip.path) if clip.path else f"the id {clip.id}"
-        places.setdefault((where, clip.start, clip.duration), []).append(clip)
-    twice = {place[0]: own for place, own in places.items() if len(own) > 1}
-    if not twice:
+    where = [
+        (os.path.normpath(clip.path) if clip.path else f"the id {clip.id}", clip.start, clip.duration) for clip in clips
+    ]
+    if len(set(where)) == len(where):
         return
+    places: dict[tuple[str, float, float | None], list[Clip]] = {}
+    for place, clip in zip(where, clips, strict=True):
+        places.setdefault(place, []).append(clip)
+    twice = {place[0]: own for place, own in places.items() if len(own) > 1}
     if several := {file: own for file, own in twice.items() if len({clip.labels for clip in own}) == len(own)}:
         file, own = next(iter(several.items()))
         labels = ";".join(dict.fromkeys(name for clip in own for name in clip.labels))
@@ -200,8 +220,8 @@ def _check_stretches(path: Path, clips: Sequence[Clip]) -> None:
     raise BadInput(f"{path}: {shown(file)} is listed twice; a file may have several clips if their start differs")
 
 
-def _clip(row: Row, bases: Sequence[Path]) -> Clip:
-    file, place = _file(row, bases)
+def _clip(row: Row, bases: Sequence[Path], folders: Folders) -> Clip:
+    file, place = _file(row, bases, folders)
     clip_id = row.cell("id") or file
     if not clip_id:
         raise BadInput(f"{row.where}: neither a path nor an id")
@@ -221,17 +241,18 @@ def _clip(row: Row, bases: Sequence[Path]) -> Clip:
     )
 
 
-def _file(row: Row, bases: Sequence[Path]) -> tuple[str, Path | None]:
+def _file(row: Row, bases: Sequence[Path], folders: Folders) -> tuple[str, Path | None]:
     """A clip's path as the list says it, and where it is: with the spaces around it where such a file is there."""
     listed, text = row.cells.get("path", ""), row.cell("path")
     if not text:
         return "", None
-    check_name(row.where, text)
-    if listed != text and "\0" not in listed and (place := find_file(listed, bases)):
+    if fault := impossible_name(text):
+        raise BadInput(f"{row.where}: {fault}")
+    if listed != text and "\0" not in listed and (place := find_file(listed, bases, folders)):
         text = listed
     else:
-        place = find_file(text, bases)
-    if place and place.is_dir():
+        place = find_file(text, bases, folders)
+    if place and folders.is_folder(place):
         raise BadInput(f"{row.where}: {shown(str(place))} is a folder; the path of a file is needed")
     return text, place or bases[-1] / listed_path(text)
 

@@ -26,7 +26,7 @@ from mirbench.features.decoding import DecodeStretch
 from mirbench.features.decoding import decode as decode_alone
 from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import Compute, Extraction
-from mirbench.features.hearing import Hearing
+from mirbench.features.hearing import Hearing, from_the_first
 from mirbench.features.passes import Passes
 from mirbench.features.row_index import KeyArray
 from mirbench.features.row_stores import RowStores
@@ -41,7 +41,7 @@ __all__ = ["Context"]
 
 Asked = Callable[[RowStore, KeyArray], object]
 
-_DecodeBy = Callable[[Excerpt, list[int], DecodeStretch], npt.NDArray[Any]]
+_DecodeBy = Callable[[Excerpt, Sequence[int], DecodeStretch], npt.NDArray[Any]]
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -210,7 +210,7 @@ class Context:
         return self._gather(
             split,
             (stage,),
-            lambda place: [0],
+            from_the_first,
             about,
             lambda place, starts, decode: self._heard.read(place, sample_rate, decode)[None],
             lambda clips, _: {stage: compute(clips[0], longest)[None]},
@@ -296,7 +296,7 @@ class Context:
         return self._gather(
             split,
             stages,
-            lambda place: self._heard.starts(place, sample_rate, window, self.windowing),
+            lambda places: self._heard.starts(places, sample_rate, window, self.windowing),
             {"identity": identity, "sample_rate": sample_rate, "window": window},
             lambda place, starts, decode: self._heard.windows(place, sample_rate, starts, window, decode),
             compute,
@@ -317,7 +317,7 @@ class Context:
         return self._gather(
             split,
             stages,
-            lambda place: [0],
+            from_the_first,
             {"identity": identity},
             lambda place, starts, decode: pictures.read(place.path)[None],
             compute,
@@ -333,7 +333,7 @@ class Context:
         self,
         split: AnySplit,
         stages: tuple[str, ...],
-        starts_of: Callable[[Excerpt], list[int]],
+        starts_of: Callable[[Sequence[Excerpt]], list[Sequence[int]]],
         about: dict[str, Any],
         decode: _DecodeBy,
         compute: Compute,
@@ -343,7 +343,7 @@ class Context:
     ) -> dict[str, Windows]:
         """Rows of some stages, from the cache where they are there; the others are computed in one pass."""
         places = excerpts(split)
-        starts = [starts_of(place) for place in places]
+        starts = starts_of(places)
         about = about | self._heard.about
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:
@@ -380,14 +380,14 @@ class Context:
 
     def _extraction(
         self,
-        work: Sequence[tuple[Excerpt, list[int]]],
+        work: Sequence[tuple[Excerpt, Sequence[int]]],
         stages: tuple[str, ...],
         decode: _DecodeBy,
         each: DecodeStretch,
         compute: Compute,
         batch: int,
     ) -> Extraction:
-        def decoded(place: Excerpt, starts: list[int]) -> npt.NDArray[Any]:
+        def decoded(place: Excerpt, starts: Sequence[int]) -> npt.NDArray[Any]:
             return decode(place, starts, each)
 
         def as_usual(windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
+from binascii import hexlify
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from mirbench.errors import BadInput
 from mirbench.features import audio
 from mirbench.features.ahead import ahead
 from mirbench.features.cache import NewRows, RowStore
-from mirbench.features.row_index import KeyArray
+from mirbench.features.row_index import KEY, KeyArray
 from mirbench.features.stopwatch import Stopwatch
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, Pad
 
-__all__ = ["Compute", "Decode", "Extraction", "row_key", "row_keys"]
+__all__ = ["Compute", "Decode", "Extraction", "as_keys", "row_digests", "row_key"]
 
 _SHARD_BYTES = 2**30  # of one stage
 _SHARD_SECONDS = 120.0  # which a stop loses at most
@@ -34,7 +35,7 @@ _SAY_BYTES = 500 * 2**20
 Compute = Callable[[npt.NDArray[Any], tuple[str, ...]], dict[str, npt.NDArray[Any]]]
 """``compute(windows (n, …), stages)`` -> rows of each stage."""
 
-Decode = Callable[[Excerpt, list[int]], npt.NDArray[Any]]
+Decode = Callable[[Excerpt, Sequence[int]], npt.NDArray[Any]]
 """``decode(excerpt, first samples of its windows)`` -> windows (n, …), of audio or of a picture."""
 
 
@@ -42,8 +43,10 @@ Batch = tuple[int, dict[str, npt.NDArray[Any]], float]
 """Number of windows, rows of each stage, and seconds."""
 
 
-def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int], pad: Pad = "zeros") -> list[bytes]:
+def row_digests(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int], pad: Pad = "zeros") -> bytes:
     """What each window of a clip holds: bytes of the file, stretch (its end decides the padding), start, levels.
+
+    Sixteen bytes a window; `as_keys` makes keys of them.
 
     Parameters
     ----------
@@ -55,14 +58,18 @@ def row_keys(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int], pad: P
     # of which some stretches were once read from the wrong place
     vorbis = "|vorbis" if excerpt.start and excerpt.path.suffix.lower() in (".ogg", ".oga") else ""
     fill = f"|{pad}" if pad != "zeros" else ""
-    stretch = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|"
-    texts = (f"{stretch}{start}{levels}{parts}{vorbis}{fill}" for start in starts)
-    return [hashlib.blake2b(text.encode(), digest_size=16).hexdigest().encode() for text in texts]
+    stretch, rest = f"{facts.sha256}|{excerpt.start:.6f}|{excerpt.duration}|", f"{levels}{parts}{vorbis}{fill}"
+    return b"".join([blake2b(f"{stretch}{start}{rest}".encode(), digest_size=16).digest() for start in starts])
+
+
+def as_keys(digests: bytes) -> KeyArray:
+    """Keys of rows, one for every sixteen bytes of `row_digests`."""
+    return np.frombuffer(hexlify(digests), dtype=KEY)
 
 
 def row_key(facts: audio.Facts, excerpt: Excerpt, start: int) -> str:
-    """What one window holds; see `row_keys`."""
-    return row_keys(facts, excerpt, [start])[0].decode()
+    """What one window holds; see `row_digests`."""
+    return row_digests(facts, excerpt, [start]).hex()
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Extraction:
 
     Parameters
     ----------
-    work : sequence of (Excerpt, list of int)
+    work : sequence of (Excerpt, sequence of int)
         Clips with the first samples of their windows.
     decode, compute : callable
         See `Decode` and `Compute`.
@@ -83,7 +90,7 @@ class Extraction:
         Takes how long decoding was waited for, and what it took its threads.
     """
 
-    work: Sequence[tuple[Excerpt, list[int]]]
+    work: Sequence[tuple[Excerpt, Sequence[int]]]
     stages: tuple[str, ...]
     decode: Decode
     compute: Compute
@@ -143,7 +150,7 @@ class Extraction:
                 return
             yield windows
 
-    def _decoded(self, job: tuple[Excerpt, list[int]]) -> npt.NDArray[Any]:
+    def _decoded(self, job: tuple[Excerpt, Sequence[int]]) -> npt.NDArray[Any]:
         with self.watch.working_beside():
             return self.decode(*job)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ import numpy as np
 from mirbench.features import audio
 from mirbench.features.decoding import DecodeStretch
 from mirbench.features.deformation import Deformation
-from mirbench.features.extraction import row_key, row_keys
+from mirbench.features.extraction import as_keys, row_digests, row_key
 from mirbench.features.padding import filled, is_short
 from mirbench.features.row_index import KEY, KeyArray
 from mirbench.types import Excerpt, FloatArray, Pad, Windowing
 
-__all__ = ["Hearing"]
+__all__ = ["Hearing", "from_the_first"]
 
 _WHOLE: Mapping[str, Any] = {}
 """Of rows of whole clips, which have no windows."""
@@ -55,9 +54,16 @@ class Hearing:
         """Seconds of the longest clip of the task."""
         return max(map(self.seconds, self.facts))
 
-    def starts(self, place: Excerpt, sample_rate: int, window: int, windowing: Windowing) -> list[int]:
-        """Where the windows of a clip begin, in samples; one is `window` samples long."""
-        return audio.window_starts(round(self.seconds(place) * sample_rate), window, windowing)
+    def starts(self, places: Iterable[Excerpt], rate: int, window: int, windowing: Windowing) -> list[Sequence[int]]:
+        """Where the windows of each clip begin, in samples; one is `window` samples long, at `rate` Hz."""
+        known: dict[int, Sequence[int]] = {}  # by number of samples, which thousands of clips share
+        found = []
+        for place in places:
+            n_samples = round(self.seconds(place) * rate)
+            if n_samples not in known:
+                known[n_samples] = audio.window_starts(n_samples, window, windowing)
+            found.append(known[n_samples])
+        return found
 
     def read(self, place: Excerpt, sample_rate: int, decode: DecodeStretch) -> FloatArray:
         """(n_samples,) of a clip."""
@@ -93,18 +99,18 @@ class Hearing:
         about : mapping
             What the rows depend on: of windows their ``sample_rate`` and ``window``, in samples.
         """
-        rate, window = about.get("sample_rate", 0), about.get("window", 0)
-        each = (
-            row_keys(self.facts[place], place, begin, self.pad if self._fills(place, rate, window) else "zeros")
-            for place, begin in zip(places, starts, strict=True)
-        )
-        return np.array(list(chain.from_iterable(each)), dtype=KEY)
+        facts, rate, window = self.facts, about.get("sample_rate", 0), about.get("window", 0)
+        each = zip(places, starts, strict=True)
+        if self.pad == "zeros":  # of most tasks, which may have very many clips
+            return as_keys(b"".join([row_digests(facts[place], place, begin) for place, begin in each]))
+        pads = ((place, begin, self.pad if self._fills(place, rate, window) else "zeros") for place, begin in each)
+        return as_keys(b"".join([row_digests(facts[place], place, begin, pad) for place, begin, pad in pads]))
 
     def every_key(self, places: Sequence[Excerpt], about: Mapping[str, Any], windowing: Windowing) -> KeyArray:
         """Keys of all rows of some clips, each once."""
-        starts = [[0]] * len(places)
+        starts = from_the_first(places)
         if "window" in about:
-            starts = [self.starts(place, about["sample_rate"], about["window"], windowing) for place in places]
+            starts = self.starts(places, about["sample_rate"], about["window"], windowing)
         return np.array(list(dict.fromkeys(self.keys(places, starts, about).tolist())), dtype=KEY)
 
     def _fills(self, place: Excerpt, sample_rate: int, window: int) -> bool:
@@ -114,3 +120,8 @@ class Hearing:
     def _seed(self, place: Excerpt) -> int:
         """Noise is drawn by what the clip holds: the same for every method and source."""
         return int(row_key(self.facts[place], place, 0)[:8], 16)
+
+
+def from_the_first(places: Sequence[Excerpt]) -> list[Sequence[int]]:
+    """The starts of clips that are taken whole: one each, at the first sample."""
+    return [(0,)] * len(places)

@@ -13,8 +13,6 @@ import io
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from mirbench.errors import BadInput
@@ -33,30 +31,35 @@ _ENDS = ("end", "stop", "offset")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True)
 class Row:
     """One line of a table.
 
     Parameters
     ----------
-    where : str
-        File and line, for messages.
+    path : Path
+        Of the table.
+    line : int
+        Where its last cell ends, for messages.
     cells : mapping of str to str
         By the name of the column, as they stand in the file.
     """
 
-    where: str
-    cells: Mapping[str, str]
+    __slots__ = ("_line", "_meant", "_path", "cells", "exact")
 
-    @cached_property
-    def exact(self) -> bool:
+    def __init__(self, path: Path, line: int, cells: Mapping[str, str]) -> None:
+        self._path, self._line, self.cells = path, line, cells
+        self.exact = cells.get("exact", "").strip() == "1"
         """Whether the line says that its cells are meant as they stand, spaces included."""
-        return self.cells.get("exact", "").strip() == "1"
+        self._meant = cells if self.exact else {name: tidy(text) for name, text in cells.items()}
+
+    @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        return f"{self._path}, line {self._line}"
 
     def cell(self, column: str) -> str:
         """A cell, without the spaces around it unless they are meant; "" where there is no such column."""
-        text = self.cells.get(column, "")
-        return text if self.exact else tidy(text)
+        return self._meant.get(column, "")
 
 
 def tidy(text: str) -> str:
@@ -100,11 +103,14 @@ def read_rows(path: Path, columns: Sequence[str], called: Mapping[str, str] | No
     header, separator = _header(path, text, columns, called or {})
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows = []
+    plain = text.isascii() and "\0" not in text  # as nearly all are
     try:
         next(reader)
         for cells in reader:
             if any(map(str.strip, cells)):  # spreadsheets write lines of separators alone
-                rows.append(_row(path, reader.line_num, header, cells, separator))
+                rows.append(row := _row(path, reader.line_num, header, cells, separator))
+                if not plain:
+                    _check_cells(path, reader.line_num, row)
     except csv.Error as error:
         raise BadInput(f"{path}: not readable as a CSV file in UTF-8 ({error})") from error
     _check_others(path, columns, rows)
@@ -197,17 +203,23 @@ def _column(cell: str) -> str:
 
 
 def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], separator: str) -> Row:
-    where = f"{path}, line {line}"
     if len(cells) != len(header):
         raise BadInput(
-            f"{where}: has another number of fields than the header ({len(cells)}, not {len(header)}); quote a field "
-            f"that holds a {_SEPARATORS[separator]}, without a space before the quote"
+            f"{path}, line {line}: has another number of fields than the header ({len(cells)}, not {len(header)}); "
+            f"quote a field that holds a {_SEPARATORS[separator]}, without a space before the quote"
         )
-    named = list(zip(header, cells, strict=True))
-    if nameless := [cell for name, cell in named if not name and not _is_index(cell)]:
-        raise BadInput(f"{where}: a column without a name holds {nameless[0][:40]!r}; name it, or remove it")
-    row = Row(where, dict(named))
-    for name, cell in named:
+    named = dict(zip(header, cells, strict=True))
+    if "" in named:
+        nameless = [cell for name, cell in zip(header, cells, strict=True) if not name and not _is_index(cell)]
+        if nameless:
+            raise BadInput(
+                f"{path}, line {line}: a column without a name holds {nameless[0][:40]!r}; name it, or remove it"
+            )
+    return Row(path, line, named)
+
+
+def _check_cells(path: Path, line: int, row: Row) -> None:
+    for name, cell in row.cells.items():
         if not row.exact and not _is_text(cell):
             raise BadInput(
                 f"{path}: not readable as a CSV file in UTF-8 (line {line}: its {shown(name)} is not); save it as CSV "
@@ -215,9 +227,8 @@ def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str], sep
             )
         if "\0" in cell and "\0" in row.cell(name):
             raise BadInput(
-                f"{where}: its {shown(name)} holds a zero byte (NUL) in {row.cell(name)[:80]!r}; remove that"
+                f"{row.where}: its {shown(name)} holds a zero byte (NUL) in {row.cell(name)[:80]!r}; remove that"
             )
-    return row
 
 
 def _is_text(text: str) -> bool:

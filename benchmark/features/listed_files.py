@@ -1,4 +1,7 @@
-"""Where the files of a list lie: in which folder, in which Unicode form, and what is there under another name."""
+"""Where the files of a list lie: in which folder, in which Unicode form, and what is there under another name.
+
+Of folders in which many files are looked for, the names are read once: asking for each file costs several times that.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,52 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from mirbench.errors import BadInput
 from mirbench.features.sound_files import is_called_sound
 from mirbench.places import path_of_text, user_path
 
-__all__ = ["check_name", "find_file", "listed_path", "nearest"]
+__all__ = ["Folders", "find_file", "impossible_name", "listed_path", "nearest"]
 
 _LONGEST = 255  # bytes of a name in a path, on the file systems that there are
+_FEW = 64  # files of a folder that are asked for one by one: it may hold a million others
+
+
+class Folders:
+    """What lies in folders, as it was when it was first asked for."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, int] = {}
+        self._held: dict[str, dict[str, bool]] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is anything at a path."""
+        return self._known(path) is not None or os.path.exists(path)
+
+    def is_folder(self, path: Path) -> bool:
+        """Whether there is a folder at a path."""
+        known = self._known(path)
+        return path.is_dir() if known is None else known
+
+    def _known(self, path: Path) -> bool | None:
+        """Whether it is a folder, as the names in its own folder tell; None where they do not."""
+        folder, name = os.path.split(path)
+        if (held := self._held.get(folder)) is None:
+            asked = self._asked[folder] = self._asked.get(folder, 0) + 1
+            if asked <= _FEW:
+                return None
+            held = self._held[folder] = _names_in(folder)
+        # another spelling may lead to a file too, where a disk takes capitals for small letters
+        return held.get(name)
+
+
+def _names_in(folder: str) -> dict[str, bool]:
+    """Names of what lies in a folder, and whether each is a folder; those of links, which may lead nowhere, are left
+    out.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.is_dir() for entry in entries if not entry.is_symlink()}
+    except OSError:
+        return {}
 
 
 def listed_path(text: str) -> Path:
@@ -23,16 +65,16 @@ def listed_path(text: str) -> Path:
     return user_path(text) if text.startswith("~") else Path(text)
 
 
-def find_file(text: str, bases: Sequence[Path]) -> Path | None:
+def find_file(text: str, bases: Sequence[Path], folders: Folders) -> Path | None:
     """The file that a list names, relative to the first of some folders that holds it; None where none does.
 
     A name that is not there is looked for with its backslashes as slashes, as Windows writes them, and in the composed
     and the decomposed form of Unicode (NFC, NFD).
     """
     for base in bases:
-        if os.path.exists(there := path_of_text(base / (listed_path(text) if text.startswith("~") else text))):
+        if folders.holds(there := path_of_text(base / (listed_path(text) if text.startswith("~") else text))):
             return there
-    if "\\" in text and (there_too := find_file(text.replace("\\", "/"), bases)):
+    if "\\" in text and (there_too := find_file(text.replace("\\", "/"), bases, folders)):
         return there_too
     if text.isascii():
         return None
@@ -53,13 +95,14 @@ def _in_any_form(here: Path, parts: Sequence[str]) -> Path | None:
     return None
 
 
-def check_name(where: str, text: str) -> None:
-    """Raise `BadInput` where no file can have this name."""
+def impossible_name(text: str) -> str:
+    """Why no file can have this name; "" where one can."""
     if 4 * len(text) <= _LONGEST:  # as nearly all are
-        return
+        return ""
     for name in text.split("/"):
         if (n_bytes := len(name.encode("utf-8", "surrogateescape"))) > _LONGEST:
-            raise BadInput(f"{where}: the name {name[:40]!r} … has {n_bytes} bytes; no file can be called so")
+            return f"the name {name[:40]!r} … has {n_bytes} bytes; no file can be called so"
+    return ""
 
 
 def nearest(text: str, bases: Sequence[Path]) -> str:

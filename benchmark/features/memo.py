@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -87,9 +88,10 @@ class Memo:
         for first in range(0, len(left), _AT_ONCE):
             some = left[first : first + _AT_ONCE]
             question = f"SELECT key, answer, sum FROM answers WHERE kind = ? AND key IN ({','.join('?' * len(some))})"
-            for key, *row in self._asked_all(question, (kind, *some)):
-                if key in wanted and (answer := _checked(kind, key, *row)) is not None:
-                    found[wanted[key]] = answer
+            asked = self._asked_all(question, (kind, *some))
+            sound = [row for row in asked if row[0] in wanted and _is_sound(kind, *row)]
+            answers = json.loads(f"[{','.join([row[1] for row in sound])}]")  # at once takes a third of the time
+            found.update(zip([wanted[row[0]] for row in sound], answers, strict=True))
         return found
 
     def keep(self, kind: str, key: str, answer: list[Any]) -> None:
@@ -135,7 +137,7 @@ class Memo:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self._path, timeout=_WAIT if self._path not in _without else 0.0)
             # text that is none is found by its checksum
-            self._database.text_factory = lambda held: held.decode("utf-8", "replace")
+            self._database.text_factory = partial(str, encoding="utf-8", errors="replace")
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
 
@@ -176,10 +178,14 @@ def _sum(kind: str, key: str, text: str) -> int:
 
 
 def _checked(kind: str, key: str, text: Any, total: Any) -> list[Any] | None:
-    if not isinstance(text, str) or _sum(kind, key, text) != total:
+    if not _is_sound(kind, key, text, total):
         return None
     answer: list[Any] = json.loads(text)
     return answer
+
+
+def _is_sound(kind: str, key: str, text: Any, total: Any) -> bool:
+    return isinstance(text, str) and _sum(kind, key, text) == total
 
 
 def states(paths: Iterable[Path]) -> dict[Path, str]:
@@ -189,11 +195,12 @@ def states(paths: Iterable[Path]) -> dict[Path, str]:
     for path in paths:
         if path in found:
             continue
-        parent, name = os.path.split(path)
+        text = os.fspath(path)
+        parent, name = os.path.split(text)
         try:
-            status = os.lstat(path)
+            status = os.lstat(text)
             plain = not stat.S_ISLNK(status.st_mode) and name not in ("", ".", "..") and os.name != "nt"
-            status = status if plain else os.stat(path)
+            status = status if plain else os.stat(text)
         except OSError:
             found[path] = ""
             continue
@@ -201,8 +208,8 @@ def states(paths: Iterable[Path]) -> dict[Path, str]:
             where = os.path.realpath(path)
         else:
             if parent not in folders:
-                folders[parent] = os.path.realpath(parent or ".")
-            where = os.path.join(folders[parent], name)
+                folders[parent] = os.path.join(os.path.realpath(parent or "."), "")
+            where = folders[parent] + name
         found[path] = f"{where}|{status.st_size}|{status.st_mtime_ns}"
     return found
 

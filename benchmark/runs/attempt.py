@@ -151,8 +151,12 @@ def _changed(plan: Plan) -> dict[str, Any]:
 
 def splits(plan: Plan, fold: int) -> tuple[Split, Split, Split]:
     """Train, valid and test of a fold; their task reads no clips, for it would read those of test for a method, too."""
-    clips, task = plan.folds[fold], replace(plan.task, read_clips=_read_no_clips)
-    train, valid, test = (Split(task, tuple(c for c in clips if c.split == s)) for s in ("train", "valid", "test"))
+    task = replace(plan.task, read_clips=_read_no_clips)
+    parts: dict[str, list[Clip]] = {"train": [], "valid": [], "test": []}
+    for clip in plan.folds[fold]:
+        if clip.split in parts:
+            parts[clip.split].append(clip)
+    train, valid, test = (Split(task, tuple(clips)) for clips in parts.values())
     return train, valid, test
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import inspect
 import logging
 import os
 import platform
@@ -12,7 +13,7 @@ import resource
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -133,11 +134,33 @@ def flops_of(work: Callable[[], object]) -> int:
                 stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            stack.enter_context(_compiler_left_out())
             counter = stack.enter_context(FlopCounterMode(display=False))
             work()
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     return int(counter.get_total_flops())
+
+
+@contextlib.contextmanager
+def _compiler_left_out() -> Iterator[None]:
+    """Within the block, torch's counter does not load torch's compiler to keep it out of what it counts.
+
+    That takes 1.7 CPU seconds, many times the counting; what compiles something has loaded it.
+    """
+    from torch.utils import flop_counter
+
+    mode = getattr(flop_counter, "_FlopCounterMode", None)
+    counting = inspect.unwrap(mode.__torch_dispatch__) if mode else None
+    if counting is None or "torch._dynamo" in sys.modules:
+        yield
+        return
+    kept_out = "__dynamo_disable"  # under which the wrapper looks for it before it loads the compiler
+    setattr(counting, kept_out, counting)
+    try:
+        yield
+    finally:
+        delattr(counting, kept_out)
 
 
 def environment(device: torch.device) -> dict[str, Any]:

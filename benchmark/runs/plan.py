@@ -14,6 +14,7 @@ from mirbench.features import audio, pictures
 from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
+from mirbench.lasting import made_to_last
 from mirbench.method import Method, Restorable
 from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
@@ -155,7 +156,8 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
     if request.sealed:
         _check_sealed(plan)
     task, card = plan.task, plan.card
-    every, folder, facts = _clips(request, task, type(plan.method), card, progress)
+    with made_to_last():
+        every, folder, facts = _clips(request, task, type(plan.method), card, progress)
     weights, unable = _weights(request, card, progress)
     audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
     source_sha256 = weights.sha256 if weights else ""

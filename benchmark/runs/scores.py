@@ -115,9 +115,15 @@ def over_folds(
 
 def target_hashes(clip_ids: npt.NDArray[np.str_], targets: Targets) -> npt.NDArray[np.bytes_]:
     """Sixteen hex digits a clip over its id and its labels, to compare labels without publishing them."""
-    rows = zip(clip_ids, targets.value, targets.known, strict=True)
-    texts = [f"{name}|{value.astype('<f4').tobytes().hex()}|{known.tobytes().hex()}" for name, value, known in rows]
-    return np.array([hashlib.sha256(text.encode()).hexdigest()[:16].encode() for text in texts], dtype="S16")
+    n_classes = targets.value.shape[1]
+    value, known = targets.value.astype("<f4").tobytes().hex(), targets.known.tobytes().hex()
+    rows = zip(clip_ids.tolist(), _parted(value, 8 * n_classes), _parted(known, 2 * n_classes), strict=True)
+    hashes = [hashlib.sha256(f"{name}|{own}|{judged}".encode()).hexdigest()[:16] for name, own, judged in rows]
+    return np.array(hashes, dtype="S16")
+
+
+def _parted(text: str, length: int) -> list[str]:
+    return [text[first : first + length] for first in range(0, len(text), length)]
 
 
 def read_scores(path: Path) -> Scores:

@@ -233,7 +233,7 @@ def _as_json(job: Job) -> dict[str, Any]:
         "cache": str(job.request.cache),
         "card": card,
         "weights": weights,
-        "facts": [[_place(place), asdict(known)] for place, known in job.facts.items()],
+        "facts": [[_place(place), known._asdict()] for place, known in job.facts.items()],
         "spec": asdict(job.spec),
         "test": {"kind": job.test.task.kind, "classes": job.test.task.classes, "medium": job.test.task.medium},
         "clips": [

@@ -25,7 +25,9 @@ __all__ = ["context_of", "find_device", "load_libraries", "require_device_name",
 
 _EVERY_RUN = ("torch", "torchaudio", "soundfile", "soxr", "rich.table")
 _INNER_IMPORT = re.compile(r"^ +(?:from|import) (mirbench\.[\w.]+|sklearn[\w.]*|scipy[\w.]*)", re.MULTILINE)
-_OPTIMISES = re.compile(r"\b(?:torch|mirbench\.methods\.training)\b")
+_OPTIMISES = re.compile(r"\bmirbench\.methods\.training\b(?!\.graph\b)")
+_MAY_OPTIMISE = re.compile(r"\btorch\b")
+"""In what somebody else wrote."""
 
 _before: ContextVar[list[Callable[[], None]] | None] = ContextVar("_before", default=None)
 """What puts settings of torch back; None where the process is the command's own."""
@@ -101,13 +103,14 @@ def load_libraries(kind: type) -> None:
     BrokenInstallation
         If one of them does not import.
     """
-    text = ""
+    optimises = False
     for each in kind.__mro__:
         with suppress(OSError, TypeError):  # a class that is made by no file
-            text += (of_class := inspect.getsource(each))
-            if each.__module__.startswith("mirbench."):
-                require(*_INNER_IMPORT.findall(of_class))
-    if _OPTIMISES.search(text):
+            text, ours = inspect.getsource(each), each.__module__.startswith("mirbench.")
+            optimises |= bool((_OPTIMISES if ours else _MAY_OPTIMISE).search(text))
+            if ours:
+                require(*_INNER_IMPORT.findall(text))
+    if optimises:
         import torch
 
         torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # the first one of a process loads torch's compiler

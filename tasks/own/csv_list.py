@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import MissingData
-from mirbench.features.clip_list import COLUMNS, columns_not_used, nearest, read_clip_list, shown
+from mirbench.features.clip_list import COLUMNS, Folders, columns_not_used, nearest, read_clip_list, shown
 from mirbench.tasks.own.libraries import take_apart
 from mirbench.tasks.own.own_task import called_list, named_path, own_task
 from mirbench.types import Clip, Task
@@ -41,18 +41,19 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         path, called = named_path(asked.dataset, "csv"), asked.options
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
-    bases, root = [path.parent], path.parent
-    clips, folds = read_clip_list(path, *bases, called=called)
-    if data is not None and (absent := _absent(clips)):
+    bases, root, folders = [path.parent], path.parent, Folders()
+    clips, folds = read_clip_list(path, *bases, called=called, folders=folders)
+    absent = _absent(clips, folders)
+    if data is not None and absent:
         bases.append(data.resolve())
         n_beside = len(clips) - len(absent)
-        clips, folds = read_clip_list(path, *bases, called=called)
+        clips, folds = read_clip_list(path, *bases, called=called, folders=folders)
+        absent = _absent(clips, folders)
         # where some lie beside the list and some in `data`, the list beside the records must name both
         root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
     task = own_task(f"csv:{called_list(str(path))}", f"the list {path.name}", root, clips, folds)
-    return replace(
-        task, cautions=(*task.cautions, *_not_used(columns_not_used(path, called)), *_elsewhere(clips, bases))
-    )
+    beware = (*_not_used(columns_not_used(path, called)), *_elsewhere(absent, len(clips), bases))
+    return replace(task, cautions=(*task.cautions, *beware))
 
 
 def _not_used(columns: Sequence[str]) -> list[str]:
@@ -62,18 +63,17 @@ def _not_used(columns: Sequence[str]) -> list[str]:
     return [f"columns that say nothing here: {named}; those that do are {', '.join(COLUMNS)}"]
 
 
-def _absent(clips: Sequence[Clip]) -> list[Clip]:
-    return [clip for clip in clips if clip.path is not None and not clip.path.exists()]
+def _absent(clips: Sequence[Clip], folders: Folders) -> list[Clip]:
+    return [clip for clip in clips if clip.path is not None and not folders.holds(clip.path)]
 
 
-def _elsewhere(clips: Sequence[Clip], bases: Sequence[Path]) -> list[str]:
+def _elsewhere(absent: Sequence[Clip], n_clips: int, bases: Sequence[Path]) -> list[str]:
     """A line where files are not there as they are listed, and one is under another name."""
-    absent = _absent(clips)
     for clip in absent[:3]:
         listed = str(clip.path).removeprefix(f"{bases[-1]}/")
         if there := nearest(listed, bases):
             return [
-                f"{len(absent)} of {len(clips)} files are not there, as {shown(listed)}, but {shown(there)} is; "
+                f"{len(absent)} of {n_clips} files are not there, as {shown(listed)}, but {shown(there)} is; "
                 "write paths as they are, with /, relative to the list or to --data"
             ]
     return []

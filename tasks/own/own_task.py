@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from mirbench.class_names import beware, composed, empty
@@ -111,15 +112,17 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
 
 def one_form(clips: Iterable[Clip]) -> list[Clip]:
     """The clips with classes and groups in Unicode's composed form, in which names that look the same are the same."""
-    return [
-        replace(
-            clip,
-            labels=tuple(dict.fromkeys(map(composed, clip.labels))),
-            unknown=tuple(dict.fromkeys(map(composed, clip.unknown))),
-            group=composed(clip.group),
-        )
-        for clip in clips
-    ]
+    found = []
+    for clip in clips:
+        labels, unknown, group = _each_composed(clip.labels), _each_composed(clip.unknown), composed(clip.group)
+        same = labels == clip.labels and unknown == clip.unknown and group == clip.group
+        found.append(clip if same else replace(clip, labels=labels, unknown=unknown, group=group))
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def _each_composed(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(composed, names)))
 
 
 def _from_zero(folds: Mapping[str, int]) -> tuple[Mapping[str, int], tuple[str, ...]]:
@@ -131,8 +134,8 @@ def _from_zero(folds: Mapping[str, int]) -> tuple[Mapping[str, int], tuple[str, 
 
 
 def _check_ids(name: str, clips: Sequence[Clip]) -> None:
-    twice = [clip_id for clip_id, count in Counter(clip.id for clip in clips).items() if count > 1]
-    if twice:
+    if len({clip.id for clip in clips}) < len(clips):
+        twice = [clip_id for clip_id, count in Counter(clip.id for clip in clips).items() if count > 1]
         raise BadInput(
             f"{name}: '{twice[0]}' occurs twice; give several stretches of one file ids of their own (a column id)"
         )
@@ -171,14 +174,17 @@ def _completed(name: str, clips: Sequence[Clip]) -> list[Clip]:
 
 
 def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], drawn: bool) -> None:
-    held = {split: {label for clip in clips if clip.split == split for label in clip.present} for split in _NEEDED}
+    count = Counter((clip.split, clip.present) for clip in clips)
+    held = {split: {label for own, present in count if own == split for label in present} for split in _NEEDED}
     lacking = next(((label, split) for split in _NEEDED for label in classes if label not in held[split]), None)
-    no_valid = not any(clip.split == "valid" for clip in clips)
+    no_valid = not any(own == "valid" for own, _ in count)
     if drawn and (lacking or no_valid) and (why := _not_parted(clips, lacking[0] if lacking else "")):
         if "column group" in why and name.startswith("folder:"):
             why = why.replace("leave out the column group", "write '?inside=nothing' behind the folder")
         raise BadInput(f"{name}: {why}")
-    total = Counter(label for clip in clips for label in clip.present)
+    total: Counter[str] = Counter()
+    for (_, present), n_clips in count.items():
+        total.update(dict.fromkeys(present, n_clips))
     if no_valid:
         fewest = min(classes, key=lambda label: total[label])
         todo = f"'{fewest}' has {total[fewest]} in all, and three or more of a class are needed for splits to be drawn"

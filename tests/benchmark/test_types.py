@@ -77,6 +77,23 @@ def test_targets_are_float32_and_bool():
     assert (TAGS.targets().value.dtype, TAGS.targets().known.dtype) == (np.float32, np.bool_)
 
 
+def test_targets_of_many_clips_are_those_of_each_alone():
+    rng, names = np.random.default_rng(3), ("jazz", "rock", "folk")
+    many = []
+    for number in range(50):
+        kinds = rng.integers(0, 3, 3)  # of each class: absent, present, unknown
+        present, unknown = ([name for name, kind in zip(names, kinds, strict=True) if kind == k] for k in (1, 2))
+        strengths = tuple(rng.random(len(present))) if number % 2 else ()
+        many.append(clip(number, *present, unknown=tuple(unknown), strengths=strengths))
+    together = Split(TAGS.task, tuple(many)).targets()
+    alone = [Split(TAGS.task, (one,)).targets() for one in many]
+    assert together.value.tolist() == [own.value[0].tolist() for own in alone]
+    assert together.known.tolist() == [own.known[0].tolist() for own in alone]
+    strong = next(one for one in many if len(one.strengths) > 1)
+    value = Split(TAGS.task, (strong,)).targets().value[0]
+    assert value[[names.index(name) for name in strong.labels]].tolist() == np.float32(strong.strengths).tolist()
+
+
 def test_targets_of_no_clips_have_the_columns_of_the_task():
     assert Split(TAGS.task, ()).targets().value.shape == (0, 3)
 

@@ -38,7 +38,8 @@ class NearestSpectrum:
         self._means(valid, context)
         centres = np.stack([rows[index == k].mean(axis=0) for k in range(len(train.classes))])
         def predict(split):
-            apart = ((self._means(split, context)[:, None] - centres) ** 2).sum(axis=2)
+            rows = self._means(split, context)  # of large tasks, no array of clips by classes by bands
+            apart = (rows**2).sum(axis=1, keepdims=True) - 2 * rows @ centres.T + (centres**2).sum(axis=1)
             scores = np.exp(-apart + apart.min(axis=1, keepdims=True))
             return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
         return Fitted(predict, n_trainable=centres.size, state={})

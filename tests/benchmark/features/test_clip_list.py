@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import unicodedata
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirbench.errors import BadInput
-from mirbench.features.clip_list import nearest, read_clip_list, write_clip_list
+from mirbench.features.clip_list import Folders, nearest, read_clip_list, write_clip_list
 from mirbench.types import Clip
 
 NFC, NFD = (unicodedata.normalize(form, "flöte") for form in ("NFC", "NFD"))
@@ -283,3 +284,35 @@ def test_damaged_lists_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
         except BadInput as error:
             said = str(error)
         assert said.isprintable()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_what_lies_in_a_folder_is_the_same_asked_for_once_or_often(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"")
+    (tmp_path / "low").mkdir()
+    (tmp_path / "link.wav").symlink_to("a.wav")
+    (tmp_path / "lower").symlink_to("low")
+    (tmp_path / "dead.wav").symlink_to("nowhere.wav")
+    names = ["a.wav", "low", "link.wav", "lower", "dead.wav", "none.wav", "none/a.wav", "low/..", ".", ""]
+    once, often = Folders(), Folders()
+    for _ in range(100):
+        often.holds(tmp_path / "a.wav")
+    for name in names:
+        path = tmp_path / name
+        expected = (path.exists(), path.is_dir())
+        assert (often.holds(path), often.is_folder(path)) == (once.holds(path), once.is_folder(path)) == expected
+
+
+def test_many_files_of_a_folder_are_found_without_asking_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n}.wav" for n in range(300)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    asked = []
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: asked.append(path) or exists(path))
+    text = "path,label\n" + "".join(f"{name},{name}\n" for name in names) + "none.wav,x\n"
+    clips = read(tmp_path, text)
+    assert [clip.path for clip in clips] == [tmp_path / name for name in (*names, "none.wav")]
+    assert len(asked) < 100

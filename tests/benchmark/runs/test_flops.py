@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,3 +69,20 @@ def test_method_without_a_network_has_none(tmp_path: Path) -> None:
 def test_operations_do_not_depend_on_the_length_of_training(tmp_path: Path) -> None:
     short, long = (recorded_by(tmp_path, "tf-retrain", params={"epochs": n}) for n in (1, 3))
     assert short.flops == long.flops == SOURCE + 2 * 90 * 3
+
+
+@pytest.mark.slow
+def test_counting_counts_what_torch_counts_and_loads_no_compiler() -> None:
+    program = (
+        "import sys, torch\n"
+        "from torch.utils.flop_counter import FlopCounterMode\n"
+        "from mirbench.runs.measure import flops_of\n"
+        "x, net = torch.ones(2, 3, 8, 8), torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten())\n"
+        "ours, loaded = flops_of(lambda: net(x) @ torch.ones(144, 5)), 'torch._dynamo' in sys.modules\n"
+        "with FlopCounterMode(display=False) as counter:\n"
+        "    net(x) @ torch.ones(144, 5)\n"
+        "print(ours == counter.get_total_flops(), ours, loaded, 'torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    n_flops = 2 * (2 * 4 * 36 * 27 + 2 * 144 * 5)
+    assert (done.stdout, done.stderr) == (f"True {n_flops} False True\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,13 @@ def some(draw: int, n: int = 30) -> Scores:
 def written(path: Path, scores: Scores) -> Path:
     path.write_bytes(scores.packed())
     return path
+
+
+def test_hashes_of_labels_are_those_of_earlier_versions() -> None:
+    value, known = np.array([[1, 0.25], [0, 1]], dtype=np.float32), np.array([[True, False], [True, True]])
+    hashes = target_hashes(np.array(["a.wav", "flöte"]), Targets(value, known, "multi-label"))
+    texts = ["a.wav|0000803f0000803e|0100", "flöte|000000000000803f|0101"]
+    assert hashes.tolist() == [hashlib.sha256(text.encode()).hexdigest()[:16].encode() for text in texts]
 
 
 def test_clips_and_labels_of_two_runs_are_one_array_and_their_scores_are_two(tmp_path: Path) -> None:
