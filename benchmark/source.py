@@ -80,6 +80,8 @@ class SourceCard:
         Tokens of a hidden layer, one after the other, whose mean is handed on as one.
     n_parameters : int
         Parameters of the network as published.
+    flops : int
+        Operations of one window, as `mirbench.runs.measure.flops_of` counts them; 0 where nobody has.
     labels : str
         Name of the list of its own classes, for people.
     missing : str
@@ -130,6 +132,7 @@ class SourceCard:
     n_layers: int = 0
     tokens_in_one: int = 1
     n_parameters: int = 0
+    flops: int = 0
     labels: str = ""
     trained_on: tuple[str, ...] = ()
     activation: Literal["sigmoid", "softmax"] = "sigmoid"

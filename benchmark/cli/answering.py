@@ -33,7 +33,7 @@ def answers_of(result: Result, catalogue: Catalogue, known: Sequence[Question]) 
         return
     specs = () if entry.unable else draft_plan(entry.request, catalogue).specs
     folders = [str(outcome.folder) for outcome in result.done]
-    if systems := systems_of(specs, known, folders):
+    if systems := systems_of(specs, known, folders, complete=entry.request.folds is None):
         system = systems[0]
         record = system.record
         beware = f" [{trained_on_it(record.contaminated)}]" if record.contaminated else ""

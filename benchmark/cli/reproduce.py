@@ -9,13 +9,14 @@ import typer
 
 from mirbench.cli.answering import answers_of, descriptions, failures
 from mirbench.cli.left_out import end
-from mirbench.cli.options import WHERE, Machine, about, one_of, taking
+from mirbench.cli.options import PRECISIONS, WHERE, Machine, Precision, about, one_of, taking
 from mirbench.errors import BadInput, UnknownName
 from mirbench.plain_text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mirbench.leaderboard.reproduction.printed import Printed
     from mirbench.leaderboard.reproduction.verdicts import Line
     from mirbench.progress import Progress
     from mirbench.registry import Catalogue
@@ -35,6 +36,15 @@ def reproduce(
         typer.Option("--demo", help="On synthesised stand-ins, cut short."),
     ] = False,
     no_run: Annotated[bool, typer.Option("--no-run", help="Compare what is on record, run and hear nothing.")] = False,
+    only: Annotated[
+        list[str], typer.Option("--only", metavar="ROW", help="This printed row; may be repeated.", show_default=False)
+    ] = [],  # noqa: B006
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="N", help="Instead of the suite's: how many, 0-4 or 0,3.")
+    ] = "",
+    fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="One fold only.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and what they cost, do nothing.")] = False,
+    precision: Precision = "float32",
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the table to a file.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="md|csv|json", help="Of the table.")] = "md",
     *,
@@ -45,8 +55,11 @@ def reproduce(
     from mirbench.leaderboard.reproduction.verdicts import compare
     from mirbench.leaderboard.results import questions, with_scores
     from mirbench.runs import sweep as sweeps
+    from mirbench.runs.hyperparameters import parse_seeds
     from mirbench.runs.suite import plugins_of, read_suite, shipped, titles
 
+    parse_seeds(seeds or "1")
+    one_of("--precision", precision, PRECISIONS)
     one_of("--format", form, ("md", "csv", "json"))
     if listed:
         _list()
@@ -61,17 +74,23 @@ def reproduce(
         raise BadInput(f"--output {output}: there is no folder {output.parent}")
     runs = runs or Path("runs-demo" if demo else "runs")  # stand-ins stay apart
     catalogue, progress = how.with_plugins(plugins_of(suite)).catalogue(), how.progress()
-    asked = read_suite(suite, catalogue, {**how.circumstance(), "runs": runs})
+    instead = {key: value for key, value in (("seeds", seeds or None), ("fold", fold)) if value is not None}
+    asked = read_suite(suite, catalogue, {**how.circumstance(), "runs": runs, "precision": precision}, instead)
     if not asked.printed:
         raise BadInput(
             f'{suite}: no printed table belongs to it (printed = ["…"] names some); `mirbench sweep` runs it'
         )
     printed = read_printed(asked.printed)
+    if only:
+        asked, printed = _rows(asked, printed, only)
     notes = []
     if demo:
         notes = [_banner(asked, catalogue)]
         asked = sweeps.shortened(sweeps.as_demo(asked, catalogue), catalogue)
-    results = _results(asked, catalogue, progress, no_run=no_run)
+    if dry_run:
+        _tell(asked, catalogue)
+        return
+    results = _results(asked, catalogue, progress, no_run=no_run, ahead=not demo)
     left_out: list[str] = []
     known = [with_scores(question, left_out) for question in questions(runs, left_out)]
     answers = [answer for result in results for answer in answers_of(result, catalogue, known)]
@@ -105,12 +124,49 @@ def _banner(suite: Suite, catalogue: Catalogue) -> str:
     )
 
 
-def _results(suite: Suite, catalogue: Catalogue, progress: Progress, *, no_run: bool) -> list[Result]:
-    from mirbench.runs.sweep import Result, run_suite
+def _results(suite: Suite, catalogue: Catalogue, progress: Progress, *, no_run: bool, ahead: bool) -> list[Result]:
+    """What the runs of a suite come to; what they cost is said `ahead`, where that is much."""
+    from mirbench.runs.dry_run import cost_ahead
+    from mirbench.runs.limits import Limits
+    from mirbench.runs.sweep import Result, able, run_suite
 
     if no_run:
         return [Result(entry, reason=entry.unable or "not on record") for entry in suite.entries]
-    return run_suite(suite, catalogue, progress, without_data="skip") if suite.entries else []
+    if not suite.entries:
+        return []
+    suite = able(suite, catalogue, progress, without_data="skip")
+    if ahead and (said := cost_ahead(suite, catalogue, Limits())):
+        say("\n".join([*said, "Fewer: --only ROW, --seeds N; all of it in a table: --dry-run."]), error=True)
+    return run_suite(suite, catalogue, progress, without_data="skip")
+
+
+def _rows(suite: Suite, printed: list[Printed], only: Sequence[str]) -> tuple[Suite, list[Printed]]:
+    """What belongs to some of the printed rows; an order belongs to all that it names."""
+    from dataclasses import replace
+
+    from mirbench.leaderboard.reproduction.orders import named_in
+
+    rows = {number.row for number in printed} | {name for number in printed for name in named_in(number)}
+    for name in only:
+        if name not in rows:
+            raise UnknownName(f"row of {', '.join(suite.printed)}", name, rows)
+    wanted = set(only) | {name for number in printed if number.row in only for name in named_in(number)}
+    entries = tuple(entry for entry in suite.entries if entry.row in wanted)
+    data = tuple(entry for entry in suite.data if wanted & {entry.row, *entry.rows})
+    return replace(suite, entries=entries, data=data), [number for number in printed if number.row in only]
+
+
+def _tell(suite: Suite, catalogue: Catalogue) -> None:
+    """Do what ``--dry-run`` asks for."""
+    from mirbench.runs.dry_run import print_plan
+    from mirbench.runs.limits import Limits
+
+    left_out: list[str] = []
+    if not suite.entries:
+        say(f"{suite.title}: it asks for no run, only what data are")
+        return
+    print_plan(suite, catalogue, Limits(), left_out=left_out)
+    end(left_out)
 
 
 def _put(form: str, output: Path | None, suite: Suite, lines: Sequence[Line], notes: Sequence[str]) -> None:

@@ -184,7 +184,7 @@ class Costs:
         return Cost(_ANY_RUN + self._passes(spec) * one_pass, one_pass if card else 0.0, "operations")
 
     def _passes(self, spec: RunSpec) -> float:
-        return float(passes_of(self._catalogue.method(spec.method), spec.params) * n_points(spec.search))
+        return passes_of(self._catalogue.method(spec.method), spec.params) * n_points(spec.search)
 
     def _n_clips(self, spec: RunSpec) -> int:
         return self._task(spec).n_clips

@@ -20,7 +20,9 @@ from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.suite_runs import Entry
 
-__all__ = ["costs_of", "print_plan"]
+__all__ = ["cost_ahead", "costs_of", "print_plan"]
+
+_LONG = 600.0  # seconds
 
 _SAID: dict[Basis, str] = {
     "records": "by runs like it on record from this machine",
@@ -60,9 +62,7 @@ def print_plan(
     left_out : list of str, optional
         As of `RunStore`.
     """
-    store = RunStore(suite.first.runs, [] if left_out is None else left_out)
-    records = [record for _, record in store.records()]
-    told = _Told(catalogue, costs_of(suite, catalogue, records=records), CachedRows(catalogue), done_drafts(records))
+    told = _told(suite, catalogue, left_out)
     first = {piece.key: id(piece.entry) for piece in pieces_of(suite, catalogue)}
     names = apart([entry.name for entry in suite.entries])
     rows = [[name, *told.row(entry, limits, first)] for name, entry in zip(names, suite.entries, strict=True)]
@@ -73,8 +73,24 @@ def print_plan(
     )  # fmt: skip
     n = told.n_runs
     say(f"{n} {'run' if n == 1 else 'runs'}, {told.n_known} of them on record with the same settings.")
-    told.say_costs(n_jobs)
+    for line in told.costs(n_jobs):
+        say(line)
     say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
+
+
+def cost_ahead(suite: Suite, catalogue: Catalogue, limits: Limits) -> list[str]:
+    """What the runs of a suite that are not on record will cost; nothing under ten minutes."""
+    told = _told(suite, catalogue)
+    first = {piece.key: id(piece.entry) for piece in pieces_of(suite, catalogue)}
+    for entry in suite.entries:
+        told.row(entry, limits, first)
+    return told.costs(1) if told.seconds >= _LONG else []
+
+
+def _told(suite: Suite, catalogue: Catalogue, left_out: list[str] | None = None) -> _Told:
+    store = RunStore(suite.first.runs, [] if left_out is None else left_out)
+    records = [record for _, record in store.records()]
+    return _Told(catalogue, costs_of(suite, catalogue, records=records), CachedRows(catalogue), done_drafts(records))
 
 
 class _Told:
@@ -120,15 +136,20 @@ class _Told:
         others = [] if entry.request.pad else [replace(spec, pad="zeros")]
         return not self._known & {spec.key, *(other.key for other in others)}
 
-    def say_costs(self, n_jobs: int) -> None:
-        """Say what all of it will cost, and how that is known."""
+    @property
+    def seconds(self) -> float:
+        """Of all that is left, one run after another."""
+        return self._seconds + sum(self._rows.values())
+
+    def costs(self, n_jobs: int) -> list[str]:
+        """What all of it will cost, and how that is known; nothing where nothing is left."""
         if not self._bases:
-            return
+            return []
         rows = sum(self._rows.values())
         beside = f", and {said_time(rows)} for rows that are not cached{self._undecoded}" if rows >= 1 else ""
         at_once = f", {n_jobs} at once" if n_jobs > 1 else ""
-        say(f"What is left takes about {said_time(self._seconds / n_jobs)} here{at_once}{beside}.")
-        say("Told " + "; ".join(_basis_lines(self._bases)) + ".")
+        told = f"What is left takes about {said_time(self._seconds / n_jobs)} here{at_once}{beside}."
+        return [told, "Told " + "; ".join(_basis_lines(self._bases)) + "."]
 
 
 def _basis_lines(bases: Counter[Basis]) -> Iterable[str]:

@@ -167,8 +167,8 @@ def read_suite(
             entries += entries_of(asked, where, catalogue, circumstance)
     if instead:
         first: dict[str, Entry] = {}
-        for entry in entries:
-            first.setdefault(identity(entry.request), entry)
+        for entry in entries:  # a printed row has runs of its own, be they those of another row
+            first.setdefault(entry.row + identity(entry.request), entry)
         entries = list(first.values())
     data = tuple(_data_entry(table, f"[[data]] {n}", path.name, catalogue) for n, table in enumerate(described, 1))
     return Suite(held.get("title", path.stem), held.get("reference", ""), tuple(entries), data, _printed(held, path))

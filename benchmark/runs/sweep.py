@@ -30,7 +30,7 @@ from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["SHORTENED", "Result", "as_demo", "begun", "finished", "part_of", "run_suite", "shortened", "tried"]
+__all__ = ["SHORTENED", "Result", "able", "as_demo", "begun", "finished", "part_of", "run_suite", "shortened", "tried"]
 
 
 SHORTENED = (
@@ -189,11 +189,10 @@ def run_suite(
     EnergyMeter(first.energy)
     require_packages(deform)
     find_device(first.device, first.threads)
-    left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
     merge_small_shards(first.cache, progress)
     with using(first.cache):
         begin = partial(Job, catalogue=catalogue, progress=progress, since=clock(first.runs), limits=limits or Limits())
-        entries = [tried(entry, catalogue, progress, left_out) for entry in suite.entries]
+        entries = able(suite, catalogue, progress, without_data=without_data).entries
         jobs = []
         with progress.bar(suite.title, len(entries), "entries") as step:
             for entry in entries:
@@ -201,6 +200,12 @@ def run_suite(
                 jobs.append((job, reason))
                 step(1, entry.name, measured=job is not None and not all(outcome.read_back for outcome in job.done))
         return [finished(entry, *job) for entry, job in zip(entries, jobs, strict=True)]
+
+
+def able(suite: Suite, catalogue: Catalogue, progress: Progress, *, without_data: Literal["stop", "skip"]) -> Suite:
+    """The same, with the reason beside each entry that cannot be done; parameters and errors as of `run_suite`."""
+    left_out = (MissingExtra, NotApplicable, *((MissingData,) if without_data == "skip" else ()))
+    return replace(suite, entries=tuple(tried(entry, catalogue, progress, left_out) for entry in suite.entries))
 
 
 def tried(entry: Entry, catalogue: Catalogue, progress: Progress, left_out: tuple[type[MirbenchError], ...]) -> Entry:

@@ -113,7 +113,9 @@ def _order(printed: Printed, of_row: Mapping[str, Sequence[Answer]]) -> Line:
     )  # fmt: skip
 
 
-def systems_of(specs: Sequence[RunSpec], known: Iterable[Question], folders: Iterable[str] = ()) -> list[System]:
+def systems_of(
+    specs: Sequence[RunSpec], known: Iterable[Question], folders: Iterable[str] = (), *, complete: bool = True
+) -> list[System]:
     """The systems on record that were asked what the specs ask, whatever their seeds, the audio and the weights.
 
     Parameters
@@ -122,9 +124,16 @@ def systems_of(specs: Sequence[RunSpec], known: Iterable[Question], folders: Ite
         Of one system; without the hashes of audio and weights.
     folders : iterable of str
         Of runs that were just done or read back: a system that holds one of them comes first, then that of most seeds.
+    complete : bool
+        Whether all folds must be there.
     """
     asked, just_done = {_bare(spec) for spec in specs}, set(folders)
-    found = [s for question in known for s in question.systems if s.complete and _bare(s.record.spec) in asked]
+    found = [
+        s
+        for question in known
+        for s in question.systems
+        if (s.complete or not complete) and _bare(s.record.spec) in asked
+    ]
     return sorted(found, key=lambda s: (not any(str(run.folder) in just_done for run in s.runs), -len(s.seeds), s.key))
 
 

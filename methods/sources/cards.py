@@ -30,6 +30,7 @@ AST = SourceCard(
     n_outputs=527,
     n_layers=12,
     n_parameters=86_594_063,
+    flops=261_028_747_776,
     labels="AudioSet (527)",
     trained_on=("imagenet", "audioset"),
     builder=f"{_HERE}.ast:build",

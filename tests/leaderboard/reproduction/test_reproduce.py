@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -632,6 +633,65 @@ def test_command_judges_what_is_on_record(recorded: Path, typed: Callable[..., T
     assert [(line["row"], line["verdict"]) for line in control] == [
         ("II-NMR, AST", "not run"), ("ID-NMR, AST", "not run"), ("IDS-NMR, AST", "not run"),
     ]  # fmt: skip
+
+
+def shown_of(typed: Callable[..., Typed], *words: Any) -> dict[str, str]:
+    """Verdicts of the rows of Table 1."""
+    answer = typed("reproduce", "hung2022-table1", "--no-run", "--format", "json", *words)
+    assert answer.code == 0, answer.err
+    return {row: line["verdict"] for (row, _), line in without_control(answer).items()}
+
+
+def test_command_finds_runs_of_another_precision_and_of_other_seeds(
+    tmp_path: Path, typed: Callable[..., Typed]
+) -> None:
+    """As `mirbench sweep hung2022-table1 --precision bfloat16 --seeds 7,9` leaves them."""
+    catalogue, root = Catalogue(), tmp_path / "half"
+    suite = read_suite("hung2022-table1", catalogue, {"precision": "bfloat16"}, {"seeds": "7,9"})
+    (entry,) = (e for e in suite.entries if e.row == "IDS-NMR, AST" and not e.request.params)
+    for spec in draft_plan(entry.request, catalogue).specs:
+        put(root, replace(spec, audio_sha256="b" * 64, source_sha256="a" * 64), flat(240, 290))
+    assert shown_of(typed, "--runs", root)["IDS-NMR, AST"] == "not run"
+    assert shown_of(typed, "--runs", root, "--precision", "bfloat16")["IDS-NMR, AST"] == "agrees"
+
+
+def test_command_finds_one_fold_where_one_is_asked_for(tmp_path: Path, typed: Callable[..., Typed]) -> None:
+    text = "printed = ['hung2022-table2']\n[[run]]\ntask = 'gtzan-mini'\nmethod = 'prior'\nrow = 'BL-CNN, CNN'\n"
+    Path("own.toml").write_text(text)
+    catalogue = Catalogue()
+    (entry,) = read_suite("own.toml", catalogue, {}, {"fold": 2}).entries
+    for spec in draft_plan(entry.request, catalogue).specs:
+        put(tmp_path / "runs", replace(spec, audio_sha256="b" * 64), flat(20, 290), n_folds=5)
+    asked = ("reproduce", "own.toml", "--no-run", "--format", "json", "--runs", tmp_path / "runs")
+    all_folds, one = (lines_of(typed(*asked, *words))["BL-CNN, CNN", "accuracy"] for words in ((), ("--fold", "2")))
+    assert (all_folds["verdict"], one["n_seeds"]) == ("not run", 1)
+
+
+def test_command_answers_only_the_rows_that_are_asked_for(recorded: Path, typed: Callable[..., Typed]) -> None:
+    rows = ["IDS-NMR, AST", "II-NMR, AST"]
+    assert list(shown_of(typed, "--runs", recorded, "--only", rows[0], "--only", rows[1])) == rows[::-1]
+    claim = "what depends on the input is better, on AST"
+    words = ("--no-run", "--runs", recorded, "--only", claim, "--format", "json")
+    (line,) = json.loads(typed("reproduce", "hung2022-claims", *words).out)["lines"]
+    assert (line["row"], line["verdict"], line["by"]) == (claim, "agrees", "IDS-NMR, AST over ID-NMR, AST")
+    answer = typed("reproduce", "hung2022-table1", "--only", "IDS-NMR, ATS")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "No row of hung2022-table1 is called 'IDS-NMR, ATS'. Did you mean 'IDS-NMR, AST'?" in answer.err
+
+
+def test_command_tells_what_its_runs_cost_before_they_are_done(
+    typed: Callable[..., Typed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two passes of 2790 windows in each of 100 epochs are 1.46 · 10^17 operations of AST: 10^6 s on this machine."""
+    monkeypatch.setattr("mirbench.runs.costs.measured_flops", lambda device: 1.5e11)
+    told = {}
+    for row in ("II-NMR, AST", "IDS-NMR, AST"):
+        answer = typed("reproduce", "hung2022-table1", "--dry-run", "--only", row, "--seeds", "1")
+        assert answer.code == 0
+        told[row] = next(line for line in answer.out.splitlines() if "nmr + ast  " in line)
+    assert " 11 d 5 h" in told["II-NMR, AST"]
+    assert re.search(r" 2:\d\d h\s*$", told["IDS-NMR, AST"])
+    assert not Path("runs").exists()
 
 
 def test_command_without_data_runs_nothing_and_says_so(typed: Callable[..., Typed], tmp_path: Path) -> None:
