@@ -17,6 +17,7 @@ from mirbench.features.effects import require_packages
 from mirbench.features.merging import merge_small_shards
 from mirbench.features.temporary import using
 from mirbench.features.weights import on_disk
+from mirbench.method import Method
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs.limits import Limits
@@ -34,9 +35,12 @@ __all__ = ["SHORTENED", "Result", "as_demo", "begun", "finished", "part_of", "ru
 
 
 SHORTENED = (
-    "one seed, one epoch, windows side by side, two models of a search, and the first task where a table has several"
+    "one seed, one epoch, batches of at most four windows, windows side by side, two models of a search, and the first "
+    "task where a table has several"
 )
 """What `shortened` leaves."""
+
+_SMALL_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
 
 
 def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
-    """The same with one seed, one epoch, windows side by side, two points of a search and the first task of a table.
+    """The same with one seed, one epoch, small batches, windows side by side, two points of a search, one task.
 
     To see that all of it works, in seconds or minutes; `SHORTENED` says so to readers.
     """
@@ -129,14 +133,22 @@ def _short(entry: Entry, catalogue: Catalogue) -> Entry:
     search = {name: values[:1] for name, values in request.search.items()}
     for name, values in list(request.search.items())[:1]:
         search[name] = values[:2]
-    params = dict(request.params)
-    if "epochs" in {field.name for field in fields(catalogue.method(request.method))}:  # type: ignore[arg-type]
+    params, method = dict(request.params), catalogue.method(request.method)
+    defaults = {field.name: field.default for field in fields(method)}  # type: ignore[arg-type]
+    if "epochs" in defaults:
         params["epochs"] = 1
         search.pop("epochs", None)
+    if "batch_size" in defaults and "batch_size" not in search and _keeps_activations(method):
+        params["batch_size"] = min(params.get("batch_size", defaults["batch_size"]), _SMALL_BATCH)
     windowing = replace(request.windowing, windows="nonoverlap")
     return replace(
         entry, request=replace(request, seeds=request.seeds[:1], params=params, search=search, windowing=windowing)
     )
+
+
+def _keeps_activations(method: type[Method]) -> bool:
+    """Whether a method trains through a whole network, of which a batch fills gigabytes."""
+    return not method.needs or not {"frontend", "body"}.isdisjoint(method.needs)
 
 
 def _is_here(card: SourceCard, task: Task, request: Request) -> bool:

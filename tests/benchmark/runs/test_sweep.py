@@ -570,3 +570,14 @@ def test_two_suites_name_every_method_that_ships() -> None:
 def test_dry_run_of_a_shipped_suite_tells_its_number_of_models(typed: Callable[..., Answer]) -> None:
     first, *_ = cells(typed("sweep", "rommel2023-sweep1", "--dry-run"))  # what does not fit its line goes on below
     assert first[1:4] == ["1 × 1", "506", "0 of 1"]
+
+
+def test_demo_trains_through_a_network_on_few_windows_at_a_time(tmp_path: Path) -> None:
+    text = "[[run]]\ntask = 'gtzan'\nseeds = 1\n"
+    (tmp_path / "s.toml").write_text(
+        f'{text}method = "fcn"\n\n{text}method = "finetune"\nsource = "nano"\nset = {{ batch_size = 2 }}\n\n'
+        f'{text}method = "probe-mlp"\nsource = "nano"\n'
+    )
+    catalogue = Catalogue()
+    cut = sweep.shortened(read_suite(str(tmp_path / "s.toml"), catalogue, {}), catalogue)
+    assert [entry.request.params.get("batch_size") for entry in cut.entries] == [4, 2, None]
