@@ -29,6 +29,7 @@ from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
 from mirbench.runs.stacked import Stack, at_point
+from mirbench.runs.trials import tried, within_bounds
 from mirbench.source import UNKNOWN
 from mirbench.types import Clip, FloatArray, Split
 
@@ -296,12 +297,12 @@ def _search(
         began = time.perf_counter()
         fitted = fit(number, point)
         score = fitted.valid_score if fitted.valid_score is not None else _score(fitted, valid)
-        trials.append(Trial(point, score, time.perf_counter() - began if fitted.together == 1 else None))
+        trials.append(tried(point, score, time.perf_counter() - began if fitted.together == 1 else None, fitted))
         # an undefined score loses to any other
         if best is None or score > best_score:
             best, best_score, chosen = fitted, -np.inf if np.isnan(score) else score, point
     assert best is not None
-    return best, trials, chosen
+    return best, within_bounds(trials), chosen
 
 
 def _score(fitted: Fitted, valid: Split) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.claims import clock
@@ -35,8 +35,8 @@ __all__ = ["SHORTENED", "Result", "as_demo", "begun", "finished", "part_of", "ru
 
 
 SHORTENED = (
-    "one seed, one epoch, batches of at most four windows, windows side by side, two models of a search, and the first "
-    "task where a table has several"
+    "one seed, one epoch (all of them in a search on embeddings, of 18 models at most), batches of at most four "
+    "windows where a whole network learns, windows side by side, and the first task where a table has several"
 )
 """What `shortened` leaves."""
 
@@ -100,15 +100,8 @@ def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
             return replace(entry, unable=f"{task.name} has no stand-in")
         task = catalogue.task(task.demo)
     request = replace(request, task=task.name, data=None, folds=None)
-    if request.source and not _is_here(card := catalogue.source(request.source), task, request):
+    if request.source and not _is_here(catalogue.source(request.source), task, request):
         nano = catalogue.source(DEMO_SOURCE)
-        if task.medium not in nano.accepts:
-            return replace(
-                entry,
-                request=request,
-                unable=f"its clips are {task.medium}s, no source that takes them ships with mirbench, and the weights "
-                f"of {card.name} are not here (--weights DIR)",
-            )
         request = replace(request, source=nano.name, source_params=dict(nano.options))
     return replace(entry, request=request, unable="")
 
@@ -130,20 +123,28 @@ def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
 
 def _short(entry: Entry, catalogue: Catalogue) -> Entry:
     request = entry.request
-    search = {name: values[:1] for name, values in request.search.items()}
-    for name, values in list(request.search.items())[:1]:
-        search[name] = values[:2]
     params, method = dict(request.params), catalogue.method(request.method)
     defaults = {field.name: field.default for field in fields(method)}  # type: ignore[arg-type]
-    if "epochs" in defaults:
+    whole = _keeps_activations(method)
+    search = {name: values[:1] for name, values in request.search.items()}
+    for (name, values), count in zip(request.search.items(), (2,) if whole else (6, 3), strict=False):
+        search[name] = values[:2] if whole else _spread(values, count)
+    if "epochs" in defaults and (whole or not search):
         params["epochs"] = 1
         search.pop("epochs", None)
-    if "batch_size" in defaults and "batch_size" not in search and _keeps_activations(method):
+    if whole and "batch_size" in defaults and "batch_size" not in search:
         params["batch_size"] = min(params.get("batch_size", defaults["batch_size"]), _SMALL_BATCH)
     windowing = replace(request.windowing, windows="nonoverlap")
     return replace(
         entry, request=replace(request, seeds=request.seeds[:1], params=params, search=search, windowing=windowing)
     )
+
+
+def _spread(values: Sequence[Any], count: int) -> tuple[Any, ...]:
+    """So many of some values at even steps, from the first to the last."""
+    if len(values) <= count:
+        return tuple(values)
+    return tuple(values[k * (len(values) - 1) // (count - 1)] for k in range(count))
 
 
 def _keeps_activations(method: type[Method]) -> bool:
