@@ -62,11 +62,16 @@ class Trial:
         What it is chosen by, higher is better; NaN where the metric is undefined on valid.
     seconds : float or None
         Wall time of its fit and its score; None where others were fitted with it.
+    valid_scores, valid_losses : sequence of float
+        Of its epochs, to five digits; empty in records of earlier versions, where a method has no epochs, and where a
+        search has more epochs in all than a record holds.
     """
 
     params: Mapping[str, Any]
     valid_score: Value
     seconds: Amount | None
+    valid_scores: Sequence[Value] = ()
+    valid_losses: Sequence[Value] = ()
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from mirbench.types import Pad
 
-__all__ = ["UNKNOWN", "Activations", "SourceCard", "Stage", "WeightFile", "trained_on_it"]
+__all__ = ["UNKNOWN", "WHOLE", "Activations", "SourceCard", "Stage", "WeightFile", "trained_on_it"]
 
 UNKNOWN = "unknown"
 """Stands in `SourceCard.trained_on` where nobody says what a network was trained on."""
+
+WHOLE = "whole"
+"""Value of the option ``seconds``: a clip is one window, however long it is."""
 
 Stage = Literal["frontend", "body", "layers", "pooled", "head"]
 """What a source may offer. ``frontend``, ``body`` and ``head`` are its differentiable stages; ``layers`` are the
@@ -68,6 +71,9 @@ class SourceCard:
         Which stages it has; see `Stage`.
     sample_rate, seconds : int, float
         Rate in Hz and length of the window that it takes; these and the counts below are 0 where there is no network.
+        Infinite seconds are a window for each clip, as long as that is.
+    any_length : bool
+        Whether the option ``seconds`` may be `WHOLE`.
     accepts : tuple of str
         Kinds of file that its network can begin from: "audio", "picture".
     n_bands, n_frames : int
@@ -125,6 +131,7 @@ class SourceCard:
     builder: str
     sample_rate: int = 0
     seconds: float = 0.0
+    any_length: bool = False
     n_bands: int = 0
     n_frames: int = 0
     n_features: int = 0

@@ -7,6 +7,7 @@ Rommel & Cerullo (2023), code and logs: nick-rommel/CSC561-Final-Project.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +17,7 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
-from mirbench.types import IntArray
+from mirbench.types import IntArray, Split
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +41,11 @@ class PictureMlp(Stackable, NetworkMethod):
         lowest loss (the second).
     fixed_minibatches : bool
         Minibatches are drawn once and come again in every epoch, as the paper's loaders do.
+    ties : {"lower-loss", "first"}
+        Of select=score: which of several epochs of the best metric is kept. The paper's code keeps the first.
+    starts : {"own", "alike"}
+        What a model begins from: weights that are drawn for its seed, learning rate and weight decay, as each model of
+        the paper's sweeps has its own, or for its seed alone. Minibatches are the seed's in both.
     """
 
     epochs: int = 25
@@ -50,8 +56,10 @@ class PictureMlp(Stackable, NetworkMethod):
     depth: int = 1
     select: Literal["score", "loss"] = "score"
     fixed_minibatches: bool = True
+    ties: Literal["lower-loss", "first"] = "lower-loss"
+    starts: Literal["own", "alike"] = "own"
 
-    name, needs = "picture-mlp", ("pooled",)
+    name, version, needs = "picture-mlp", "2", ("pooled",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,6 +92,14 @@ class PictureMlp(Stackable, NetworkMethod):
 
         return (Phase(self.epochs, self.lr, "adamw", self.weight_decay),)
 
+    def fresh(self, train: Split, context: Context, seed: int) -> tuple[nn.Module, Recipe]:
+        """From weights of its own, if wanted."""
+        if self.starts == "own":
+            text = f"{seed} {self.lr!r} {self.weight_decay!r}"
+            seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
+        return super().fresh(train, context, seed)
+
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """With the selection that was chosen."""
-        return replace(super().recipe(module, kind), select=self.select)
+        first = self.select == "score" and self.ties == "first"
+        return replace(super().recipe(module, kind), select="first-score" if first else self.select)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
     from mirbench.leaderboard.table import Board
 
-KINDS = ("pareto", "forest", "box", "ranks")
+KINDS = ("pareto", "forest", "box", "ranks", "sweep")
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="ranks is over several tasks.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(KINDS), help="ranks is over several tasks; sweep is three figures of a search."
+        ),
+    ],
     runs: RunsFolder = Path("runs"),
     task: Tasks = [],  # noqa: B006
     metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="Default: the task's first.")] = "",
@@ -47,6 +52,15 @@ def plot(
 
     suffix_of(target)  # before any work
     left_out: list[str] = []
+    if kind == "sweep":
+        for number, figure in enumerate(
+            _of_search(of_tasks(read_boards(runs, left_out, reference, task), task), width)
+        ):
+            part = target.with_stem(f"{target.stem}-{number + 1}")
+            save(figure, part)
+            say(f"written to {part}", error=True)
+        end(left_out)
+        return
     figure = _drawn(kind, of_tasks(read_boards(runs, left_out, reference, task), task), metric, cost, width)
     save(figure, target)
     say(f"written to {target}", error=True)
@@ -67,3 +81,16 @@ def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: fl
     if kind == "pareto":
         return plots.pareto(boards[0], metric, cost, width)
     return {"forest": plots.forest, "box": plots.box}[kind](boards[0], metric, width)
+
+
+def _of_search(boards: Sequence[Board], width: float) -> Iterator[Figure]:
+    """Curves by value, then errors and losses in panels."""
+    import matplotlib
+
+    from mirbench.leaderboard.sweep_figures import by_value, in_panels, searched
+
+    matplotlib.use("agg")
+    record = searched([run.record for board in boards for row in board.rows for run in row.system.runs])
+    yield by_value(record, width)
+    yield in_panels(record, "error", width)
+    yield in_panels(record, "loss", width)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirbench.api.asking import PRECISIONS
 from mirbench.cli.answering import answers_of, descriptions, failures
 from mirbench.cli.left_out import end
-from mirbench.cli.options import PRECISIONS, WHERE, Machine, Precision, about, one_of, taking
+from mirbench.cli.options import WHERE, Machine, Precision, about, one_of, taking
 from mirbench.errors import BadInput, UnknownName
 from mirbench.plain_text import say
 

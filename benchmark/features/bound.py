@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mirbench.errors import ChangedSource
+from mirbench.errors import ChangedSource, NotApplicable
 from mirbench.features.extraction import Compute
 from mirbench.features.frozen import difference, looks_of
 from mirbench.features.stopwatch import Stopwatch
@@ -139,6 +140,8 @@ class BoundSource:
 
     def audio(self, split: AnySplit) -> Windows:
         """Windows at the source's rate, values (n, n_samples)."""
+        if math.isinf(self.card.seconds):
+            raise NotApplicable("seconds=whole: clips differ in length, and the method takes windows; say seconds=N")
         return self._context.audio(split, self.card.sample_rate, self.card.seconds)
 
     def pictures(self, split: AnySplit) -> Windows:
@@ -233,6 +236,11 @@ class BoundSource:
         }
         if self._context.medium == "picture":
             return self._context.picture_rows(split, stages, **how)
+        if math.isinf(self.card.seconds) and "pictures" in stages:
+            raise NotApplicable(
+                "seconds=whole: pictures of clips differ in length; take a method on the embedding or on a hidden "
+                "layer, or seconds=N"
+            )
         return self._context.rows(split, stages, self.card.sample_rate, self.card.seconds, **how)
 
     @torch.no_grad()

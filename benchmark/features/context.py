@@ -6,6 +6,7 @@ a window; see `mirbench.features.cache`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -290,8 +291,23 @@ class Context:
             See `mirbench.features.extraction.Compute`.
         prepare : callable
             Called before the clock of what rows cost starts, if any is missing.
+
+        Notes
+        -----
+        A window of infinite length is each clip as it is.
         """
         self._must_be_audio()
+        if math.isinf(seconds):
+            return self._gather(
+                split,
+                stages,
+                from_the_first,
+                {"identity": identity, "sample_rate": sample_rate, "whole": True},
+                lambda place, starts, decode: self._heard.read(place, sample_rate, decode)[None],
+                compute,
+                prepare,
+                batch=1,  # they differ in length
+            )
         window = round(seconds * sample_rate)
         return self._gather(
             split,

@@ -31,6 +31,7 @@ from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
 from mirbench.runs.stacked import Stack, at_point
 from mirbench.runs.thresholds import best_thresholds, moved
+from mirbench.runs.trials import tried, within_bounds
 from mirbench.source import UNKNOWN
 from mirbench.types import Clip, FloatArray, Split
 
@@ -330,12 +331,12 @@ def _search(plan: Plan, train: Split, valid: Split, context: Context, seed: int,
         began = time.perf_counter()
         fitted = fit(number, point)
         score = fitted.valid_score if fitted.valid_score is not None else _score(fitted, valid)
-        trials.append(Trial(point, score, time.perf_counter() - began if fitted.together == 1 else None))
+        trials.append(tried(point, score, time.perf_counter() - began if fitted.together == 1 else None, fitted))
         # an undefined score loses to any other
         if best is None or score > best_score:
             best, best_score, chosen = fitted, -np.inf if np.isnan(score) else score, point
     assert best is not None
-    return _Learnt(best, trials, chosen)
+    return _Learnt(best, within_bounds(trials), chosen)
 
 
 def _score(fitted: Fitted, valid: Split) -> float:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
 from mirbench.plain_text import printable
-from mirbench.source import SourceCard
+from mirbench.source import WHOLE, SourceCard
 
 __all__ = [
     "MOST_POINTS",
@@ -123,7 +123,10 @@ def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
     """`parse_options` of a source; texts where it is missing, for what options it has is not known then."""
     if card.missing:
         return dict(split_setting(text, "--source-set") for text in settings)
-    found = parse_options(card.name, card.options, settings)
+    whole = [text for text in settings if card.any_length and text.replace(" ", "") == f"seconds={WHOLE}"]
+    found = parse_options(card.name, card.options, [text for text in settings if text not in whole])
+    if whole:
+        found["seconds"] = WHOLE
     for name, accepted in card.choices.items():
         if found[name] == "":  # no value is taken unless it is said
             raise BadInput(f"{card.title}: which {name} is meant must be said: --source-set {name}={accepted[0]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib.metadata
 import inspect
 import logging
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "EnergyMeter", "count_parameters", "environment", "flops_of", "load", "peak_memory", "processor", "start_memory",
-    "tune_allocator",
+    "EnergyMeter", "count_parameters", "environment", "flops_of", "give_back_memory", "load", "peak_memory",
+    "processor", "start_memory", "tune_allocator",
 ]  # fmt: skip
 
 _PACKAGES = (
     "mirbench", "torch", "torchaudio", "torchvision", "transformers", "numpy", "scipy", "scikit-learn", "soundfile",
     "soxr",
 )  # fmt: skip
+
+LARGE_BLOCK = 32 * 2**20
+"""Bytes from which on memory is handed back at once; glibc takes no more."""
 
 
 class EnergyMeter:
@@ -226,13 +230,29 @@ def processor() -> str:
 
 
 def tune_allocator() -> None:
-    """Keep freed memory in the process: on glibc, handing it back and forth can take half of a small network's step."""
-    if platform.libc_ver()[0] != "glibc":
+    """Keep small freed memory in the process, and hand large blocks back to the system at once; on glibc alone.
+
+    Handing all of it back and forth can take half of a small network's step; keeping all of it nearly doubles the peak
+    of a large one, whose blocks of many sizes fit into no gap that another left. Whoever sets glibc's own variables
+    (``MALLOC_…``, ``GLIBC_TUNABLES``) is left alone.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return
     import ctypes
 
     libc = ctypes.CDLL(None)
-    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # names of <malloc.h>
-    libc.mallopt(m_mmap_max, 0)
+    m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3  # names of <malloc.h>
+    libc.mallopt(m_mmap_threshold, LARGE_BLOCK)
     libc.mallopt(m_trim_threshold, 2**31 - 1)
-    libc.mallopt(m_top_pad, 256 * 2**20)
+    libc.mallopt(m_top_pad, 64 * 2**20)
+
+
+def give_back_memory() -> None:
+    """Let go of what nothing uses any more, as the network of an entry that is done, and hand it to the system."""
+    gc.collect()  # modules and their hooks hold one another
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if platform.libc_ver()[0] == "glibc":
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)

@@ -6,6 +6,7 @@ suite come to the same pieces, in the same order, whatever is done already.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +132,8 @@ def nominal_flops(task: Task, card: SourceCard | None) -> float:
     if card.flops:
         return card.flops * seconds / (card.seconds or 10.0)
     cells = max(1.0, card.n_bands * card.n_frames / _CELLS)
-    return 2.0 * (card.n_parameters or _FROM_SCRATCH) * cells * seconds / (card.seconds or 10.0)
+    each = task.clip_seconds or _USUAL_SECONDS if math.isinf(card.seconds) else card.seconds
+    return 2.0 * (card.n_parameters or _FROM_SCRATCH) * cells * seconds / (each or 10.0)
 
 
 def passes_of(method: type[Method], params: Mapping[str, Any]) -> float:

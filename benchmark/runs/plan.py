@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
 from mirbench.runs.thresholds import tunes_thresholds
-from mirbench.source import SourceCard
+from mirbench.source import WHOLE, SourceCard
 from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
 
 __all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
@@ -318,6 +319,13 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
     if card.missing:
         return card
     changed = {name: value for name, value in request.source_params.items() if name in _FIELDS}
+    if changed.get("seconds") == WHOLE and card.any_length:
+        if inner := {"frontend", "body"} & set(method.needs):
+            raise NotApplicable(
+                f"--source-set seconds=whole: {method.name} trains on windows of one length (it needs "
+                f"{', '.join(sorted(inner))}); say seconds=N, or take a method on the embedding"
+            )
+        changed["seconds"] = math.inf
     if wrong := [name for name, value in changed.items() if value is not None and value <= 0]:
         raise BadInput(f"--source-set {wrong[0]}={changed[wrong[0]]}: more than 0 is needed")
     card = replace(card, **{name: value for name, value in changed.items() if value is not None})

@@ -36,7 +36,9 @@ _PRECISION = re.compile(r"(float32|bfloat16|float16)( and (float32|bfloat16|floa
 
 _ENERGY = Mapping[str, Amount | str]
 
-_TRIAL = {"params": Mapping[str, Any], "valid_score": Value, "seconds": Amount}
+_TRIAL: dict[str, Any] = {"params": Mapping[str, Any], "valid_score": Value, "seconds": Amount}
+_CURVES: dict[str, Any] = {"valid_scores": Sequence[Value], "valid_losses": Sequence[Value]}
+"""Of a trial, which records of earlier versions lack."""
 _SHAPES: dict[str, Any] = {
     "value": Value,
     "per-class": Sequence[Value],
@@ -121,11 +123,12 @@ def _faults(record: RunRecord) -> Iterator[str]:
     if type(record.energy.get("train_kwh", 0.0)) is str:
         yield "energy.train_kwh is text, which is not a number"
     for number, trial in enumerate(record.trials):
-        if set(trial) != set(_TRIAL):
+        if not set(_TRIAL) <= set(trial) <= {*_TRIAL, *_CURVES}:
             yield f"trials[{number}] has not the fields {', '.join(_TRIAL)}"
             continue
-        for name, kind in _TRIAL.items():
-            yield from mistyped(trial[name], kind, f"trials[{number}].{name}")
+        for name, kind in (_TRIAL | _CURVES).items():
+            if name in trial:
+                yield from mistyped(trial[name], kind, f"trials[{number}].{name}")
     yield from _wrong_metrics(record)
     yield from _wrong_identity(record.spec)
     if record.spec.fold >= record.n_folds:

@@ -30,6 +30,7 @@ from mirbench.runs import robustness
 from mirbench.runs.attempt import attempt, first_line, splits, unfinished
 from mirbench.runs.learnt_from import held_back
 from mirbench.runs.limits import Limits
+from mirbench.runs.measure import give_back_memory
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_folders import is_there
 from mirbench.runs.speed import Speeds
@@ -170,7 +171,8 @@ class Job:
                 for _, specs in itertools.groupby(self._specs, lambda spec: spec.fold):
                     self._do_together(list(specs), step)
             holders = {holder for spec in self._open() if (holder := self._try(spec, step))}
-        self._context = None  # and the network in it, while we wait
+        self._context = None  # and the network in it, while we wait, or while other entries run
+        give_back_memory()
         return holders
 
     @property

@@ -39,7 +39,7 @@ What follows is for `mirbench reproduce`, and a sweep does not look at it::
     [[run]]
     row = "IDS-NMR, {source}"                   # the printed row that it answers; {task}, {method}, and those of `each`
     other = "public recordings"                 # it hears other clips than the paper did: shown beside, never judged
-    demo-task = "gtzan-demo"                    # where no source of this machine takes its own stand-in
+    demo-task = "gtzan-demo"                    # on which its demo is done, where its task has no stand-in
     fitted = ["n_trainable"]                    # printed numbers that it was made to meet: shown beside, never judged
 
     [[data]]                                    # what the clips of a task are, no run needed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from mirbench.errors import BrokenInstallation, MirbenchError, MissingData, MissingExtra, NotApplicable
 from mirbench.features.claims import clock
@@ -17,6 +17,7 @@ from mirbench.features.effects import require_packages
 from mirbench.features.merging import merge_small_shards
 from mirbench.features.temporary import using
 from mirbench.features.weights import on_disk
+from mirbench.method import Method
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs.limits import Limits
@@ -34,9 +35,12 @@ __all__ = ["SHORTENED", "Result", "able", "as_demo", "begun", "finished", "part_
 
 
 SHORTENED = (
-    "one seed, one epoch, windows side by side, two models of a search, and the first task where a table has several"
+    "one seed, one epoch (all of them in a search on embeddings, of 18 models at most), batches of at most four "
+    "windows where a whole network learns, windows side by side, and the first task where a table has several"
 )
 """What `shortened` leaves."""
+
+_SMALL_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -96,21 +100,14 @@ def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
             return replace(entry, unable=f"{task.name} has no stand-in")
         task = catalogue.task(task.demo)
     request = replace(request, task=task.name, data=None, folds=None)
-    if request.source and not _is_here(card := catalogue.source(request.source), task, request):
+    if request.source and not _is_here(catalogue.source(request.source), task, request):
         nano = catalogue.source(DEMO_SOURCE)
-        if task.medium not in nano.accepts:
-            return replace(
-                entry,
-                request=request,
-                unable=f"its clips are {task.medium}s, no source that takes them ships with mirbench, and the weights "
-                f"of {card.name} are not here (--weights DIR)",
-            )
         request = replace(request, source=nano.name, source_params=dict(nano.options))
     return replace(entry, request=request, unable="")
 
 
 def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
-    """The same with one seed, one epoch, windows side by side, two points of a search and the first task of a table.
+    """The same with one seed, one epoch, small batches, windows side by side, two points of a search, one task.
 
     To see that all of it works, in seconds or minutes; `SHORTENED` says so to readers.
     """
@@ -126,17 +123,33 @@ def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
 
 def _short(entry: Entry, catalogue: Catalogue) -> Entry:
     request = entry.request
+    params, method = dict(request.params), catalogue.method(request.method)
+    defaults = {field.name: field.default for field in fields(method)}  # type: ignore[arg-type]
+    whole = _keeps_activations(method)
     search = {name: values[:1] for name, values in request.search.items()}
-    for name, values in list(request.search.items())[:1]:
-        search[name] = values[:2]
-    params = dict(request.params)
-    if "epochs" in {field.name for field in fields(catalogue.method(request.method))}:  # type: ignore[arg-type]
+    for (name, values), count in zip(request.search.items(), (2,) if whole else (6, 3), strict=False):
+        search[name] = values[:2] if whole else _spread(values, count)
+    if "epochs" in defaults and (whole or not search):
         params["epochs"] = 1
         search.pop("epochs", None)
+    if whole and "batch_size" in defaults and "batch_size" not in search:
+        params["batch_size"] = min(params.get("batch_size", defaults["batch_size"]), _SMALL_BATCH)
     windowing = replace(request.windowing, windows="nonoverlap")
     return replace(
         entry, request=replace(request, seeds=request.seeds[:1], params=params, search=search, windowing=windowing)
     )
+
+
+def _spread(values: Sequence[Any], count: int) -> tuple[Any, ...]:
+    """So many of some values at even steps, from the first to the last."""
+    if len(values) <= count:
+        return tuple(values)
+    return tuple(values[k * (len(values) - 1) // (count - 1)] for k in range(count))
+
+
+def _keeps_activations(method: type[Method]) -> bool:
+    """Whether a method trains through a whole network, of which a batch fills gigabytes."""
+    return not method.needs or not {"frontend", "body"}.isdisjoint(method.needs)
 
 
 def _is_here(card: SourceCard, task: Task, request: Request) -> bool:

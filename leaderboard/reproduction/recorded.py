@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,9 @@ from mirbench.leaderboard.reproduction.answers import (
 
 __all__ = ["RECORDED", "pools"]
 
-_TRIALS = re.compile(r"(mean|least|greatest) by (\w+)(?: from (\S+) to (\S+))?")
+_TRIALS = re.compile(r"(mean|least|greatest) by (\w+)(?: from (\S+) to (\S+))? (after (\d+)|ever)")
+
+_NEAR = 1e-9  # steps of a grid are sums of fractions
 
 
 def pools(quantity: str) -> bool:
@@ -93,24 +95,38 @@ def _epoch_of_least(answer: Answer) -> Measured:
     return Measured(float(curve.argmin()) + 1, kind="shown", n_models=n_models, n_clips=n_clips)
 
 
-def _trials_error(answer: Answer, asked: str) -> Measured:
-    """Errors of the models of a search on valid, averaged for each value of a hyperparameter: their mean, least …"""
+def _trials(answer: Answer, what: str, asked: str) -> Measured:
+    """Errors or losses on valid of the models of a search, averaged for each value of a hyperparameter.
+
+    Of these averages the mean, least or greatest, after an epoch, or where each of them is lowest ("ever").
+    """
     record = record_of(answer)
+    column = "valid_losses" if what == "loss" else "valid_scores"
     found = _TRIALS.fullmatch(asked)
-    if found is None or not record.trials or record.spec.params.get("select") == "loss":
-        raise Unanswered("its record has no errors of the models that it searched")
-    which, name, first, last = found.groups()
-    groups: dict[float, list[float]] = defaultdict(list)
+    if found is None or not record.trials or not all(trial.get(column) for trial in record.trials):
+        raise Unanswered("its record has no curves of the models that it searched")
+    which, name, first, last, _, epoch = found.groups()
+    groups: dict[float, list[Sequence[float]]] = defaultdict(list)
     for trial in record.trials:
         value = float(trial["params"].get(name, np.nan))
-        if first is None or float(first) <= value <= float(last):
-            groups[value].append(1 - trial["valid_score"])
+        if first is None or float(first) - _NEAR <= value <= float(last) + _NEAR:
+            groups[value].append(trial[column])
     if not groups:
         raise Unanswered(f"no model has {name} {f'from {first} to {last}' if first else ''}".rstrip())
-    means = [float(np.mean(errors)) for errors in groups.values()]
+    curves = [_mean_curve(members, what) for members in groups.values()]
+    if epoch and min(map(len, curves)) < int(epoch):
+        raise Unanswered(f"its models have {min(map(len, curves))} of {epoch} epochs")
+    means = [float(curve[int(epoch) - 1] if epoch else curve.min()) for curve in curves]
     chosen = {"mean": float(np.mean(means)), "least": min(means), "greatest": max(means)}[which]
     n_models = sum(map(len, groups.values()))
     return Measured(chosen, kind="shown", n_models=n_models, n_clips=record.n_clips.get("valid"))
+
+
+def _mean_curve(members: Sequence[Sequence[float]], what: str) -> npt.NDArray[np.float64]:
+    """Of models that may have stopped, as far as all of them came."""
+    n_epochs = min(map(len, members))
+    mean = np.mean([list(member[:n_epochs]) for member in members], axis=0)
+    return np.asarray(mean if what == "loss" else 1 - mean)
 
 
 def _data(answer: Answer) -> Mapping[str, Any]:
@@ -172,7 +188,7 @@ RECORDED: Mapping[str, Callable[..., Measured]] = {
     r"epoch_seconds\[(cached|recomputed)\]": _epoch_seconds,
     r"valid-(error|loss)\[(least|\d+)\]": _valid,
     r"epoch-of-least\[valid-loss\]": _epoch_of_least,
-    r"trials-error\[(.+)\]": _trials_error,
+    r"trials-(error|loss)\[(.+)\]": _trials,
     r"n_classes": _n_classes,
     r"cardinality\[(\d+)\]": _cardinality,
     r"(n_present|n_absent)\[(.+)\]": _of_class,

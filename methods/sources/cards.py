@@ -189,9 +189,11 @@ NANO = SourceCard(
     trained_on=("mirbench-sounds",),
     builder=f"{_HERE}.nano:build",
     packaged=f"{_HERE}:nano.safetensors",
+    accepts=("audio", "picture"),
     reference="trained by python -m mirbench.methods.sources.train_nano",
     license="MIT",
     notes=(
+        "picture files are taken for spectrograms, for demos: it was trained on none",
         "for demos and tests: it has heard 14,000 synthesised scenes and nothing real; mean average precision 0.797 on "
         "1,000 scenes held out",
         "the songs of gtzan-demo come from other generators (mirbench.tasks.stand_in_music.songs), which share no code "

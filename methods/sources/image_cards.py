@@ -29,11 +29,13 @@ _HEARS: Mapping[str, Any] = {
     "kind": "network",
     "sample_rate": 44_100,
     "seconds": 10.0,
+    "any_length": True,
     "accepts": ("audio", "picture"),
     "choices": {
         "rendering": ("mel", "asperes"),
         "image_scale": ("absolute", "per-image"),
         "intensity": ("auto", "linear", "gamma2", "db"),
+        "resize": ("bilinear", "bicubic", "tf1"),
     },
 }
 _MEL: Mapping[str, Any] = {"n_bands": 128, "n_frames": 431}
@@ -41,7 +43,9 @@ _ASPERES: Mapping[str, Any] = {"n_bands": 121, "n_frames": 1000}
 
 _OPTIONS_NOTE = (
     "rendering: mel (librosa's defaults) or asperes (shtern2017's, 121 bands on a logarithmic axis); image_scale: "
-    "absolute (loudness shows) or per-image; intensity: linear, gamma2, db, or auto (db of mel, gamma2 of asperes)"
+    "absolute (loudness shows) or per-image; intensity: linear, gamma2, db, or auto (db of mel, gamma2 of asperes); "
+    "resize: bilinear, bicubic (both with antialiasing) or tf1 (without, as TensorFlow's graphs before 2019); "
+    "seconds=whole: a clip is one picture"
 )
 _LAYERS_OF_STAGES = "layer k is the map after stage k; its tokens are the columns of the picture, so they run in time"
 
@@ -134,6 +138,9 @@ INCEPTION_V3 = SourceCard(
     license="Apache-2.0",
     notes=(
         "near to shtern2017's, whose graph of 2015-12-05 is another release of these weights; pooled is its pool_3",
+        "its defaults are ours, so that gain shows: square roots on one scale for all clips, antialiasing. The tools "
+        "as they were released, asperes 0.3.0 and that graph, are intensity=linear, image_scale=per-image, resize=tf1, "
+        "seconds=whole; asperes also reads the first channel alone, and its pictures have 8 bits, ours neither",
         _OPTIONS_NOTE,
         _LAYERS_OF_STAGES,
     ),

@@ -30,13 +30,14 @@ from torchvision.transforms.v2 import functional as pictures
 from mirbench.errors import BadInput
 from mirbench.methods.sources.checkpoints import read_tensors
 from mirbench.methods.sources.renderings import rendering as rendering_called
+from mirbench.methods.sources.resizing import require_resize, resized
 from mirbench.source import Activations
 
 __all__ = ["ImageNetwork", "TimmTrunk", "VitTrunk", "build_coral", "build_timm", "build_vit"]
 
 SAMPLE_RATE = 44_100
 KAGGLE_SIZE, KAGGLE_CROP = (288, 432), (218, 348)  # height, width: the picture files, and what is not their margin
-_CROPS, _RESIZES = ("none", "kaggle", "centre"), ("bilinear", "bicubic")
+_CROPS = ("none", "kaggle", "centre")
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BROKEN = (
     RuntimeError,
@@ -151,8 +152,9 @@ class ImageNetwork(nn.Module):
     crop : {"none", "kaggle", "centre"}
         What is taken of a picture file: all of it; rommel2023's 348 x 218 pixels, which leave out most of the white
         margin of GTZAN's 432 x 288; or the middle, as when the network was tested on ImageNet.
-    resize : {"bilinear", "bicubic"}
-        How pictures get the network's input size, with antialiasing; the aspect ratio is not kept (shtern2017).
+    resize : {"bilinear", "bicubic", "tf1"}
+        How pictures get the network's input size; the aspect ratio is not kept (shtern2017). The first two are with
+        antialiasing, the last as in TensorFlow's graph of 2015 without; see `mirbench.methods.sources.resizing`.
     sample_rate : int
         Of the audio, in Hz. The default reaches the 20 kHz of asperes; most recordings have it already.
 
@@ -177,9 +179,9 @@ class ImageNetwork(nn.Module):
         sample_rate: int = SAMPLE_RATE,
     ) -> None:
         super().__init__()
-        if crop not in _CROPS or resize not in _RESIZES:
-            raise BadInput(f"crop is one of {', '.join(_CROPS)}, resize of {', '.join(_RESIZES)}; not {crop}, {resize}")
-        self.trunk, self.crop, self.resize = trunk, crop, resize
+        if crop not in _CROPS:
+            raise BadInput(f"crop is '{crop}'; {', '.join(_CROPS)} are known")
+        self.trunk, self.crop, self.resize = trunk, crop, require_resize(resize)
         self.frontend = rendering_called(rendering, sample_rate, image_scale, intensity)
         self.labels = trunk.labels
         for name in ("mean", "std"):
@@ -219,8 +221,7 @@ class ImageNetwork(nn.Module):
         return self._resized(rgb, size)
 
     def _resized(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
-        resized = nn.functional.interpolate(picture, size, mode=self.resize, align_corners=False, antialias=True)
-        return resized.clamp(0.0, 1.0)  # bicubic weights overshoot
+        return resized(picture, size, self.resize)
 
 
 def build_timm(path: Path, *, architecture: str, seconds: float = 10.0, **options: Any) -> ImageNetwork:

@@ -5,10 +5,15 @@ The front end is AST's with 64 bands and a frame every 20 ms; 5 s are 240 frames
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 from mirbench.methods.sources.ast import AstNetwork, FilterBank
 from mirbench.methods.sources.cards import NANO
+from mirbench.source import Activations
 
 __all__ = ["N_SAMPLES", "SAMPLE_RATE", "build", "untrained"]
 
@@ -16,6 +21,19 @@ SAMPLE_RATE, SECONDS = 16_000, 5.0
 N_SAMPLES = round(SAMPLE_RATE * SECONDS)
 _N_BANDS, _N_FRAMES, _FRAME_SHIFT = 64, 240, 20.0
 _MEAN, _STD = -5.0, 4.0  # near those of the scenes that it is trained on
+
+
+class Nano(AstNetwork):
+    """An `AstNetwork` that takes picture files for spectrograms, so that demos on pictures have a source, too."""
+
+    def body(self, picture: Tensor, layers: Sequence[int] = ()) -> Activations:
+        """As `AstNetwork.body`; or of picture files, (n, 3, height, width) in RGB from 0 to 255."""
+        if picture.shape[1] == 3:
+            grey = interpolate(
+                picture.mean(dim=1, keepdim=True), (_N_BANDS, _N_FRAMES), mode="bilinear", antialias=True
+            )
+            picture = grey.flip(2) / 127.5 - 1.0  # the lowest band first, about as bright as the front end's
+        return super().body(picture, layers)
 
 
 def untrained() -> AstNetwork:
@@ -27,7 +45,7 @@ def untrained() -> AstNetwork:
         frequency_stride=16, time_stride=16, max_length=_N_FRAMES, num_mel_bins=_N_BANDS, num_labels=NANO.n_outputs,
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
-    return AstNetwork(
+    return Nano(
         ASTForAudioClassification(config),
         FilterBank(SAMPLE_RATE, _N_BANDS, _N_FRAMES, _FRAME_SHIFT, _MEAN, _STD),
     )

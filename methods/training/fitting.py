@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mirbench import AnySplit, Context, clip_means
+from mirbench.methods.training.at_once import windows_at_once
 from mirbench.methods.training.batch import Batch, Draw, Inputs, batches
 from mirbench.methods.training.loop import seeded, train
 from mirbench.methods.training.recipe import Loss, Recipe
@@ -151,9 +152,10 @@ def every_window(
 
 
 @torch.no_grad()
-def _logits(module: nn.Module, seen: Inputs, context: Context, batch_size: int = 64) -> FloatArray:
+def _logits(module: nn.Module, seen: Inputs, context: Context) -> FloatArray:
     module.eval()
     parts = []
+    batch_size = windows_at_once(module, seen, context)
     for first in range(0, len(seen.clip_index), batch_size):
         with context.autocast():
             out = module(*seen.take(slice(first, first + batch_size), context))

@@ -97,7 +97,7 @@ def reached(select: str, epoch: int, score: float, loss: float) -> tuple[float, 
         return float(epoch), 0.0
     if select == "loss":
         return -loss, 0.0
-    return -np.inf if np.isnan(score) else score, -loss
+    return -np.inf if np.isnan(score) else score, 0.0 if select == "first-score" and not np.isnan(score) else -loss
 
 
 def moving_state(module: nn.Module) -> dict[str, Tensor]:

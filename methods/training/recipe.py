@@ -90,9 +90,9 @@ class Recipe:
         Stop after so many epochs without a better one.
     stop_after : int or None
         Stop after so many epochs, whatever the phases say.
-    select : {"score", "loss", "last"}
-        Which epoch is kept: of the best score on valid (among equals the lower loss, then the earlier), of the lowest
-        loss on valid, or the last.
+    select : {"score", "first-score", "loss", "last"}
+        Which epoch is kept: of the best score on valid (among equals the lower loss, then the earlier), the earliest of
+        the best score, whatever its loss, that of the lowest loss on valid, or the last.
     accumulate : int
         Parts in which a batch is computed, for memory; batch norm sees the parts.
     after_step : callable or None
@@ -104,7 +104,7 @@ class Recipe:
     loss: Loss
     patience: int | None = None
     stop_after: int | None = None
-    select: Literal["score", "loss", "last"] = "score"
+    select: Literal["score", "first-score", "loss", "last"] = "score"
     accumulate: int = 1
     after_step: Callable[[], None] | None = None
 

@@ -510,11 +510,12 @@ def test_command_draws_ranks_over_all_tasks_beside_the_records(typed: Typed, run
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["pie"], "one of pareto, forest, box, ranks is needed"),
+        (["pie"], "one of pareto, forest, box, ranks, sweep is needed"),
         (["pareto"], "name one of these with --task: noises, tones"),
         (["pareto", "--task", "tone"], "Did you mean 'tones'"),
         (["pareto", "--task", "tones", "--cost", "money"], "No cost is called 'money'"),
         (["forest", "--task", "tones", "--metric", "f1"], "Known: accuracy"),
+        (["sweep"], "no run here is a search whose models have curves"),
         (["ranks", "--task", "tones"], "only tones has results"),
         (["box", "--task", "tones", "--output", "figure.jpeg"], ".png, .svg, .pdf"),
     ],

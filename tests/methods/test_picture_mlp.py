@@ -16,11 +16,13 @@ from torch import nn
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.picture_mlp import PictureMlp
 from mirbench.methods.training import seeded
+from mirbench.methods.training.loop import reached
 from mirbench.metrics import METRICS
 from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request
+from mirbench.runs.record_file import read_record
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore
 from tests.toys import QUIET, Splits, gaussian, hand_trained, recorded, splits_of, table_context
@@ -74,7 +76,7 @@ def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None
 def test_training_is_that_of_a_plain_loop_with_adamw(tmp_path: Path) -> None:
     splits = easy(24)
     context = table_context(gaussian(splits, 6, 0.3), tmp_path)
-    method, seen = recorded(PictureMlp(epochs=1, lr=0.01, weight_decay=0.3, batch_size=8, hidden=5))
+    method, seen = recorded(PictureMlp(epochs=1, lr=0.01, weight_decay=0.3, batch_size=8, hidden=5, starts="alike"))
     fitted = method.fit(*splits[:2], context, seed=3)
     with seeded(3, CPU):
         module = method.module(context, splits[0])
@@ -161,8 +163,8 @@ def searched(select: str, folder: Path) -> Outcome:
     catalogue = Catalogue([Plugin("test", "0" * 64, {"toy": splits[0].task}, {}, {})])
     request = Request(
         "toy", "picture-mlp", f"features:{path}", seeds=(0,), runs=folder / "runs", cache=folder / "cache",
-        params={"epochs": 15, "batch_size": 10, "hidden": 32, "select": select}, source_params={"array": "x"},
-        search={"lr": [0.0003, 0.001, 0.003]},
+        params={"epochs": 15, "batch_size": 10, "hidden": 32, "select": select, "starts": "alike"},
+        source_params={"array": "x"}, search={"lr": [0.0003, 0.001, 0.003]},
     )  # fmt: skip
     (outcome,) = run(request, catalogue, QUIET)
     assert outcome.record.status == "done", outcome.record.reason
@@ -286,8 +288,8 @@ def test_method_that_cannot_use_pictures_is_skipped_in_one_line(
 
 
 def test_source_that_hears_cannot_look(pictures: tuple[Path, Catalogue], weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match="its clips are pictures, and nano takes audio"):
-        on_pictures("picture-mlp", pictures, weights, tmp_path, "nano")
+    with pytest.raises(NotApplicable, match="its clips are pictures, and vggish takes audio"):
+        on_pictures("picture-mlp", pictures, weights, tmp_path, "vggish")
 
 
 @pytest.mark.slow
@@ -305,3 +307,46 @@ def test_picture_mlp_runs_from_the_command_line_with_a_card_of_a_plugin(
     answer = typed("run", "--method", "picture-mlp", *words)
     assert (answer.code, answer.err) == (0, "")
     assert "gtzan-pictures-demo: picture-mlp + mine" in answer.out
+
+
+def start_of(method: PictureMlp, splits: Splits, folder: Path, seed: int = 0) -> torch.Tensor:
+    context = table_context(gaussian(splits, 6, 0.3), folder)
+    return next(method.fresh(splits[0], context, seed)[0].parameters()).detach()
+
+
+def test_every_model_of_a_sweep_starts_from_weights_of_its_own(tmp_path: Path) -> None:
+    splits, method = easy(), PictureMlp(hidden=5)
+    jobs = [
+        (replace(method, lr=lr, weight_decay=decay), seed)
+        for lr in (1e-3, 2e-3)
+        for decay in (0.0, 0.1)
+        for seed in (0, 1)
+    ]
+    starts = [start_of(model, splits, tmp_path / "a", seed) for model, seed in jobs]
+    assert len({start.numpy().tobytes() for start in starts}) == len(jobs)
+    for start, (model, seed) in zip(starts, jobs, strict=True):
+        assert torch.equal(start, start_of(replace(model, epochs=3), splits, tmp_path / "a", seed))
+    alike = [start_of(replace(model, starts="alike"), splits, tmp_path / "a", seed) for model, seed in jobs]
+    assert len({start.numpy().tobytes() for start in alike}) == 2  # one a seed
+
+
+@pytest.mark.parametrize(("ties", "kept"), [("lower-loss", 3), ("first", 2)])
+def test_of_equal_scores_the_epoch_is_kept_that_ties_names(ties: Any, kept: int, tmp_path: Path) -> None:
+    splits = easy()
+    context = table_context(gaussian(splits, 6, 0.3), tmp_path)
+    _, recipe = PictureMlp(hidden=5, ties=ties).fresh(splits[0], context, 0)
+    rows = [(0.5, 0.1), (0.75, 0.4), (0.75, 0.3), (0.25, 0.0)]  # score and loss on valid
+    ranks = [reached(recipe.select, n, *row) for n, row in enumerate(rows, 1)]
+    assert ranks.index(max(ranks)) + 1 == kept
+
+
+def test_a_search_keeps_score_and_loss_of_every_epoch_of_every_model(tmp_path: Path) -> None:
+    outcome = searched("score", tmp_path)
+    record = read_record(outcome.folder / "record.json")
+    assert len(record.trials) == 3
+    for trial in record.trials:
+        assert trial["valid_score"] == pytest.approx(max(trial["valid_scores"]), rel=1e-4)  # chosen by its best epoch
+        assert len(trial["valid_losses"]) == len(trial["valid_scores"]) == record.spec.params["epochs"]
+        if trial["params"] == record.chosen:
+            kept = [row["valid_loss"] for row in record.history]
+            assert trial["valid_losses"] == pytest.approx(kept, rel=1e-4)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from mirbench.methods.sources.nano import untrained
 from mirbench.progress import Progress
 from mirbench.source import Activations
 from mirbench.trust import checks
-from mirbench.types import Excerpt, Split, Windowing, excerpts
+from mirbench.types import Clip, Excerpt, Split, Task, Windowing, excerpts
 from tests.toys import ear_context, splits_of, write_levels
 
 
@@ -595,3 +596,35 @@ def test_pictures_cannot_be_heard(tmp_path: Path) -> None:
     ):
         with pytest.raises(NotApplicable, match="the clips of this task are pictures"):
             hear()
+
+
+class Heard(torch.nn.Module):
+    """Pools length and power of what it hears, of any length."""
+
+    def frontend(self, audio: torch.Tensor) -> torch.Tensor:
+        return audio[:, None, None]
+
+    def body(self, picture: torch.Tensor, layers: tuple[int, ...] = ()) -> Activations:
+        length = torch.full((len(picture),), float(picture.shape[-1]))
+        return Activations(torch.stack([length, picture.square().mean(dim=(1, 2, 3))], dim=1))
+
+
+def test_window_of_infinite_length_is_each_clip_as_it_is(tmp_path: Path) -> None:
+    rng, waves = np.random.default_rng(0), []
+    for name, seconds in (("a", 0.5), ("b", 1.25), ("c", 0.5)):
+        waves.append(rng.uniform(-0.5, 0.5, size=round(seconds * 16_000)).astype(np.float32))
+        soundfile.write(tmp_path / f"{name}.wav", waves[-1], 16_000, subtype="FLOAT")
+    clips = tuple(Clip(name, tmp_path / f"{name}.wav", "train", ("x",)) for name in "abc")
+    task = Task("t", "1", "t", "single-label", ("x",), ("accuracy",), lambda root, fold: [], "t", 3, 1.0)
+    split = Split(task, clips)
+    facts = audio.survey(excerpts(split), tmp_path / "files.sqlite", Progress(quiet=True))
+    source = Context(
+        facts=facts, cache=tmp_path / "cache", device=torch.device("cpu"), source_identity="heard",
+        card=replace(NANO, seconds=math.inf, any_length=True), load=Heard,
+    ).source  # fmt: skip
+    found = np.asarray(source.pooled(split).values)
+    np.testing.assert_allclose(found, [[len(wave), np.mean(wave**2)] for wave in waves], rtol=1e-5)
+    with pytest.raises(NotApplicable, match="seconds=whole: pictures of clips differ in length"):
+        source.pictures(split)
+    with pytest.raises(NotApplicable, match="seconds=whole: clips differ in length"):
+        source.audio(split)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from mirbench.errors import BadInput, UnknownName
+from mirbench.errors import BadInput, NotApplicable, UnknownName
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import (
     build,
@@ -16,6 +16,7 @@ from mirbench.runs.hyperparameters import (
     parse_source,
     split_setting,
 )
+from mirbench.runs.plan import Request, draft_plan
 
 
 @dataclass(frozen=True)
@@ -192,3 +193,18 @@ def test_option_of_few_values_accepts_its_default_and_refuses_others_before_weig
         wrong = "7" if isinstance(accepted[0], int) else "neither"
         with pytest.raises(UnknownName, match=f"No {option} of {name} is called '{wrong}'"):
             parse_source(card, [f"{option}={wrong}"])
+
+
+def test_whole_clips_are_heard_at_once_by_sources_of_any_length_alone() -> None:
+    catalogue = Catalogue()
+    found = parse_source(catalogue.source("inception-v3"), ["seconds=whole", "resize=tf1"])
+    assert (found["seconds"], found["resize"]) == ("whole", "tf1")
+    with pytest.raises(BadInput, match="seconds"):
+        parse_source(catalogue.source("nano"), ["seconds=whole"])
+
+
+@pytest.mark.parametrize("method", ["finetune", "ii-nmr"])
+def test_method_that_trains_on_windows_refuses_whole_clips(method: str) -> None:
+    request = Request("gtzan-demo", method, "inception-v3", source_params={"seconds": "whole"})
+    with pytest.raises(NotApplicable, match=f"seconds=whole: {method} trains on windows of one length"):
+        draft_plan(request, Catalogue())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import platform
 import subprocess
 import sys
 import time
@@ -137,3 +138,37 @@ def test_energy_of_codecarbon_itself_is_finite_and_quiet(capfd: pytest.CaptureFi
     assert meter.reading["how"].startswith("codecarbon ")
     held = capfd.readouterr()
     assert held.out + held.err == ""
+
+
+_KEPT = """
+import numpy as np
+from pathlib import Path
+from mirbench.runs.measure import tune_allocator
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+tune_allocator()
+before = resident()
+held = [np.ones(size // 8) for size in {sizes}]
+full = resident()
+del held
+print((full - before) // 2**20, (resident() - before) // 2**20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc's allocator that is tuned")
+@pytest.mark.parametrize(("sizes", "kept"), [("[2**20] * 128", True), ("[40 * 2**20] * 4", False)])
+def test_tuned_allocator_keeps_small_blocks_and_hands_back_large_ones(sizes: str, kept: bool) -> None:
+    code = _KEPT.format(sizes=sizes)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    full, left = map(int, said)
+    assert full > 100  # MiB
+    assert left > 0.9 * full if kept else left < 0.1 * full
+
+
+@pytest.mark.parametrize("name", ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"])
+def test_allocator_that_the_user_has_set_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "")
+    monkeypatch.setattr("ctypes.CDLL", None)  # whoever calls it fails
+    measure.tune_allocator()

@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import time
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ from mirbench.method import Fitted
 from mirbench.plugin_file import Plugin, load_plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
+from mirbench.runs import runner
 from mirbench.runs.plan import Request, make_plan
-from mirbench.runs.runner import Outcome, run
+from mirbench.runs.runner import Job, Outcome, run
 from mirbench.runs.store import RunStore
+from mirbench.runs.surroundings import context_of
 from mirbench.source import Activations, SourceCard
 from mirbench.trust import checks
 
@@ -551,3 +554,20 @@ def test_energy_without_codecarbon_is_one_line_and_exit_code_2(typed, monkeypatc
     answer = typed("run", "--task", "gtzan", "--demo", "--method", "prior", "--energy")
     assert answer.code == 2
     assert answer.err == "mirbench: --energy needs codecarbon: pip install 'mirbench[energy]'\n"
+
+
+def test_what_an_entry_loaded_is_let_go_when_its_runs_are_done(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def noting(*words: Any) -> Any:
+        context = context_of(*words)
+        made.append(weakref.ref(context.source.network))
+        return context
+
+    monkeypatch.setattr(runner, "context_of", noting)
+    job = Job(ask(tmp_path, method="probe-mlp", source="nano", seeds=(0,), params={"epochs": 1}), catalogue, QUIET)
+    job.do_free()
+    assert [outcome.record.status for outcome in job.done] == ["done"]
+    assert [network() for network in made] == [None]

@@ -358,11 +358,20 @@ def test_demo_keeps_a_source_whose_weights_are_given(tmp_path: Path, catalogue: 
     assert as_demo(suite, catalogue).entries[0].request.source == "away"
 
 
-def test_demo_of_pictures_is_skipped_where_no_source_takes_them(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_demo_of_pictures_is_done_on_pictures(tmp_path: Path, catalogue: Catalogue) -> None:
     (entry,) = as_demo(
         read(table(task="'gtzan-pictures'", method="'ear'", source="'away'"), tmp_path, catalogue), catalogue
     ).entries
-    assert entry.unable.startswith("its clips are pictures, no source that takes them ships with mirbench")
+    assert (entry.unable, entry.request.task, entry.request.source) == ("", "gtzan-pictures-demo", "nano")
+
+
+def test_demo_of_a_search_on_embeddings_is_the_grid_in_small(tmp_path: Path) -> None:
+    catalogue = Catalogue()
+    (entry,) = sweep.shortened(read_suite("rommel2023-sweep1", catalogue, {}), catalogue).entries
+    assert entry.request.search == {
+        "lr": (0.001, 0.0028, 0.0046, 0.0064, 0.0082, 0.01), "weight_decay": (0.005, 0.01, 0.015),
+    }  # fmt: skip
+    assert entry.request.params["epochs"] == 25
 
 
 def test_demo_of_a_task_without_a_stand_in_is_skipped(tmp_path: Path, catalogue: Catalogue) -> None:
@@ -393,7 +402,8 @@ def test_sweeps_of_rommel2023_have_its_numbers_of_models(
     lr, weight_decay = request.search["lr"], request.search["weight_decay"]
     assert (len(lr), len(lr) * len(weight_decay)) == (n_lr, n_models)
     assert (lr[0], lr[-1], weight_decay[0], weight_decay[-1]) == (0.001, last, 0.005, 0.015)
-    assert request.params == {"epochs": epochs, "select": select}
+    ties = {"ties": "first"} if select == "score" else {}  # a tie of accuracies keeps the first epoch
+    assert request.params == {"epochs": epochs, "select": select} | ties
 
 
 def test_sweeps_of_rommel2023_hold_the_points_that_it_printed() -> None:
@@ -570,3 +580,14 @@ def test_two_suites_name_every_method_that_ships() -> None:
 def test_dry_run_of_a_shipped_suite_tells_its_number_of_models(typed: Callable[..., Answer]) -> None:
     first, *_ = cells(typed("sweep", "rommel2023-sweep1", "--dry-run"))  # what does not fit its line goes on below
     assert first[1:4] == ["1 × 1", "506", "0 of 1"]
+
+
+def test_demo_trains_through_a_network_on_few_windows_at_a_time(tmp_path: Path) -> None:
+    text = "[[run]]\ntask = 'gtzan'\nseeds = 1\n"
+    (tmp_path / "s.toml").write_text(
+        f'{text}method = "fcn"\n\n{text}method = "finetune"\nsource = "nano"\nset = {{ batch_size = 2 }}\n\n'
+        f'{text}method = "probe-mlp"\nsource = "nano"\n'
+    )
+    catalogue = Catalogue()
+    cut = sweep.shortened(read_suite(str(tmp_path / "s.toml"), catalogue, {}), catalogue)
+    assert [entry.request.params.get("batch_size") for entry in cut.entries] == [4, 2, None]

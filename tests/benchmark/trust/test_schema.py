@@ -39,7 +39,9 @@ RECORD = RunRecord(
     classes=("a", "b"),
     kind="single-label",
     energy={"train_kwh": 0.1, "how": "estimated"},
-    trials=[{"params": {"C": 0.1}, "valid_score": None, "seconds": 0.1}],
+    trials=[
+        {"params": {"C": 0.1}, "valid_score": None, "seconds": 0.1, "valid_scores": [0.5, None], "valid_losses": []}
+    ],
     chosen={"C": 0.1},
     history=[{"loss": 0.5}],
     environment={"python": "3.11", "threads": 1, "gpu": None},
@@ -65,7 +67,8 @@ def test_schema_is_one_of_draft_2020_12() -> None:
 def test_schema_has_the_fields_of_the_dataclass_and_no_others(kind: Any) -> None:
     part = PARTS[kind]
     names = {field.name for field in dataclasses.fields(kind)}
-    lacking = {"files", "uses_seed", "spent", "thresholds"}  # in records of earlier versions
+    # in records of earlier versions
+    lacking = {"files", "uses_seed", "spent", "thresholds", "valid_scores", "valid_losses"}
     needed = names - lacking - ({"fit_on", "pad"} if kind is RunSpec else set())
     assert (set(part["properties"]), set(part["required"]), part["additionalProperties"]) == (names, needed, False)
 

@@ -287,14 +287,20 @@ def test_head_at_random_weights_stands_beside_every_printed_row_of_ast(suites: d
     assert control == Counter({"II-NMR, AST": 1, "ID-NMR, AST": 1, "IDS-NMR, AST": 1})
 
 
-def test_pictures_scaled_each_by_its_maximum_are_the_control_of_public_sets(suites: dict[str, Suite]) -> None:
+def test_pictures_of_the_released_tools_stand_beside_every_public_set(suites: dict[str, Suite]) -> None:
     suite = suites["shtern2017-table2"]
-    control = asked_of(suite, image_scale="per-image")
+    tools = {"seconds": "whole", "intensity": "linear", "image_scale": "per-image", "resize": "tf1"}
     public = {e.row for e in suite.entries if not e.other and e.request.method == "tf-retrain"}
-    assert control == Counter(public)
+    assert asked_of(suite, **tools) == asked_of(suite, image_scale="per-image") == Counter(public)
     assert len(public) == 8
-    assert asked_of(suite, image_scale="absolute").keys() > public
+    assert asked_of(suite, image_scale="absolute", resize="bilinear").keys() > public
     assert {e.request.source_params["rendering"] for e in suite.entries if e.request.source} == {"asperes"}
+
+
+def test_whole_songs_are_one_picture_each(suites: dict[str, Suite]) -> None:
+    table = asked_of(suites["shtern2017-table2"], seconds="whole", image_scale="absolute")
+    assert table == Counter({f"Genre, {version}, Inception": 1 for version in ("unprocessed", "normalized")})
+    assert asked_of(suites["shtern2017-table3"], seconds="whole") == Counter({"Metal vs Classical": 1})
 
 
 def test_early_results_are_asked_of_the_released_recipe(suites: dict[str, Suite]) -> None:

@@ -381,15 +381,46 @@ def test_curve_of_a_row_that_lacks_a_model_is_not_run(tmp_path: Path) -> None:
     assert (line.verdict, line.reason) == ("not run", "it failed")
 
 
-def test_errors_of_searched_models_are_averaged_by_a_hyperparameter(tmp_path: Path) -> None:
+def searched(tmp_path: Path, **changes: Any) -> Answer:
     points = [(0.1, 1, 0.9), (0.1, 2, 0.7), (0.2, 1, 0.6), (0.2, 2, 0.4), (0.3, 1, 0.1)]
-    trials = [{"params": {"lr": lr, "decay": d}, "valid_score": s, "seconds": 1.0} for lr, d, s in points]
-    answer = answered(tmp_path, [flat(3, 4)], trials=trials, chosen={"lr": 0.1})
-    asked = {"least by lr": 0.2, "greatest by lr": 0.9, "mean by lr from 0.1 to 0.2": 0.35, "least by decay": 0.45}
+    trials = [
+        {"params": {"lr": lr, "decay": d}, "valid_score": 1.0, "seconds": 1.0, "valid_scores": [1.0, s, 0.0],
+         "valid_losses": [2.0, 1.0 - s, 1.0], **changes} for lr, d, s in points
+    ]  # fmt: skip
+    return answered(tmp_path, [flat(3, 4)], trials=trials, chosen={"lr": 0.1})
+
+
+def test_errors_of_searched_models_are_averaged_by_a_hyperparameter_after_an_epoch(tmp_path: Path) -> None:
+    answer = searched(tmp_path)
+    asked = {
+        "least by lr after 2": 0.2, "greatest by lr after 2": 0.9, "mean by lr from 0.1 to 0.2 after 2": 0.35,
+        "least by decay after 2": 0.45, "greatest by lr after 3": 1.0, "greatest by lr ever": 0.0,
+    }  # fmt: skip
     found = {name: measured(f"trials-error[{name}]", answer).value for name in asked}
     assert found == pytest.approx(asked)
     assert (measured("n_models", answer).value, measured("chosen[lr]", answer).value) == (5, 0.1)
     assert measured("chosen[lr]", answer).kind == "shown"
+
+
+def test_losses_of_searched_models_are_lowest_where_their_mean_is(tmp_path: Path) -> None:
+    answer = searched(tmp_path)
+    asked = {"least by lr ever": 0.2, "greatest by lr ever": 0.9, "greatest by lr after 1": 2.0}
+    assert {name: measured(f"trials-loss[{name}]", answer).value for name in asked} == pytest.approx(asked)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "changes", "reason"),
+    [
+        ("trials-error[least by lr after 4]", {}, "its models have 3 of 4 epochs"),
+        ("trials-error[least by lr after 2]", {"valid_scores": []}, "no curves of the models that it searched"),
+        ("trials-loss[least by lr from 7 to 8 ever]", {}, "no model has lr from 7 to 8"),
+    ],
+)
+def test_curves_of_a_search_that_are_not_there_are_not_compared(
+    quantity: str, changes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Unanswered, match=reason):
+        measured(quantity, searched(tmp_path, **changes))
 
 
 def test_settings_and_times_are_read_from_records(tmp_path: Path) -> None:
