@@ -870,13 +870,22 @@ def test_demo_gives_claims_their_numbers(shown: Callable[[str], Lines]) -> None:
     }
 
 
-def test_demo_of_pictures_asks_an_audio_stand_in_for_two_models_of_one_epoch() -> None:
+def test_demo_of_pictures_asks_the_picture_stand_in_for_a_small_grid_and_every_epoch() -> None:
     catalogue = Catalogue()
     suite = read_suite("rommel2023-sweep1", catalogue, {})
     (entry,) = shortened(as_demo(suite, catalogue), catalogue).entries
     request = entry.request
-    assert (entry.unable, request.task, request.source, request.seeds) == ("", "gtzan-demo", "nano", (0,))
-    assert (request.params["epochs"], request.search) == (1, {"lr": [0.001, 0.0012], "weight_decay": [0.005]})
+    assert (entry.unable, request.task, request.source, request.seeds) == (
+        "",
+        "gtzan-pictures-demo",
+        "nano",
+        (0,),
+    )
+    assert request.params["epochs"] == 25  # what the printed figures are read at
+    assert [(len(values), values[0], values[-1]) for values in request.search.values()] == [
+        (6, 0.001, 0.01),
+        (3, 0.005, 0.015),
+    ]
 
 
 def test_demo_of_taggers_asks_one_task_for_windows_side_by_side() -> None:
@@ -893,12 +902,12 @@ def test_demo_of_taggers_asks_one_task_for_windows_side_by_side() -> None:
 
 
 @pytest.mark.slow
-def test_demo_of_pictures_takes_an_audio_stand_in(shown: Callable[[str], Lines]) -> None:
+def test_demo_of_pictures_trains_the_small_grid(shown: Callable[[str], Lines]) -> None:
     lines = shown("rommel2023-sweep1")
     row = "sweep 1, max val accuracy"
-    assert (lines[row, "n_models"]["ours"], lines[row, "epochs"]["ours"]) == (2, 1)
+    assert (lines[row, "n_models"]["ours"], lines[row, "epochs"]["ours"]) == (18, 25)
     assert 0 < lines[row, "accuracy"]["ours"] <= 100
-    assert lines[row, "error"]["by"].startswith("gtzan-demo: picture-mlp + nano")
+    assert lines[row, "error"]["by"].startswith("gtzan-pictures-demo: picture-mlp + nano")
 
 
 TESTED_ABOVE = {"chen2022-rf", "chen2022-claims", "rommel2023-sweep1"}
