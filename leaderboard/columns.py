@@ -64,6 +64,7 @@ def _number(value: float | None) -> str:
 
 def _runs(row: Row) -> str:
     said = f"{row.n_seeds} {'seed' if row.n_seeds == 1 else 'seeds'}" if row.system.uses_seed else "1 (nothing random)"
+    said += ", all equal" if row.alike else ""
     if row.n_done < row.n_folds:
         return f"{said} × {row.n_done} of {row.n_folds} folds"
     return said if row.n_folds == 1 else f"{said} × {row.n_folds} folds"

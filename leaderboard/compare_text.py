@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from mirbench.leaderboard.compare import Comparison, Cost
 from mirbench.plain_text import cut_middle
+from mirbench.runs.scores import how_over_folds
 
 __all__ = ["as_json", "as_text"]
 
@@ -23,7 +24,13 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 def as_text(comparison: Comparison) -> str:
     """One screen, plain words first."""
     c, d = comparison, comparison.difference
-    over = f"{len(c.folds)} folds" if len(c.folds) > 1 else f"fold {c.folds[0]} of {c.n_folds}" if c.n_folds > 1 else ""
+    over = (
+        how_over_folds(c.metric, len(c.folds))
+        if len(c.folds) > 1
+        else f"fold {c.folds[0]} of {c.n_folds}"
+        if c.n_folds > 1
+        else ""
+    )
     lines = [c.verdict, ""]
     lines += [f"{c.task}: {c.metric}" + (f", {over}" if over else "")]
     for mark, name, value, seeds in (("A", c.name_a, c.value_a, c.seeds_a), ("B", c.name_b, c.value_b, c.seeds_b)):

@@ -44,7 +44,7 @@ SAID = {
 }
 NOTE = (
     "Mean ± standard deviation (n - 1) over seeds alone, which says nothing of other clips; where nothing is random, "
-    "one seed stands for all. Over folds, accuracies and F1 are of pooled predictions, AUCs are averaged. "
+    "one seed stands for all. Accuracies and F1 are pooled over the folds, AUCs the mean of the folds. "
     "95 % interval, of the first metric: over other clips of the same kind (those of a group are drawn together) and, "
     "where several were run, other seeds. Rank: one more than the rows that are significantly better in the first "
     "metric, clip by clip on the same clips, at 5 % after Holm's correction over every pair of the table: rows of rank "
@@ -227,7 +227,7 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
         for name in (
             "name", "key", "rank", "p_best", "n_seeds", "n_folds", "n_done", "n_clips", "n_trainable", "n_total",
             "epoch_seconds", "train_seconds", "clips_per_second", "gflops", "kwh", "device", "flags",
-            "marks",
+            "marks", "alike",
         )
     }  # fmt: skip
     values = {name: {"mean": value[0], "sd": value[1]} if value else None for name, value in row.metrics.items()}
@@ -235,6 +235,9 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
     return fields | {
         "method": spec.method,
         "source": spec.source or None,
+        "fit_on": spec.fit_on,
+        "pad": spec.pad,
+        "thresholds": spec.thresholds,
         "seeds": row.system.seeds,
         "folds": row.system.folds,
         "metrics": values,

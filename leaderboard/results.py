@@ -23,7 +23,7 @@ from mirbench.leaderboard.marks import labelled, marks_of
 from mirbench.leaderboard.system_names import names_of
 from mirbench.names import natural
 from mirbench.record import RunRecord
-from mirbench.runs.scores import Scores
+from mirbench.runs.scores import Scores, that_count
 from mirbench.runs.store import RunStore
 from mirbench.spelling import in_one_spelling
 from mirbench.types import FloatArray, IntArray, Targets
@@ -305,10 +305,7 @@ def _system(name: str, key: str, runs: Sequence[Run]) -> System:
     held: dict[int, set[int]] = defaultdict(set)
     for run in runs:
         held[run.record.spec.seed].add(_fold(run))
-    count = Counter(frozenset(folds) for folds in held.values())
-    # every fold, or what most seeds have; of equals the larger, then the first
-    folds = max(count, key=lambda folds: (len(folds) == n_folds, count[folds], len(folds), [-k for k in sorted(folds)]))
-    seeds = sorted(seed for seed, theirs in held.items() if theirs >= folds)
+    folds, seeds = that_count(held, n_folds)
     if not all(run.record.uses_seed for run in runs):  # nothing is random: one stands for all
         seeds = seeds[:1]
     counted = [run for run in runs if run.record.spec.seed in seeds and _fold(run) in folds]

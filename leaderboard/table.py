@@ -57,6 +57,8 @@ class Row:
         Seeds for which these folds are there; number of folds of the task; number of those that are there.
     flags : tuple of str
         What a reader must know: contamination, incomplete folds.
+    alike : bool
+        Whether several seeds predicted the same to the bit, so that there is no deviation.
     """
 
     system: System
@@ -77,6 +79,7 @@ class Row:
     interval: Interval | None = None
     rank: int | None = None
     p_best: float | None = None
+    alike: bool = False
 
     @property
     def name(self) -> str:
@@ -241,9 +244,12 @@ def _row(system: System, newest: int) -> Row:
         flags.append(trained_on_it(record.contaminated))
     known = [metric for metric in record.metrics if metric in SHOWN]  # the one that selects is the first
     values = over_folds(system, known)
+    scores = system.stack.scores
+    alike = len(scores) > 1 and bool((scores == scores[:1]).all())
+    counted = values[:1] if alike else values
     return Row(
         system=system,
-        metrics={metric: _mean_sd([value[metric] for value in values]) for metric in known},
+        metrics={metric: _mean_sd([value[metric] for value in counted]) for metric in known},
         n_seeds=len(system.seeds),
         n_folds=record.n_folds,
         n_done=len(system.folds),
@@ -257,6 +263,7 @@ def _row(system: System, newest: int) -> Row:
         kwh=_mean([run.energy.get("train_kwh") for run in runs]),
         device=_device(record),
         flags=tuple(flags),
+        alike=alike,
     )
 
 

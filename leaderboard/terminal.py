@@ -17,6 +17,7 @@ from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
 from mirbench.plain_text import knows_all_letters, printable, superscript
+from mirbench.runs.scores import how_over_folds
 from mirbench.terminal import Words
 
 __all__ = ["pivoted", "tables"]
@@ -144,7 +145,7 @@ def _about(board: Board) -> str:
     clips = {row.n_clips for row in board.rows if row.n_done == row.n_folds}
     said = [f"{next(iter(clips)):,} test clips"] if len(clips) == 1 else []
     n_folds = board.rows[0].n_folds
-    said += [f"{n_folds} folds"] if n_folds > 1 else []
+    said += [f"{board.metrics[0]} {how_over_folds(board.metrics[0], n_folds)}"] if n_folds > 1 and board.metrics else []
     seeds = sorted({row.n_seeds for row in board.rows if row.system.uses_seed})
     if seeds:
         span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"

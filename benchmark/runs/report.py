@@ -13,13 +13,13 @@ from mirbench.metrics import METRICS
 from mirbench.plain_text import one_message, say
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
-from mirbench.runs.scores import Scores, over_folds
+from mirbench.runs.scores import Scores, how_over_folds, over_folds, that_count
 from mirbench.runs.store import RunStore
 from mirbench.source import trained_on_it
 from mirbench.text_table import table
 from mirbench.types import FloatArray, Targets
 
-__all__ = ["apart", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
+__all__ = ["apart", "equal_runs", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
 
 
 def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
@@ -123,20 +123,31 @@ def over_seeds(runs: Iterable[tuple[Path, RunRecord]], name: str) -> tuple[str, 
     Parameters
     ----------
     runs : iterable of (Path, RunRecord)
-        Folders and their records. Seeds that lack a fold that another has do not count.
+        Folders and their records. Seeds that lack a fold that counts do not count; see `that_count`.
 
     Returns
     -------
     text, n_seeds
+        The text has no deviation where all seeds gave the same to the bit.
     """
-    by_seed: dict[int, list[tuple[Path, RunRecord]]] = {}
+    by_seed: dict[int, dict[int, tuple[Path, RunRecord]]] = {}
+    n_folds = 1
     for folder, record in runs:
-        by_seed.setdefault(record.spec.seed, []).append((folder, record))
-    most = max(map(len, by_seed.values()), default=0)
-    values = [_over_folds(theirs, name) for theirs in by_seed.values() if len(theirs) == most]
-    means = [value for value in values if value is not None]
-    spread = f" ± {stdev(means):.3f}" if len(means) > 1 else ""
+        by_seed.setdefault(record.spec.seed, {})[record.spec.fold] = (folder, record)
+        n_folds = record.n_folds
+    if not by_seed:
+        return _cell(None), 0
+    folds, seeds = that_count(by_seed, n_folds)
+    counted = [[by_seed[seed][fold] for fold in sorted(folds)] for seed in seeds]
+    means = [value for theirs in counted if (value := _over_folds(theirs, name)) is not None]
+    spread = f" ± {stdev(means):.3f}" if len(means) > 1 and not equal_runs(counted) else ""
     return _cell(mean(means) if means else None) + spread, len(means)
+
+
+def equal_runs(by_seed: Sequence[Sequence[tuple[Path, RunRecord]]]) -> bool:
+    """Whether several seeds, each with its runs in the order of their folds, predicted the same to the bit."""
+    hashes = {tuple(record.files.get("scores.npz", "") for _, record in theirs) for theirs in by_seed}
+    return len(by_seed) > 1 and len(hashes) == 1 and "" not in next(iter(hashes))
 
 
 def _over_folds(runs: Sequence[tuple[Path, RunRecord]], name: str) -> float | None:
@@ -175,11 +186,13 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
         return f"{name} is undefined on this test set."
     line = f"{name.capitalize()} {text} over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
     line += "" if done[0].uses_seed else ", for nothing is random"
+    if n_seeds > 1 and "±" not in text:
+        line += ", which gave the same to the bit"
     folds = sorted({record.spec.fold for record in done})
+    said = [how_over_folds(name, len(folds))]
     if len(folds) < done[0].n_folds:
-        line += f" (fold {', '.join(map(str, folds))} of {done[0].n_folds})."
-    else:
-        line += f" ({len(folds)} folds)." if len(folds) > 1 else "."
+        said.append(f"fold {', '.join(map(str, folds))} of {done[0].n_folds}")
+    line += f" ({'; '.join(filter(None, said))})." if any(said) else "."
     if n_clips := sum({record.spec.fold: record.n_clips.get("test", 0) for record in done}.values()):
         line += f" Tested on {n_clips} clips."
     if done[0].n_total is not None:

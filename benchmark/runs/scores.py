@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from mirbench.plain_text import printable
 from mirbench.runs.scores_archive import REMEDY, read_arrays
 from mirbench.types import FloatArray, Split, Targets
 
-__all__ = ["Scores", "over_folds", "read_scores", "target_hashes"]
+__all__ = ["Scores", "how_over_folds", "over_folds", "read_scores", "target_hashes", "that_count"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,27 @@ def over_folds(
         return float(np.mean(known)) if known else None
     value: float | None = evaluate((name,), *pooled())[name]
     return value
+
+
+def how_over_folds(name: str, n_folds: int) -> str:
+    """In words what `over_folds` does to a metric, the same in every table and every line: "" of one fold.
+
+    >>> how_over_folds("accuracy", 10), how_over_folds("roc-auc", 10), how_over_folds("roc-auc", 1)
+    ('pooled over 10 folds', 'mean of 10 folds', '')
+    """
+    if n_folds == 1:
+        return ""
+    return f"{'mean of' if METRICS[name].over_folds == 'average' else 'pooled over'} {n_folds} folds"
+
+
+def that_count(held: Mapping[int, Collection[int]], n_folds: int) -> tuple[frozenset[int], list[int]]:
+    """Of the folds that each seed of a system has, those that count, and the seeds that have all of them.
+
+    Every fold of the task, where some seed has them; else what most seeds have; of equals the larger, then the first.
+    """
+    count = Counter(frozenset(folds) for folds in held.values())
+    folds = max(count, key=lambda own: (len(own) == n_folds, count[own], len(own), [-fold for fold in sorted(own)]))
+    return folds, sorted(seed for seed, own in held.items() if frozenset(own) >= folds)
 
 
 def target_hashes(clip_ids: npt.NDArray[np.str_], targets: Targets) -> npt.NDArray[np.bytes_]:

@@ -18,6 +18,7 @@ from mirbench.leaderboard.columns import COLUMNS
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Row, boards
 from mirbench.record import RunRecord, RunSpec
+from mirbench.runs.report import over_seeds
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.types import Clip, Split, Targets, Task, Windowing
@@ -256,6 +257,44 @@ def test_over_seeds_the_number_of_seeds_is_shown(tmp_path: Path) -> None:
         write(tmp_path, replace(SPEC, seed=seed), draw=seed)
     head, line = cells(markdown(boards(tmp_path)))
     assert line[head.index("runs")] == "3 seeds"
+
+
+def test_seeds_that_predict_the_same_to_the_bit_are_said_to_be_equal_and_have_no_sd(tmp_path: Path) -> None:
+    runs = []
+    for seed in range(3):
+        write(tmp_path, replace(SPEC, seed=seed), draw=7)
+        runs = list(RunStore(tmp_path).records())
+    row = only_row(tmp_path)
+    assert [value and value[1] for value in row.metrics.values()] == [None] * len(row.metrics)
+    head, line = cells(markdown(boards(tmp_path)))
+    assert line[head.index("runs")] == "3 seeds, all equal"
+    text, n_seeds = over_seeds(runs, "accuracy")
+    assert (text, n_seeds) == (f"{runs[0][1].metrics['accuracy']:.3f}", 3)
+    write(tmp_path, replace(SPEC, seed=3), draw=8)
+    assert not only_row(tmp_path).alike
+    assert "±" in over_seeds(RunStore(tmp_path).records(), "accuracy")[0]
+
+
+@pytest.mark.parametrize(
+    ("there", "folds", "seeds"),
+    [
+        ({0: (0, 1, 2), 1: (0, 1, 2)}, (0, 1, 2), (0, 1)),
+        ({0: (0, 1, 2), 1: (0,), 2: (0,)}, (0, 1, 2), (0,)),  # every fold, though one seed alone has them
+        ({0: (0, 1), 1: (0,), 2: (0,)}, (0,), (0, 1, 2)),  # none has: what most have
+    ],
+)
+def test_run_and_leaderboard_give_one_number_for_one_system_whatever_folds_lack(
+    tmp_path: Path, there: dict[int, tuple[int, ...]], folds: tuple[int, ...], seeds: tuple[int, ...]
+) -> None:
+    for seed, own in there.items():
+        for fold in own:
+            write(tmp_path, replace(SPEC, seed=seed, fold=fold), draw=10 * seed + fold, n_clips=9 + fold, n_folds=3)
+    row = only_row(tmp_path)
+    assert (row.system.folds, row.system.seeds) == (folds, seeds)
+    for name in ("accuracy", "roc-auc"):  # pooled, and the mean of folds
+        mean, sd = row.metrics[name] or (0.0, None)
+        said, n_seeds = over_seeds(RunStore(tmp_path).records(), name)
+        assert (said, n_seeds) == (f"{mean:.3f}" + ("" if sd is None else f" ± {sd:.3f}"), len(seeds))
 
 
 def test_one_seed_has_no_sd(tmp_path: Path) -> None:
