@@ -12,7 +12,7 @@ import pytest
 from scipy import special, stats
 
 from mirbench.leaderboard.chance import Clips
-from mirbench.leaderboard.sign_flips import sign_flip
+from mirbench.leaderboard.sign_flips import sign_flip, sign_flips
 from mirbench.leaderboard.statistics import compared, difference, holm, interval
 from mirbench.metrics import METRICS
 from mirbench.types import Targets
@@ -38,9 +38,9 @@ def outcomes(accuracy, gap, agreement):
     return np.array([both, a_alone, b_alone, 1 - both - a_alone - b_alone])
 
 
-@cache
 def mcnemar(a_alone, b_alone):
-    return sign_flip(np.repeat([1, -1], [a_alone, b_alone]))
+    """McNemar's exact p, of the binomial distribution; what a table holds is compared with it below."""
+    return min(1.0, 2 * special.bdtr(min(a_alone, b_alone), a_alone + b_alone, 0.5))
 
 
 @cache
@@ -77,6 +77,14 @@ def groups_of(n_clips, size=5):
     return np.arange(n_clips) // size
 
 
+@pytest.mark.parametrize("counts", [(0, 0), (1, 0), (3, 5), (20, 9), (60, 60), (700, 640)])
+def test_flips_of_signs_of_clips_are_mcnemars_exact_test(counts):
+    assert sign_flip(np.repeat([1, -1], counts)) == pytest.approx(mcnemar(*counts))
+    assert mcnemar(*counts) == pytest.approx(stats.binomtest(counts[0], max(sum(counts), 1), 0.5).pvalue) or not any(
+        counts
+    )
+
+
 # equal systems
 
 
@@ -98,7 +106,7 @@ def test_equal_systems_on_groups_are_called_different_at_most_5_percent_of_the_t
     generator = np.random.default_rng(n)
     states = clustered(generator, 2000, n, outcomes(accuracy, 0, agreement))
     sums = (states == 1).sum(axis=2) - (states == 2).sum(axis=2)
-    called = np.mean([sign_flip(each) < 0.05 for each in sums])
+    called = np.mean(sign_flips(sums) < 0.05)
     counts = np.stack([(states == kind).sum(axis=(1, 2)) for kind in (1, 2)], axis=1)
     naive = np.mean([mcnemar(*each) < 0.05 for each in counts.tolist()])
     assert called <= above(0.05, 2000)
