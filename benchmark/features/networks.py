@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mirbench.lasting import made_to_last
 from mirbench.source import SourceCard
 
 __all__ = ["has_python", "kept_elsewhere", "load_network"]
@@ -23,10 +24,11 @@ def load_network(card: SourceCard, paths: Sequence[Path | str | None], options: 
     options : mapping
         Options of the source.
     """
-    builder = _target(card.builder)
-    if card.adapter:
-        return _target(card.adapter)(builder, *paths, **options)
-    return builder(*paths, **options)
+    with made_to_last():  # and the libraries that it imports
+        builder = _target(card.builder)
+        if card.adapter:
+            return _target(card.adapter)(builder, *paths, **options)
+        return builder(*paths, **options)
 
 
 def kept_elsewhere(card: SourceCard, options: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from mirbench.errors import BadInput
 from mirbench.metrics import METRICS, evaluate
 from mirbench.plain_text import printable
-from mirbench.runs.scores_archive import REMEDY, read_arrays
+from mirbench.runs.scores_archive import REMEDY, once_for_shared, read_arrays
 from mirbench.types import FloatArray, Split, Targets
 
 __all__ = ["Scores", "how_over_folds", "over_folds", "read_scores", "target_hashes", "that_count"]
@@ -137,10 +137,17 @@ def that_count(held: Mapping[int, Collection[int]], n_folds: int) -> tuple[froze
 
 def target_hashes(clip_ids: npt.NDArray[np.str_], targets: Targets) -> npt.NDArray[np.bytes_]:
     """Sixteen hex digits a clip over its id and its labels, to compare labels without publishing them."""
-    n_classes = targets.value.shape[1]
-    value, known = targets.value.astype("<f4").tobytes().hex(), targets.known.tobytes().hex()
-    rows = zip(clip_ids.tolist(), _parted(value, 8 * n_classes), _parted(known, 2 * n_classes), strict=True)
-    hashes = [hashlib.sha256(f"{name}|{own}|{judged}".encode()).hexdigest()[:16] for name, own, judged in rows]
+    return _target_hashes(clip_ids, targets.value, targets.known)
+
+
+@once_for_shared
+def _target_hashes(
+    clip_ids: npt.NDArray[np.str_], value: FloatArray, known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bytes_]:
+    n_classes = value.shape[1]
+    values, judged = value.astype("<f4").tobytes().hex(), known.tobytes().hex()
+    rows = zip(clip_ids.tolist(), _parted(values, 8 * n_classes), _parted(judged, 2 * n_classes), strict=True)
+    hashes = [hashlib.sha256("|".join(row).encode()).hexdigest()[:16] for row in rows]
     return np.array(hashes, dtype="S16")
 
 

@@ -5,12 +5,13 @@ It may be somebody else's: nothing is unpickled, and no header is believed that 
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ from mirbench.errors import BadInput
 from mirbench.npy_header import read_npy_header
 from mirbench.plain_text import printable
 
-__all__ = ["REMEDY", "read_arrays", "unreadable_scores"]
+__all__ = ["REMEDY", "once_for_shared", "read_arrays", "unreadable_scores"]
+
+_Answer = TypeVar("_Answer")
 
 _MAX_SCORES = 2**29  # bytes of all arrays together, unpacked
 
@@ -36,11 +39,36 @@ _ARRAYS = {
 
 _MOST_SHARED = 256  # arrays
 _LARGEST_SHARED = 2**21  # bytes
+_MOST_ANSWERS = 32  # of a function of shared arrays: the folds of a few tasks
 
 REMEDY = "run it again, or remove its folder"
 
 _shared: dict[tuple[Any, ...], npt.NDArray[Any]] = {}
 """Arrays of files that were read, by all that they are unpacked from."""
+
+
+def once_for_shared(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """The same function of arrays, which is asked once where those are arrays that many files share."""
+    known: dict[tuple[int, ...], tuple[tuple[npt.NDArray[Any], ...], _Answer]] = {}
+
+    @functools.wraps(function)
+    def asked(*arrays: npt.NDArray[Any]) -> _Answer:
+        if not all(map(_may_be_shared, arrays)):
+            return function(*arrays)
+        key = tuple(map(id, arrays))
+        if key not in known:
+            if len(known) >= _MOST_ANSWERS:
+                known.clear()
+            known[key] = arrays, function(*arrays)  # which holds on to them: a number is theirs while they live
+        return known[key][1]
+
+    return asked
+
+
+def _may_be_shared(array: npt.NDArray[Any]) -> bool:
+    """Whether an array is one of a file, which nobody can write to, and a small one."""
+    base: Any = array.base
+    return isinstance(base, bytes) and array.nbytes <= _LARGEST_SHARED
 
 
 class _Strange(ValueError):

@@ -28,7 +28,7 @@ from mirbench.runs.hyperparameters import grid, n_points
 from mirbench.runs.run_files import changed_files
 from mirbench.runs.run_folders import records_below
 from mirbench.runs.scores import Scores
-from mirbench.runs.scores_archive import unreadable_scores
+from mirbench.runs.scores_archive import once_for_shared, unreadable_scores
 from mirbench.runs.store import RunStore
 from mirbench.trust.ensembles import wrong_ensemble
 from mirbench.trust.known_facts import KnownFacts
@@ -128,6 +128,9 @@ def digest(*columns: Iterable[Any]) -> str:
     return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_digest = once_for_shared(digest)
+
+
 def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
@@ -164,7 +167,7 @@ def _examine(case: Case, facts: KnownFacts) -> Scores | None:
     if scores is None:
         return None
     case.problems += list(wrong_targets(scores)) or list(wrong_metrics(record, scores))
-    case.targets = digest(scores.clip_ids, scores.hashes)
+    case.targets = _digest(scores.clip_ids, scores.hashes)
     case.predictions = hashlib.sha256(scores.scores.tobytes()).hexdigest()
     return scores
 

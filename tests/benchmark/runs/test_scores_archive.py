@@ -12,6 +12,7 @@ import pytest
 
 from mirbench.errors import BadInput
 from mirbench.runs.scores import Scores, read_scores, target_hashes
+from mirbench.runs.scores_archive import once_for_shared
 from mirbench.types import Targets
 
 
@@ -64,3 +65,18 @@ def test_damage_to_what_another_file_holds_whole_is_refused(tmp_path: Path, name
     (tmp_path / "damaged").write_bytes(content)
     with pytest.raises(BadInput, match=r"damaged: .*scores"):
         read_scores(tmp_path / "damaged")
+
+
+def test_what_is_asked_of_shared_arrays_is_computed_once_and_of_others_each_time(tmp_path: Path) -> None:
+    asked = []
+    total = once_for_shared(lambda hashes: asked.append(1) or b"".join(hashes.tolist()))
+    first, second = (read_scores(written(tmp_path / f"{n}.npz", some(n))) for n in (1, 2))
+    assert total(first.hashes) == total(second.hashes) == b"".join(some(1).hashes.tolist())
+    assert len(asked) == 1
+    own = first.hashes.copy()
+    before = total(own)
+    own[0] = b"0" * 16
+    assert total(own) != before
+    for n in range(100):
+        other = read_scores(written(tmp_path / "other.npz", some(3, n + 1)))
+        assert total(other.hashes) == b"".join(some(3, n + 1).hashes.tolist())
