@@ -65,7 +65,8 @@ def _of_system(row: str, by: str, lines: Sequence[Line]) -> list[str]:
     gaps = [b - a for a, b in zip(printed, ours, strict=True)]
     k = max(range(len(gaps)), key=lambda n: abs(gaps[n]))
     means = [f"{sum(held) / len(held):.{first.n_digits + 1}f}{_UNITS[first.unit]}" for held in (printed, ours)]
-    greatest = f"{_signed(gaps[k], first)}, {lines[k].printed.quantity}"
+    judged = any(line.verdict != "stand-in" for line in lines)
+    greatest = f"{_signed(gaps[k], first)}, {lines[k].printed.quantity}" if judged else ""
     return [row, str(len(lines)), *means, greatest, summary(lines), shorten(by, _WIDEST, placeholder=" …")]
 
 
