@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mirbench.leaderboard.table import Board
 
-KINDS = ("pareto", "forest", "box", "ranks", "sweep")
+KINDS = ("pareto", "forest", "box", "ranks", "sweep", "classes", "positives")
 
 
 def plot(
@@ -41,10 +41,16 @@ def plot(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help=".png, .svg or .pdf. Default: in the runs folder.")
     ] = None,
+    printed: Annotated[
+        str, typer.Option("--printed", metavar="SUITE", help="Of box, classes, positives: printed numbers beside ours.")
+    ] = "",
+    demo: Annotated[bool, typer.Option("--demo", help="With --printed: of `mirbench reproduce SUITE --demo`.")] = False,
     reference: Annotated[bool, typer.Option("--reference", help="Draw results that were not run here, too.")] = False,
 ) -> None:
     """Draw a figure for a paper from the records."""
     one_of("plot", kind, KINDS)
+    if printed and kind not in ("box", "classes", "positives"):
+        raise BadInput(f"plot {kind} --printed: printed numbers stand beside ours in box, classes and positives")
     finite("--width", width)
     target = output or runs / f"{kind}.png"
     from mirbench.leaderboard.figures import save, suffix_of
@@ -59,6 +65,14 @@ def plot(
             part = target.with_stem(f"{target.stem}-{number + 1}")
             save(figure, part)
             say(f"written to {part}", error=True)
+        end(left_out)
+        return
+    if printed:
+        from mirbench.cli.plot_printed import drawn_of
+
+        figure = drawn_of(kind, printed, runs, width, left_out, demo=demo)
+        save(figure, target)
+        say(f"written to {target}", error=True)
         end(left_out)
         return
     figure = _drawn(kind, of_tasks(read_boards(runs, left_out, reference, task), task), metric, cost, width)
@@ -78,6 +92,14 @@ def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: fl
     if len(boards) > 1:
         names = ", ".join(board.title for board in boards)
         raise BadInput(f"plot {kind}: draws one table; name one of these with --task: {names}")
+    if kind in ("classes", "positives"):
+        from mirbench.leaderboard import class_plots
+
+        series, n_present, used = class_plots.series_of_board(boards[0], metric)
+        label = used.removesuffix("-per-class")
+        if kind == "classes":
+            return class_plots.by_class(series, label, width)
+        return class_plots.by_positives(series, n_present, label, width, "clips of test that have the class")
     if kind == "pareto":
         return plots.pareto(boards[0], metric, cost, width)
     return {"forest": plots.forest, "box": plots.box}[kind](boards[0], metric, width)

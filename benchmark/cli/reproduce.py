@@ -98,12 +98,29 @@ def reproduce(
     for entry in asked.data:
         answers += descriptions(entry, printed, catalogue, how.data, progress, demo=demo, no_run=no_run)
     lines = compare(printed, answers)
+    if demo:
+        lines, notes = _told_once(lines, notes)
     _put(form, output, asked, lines, notes)
     if failed := [line for result in results for line in failures(result)]:
         say("\n".join(failed), error=True)
     end(left_out)
     if failed:
         raise typer.Exit(1)
+
+
+def _told_once(lines: list[Line], notes: list[str]) -> tuple[list[Line], list[str]]:
+    """Without the lines that a demo leaves out, and with a note on which rows lack by that."""
+    from mirbench.runs.sweep import LEFT_OUT
+
+    def is_left_out(line: Line) -> bool:
+        return line.verdict == "not run" and all(said.startswith(LEFT_OUT) for said in line.reason.split("; "))
+
+    gone = [line for line in lines if is_left_out(line)]
+    kept = [line for line in lines if line not in gone]
+    there = {line.printed.row for line in kept}
+    rows = dict.fromkeys(line.printed.row for line in gone if line.printed.row not in there)
+    note = [f"Left out, for stand-ins make them the runs of other rows: {'; '.join(rows)}."]
+    return kept, [*notes, *(note if rows else [])]
 
 
 def _list() -> None:

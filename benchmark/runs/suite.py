@@ -40,6 +40,7 @@ What follows is for `mirbench reproduce`, and a sweep does not look at it::
     row = "IDS-NMR, {source}"                   # the printed row that it answers; {task}, {method}, and those of `each`
     other = "public recordings"                 # it hears other clips than the paper did: shown beside, never judged
     demo-task = "gtzan-demo"                    # on which its demo is done, where its task has no stand-in
+    demo-set = { epochs = 6, lr = 3e-3 }        # what a demo sets instead of one epoch, so that it learns something
     fitted = ["n_trainable"]                    # printed numbers that it was made to meet: shown beside, never judged
 
     [[data]]                                    # what the clips of a task are, no run needed

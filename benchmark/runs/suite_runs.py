@@ -6,7 +6,7 @@ import itertools
 import math
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
@@ -47,6 +47,7 @@ RUN_KEYS: Kinds = {
     "row": (str,),
     "other": (str,),
     "demo-task": (str,),
+    "demo-set": (dict,),
     "fitted": (str, list),
 }
 """What a table may hold; see `mirbench.runs.suite`."""
@@ -64,8 +65,12 @@ class Entry:
         Why it cannot be done; "" where nothing is known against it.
     row, other, demo_task : str
         What `mirbench reproduce` asks for; see `mirbench.runs.suite`.
+    demo_set : mapping
+        The same, read as hyperparameters.
     fitted : tuple of str
         The same.
+    instead_of : str
+        The source, with its options, that another one stands in for, in a demo.
     """
 
     where: str
@@ -75,7 +80,9 @@ class Entry:
     row: str = ""
     other: str = ""
     demo_task: str = ""
+    demo_set: Mapping[str, Any] = field(default_factory=dict)
     fitted: tuple[str, ...] = ()
+    instead_of: str = ""
 
     @property
     def name(self) -> str:
@@ -177,7 +184,9 @@ def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Ca
         if (value := getattr(request, name)) != getattr(usual, name):
             said.append(f"{name.replace('_', '-')}={value}")
     texts = {"other": table.get("other", ""), "demo_task": table.get("demo-task", "")}
-    entry = Entry(where, request, ", ".join(said), **texts, fitted=tuple(names_in(table, "fitted")))
+    short = _params(catalogue.method(request.method), table.get("demo-set", {}))
+    fitted = tuple(names_in(table, "fitted"))
+    entry = Entry(where, request, ", ".join(said), **texts, demo_set=short, fitted=fitted)
     try:
         draft_plan(request, catalogue)
     except (MissingExtra, NotApplicable) as error:

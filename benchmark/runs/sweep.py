@@ -26,19 +26,35 @@ from mirbench.runs.pieces import Piece
 from mirbench.runs.plan import DEMO_SOURCE, Request, make_plan
 from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.suite import Suite, naming
-from mirbench.runs.suite_runs import Entry
+from mirbench.runs.suite_runs import Entry, identity
 from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard
 from mirbench.types import Task
 
-__all__ = ["SHORTENED", "Result", "able", "as_demo", "begun", "finished", "part_of", "run_suite", "shortened", "tried"]
+__all__ = [
+    "LEFT_OUT",
+    "SHORTENED",
+    "Result",
+    "able",
+    "as_demo",
+    "begun",
+    "finished",
+    "part_of",
+    "run_suite",
+    "shortened",
+    "tried",
+]
 
 
 SHORTENED = (
-    "one seed, one epoch (all of them in a search on embeddings, of 18 models at most), batches of at most four "
-    "windows where a whole network learns, windows side by side, and the first task where a table has several"
+    "one seed, one epoch or a few at a high rate (all of them in a search on embeddings, of 18 models at most), "
+    "batches of at most four windows where a whole network learns, windows side by side, and the first task where a "
+    "table has several"
 )
 """What `shortened` leaves."""
+
+LEFT_OUT = "left out of the demo"
+"""How it begins why an entry is not done there."""
 
 _SMALL_BATCH = 4
 
@@ -102,22 +118,32 @@ def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
     request = replace(request, task=task.name, data=None, folds=None)
     if request.source and not _is_here(catalogue.source(request.source), task, request):
         nano = catalogue.source(DEMO_SOURCE)
+        instead_of = f"{request.source} {sorted(request.source_params.items())}"
         request = replace(request, source=nano.name, source_params=dict(nano.options))
+        return replace(entry, request=request, unable="", instead_of=instead_of)
     return replace(entry, request=request, unable="")
 
 
 def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
     """The same with one seed, one epoch, small batches, windows side by side, two points of a search, one task.
 
+    An entry that becomes the same as one above it, by the source that stands in for both, is left out.
+
     To see that all of it works, in seconds or minutes; `SHORTENED` says so to readers.
     """
     first: dict[tuple[str, str, str, str], str] = {}
+    seen: dict[str, Entry] = {}
     entries = []
     for entry in suite.entries:
         request = entry.request
         task = first.setdefault((entry.where, request.method, request.source, entry.settings), request.task)
-        left_out = "" if task == request.task else f"left out of the demo, which does the same on {task}"
-        entries.append(replace(_short(entry, catalogue), unable=entry.unable or left_out))
+        short = _short(entry, catalogue)
+        asked = identity(short.request)
+        left_out = entry.unable or (f"{LEFT_OUT}, which does the same on {task}" if task != request.task else "")
+        above = entry if left_out else seen.setdefault(asked, entry)
+        if above.instead_of != entry.instead_of:
+            left_out = f"{LEFT_OUT}, where it is the run of {above.row or above.name}"
+        entries.append(replace(short, unable=left_out))
     return replace(suite, entries=tuple(entries))
 
 
@@ -130,7 +156,7 @@ def _short(entry: Entry, catalogue: Catalogue) -> Entry:
     for (name, values), count in zip(request.search.items(), (2,) if whole else (6, 3), strict=False):
         search[name] = values[:2] if whole else _spread(values, count)
     if "epochs" in defaults and (whole or not search):
-        params["epochs"] = 1
+        params |= {"epochs": 1, **entry.demo_set}
         search.pop("epochs", None)
     if whole and "batch_size" in defaults and "batch_size" not in search:
         params["batch_size"] = min(params.get("batch_size", defaults["batch_size"]), _SMALL_BATCH)

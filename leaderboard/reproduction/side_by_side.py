@@ -17,6 +17,7 @@ __all__ = ["as_csv", "as_json", "as_markdown", "summary"]
 
 JSON_VERSION = 1
 _WIDEST = 120  # letters of a system's name
+_MANY = 5  # numbers of a system, from which on it gets a line of its own above the table
 _UNITS = {"fraction": "", "percent": " %", "points": " points", "count": "", "millions": " M", "seconds": " s",
           "min:s": " min:s", "nats": "", "full scale": "", "setting": "", "order": ""}  # fmt: skip
 _ORDER: tuple[Verdict, ...] = ("agrees", "differs", "cannot tell", "shown", "other data", "stand-in", "not run")
@@ -30,6 +31,7 @@ def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterab
     align = ("left", "left", "right", "right", "right", "right", "left", "left", "left")
     rows = [[escaped(cell) for cell in _cells(line)] for line in lines]
     parts = [f"# {escaped(title)}", *map(escaped, [*notes, reference] if reference else notes)]
+    parts += _by_system(lines)
     parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True, colalign=align))
     parts += [f"{summary(lines)}.", RULE]
     parts += _listed("Not run", ((line.reason, line) for line in lines if line.verdict == "not run"))
@@ -37,6 +39,35 @@ def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterab
     parts += _listed("Notes", ((line.printed.note, line) for line in lines if line.verdict != "not run"))
     parts += _listed("Printed in", ((line.printed.where, line) for line in lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _by_system(lines: Sequence[Line]) -> list[str]:
+    """A line a system, where some have many numbers of one unit: their means, the greatest gap, the verdicts."""
+    from tabulate import tabulate
+
+    groups: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.ours is not None and line.printed.number is not None:
+            groups[line.printed.row, line.by, line.printed.unit].append(line)
+    if max(map(len, groups.values()), default=0) < _MANY:
+        return []
+    rows = [_of_system(row, by, held) for (row, by, _), held in groups.items() if len(held) >= _MANY]
+    heads = ["system", "numbers", "printed, mean", "ours, mean", "greatest gap", "verdicts", "by"]
+    align = ("left", "right", "right", "right", "left", "left", "left")
+    cells = [[escaped(cell) for cell in row] for row in rows]
+    return [tabulate(cells, heads, tablefmt="github", disable_numparse=True, colalign=align)]
+
+
+def _of_system(row: str, by: str, lines: Sequence[Line]) -> list[str]:
+    first = lines[0].printed
+    printed = [float(line.printed.number or 0.0) / SCALES[first.unit] for line in lines]
+    ours = [line.ours or 0.0 for line in lines]
+    gaps = [b - a for a, b in zip(printed, ours, strict=True)]
+    k = max(range(len(gaps)), key=lambda n: abs(gaps[n]))
+    means = [f"{sum(held) / len(held):.{first.n_digits + 1}f}{_UNITS[first.unit]}" for held in (printed, ours)]
+    judged = any(line.verdict != "stand-in" for line in lines)
+    greatest = f"{_signed(gaps[k], first)}, {lines[k].printed.quantity}" if judged else ""
+    return [row, str(len(lines)), *means, greatest, summary(lines), shorten(by, _WIDEST, placeholder=" …")]
 
 
 def summary(lines: Sequence[Line]) -> str:
@@ -74,7 +105,8 @@ def _signed(value: float, printed: Printed) -> str:
 def _ours(line: Line) -> str:
     if line.ours is None:
         return "—"
-    dead = f" + {_text(line.printed.dead / SCALES[line.printed.unit], line.printed)}" if line.printed.dead else ""
+    counted = line.printed.dead and line.verdict != "stand-in"
+    dead = f" + {_text(line.printed.dead / SCALES[line.printed.unit], line.printed)}" if counted else ""
     return _text(line.ours, line.printed) + dead
 
 
