@@ -6,6 +6,7 @@ holds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -44,5 +45,7 @@ def pads_nothing(card: SourceCard | None, facts: Mapping[Excerpt, audio.Facts]) 
     """Whether it is known that no clip is shorter than the source's window."""
     if card is None or not card.seconds or not facts:
         return False  # a method has windows of its own
+    if math.isinf(card.seconds):
+        return True  # each clip is a window as it is
     rate, window = card.sample_rate, round(card.seconds * card.sample_rate)
     return not any(is_short(round(audio.heard_seconds(at, known) * rate), window) for at, known in facts.items())

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mirbench.record import RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, draft_plan
+from mirbench.runs.record_file import as_text
+from mirbench.runs.store import RunStore
 from mirbench.types import Windowing
 
 KEPT: tuple[tuple[Request, str, str], ...] = (
@@ -65,3 +71,28 @@ def test_key_is_that_of_the_first_release(request_: Request, key: str, system: s
     assert spec.method_version != RISEN.get(spec.method)
     spec = replace(spec, method_version=RISEN.get(spec.method, spec.method_version))
     assert (spec.key, spec.system) == (key, system)
+
+
+STORED = """{"spec": {"task": "gtzan", "task_version": "1", "fold": 0,
+ "windowing": {"windows": "nonoverlap", "average": "prob"}, "method": "prior", "method_version": "1", "params": {},
+ "search": {}, "source": "", "source_version": "", "source_params": {}, "source_sha256": "", "audio_sha256": "",
+ "precision": "float32", "seed": 0}, "status": "skipped", "reason": "for want of audio", "metrics": {}, "n_scored": {},
+ "n_trainable": null, "n_total": null, "n_clips": {}, "seconds": {}, "memory": {}, "flops": null, "classes": [],
+ "kind": "", "changed": {}, "energy": {}, "spent": {}, "trials": [], "chosen": {}, "history": [], "standing": "full",
+ "n_folds": 1, "uses_seed": true, "contaminated": [], "environment": {}, "files": {}, "schema_version": 1}"""
+"""A record as mirbench 0.5.0 wrote it."""
+
+
+def test_record_of_an_earlier_version_is_the_run_that_is_asked_for_now(tmp_path: Path) -> None:
+    held = json.loads(STORED)
+    text = json.dumps(held["spec"], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]  # as 0.5.0 made it
+    spec = draft_plan(Request("gtzan", "prior", seeds=(0,)), Catalogue()).specs[0]
+    assert replace(spec, task_version=held["spec"]["task_version"]).key == key
+    folder = tmp_path / "gtzan" / "prior" / key
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text(STORED)
+    record = RunStore(tmp_path).read(RunSpec(**held["spec"] | {"windowing": Windowing()}))
+    assert record is not None
+    assert (record.spec.fit_on, record.spec.pad, record.spec.thresholds) == ("train", "zeros", "0.5")
+    assert json.loads(as_text(record)) == held
