@@ -27,6 +27,9 @@ __all__ = ["page"]
 
 _LIBRARIES = {"plotly": "package_data/plotly.min.js", "itables": "html/dt_bundle.js"}
 
+_SCRIPTS = ("parts.js", "tables.js", "plots.js", "pareto.js", "curves.js", "record.js", "print.js", "page.js")
+"""In the order of their use; together they are one module."""
+
 
 def page(boards: Sequence[Board], *, title: str = "mirbench leaderboard") -> str:
     """The page of some tables.
@@ -49,7 +52,7 @@ def page(boards: Sequence[Board], *, title: str = "mirbench leaderboard") -> str
         "data": _data(described(boards, title)),
         "plotly": _packed("plotly"),
         "itables": _packed("itables"),
-        "script": "\n".join(map(_own, ("parts.js", "tables.js", "plots.js", "record.js", "page.js"))),
+        "script": "\n".join(map(_own, _SCRIPTS)),
     }
     first, *rest = _own("page.html").split("{{")
     filled = [first]

@@ -47,7 +47,7 @@ function show(board) {
       make("p", { className: "verdict", textContent: board.verdict })),
     ...sections);
   for (const table of document.querySelectorAll("table.by-class")) sortable(table);
-  return Promise.all(tables.map(async (table) => { const one = await sortable(table); if (one) live.push(one); }));
+  return Promise.all(tables.map(async (table) => { const one = await sortable(table); if (one) live.push(one); })).then(() => whenIdle(drawRest));
 }
 
 function plotSections(board) {
@@ -92,7 +92,7 @@ function fillTasks(select) {
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  document.getElementById("theme").setAttribute("aria-pressed", String(theme === "dark"));
+  document.getElementById("theme").textContent = theme === "dark" ? "Switch to light" : "Switch to dark";
 }
 
 function startTheme() {

@@ -361,7 +361,7 @@ def test_click_on_a_point_opens_its_record(opened: Any, drawn: Any) -> None:
     assert reader.tab.locator("#record-name").inner_text() == drawn[1][0].rows[0].name
 
 
-# Theme, phone, screen reader
+# Theme
 
 
 def test_theme_follows_the_system_and_the_switch(opened: Any) -> None:
@@ -370,7 +370,7 @@ def test_theme_follows_the_system_and_the_switch(opened: Any) -> None:
 
     reader = opened(theme="dark")
     dark = ground()
-    reader.tab.get_by_role("button", name="Dark").click()
+    reader.tab.get_by_role("button", name="Switch to").click()
     assert (ground() != dark, ground()) == (True, "rgb(255, 255, 255)")
     reader.tab.reload()
     reader.tab.wait_for_selector("html[data-ready]")
@@ -384,8 +384,53 @@ def test_theme_is_that_of_the_plots(opened: Any) -> None:
     reader.traces("95 % intervals of accuracy")
     text = reader.tab.locator(".plot[aria-label^='95 %'] .ytick text").first
     light = text.evaluate("(text) => getComputedStyle(text).fill")
-    reader.tab.get_by_role("button", name="Dark").click()
+    reader.tab.get_by_role("button", name="Switch to").click()
     expect(text).not_to_have_css("fill", light)
+
+
+def test_theme_button_says_what_it_does(opened: Any) -> None:
+    button = opened(theme="dark").tab.get_by_role("button", name="Switch to")
+    assert button.inner_text() == "Switch to light"
+    button.click()
+    assert button.inner_text() == "Switch to dark"
+
+
+# Paper
+
+
+def test_plots_are_drawn_without_being_scrolled_to(opened: Any) -> None:
+    tab = opened().tab
+    for plot in tab.locator(".plot").all():
+        plot.and_(tab.locator("[data-drawn]")).wait_for()
+    assert tab.evaluate("scrollY") == 0
+
+
+def test_paper_is_light_and_cuts_no_table_and_no_plot(opened: Any) -> None:
+    tab = opened(theme="dark").tab
+    for plot in tab.locator(".plot").all():
+        plot.and_(tab.locator("[data-drawn]")).wait_for()
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    ends = tab.evaluate(
+        "[...document.querySelectorAll('main table, .plot svg')].map((one) => one.getBoundingClientRect())"
+        ".map((box) => box.right - document.querySelector('main').getBoundingClientRect().left)"
+    )
+    assert (len(ends) > 8, max(ends) <= 1001) == (True, True)
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert tab.evaluate("document.querySelectorAll('details[open]').length") == 0
+
+
+def test_printed_page_has_every_row(opened: Any, tmp_path: Path) -> None:
+    reader = opened()
+    for plot in reader.tab.locator(".plot").all():
+        plot.and_(reader.tab.locator("[data-drawn]")).wait_for()
+    shown = reader.tab.pdf(prefer_css_page_size=True)
+    assert 3 <= shown.count(b"/Type /Page\n") <= 12
+    assert b"/MediaBox [0 0 841" in shown  # A4 across
+
+
+# Phone, screen reader
 
 
 def test_phone_scrolls_down_alone(opened: Any) -> None:
