@@ -19,13 +19,13 @@ function forest(board) {
       marker: { size: 9, color: rows.map(hue), symbol: rows.map((row) => (row.rank == null ? "diamond-open" : "circle")) },
       error_x: { type: "data", symmetric: false, array: rows.map((row, k) => row.interval[1] - means[k]),
         arrayminus: rows.map((row, k) => means[k] - row.interval[0]), color: colour("muted"), thickness: 1.5, width: 0 },
-      text: rows.map((row, k) => `${plain(row.name)}<br>${fixed(means[k])}, 95 % from ${fixed(row.interval[0])} to ${fixed(row.interval[1])}<br>${plain(row.interval[2])}`),
+      text: rows.map((row, k) => `${plain(row.label)}<br>${fixed(means[k])}, 95 % from ${fixed(row.interval[0])} to ${fixed(row.interval[1])}<br>${plain(row.interval[2])}`),
       hovertemplate: "%{text}<extra></extra>",
     }] : [];
     const [low, high] = rows[0]?.interval ?? [0, 0];
     const layout = {
       height: 70 + (narrow() ? 36 : 26) * rows.length, xaxis: axis(metric.title, { side: "top" }),
-      yaxis: axis("", { tickvals: place, tickfont: { size: narrow() ? 11 : 13 }, ticktext: rows.map((row) => label(row.name)), range: [rows.length - 0.4, -0.6], showgrid: false }),
+      yaxis: axis("", { tickvals: place, tickfont: { size: narrow() ? 11 : 13 }, ticktext: rows.map((row) => label(row.label)), range: [rows.length - 0.4, -0.6], showgrid: false }),
       shapes: [{ type: "rect", yref: "paper", x0: low, x1: high, y0: 0, y1: 1, fillcolor: colour("accent"), opacity: 0.1, line: { width: 0 } }],
     };
     return { traces, layout };
@@ -46,7 +46,7 @@ function learning(board, row, measures, title) {
       legend: { orientation: "h", y: 1.15, x: 0 } };
     return { traces, layout };
   };
-  return plot(board, `${title} of ${row.name}, epoch by epoch, ${row.history.length} runs`, described);
+  return plot(board, `${title} of ${row.label}, epoch by epoch, ${row.history.length} runs`, described);
 }
 
 /** One panel of curves: a line a system, in colours that all panels share. */
