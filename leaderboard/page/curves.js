@@ -23,9 +23,11 @@ function forest(board) {
       hovertemplate: "%{text}<extra></extra>",
     }] : [];
     const [low, high] = rows[0]?.interval ?? [0, 0];
+    const tall = onPaper() ? Math.min(26, Math.max(11, 540 / rows.length)) : narrow() ? 36 : 26; // about 50 rows fit on a sheet
+    const small = Math.min(narrow() ? 11 : 13, Math.max(8, tall - 6));
     const layout = {
-      height: 70 + (narrow() ? 36 : 26) * rows.length, xaxis: axis(metric.title, { side: "top" }),
-      yaxis: axis("", { tickvals: place, tickfont: { size: narrow() ? 11 : 13 }, ticktext: rows.map((row) => label(row.label)), range: [rows.length - 0.4, -0.6], showgrid: false }),
+      height: 70 + tall * rows.length, xaxis: axis(metric.title, { side: "top" }),
+      yaxis: axis("", { tickvals: place, tickfont: { size: small }, ticktext: rows.map((row) => label(row.label)), range: [rows.length - 0.4, -0.6], showgrid: false }),
       shapes: [{ type: "rect", yref: "paper", x0: low, x1: high, y0: 0, y1: 1, fillcolor: colour("accent"), opacity: 0.1, line: { width: 0 } }],
     };
     return { traces, layout };

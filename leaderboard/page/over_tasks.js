@@ -5,6 +5,13 @@ const fewest = 25; // systems of a matrix before the rest is asked for
 
 const count = (n, one, many = `${one}s`) => `${whole(n)} ${n === 1 ? one : many}`;
 
+/** A score with the name of its metric in a lighter tone. */
+function scoreOf(metric, value) {
+  const cell = figure(fixed(value), value);
+  cell.prepend(make("span", { className: "deviation", textContent: `${metric.title} ` }));
+  return cell;
+}
+
 /** The tasks of a kind, a line each: how large, who leads, by how much over chance. */
 function taskTable(kind) {
   const lines = kind.boards.map((number) => {
@@ -14,7 +21,7 @@ function taskTable(kind) {
     const tied = board.rows.filter((row) => row.tied).length - 1;
     const cells = best ? [
       make("td", { className: "words" }, link(best.label, { task: board.title, record: best.key }), tied > 0 ? make("span", { className: "deviation", textContent: ` and ${count(tied, "tie")}` }) : ""),
-      figure(`${metric.title} ${fixed(best.metrics[metric.name]?.[0])}`, best.metrics[metric.name]?.[0]),
+      scoreOf(metric, best.metrics[metric.name]?.[0]),
       figure(fixed(board.chance), board.chance),
     ] : [make("td", { textContent: "no result yet" }), figure(missing, null), figure(missing, null)];
     return make("tr", {}, make("th", { scope: "row" }, link(board.title, { task: board.title })), figure(whole(board.rows.length), board.rows.length),
@@ -34,7 +41,7 @@ function comparedText(kind) {
   const p = `p = ${probability(compared.p)}`.replace("= <", "<");
   const test = compared.p < 0.05 ? `Friedman’s test tells them apart (${p})` : `Friedman’s test does not tell them apart (${p})`;
   return `Average rank: of the ${count(compared.systems, "system")} that all of ${names} have, ranked among themselves on each. ` +
-    `${test}. Average ranks less than ${compared.critical.toFixed(2)} apart cannot be told apart (Nemenyi’s critical difference, 5 %, ${count(compared.boards.length, "task")}).`;
+    `${test}. Average ranks less than ${compared.critical.toFixed(2)} apart cannot be told apart (Nemenyi’s critical difference, 5 %, ${count(compared.boards.length, "task")}).`;
 }
 
 /** The place of an average rank among all, with the reach of the best one's critical difference. */

@@ -72,10 +72,12 @@ function pareto(board, cost) {
       points(best, { size: 12, color: shades(best), line: { color: colour("text"), width: 1.5 } }, "front", { mode: "lines+markers", line: { shape: "hv", color: colour("muted"), width: 1.5 } }),
     ];
     const way = cost.higher ? { ...scale.axis, range: [...scale.axis.range].reverse() } : scale.axis; // cheap is at the left
+    const values = there.map((row) => row.metrics[metric.name][0]);
+    const more = Math.max(0.02, 0.12 * (Math.max(...values) - Math.min(...values)));
     const names = best.map((row) => [Math.log10(scale.at(row.costs[cost.name])), row.metrics[metric.name][0], row.label]);
     const layout = {
-      height: narrow() ? 340 : 440, xaxis: axis(`${cost.title}${cost.said ? `: ${cost.said}` : ""}${cost.higher ? ", most at the left" : ""}`, way), yaxis: axis(metric.title),
-      annotations: narrow() ? [] : labels(names, way.range, there.map((row) => row.metrics[metric.name][0])),
+      height: narrow() ? 340 : 440, xaxis: axis(`${cost.title}${cost.said ? `: ${cost.said}` : ""}${cost.higher ? ", most at the left" : ""}`, way), yaxis: axis(metric.title, { range: [Math.min(...values) - more, Math.max(...values) + more] }),
+      annotations: narrow() ? [] : labels(names, way.range, values),
     };
     return { traces, layout };
   };
@@ -102,7 +104,9 @@ function paretoSection(board) {
   const place = make("div", { className: "front" });
   const select = make("select", {}, ...board.costs.map((cost) => make("option", { value: cost.name, textContent: cost.title })));
   const fill = () => { place.replaceChildren(pareto(board, board.costs.find((cost) => cost.name === select.value))); };
-  select.value = board.costs.some((cost) => cost.name === view.cost) ? view.cost : board.costs[0].name;
+  const known = (cost) => board.rows.filter((row) => row.costs[cost.name] != null).length;
+  const [most] = [...board.costs].sort((a, b) => known(b) - known(a)); // that of which most systems have a number
+  select.value = board.costs.some((cost) => cost.name === view.cost) ? view.cost : most.name;
   select.addEventListener("change", () => { look({ cost: select.value }); fill(); });
   fill();
   return section("Pareto front", `What ${metric} costs: the line joins the systems, ringed, that none as cheap beats. Open diamonds are not ranked. A click on a point opens its record.`,

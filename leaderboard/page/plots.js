@@ -15,7 +15,8 @@ function colour(name) {
 /** Plotly takes tags in texts for markup: let none be left. */
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-const narrow = () => window.innerWidth < 640;
+const onPaper = () => document.documentElement.classList.contains("printing");
+const narrow = () => window.innerWidth < 640 && !onPaper();
 
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
@@ -52,7 +53,7 @@ function drawNow(element, width) {
     hoverlabel: { bgcolor: colour("ground"), bordercolor: colour("line"), font: { color: colour("text") }, align: "left" },
     margin: { l: 8, r: 16, t: 16, b: 8 }, width,
   };
-  element.style.height = `${layout.height}px`;
+  Object.assign(element.style, { height: `${layout.height}px`, minHeight: "0" });
   Plotly.react(element, traces, { ...base, ...layout }, { displayModeBar: false, responsive: true });
   element.removeAllListeners?.("plotly_click");
   element.on("plotly_click", ({ points }) => points[0]?.customdata && openRecord(board, points[0].customdata));
