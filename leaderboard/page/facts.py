@@ -39,7 +39,8 @@ _COSTS = {
     "kwh": "of training",
 }
 _MORE_IS_CHEAPER = ("clips-per-second",)
-_MOST_EPOCHS = 60  # of a learning curve; a longer one is thinned
+_EPOCHS = (12, 60)  # points of a learning curve, at least and at most; a longer one is thinned
+_MOST_POINTS = 60_000  # of all learning curves of a page
 _PATH = re.compile(r"(?<![\w:/.~-])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+=-]+)+[/\\]([\w.@+=-]+)")
 
 
@@ -53,7 +54,9 @@ def described(boards: Sequence[Board], title: str, sources: Mapping[str, SourceF
     """
     environments: list[dict[str, Any]] = []
     shared = curves.across(boards)
-    found = [_board(board, shared.get(board.title, []), environments) for board in boards]
+    n_curves = sum(len(row.system.runs) for board in boards for row in board.rows)
+    n_points = min(max(_EPOCHS[0], _MOST_POINTS // max(n_curves, 1)), _EPOCHS[1])
+    found = [_board(board, shared.get(board.title, []), environments, n_points) for board in boards]
     page = {
         "title": title,
         "boards": found,
@@ -64,7 +67,7 @@ def described(boards: Sequence[Board], title: str, sources: Mapping[str, SourceF
     return _without_paths(page)
 
 
-def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any]]) -> dict[str, Any]:
+def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any]], n_points: int) -> dict[str, Any]:
     metric = board.metrics[0] if board.metrics else ""
     per_class = (METRICS[metric].per_class or "f1-per-class") if metric else ""
     costs = [name for name in _COSTS if any(_cost(row, name) is not None for row in board.rows)]
@@ -84,7 +87,15 @@ def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any
         "chance": short(constant_answer(metric, board.rows[0].system.stack)) if metric else None,
         "metrics": [_measure(name, title_of(name), METRICS[name].higher_is_better) for name in board.metrics],
         "costs": [_measure(name, COLUMNS[name].heading, name in _MORE_IS_CHEAPER, _COSTS[name]) for name in costs],
-        "rows": [_row(row, metric, per_class, names, environments) for row in board.rows if metric],
+        "rows": [
+            {
+                **_row(row, metric, per_class, names),
+                "history": [known for run in row.system.runs if (known := _history(run.record, n_points))],
+                "record": record_facts(row, metric, environments),
+            }
+            for row in board.rows
+            if metric
+        ],
         "pairs": _pairs(board.rows) if metric else [],
         "fronts": {name: _front(board.rows, metric, name) for name in costs},
         "curves": [*shared, *curves.within(board)],
@@ -162,9 +173,7 @@ def _label(row: Row, names: Mapping[str, int]) -> str:
     return row.label if names[row.name] > 1 else row.name
 
 
-def _row(
-    row: Row, metric: str, per_class: str, names: Mapping[str, int], environments: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _row(row: Row, metric: str, per_class: str, names: Mapping[str, int]) -> dict[str, Any]:
     record = row.system.record
     options = [f"{name.removeprefix('source ')}={text_of(value)}" for name, value in record.changed.items()
                if name.startswith("source ")]  # fmt: skip
@@ -187,8 +196,6 @@ def _row(
         "contaminated": list(record.contaminated),
         "classes": _of_classes(row.system, per_class) if per_class else [],
         "confusion": _confusion(row.system),
-        "history": [known for run in row.system.runs if (known := _history(run.record))],
-        "record": record_facts(row, metric, environments),
     }
 
 
@@ -210,12 +217,12 @@ def _of_classes(system: System, name: str) -> list[float | None]:
     return [short(curves.mean(values)) for values in zip(*layers, strict=True)]
 
 
-def _history(record: RunRecord) -> dict[str, Any] | None:
+def _history(record: RunRecord, n_points: int) -> dict[str, Any] | None:
     """The learning curve of a run, a list a measure."""
     n = len(record.history)
     if n < 2:
         return None
-    kept = sorted({round(k) for k in np.linspace(0, n - 1, min(n, _MOST_EPOCHS))})
+    kept = sorted({round(k) for k in np.linspace(0, n - 1, min(n, n_points))})
     names = [name for name in record.history[0] if name != "seconds"]
     values = {name: [short(record.history[k].get(name)) for k in kept] for name in names}
     return {"seed": record.spec.seed, "fold": record.spec.fold, "epoch": [k + 1 for k in kept], "values": values}

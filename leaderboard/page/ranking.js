@@ -195,7 +195,7 @@ function filters(board, live) {
   const two = make("button", { type: "button", textContent: "Compare two", onclick: () => openComparison(board) });
   left.textContent = `${board.rows.length} systems`;
   const form = make("form", { className: "filters", role: "search", "aria-label": "Systems", onsubmit: (event) => event.preventDefault() },
-    text, method, sources.length > 1 ? source : "", box, left, make("span", { className: "tools" }, menu, board.rows.length > 1 ? two : "", ...saveButtons(board, live)));
+    text, method, sources.length > 1 ? source : "", box, make("span", { className: "tools" }, left, menu, board.rows.length > 1 ? two : "", ...saveButtons(board, live)));
   form.ready = () => {
     menu.refill();
     if (view.words || method.value || source.value || clean.checked) apply();

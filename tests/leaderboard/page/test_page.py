@@ -22,7 +22,7 @@ from mirbench import metrics
 from mirbench.errors import MissingExtra
 from mirbench.features.deformation import Curve, Robustness
 from mirbench.leaderboard import statistics
-from mirbench.leaderboard.page import SourceFacts, page
+from mirbench.leaderboard.page import SourceFacts, facts, page
 from mirbench.leaderboard.page.facts import described
 from mirbench.leaderboard.table import boards
 from mirbench.record import RunRecord, RunSpec
@@ -387,6 +387,15 @@ def test_long_learning_curve_keeps_its_ends(tmp_path: Path) -> None:
     assert run["values"]["loss"] == run["epoch"]
 
 
+def test_learning_curves_of_many_runs_are_thinner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(2):
+        write(tmp_path, replace(SPEC, seed=seed), history=tuple({"loss": float(n)} for n in range(1, 101)))
+    monkeypatch.setattr(facts, "_MOST_POINTS", 40)
+    assert [(run["epoch"][0], run["epoch"][-1], len(run["epoch"])) for run in only_row(tmp_path)["history"]] == [
+        (1, 100, 20), (1, 100, 20)
+    ]  # fmt: skip
+
+
 def test_undefined_values_are_null(tmp_path: Path) -> None:
     folder = write(tmp_path)
     record = RunStore(tmp_path).read(SPEC)
@@ -470,9 +479,9 @@ def test_environments_that_are_the_same_are_held_once(tmp_path: Path) -> None:
     for seed, processor in enumerate(("one", "one", "another")):
         known = {"processor": processor, "load": seed, "finished": str(seed), "versions": {"numpy": "2"}}
         write(tmp_path, replace(SPEC, seed=seed), environment=known)
-    facts = facts_of(tmp_path)
-    assert sorted(dict(known)["processor"] for known in facts["environments"]) == ["another", "one"]
-    assert facts["boards"][0]["rows"][0]["record"]["environments"] == [0, 1]
+    found = facts_of(tmp_path)
+    assert sorted(dict(known)["processor"] for known in found["environments"]) == ["another", "one"]
+    assert found["boards"][0]["rows"][0]["record"]["environments"] == [0, 1]
 
 
 # Curves

@@ -455,6 +455,28 @@ def test_first_screen_has_every_task_with_its_best(opened: Any, drawn: Any) -> N
     assert f"mirbench {__version__}" in reader.tab.locator(".summary").first.inner_text()
 
 
+def test_matrix_has_average_ranks_and_says_what_they_are_of(tmp_path: Path, chromium: Any) -> None:
+    for task in ("tones", "noises"):
+        for method, skill in (("good", 0.9), ("fair", 0.5), ("bad", 0.0)):
+            write(tmp_path, replace(SPEC, task=task, method=method), skill)
+    write(tmp_path, replace(SPEC, method="alone"), 0.7)
+    path = tmp_path / "page.html"
+    path.write_text(page(boards(tmp_path)), encoding="utf-8")
+    reader = Reader(chromium, path, place="")
+    lines = [line.split() for line in reader.tab.locator(".matrix tbody tr").all_inner_texts()]
+    assert [(line[0], line[3]) for line in lines] == [
+        ("good", "1.00"),
+        ("fair", "2.00"),
+        ("bad", "3.00"),
+        ("alone", "—"),
+    ]
+    said = reader.tab.locator("section", has_text="Systems over these tasks").inner_text()
+    assert "of the 3 systems that all of noises, tones have" in said
+    assert "less than 2.34 apart" in said  # 2.343 * sqrt(3 * 4 / (6 * 2)), with q of Demsar's table 5
+    assert (violations(reader), reader.faults) == ([], [])
+    reader.context.close()
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("place", ["", "#about=tiny"], ids=["tasks", "source"])
 def test_axe_finds_no_serious_fault_on_other_screens(place: str, size: Any, opened: Any) -> None:
@@ -490,7 +512,7 @@ def test_front_shows_the_systems_at_their_costs(opened: Any, drawn: Any) -> None
 
 
 def test_front_has_a_place_for_nothing_trained(opened: Any) -> None:
-    reader = opened()
+    reader = opened(place="#task=tones&cost=trainable")
     ticks = reader.traces("accuracy against trainable")
     shown = reader.tab.locator(".plot[aria-label^='accuracy against trainable'] .xtick text").all_text_contents()
     assert shown[0] == "0"
