@@ -94,13 +94,15 @@ class Across:
 
     Parameters
     ----------
-    tasks, names : tuple of str
+    tasks, names, keys : tuple of str
+        Of systems the names, and what is the `same` of them in all tables.
     values : ndarray, shape (n_tasks, n_systems)
         Of each task's metric; higher is better.
     """
 
     tasks: tuple[str, ...]
     names: tuple[str, ...]
+    keys: tuple[str, ...]
     values: Any
 
 
@@ -133,6 +135,7 @@ def across(boards: Sequence[Board], metric: str = "") -> Across:
     return Across(
         tasks=tuple(count),
         names=tuple(held[0][key][0] for key in shared),
+        keys=tuple(shared),
         values=np.array([[other[key][1] for key in shared] for other in held]),
     )
 

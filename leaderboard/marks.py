@@ -13,7 +13,7 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.taken_names import is_claimed, is_hashed
 
-__all__ = ["CLAIMED", "PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of"]
+__all__ = ["CLAIMED", "PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of", "meanings"]
 
 REFERENCE, CLAIMED, PLUGIN, UNKNOWN = "reference", "claimed", "plugin", "unknown"
 
@@ -51,9 +51,14 @@ def labelled(name: str, marks: Iterable[str]) -> str:
 
 def explained(marks: Iterable[str]) -> list[str]:
     """What the marks that occur mean, a text each; those of this module first."""
+    return [f"[{mark}] {said}" for mark, said in meanings(marks).items()]
+
+
+def meanings(marks: Iterable[str]) -> dict[str, str]:
+    """The marks that occur and what each means; those of this module first."""
     there = set(marks)
     order = [*(mark for mark in _SAID if mark in there), *sorted(there - set(_SAID))]
-    return [f"[{mark}] {_SAID.get(mark, _FROM_ELSEWHERE)}" for mark in order]
+    return {mark: _SAID.get(mark, _FROM_ELSEWHERE) for mark in order}
 
 
 def _parts(record: RunRecord) -> list[tuple[str, str, str]]:

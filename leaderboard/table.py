@@ -7,8 +7,8 @@ deviation are then over seeds. Interval and rank are of a table's first metric; 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ OF_TIMES = (_BUSY, _OTHERWISE)
 SHOWN = tuple(metric.name for metric in metrics.METRICS.values() if metric.kind == "value")
 """Metrics that are one number, in the order of their columns."""
 
+_MOST_PAIRS = 60  # rows of which p of every pair is kept: 1,770 pairs
 Summary = tuple[float, float | None]
 """Mean and standard deviation (n - 1) over seeds; the latter is None for one seed."""
 
@@ -53,6 +54,8 @@ class Row:
         One more than the rows that are significantly better; None where folds are missing, or other clips were heard.
     p_best : float or None
         That the difference from the best row is chance, corrected for all pairs of the table; None for the best.
+    p_others : mapping of str to float
+        The same of the difference from each other row that it is ranked with, by key; {} in tables of over 60 rows.
     n_seeds, n_folds, n_done : int
         Seeds for which these folds are there; number of folds of the task; number of those that are there.
     flags : tuple of str
@@ -80,6 +83,7 @@ class Row:
     rank: int | None = None
     p_best: float | None = None
     alike: bool = False
+    p_others: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -221,10 +225,13 @@ def _assessed(rows: Sequence[Row], metric: str, higher_is_better: bool) -> list[
     intervals, p = statistics.assessed(metric, scores, stack.targets, stack.groups, stack.folds)
     values = [(row.metrics.get(metric) or (np.nan,))[0] for row in rows]
     places = statistics.ranks(values, p, higher_is_better=higher_is_better)
-    return [
-        replace(row, interval=intervals[k], rank=rank, p_best=None if k == 0 or np.isnan(p[k, 0]) else float(p[k, 0]))
-        for k, (row, rank) in enumerate(zip(rows, places, strict=True))
-    ]
+    found = []
+    for k, (row, rank) in enumerate(zip(rows, places, strict=True)):
+        others = {other.key: float(each) for other, each in zip(rows, p[k], strict=True)
+                  if other is not row and not np.isnan(each)} if len(rows) <= _MOST_PAIRS else {}  # fmt: skip
+        p_best = None if k == 0 or np.isnan(p[k, 0]) else float(p[k, 0])
+        found.append(replace(row, interval=intervals[k], rank=rank, p_best=p_best, p_others=others))
+    return found
 
 
 def _row(system: System, newest: int) -> Row:

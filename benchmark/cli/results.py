@@ -190,9 +190,10 @@ def _text(form: str, boards: Sequence[Board], columns: Sequence[str]) -> str:
     from mirbench.leaderboard import latex, render
 
     if form == "html":
+        from mirbench.cli.source_cards import source_cards
         from mirbench.leaderboard.page import page
 
-        return page(boards)
+        return page(boards, sources=source_cards(boards))
     if form == "json":
         return render.as_json(boards)
     write = {"md": render.markdown, "csv": render.as_csv, "latex": latex.latex}[form]

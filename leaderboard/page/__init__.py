@@ -20,16 +20,30 @@ from typing import Any
 
 from mirbench.errors import MissingExtra
 from mirbench.leaderboard.page.facts import described
+from mirbench.leaderboard.page.source_facts import SourceFacts
 from mirbench.leaderboard.table import Board
 from mirbench.plain_text import printable
 
-__all__ = ["page"]
+__all__ = ["SourceFacts", "page"]
 
 _LIBRARIES = {"plotly": "package_data/plotly.min.js", "itables": "html/dt_bundle.js"}
 
+_SCRIPTS = (
+    "parts.js", "address.js", "sorting.js", "columns.js", "ranking.js", "saving.js", "classes.js", "plots.js",
+    "pareto.js", "curves.js", "record.js", "comparing.js", "over_tasks.js", "source.js", "print.js", "page.js",
+)  # fmt: skip
+"""In the order of their use; together they are one module."""
 
-def page(boards: Sequence[Board], *, title: str = "mirbench leaderboard") -> str:
+
+def page(
+    boards: Sequence[Board], *, title: str = "mirbench leaderboard", sources: Mapping[str, SourceFacts] = {}
+) -> str:
     """The page of some tables.
+
+    Parameters
+    ----------
+    sources : mapping of str to SourceFacts
+        What cards say of sources, by their names.
 
     Returns
     -------
@@ -46,10 +60,10 @@ def page(boards: Sequence[Board], *, title: str = "mirbench leaderboard") -> str
     parts = {
         "title": html.escape(title),
         "style": _own("page.css"),
-        "data": _data(described(boards, title)),
+        "data": _data(described(boards, title, sources)),
         "plotly": _packed("plotly"),
         "itables": _packed("itables"),
-        "script": "\n".join(map(_own, ("parts.js", "tables.js", "plots.js", "record.js", "page.js"))),
+        "script": "\n".join(map(_own, _SCRIPTS)),
     }
     first, *rest = _own("page.html").split("{{")
     filled = [first]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mirbench import metrics
-from mirbench.leaderboard import repeat
 from mirbench.leaderboard.columns import COLUMNS, COSTS, title_of
+from mirbench.leaderboard.constant_answer import constant_answer
 from mirbench.leaderboard.drawn import front
-from mirbench.leaderboard.marks import explained
+from mirbench.leaderboard.marks import meanings
 from mirbench.leaderboard.page import curves
+from mirbench.leaderboard.page.over_tasks import over_tasks
+from mirbench.leaderboard.page.record_facts import pairs, record_facts, short, text_of
+from mirbench.leaderboard.page.source_facts import SourceFacts, sources_of
 from mirbench.leaderboard.render import SAID
-from mirbench.leaderboard.results import Run, System
+from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
@@ -34,43 +38,80 @@ _COSTS = {
     "gflops": "from the audio of one clip to its score",
     "kwh": "of training",
 }
-_MOMENT = ("load", "finished", "timed_run", "timed_load")  # of one run; the rest of an environment is shared by many
-_MOST_EPOCHS = 60  # of a learning curve; a longer one is thinned
+_MORE_IS_CHEAPER = ("clips-per-second",)
+_EPOCHS = (12, 60)  # points of a learning curve, at least and at most; a longer one is thinned
+_MOST_POINTS = 60_000  # of all learning curves of a page
 _PATH = re.compile(r"(?<![\w:/.~-])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+=-]+)+[/\\]([\w.@+=-]+)")
 
 
-def described(boards: Sequence[Board], title: str) -> dict[str, Any]:
-    """Everything that the page shows, as JSON has it; no path of a machine is in it."""
+def described(boards: Sequence[Board], title: str, sources: Mapping[str, SourceFacts] = {}) -> dict[str, Any]:
+    """Everything that the page shows, as JSON has it; no path of a machine is in it.
+
+    Parameters
+    ----------
+    sources : mapping of str to SourceFacts
+        What cards say of sources, by their names; of others their records speak alone.
+    """
     environments: list[dict[str, Any]] = []
     shared = curves.across(boards)
-    found = [_board(board, shared.get(board.title, []), environments) for board in boards]
-    page = {"title": title, "boards": found, "environments": [_pairs(known) for known in environments]}
+    n_curves = sum(len(row.system.runs) for board in boards for row in board.rows)
+    n_points = min(max(_EPOCHS[0], _MOST_POINTS // max(n_curves, 1)), _EPOCHS[1])
+    found = [_board(board, shared.get(board.title, []), environments, n_points) for board in boards]
+    page = {
+        "title": title,
+        "boards": found,
+        "over": over_tasks(boards),
+        "sources": sources_of(boards, sources),
+        "environments": [pairs(known) for known in environments],
+    }
     return _without_paths(page)
 
 
-def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any]]) -> dict[str, Any]:
+def _board(board: Board, shared: Sequence[Any], environments: list[dict[str, Any]], n_points: int) -> dict[str, Any]:
     metric = board.metrics[0] if board.metrics else ""
     per_class = (METRICS[metric].per_class or "f1-per-class") if metric else ""
+    costs = [name for name in _COSTS if any(_cost(row, name) is not None for row in board.rows)]
+    names = Counter(row.name for row in board.rows)
     return {
         "title": board.title,
         "standing": board.standing,
         "said": SAID.get(board.standing, ""),
-        "marks": [*explained(mark for row in board.rows for mark in row.marks), *board.notes],
+        "badges": meanings(mark for row in board.rows for mark in row.marks),
+        "notes": list(board.notes),
         "summary": _summary(board),
-        "verdict": _verdict(board),
+        "verdict": _verdict(board, names),
+        "kind": board.kind,
+        "clips": max((row.n_clips for row in board.rows), default=0),
         "classes": list(board.classes),
         "perClass": _PER_CLASS.get(per_class, title_of(per_class.removesuffix("-per-class"))),
+        "chance": short(constant_answer(metric, board.rows[0].system.stack)) if metric else None,
         "metrics": [_measure(name, title_of(name), METRICS[name].higher_is_better) for name in board.metrics],
-        "costs": [
-            _measure(name, COLUMNS[name].heading, name == "clips-per-second", said)
-            for name, said in _COSTS.items()
-            if any(_cost(row, name) is not None for row in board.rows)
+        "costs": [_measure(name, COLUMNS[name].heading, name in _MORE_IS_CHEAPER, _COSTS[name]) for name in costs],
+        "rows": [
+            {
+                **_row(row, metric, per_class, names),
+                "history": [known for run in row.system.runs if (known := _history(run.record, n_points))],
+                "record": record_facts(row, metric, environments),
+            }
+            for row in board.rows
+            if metric
         ],
-        "rows": [_row(row, metric, per_class, environments) for row in board.rows if metric],
-        "fronts": {name: _front(board.rows, metric, name) for name in ("trainable", "train-seconds")},
+        "pairs": _pairs(board.rows) if metric else [],
+        "fronts": {name: _front(board.rows, metric, name) for name in costs},
         "curves": [*shared, *curves.within(board)],
         "problems": list(board.problems),
     }
+
+
+def _pairs(rows: Sequence[Row]) -> list[float | None]:
+    """p of every pair of rows, in the order of ``np.triu_indices``; [] where there are too many."""
+    if not any(row.p_others for row in rows):
+        return []
+    return [_digits(row.p_others.get(other.key), 2) for n, row in enumerate(rows) for other in rows[n + 1 :]]
+
+
+def _digits(value: float | None, n: int) -> float | None:
+    return None if value is None else float(f"{value:.{n}g}")
 
 
 def _measure(name: str, title: str, higher: bool, said: str = "") -> dict[str, Any]:
@@ -88,8 +129,9 @@ def _front(rows: Sequence[Row], metric: str, cost: str) -> list[str]:
     if not known:
         return []
     sign = 1 if METRICS[metric].higher_is_better else -1
+    less = -1 if cost in _MORE_IS_CHEAPER else 1
     values = [sign * (row.metrics[metric] or (0.0,))[0] for row in known]
-    return [known[n].key for n in front([_cost(row, cost) or 0.0 for row in known], values)]
+    return [known[n].key for n in front([less * (_cost(row, cost) or 0.0) for row in known], values)]
 
 
 def _summary(board: Board) -> str:
@@ -101,14 +143,14 @@ def _summary(board: Board) -> str:
     return " · ".join([*words, board.kind] if board.kind else words)
 
 
-def _verdict(board: Board) -> str:
+def _verdict(board: Board, names: Mapping[str, int]) -> str:
     """The table in a sentence or two."""
     ranked = [row for row in board.rows if row.rank is not None]
     if not ranked:
         return "No system has every fold: nothing is ranked yet." if board.rows else "No run has a result yet."
     best, *others = ranked
     value, *_ = best.metrics[board.metrics[0]] or (0.0,)
-    said = f"{best.label} has the best {title_of(board.metrics[0])}, {value:.3f}"
+    said = f"{_label(best, names)} has the best {title_of(board.metrics[0])}, {value:.3f}"
     tied = sum(map(_tied, others))
     if tied:
         said += f"; {tied} of {_count(len(others), 'other')} cannot be told apart from it on {best.n_clips} clips."
@@ -126,13 +168,23 @@ def _tied(row: Row) -> bool:
     return row.rank is not None and (row.p_best is None or row.p_best >= ALPHA)
 
 
-def _row(row: Row, metric: str, per_class: str, environments: list[dict[str, Any]]) -> dict[str, Any]:
+def _label(row: Row, names: Mapping[str, int]) -> str:
+    """Its name; with its marks where another row is called the same."""
+    return row.label if names[row.name] > 1 else row.name
+
+
+def _row(row: Row, metric: str, per_class: str, names: Mapping[str, int]) -> dict[str, Any]:
     record = row.system.record
+    options = [f"{name.removeprefix('source ')}={text_of(value)}" for name, value in record.changed.items()
+               if name.startswith("source ")]  # fmt: skip
     return {
         "key": row.key,
-        "name": row.label,
+        "name": row.name,
+        "label": _label(row, names),
+        "marks": list(row.marks),
         "method": record.spec.method,
         "source": record.spec.source,
+        "origin": " ".join([record.spec.source, *options]),
         "rank": row.rank,
         "tied": _tied(row),
         "p": row.p_best,
@@ -144,8 +196,6 @@ def _row(row: Row, metric: str, per_class: str, environments: list[dict[str, Any
         "contaminated": list(record.contaminated),
         "classes": _of_classes(row.system, per_class) if per_class else [],
         "confusion": _confusion(row.system),
-        "history": [known for run in row.system.runs if (known := _history(run.record))],
-        "record": _record(row, metric, environments),
     }
 
 
@@ -167,96 +217,15 @@ def _of_classes(system: System, name: str) -> list[float | None]:
     return [short(curves.mean(values)) for values in zip(*layers, strict=True)]
 
 
-def _history(record: RunRecord) -> dict[str, Any] | None:
+def _history(record: RunRecord, n_points: int) -> dict[str, Any] | None:
     """The learning curve of a run, a list a measure."""
     n = len(record.history)
     if n < 2:
         return None
-    kept = sorted({round(k) for k in np.linspace(0, n - 1, min(n, _MOST_EPOCHS))})
+    kept = sorted({round(k) for k in np.linspace(0, n - 1, min(n, n_points))})
     names = [name for name in record.history[0] if name != "seconds"]
     values = {name: [short(record.history[k].get(name)) for k in kept] for name in names}
     return {"seed": record.spec.seed, "fold": record.spec.fold, "epoch": [k + 1 for k in kept], "values": values}
-
-
-def _record(row: Row, metric: str, environments: list[dict[str, Any]]) -> dict[str, Any]:
-    record, system = row.system.record, row.system
-    spec = record.spec
-    known = []
-    for run in system.runs:
-        environment = {name: value for name, value in run.record.environment.items() if name not in _MOMENT}
-        if environment not in environments:
-            environments.append(environment)
-        known.append(environments.index(environment))
-    return {
-        "asked": _asked(record, system),
-        "chosen": [[f"seed {r.spec.seed}, fold {r.spec.fold}", _text(dict(r.chosen))] for r in _records(system.runs)
-                   if r.chosen],
-        "hashes": [
-            ["weights", spec.source_sha256],
-            ["clips and audio", spec.audio_sha256],
-            ["system", row.key],
-        ],
-        "clips": _text(dict(record.n_clips)) + (f" (fold {spec.fold})" if record.n_folds > 1 else ""),
-        "command": repeat.command(record, system.seeds, system.folds),
-        "notes": repeat.notes(record),
-        "runs": [
-            [r.spec.seed, r.spec.fold, short(r.metrics.get(metric)), short(r.seconds.get("train")), r.spec.key,
-             _day(r.environment.get("finished"))]
-            for r in _records(system.runs)
-        ],
-        "environments": sorted(set(known)),
-    }  # fmt: skip
-
-
-def _records(runs: Iterable[Run]) -> list[RunRecord]:
-    return [run.record for run in runs]
-
-
-def _asked(record: RunRecord, system: System) -> list[list[Any]]:
-    """[what, value, whether it differs from its default]."""
-    spec = record.spec
-    windowing = f"{spec.windowing.windows}, average of {spec.windowing.average}"
-    lines: list[list[Any]] = [
-        ["task", f"{spec.task}, version {spec.task_version}", False],
-        ["method", f"{spec.method}, version {spec.method_version}", False],
-    ]
-    if spec.source:
-        lines.append(["source", f"{spec.source}, version {spec.source_version}", False])
-    lines += [
-        ["seeds", ", ".join(map(str, system.seeds)) if system.uses_seed else "one (nothing is random)", False],
-        ["folds", f"{', '.join(map(str, system.folds))} of {system.n_folds}", False],
-        ["windows", windowing, False],
-        ["precision", spec.precision, False],
-    ]
-    lines += [[name, value, name in spec.later] for name, value in spec.as_asked.items()]
-    lines += [[name, _text(value), name in record.changed] for name, value in spec.params.items() if name != "members"]
-    lines += [[f"{name} (searched)", _text(values), True] for name, values in spec.search.items()]
-    options = {f"source {name}": value for name, value in spec.source_params.items()}
-    return lines + [[name, _text(value), name in record.changed] for name, value in options.items()]
-
-
-def _pairs(environment: Mapping[str, Any]) -> list[list[str]]:
-    flat = {name: value for name, value in environment.items() if name != "versions"}
-    return [[name, _text(value)] for name, value in {**flat, **environment.get("versions", {})}.items()]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _day(moment: Any) -> str:
-    return str(moment)[:16].replace("T", " ") if moment else ""
-
-
-def short(value: float | None) -> float | None:
-    """Five digits are enough to draw."""
-    return None if value is None else float(f"{value:.5g}")
 
 
 def _count(n: int, one: str, many: str = "") -> str:

@@ -1,60 +1,64 @@
-// The page: choice of task and theme, and the sections of a board.
+// The page: which screen is shown, the theme, and the sections of a task.
 
-const standings = { full: "Full data sets", excerpt: "Excerpts", own: "Somebody's own clips", synthesised: "Synthesised stand-ins" };
-
-/** The board, and the record that is open, are in the address: it can be passed on. */
-function remember(board, key = "") {
-  history.replaceState(null, "", `#${encodeURIComponent(board.title)}${key ? `/${key}` : ""}`);
-}
-
-const explained = [
+const explained = (board) => [
   ["±", "The standard deviation over seeds: how much the same system differs from itself when it is trained again. It says nothing of other clips."],
   ["95 % interval", "Where the value would lie on other clips like these and, with several seeds, on other seeds. Clips of one group (an artist, an album) count together, where groups are known."],
+  ...(board.chance == null ? [] : [["chance", `${fixed(board.chance)}: what one answer for all clips scores, with each class as often as it is here. The dotted line in the bars.`]]),
   ["rank", "One more than the number of systems that are significantly better, tested in pairs on the same clips and corrected for all pairs. Systems that share a rank are marked “=”; a blue edge marks those that cannot be told apart from the best."],
   ["costs", "Trainable: values moved by an optimiser (— for forests and kernel machines). Times are of training alone, with frozen parts from the cache; clips/s is from file to score with nothing cached."],
 ];
 
-function reading() {
+function reading(board) {
   return make("section", { className: "reading" }, make("h3", { textContent: "How to read it" }),
-    make("dl", {}, ...explained.map(([name, said]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: said })))));
+    make("dl", {}, ...explained(board).map(([name, said]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: said })))));
 }
 
-function show(board) {
+let live = []; // the rankings that are shown: { table, columns, api }
+let shown = null; // the board that is shown
+
+function showTask(board) {
   const ranked = board.rows.filter((row) => row.rank != null);
   const apart = board.rows.filter((row) => row.rank == null);
   const sections = [];
   const tables = [];
+  live = [];
+  shown = board;
   const asTable = (rows, label) => {
-    const table = ranking(board, rows, `${board.title}: ${label}`);
-    tables.push(table);
+    const columns = columnsOf(board, rows.some((row) => row.rank != null));
+    const table = ranking(board, rows, columns, `${board.title}: ${label}`);
+    tables.push({ table, columns });
     return scroller(label, table);
   };
-  const live = [];
   if (ranked.length) sections.push(asTable(ranked, "Ranked systems"));
   if (apart.length) {
     sections.push(section("Not ranked", "Tested on fewer folds or on other clips than the rest: these numbers compare with nothing above.", asTable(apart, "Systems that are not ranked")));
   }
-  if (board.rows.length) sections.unshift(filters(board, live));
+  const controls = board.rows.length ? filters(board, live) : "";
+  if (controls) sections.unshift(controls);
   sections.push(footnotes(board));
-  sections.push(reading());
+  sections.push(reading(board));
   if (board.metrics.length) sections.push(...plotSections(board));
   if (board.problems.length) {
     sections.push(section("Without a result", "Runs that failed or were skipped, with their reasons.", make("ul", { className: "problems" }, ...board.problems.map((line) => make("li", { textContent: line })))));
   }
   const said = board.said ? make("p", { className: "warning", textContent: board.said }) : "";
+  const shared = everywhere(board).map((mark) => make("p", { className: "summary" }, badge(mark, board.badges[mark]), ` Every row — ${board.badges[mark]}.`));
   document.getElementById("main").replaceChildren(
     make("div", { className: "intro" }, make("h2", { textContent: board.title }), make("p", { className: "summary", textContent: board.summary }), said,
-      make("p", { className: "verdict", textContent: board.verdict })),
+      make("p", { className: "verdict", textContent: board.verdict }), ...shared),
     ...sections);
   for (const table of document.querySelectorAll("table.by-class")) sortable(table);
-  return Promise.all(tables.map(async (table) => { const one = await sortable(table); if (one) live.push(one); }));
+  const current = live;
+  return Promise.all(tables.map((one) => enliven(board, one, current))).then(() => {
+    if (current !== live) return;
+    if (controls) controls.ready();
+    settle();
+  });
 }
 
 function plotSections(board) {
   const found = [];
-  const metric = board.metrics[0].title;
-  found.push(section("Pareto front", `What ${metric} costs: the line joins the systems that none as cheap beats. Open diamonds are not ranked. A click on a point opens its record.`,
-    make("div", { className: "panels" }, pareto(board, "trainable", "trainable values"), pareto(board, "train-seconds", "seconds of training"))));
+  if (board.costs.length) found.push(paretoSection(board));
   found.push(section("Intervals", "The value of each system with its 95 % interval; the band is that of the best. Blue: cannot be told apart from the best.", forest(board)));
   if (board.classes.length && board.rows.some((row) => row.classes.length)) {
     const table = classTable(board);
@@ -84,15 +88,16 @@ function plotSections(board) {
 }
 
 function fillTasks(select) {
+  select.append(make("option", { value: "", textContent: "All tasks" }));
   for (const [standing, label] of Object.entries(standings)) {
-    const there = data.boards.map((board, k) => [board, k]).filter(([board]) => board.standing === standing);
-    if (there.length) select.append(make("optgroup", { label }, ...there.map(([board, k]) => make("option", { value: k, textContent: board.title }))));
+    const there = data.boards.filter((board) => board.standing === standing);
+    if (there.length) select.append(make("optgroup", { label }, ...there.map((board) => make("option", { value: board.title, textContent: board.title }))));
   }
 }
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  document.getElementById("theme").setAttribute("aria-pressed", String(theme === "dark"));
+  document.getElementById("theme").textContent = theme === "dark" ? "Switch to light" : "Switch to dark";
 }
 
 function startTheme() {
@@ -108,25 +113,56 @@ function startTheme() {
   });
 }
 
+/** Show what the address says: a source, a task, or all of them; a record or a comparison above it. */
+async function show() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) { dialog.onclose = null; dialog.close(); }
+  const main = document.getElementById("main");
+  const source = data.sources.find((one) => one.name === view.about);
+  const board = data.boards.find((one) => one.title === view.task) ?? (data.boards.length === 1 && !source ? data.boards[0] : null);
+  const { record, compare } = view;
+  document.getElementById("task").value = board && !source ? board.title : "";
+  [live, shown] = [[], null];
+  if (!data.boards.length) main.replaceChildren(make("p", { className: "verdict", textContent: "There are no records yet." }));
+  else if (source) await showSource(source);
+  else if (board) await showTask(board);
+  else await showOverview();
+  whenIdle(drawRest);
+  if (board && record) openRecord(board, record);
+  else if (board && compare) openComparison(board, ...compare.split(","));
+}
+
+/** Go to another screen. */
+function go(where) {
+  look(where, { step: true });
+  scrollTo(0, 0);
+  return show();
+}
+
 async function start() {
   startTheme();
+  readAddress();
   const select = document.getElementById("task");
   fillTasks(select);
-  const [title, key] = location.hash.slice(1).split("/").map(decodeURIComponent);
-  const asked = Math.max(0, data.boards.findIndex((board) => board.title === title));
-  select.value = String(asked);
-  select.addEventListener("change", () => { const board = data.boards[select.value]; remember(board); show(board); });
-  if (data.boards.length) await show(data.boards[asked]);
-  else document.getElementById("main").replaceChildren(make("p", { className: "verdict", textContent: "There are no records yet." }));
+  select.addEventListener("change", () => go({ ...blank, task: select.value }));
+  document.querySelector("header h1").replaceChildren(link(data.title, {}));
+  addEventListener("popstate", () => { readAddress(); show(); });
+  await show();
   performance.mark("interactive");
   document.documentElement.dataset.ready = "true";
-  if (key) openRecord(data.boards[asked], key);
 }
 
 let resizing;
 let width = window.innerWidth;
 addEventListener("resize", () => {
   clearTimeout(resizing);
-  resizing = setTimeout(() => { if (width !== (width = window.innerWidth)) redraw(); }, 200);
+  resizing = setTimeout(() => {
+    if (width === (width = window.innerWidth)) return;
+    if (shown) showColumns(shown, live);
+    settle();
+    redraw();
+  }, 200);
+});
+document.addEventListener("click", (event) => { // a menu closes when something else is clicked
+  for (const menu of document.querySelectorAll("details.columns-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 start();

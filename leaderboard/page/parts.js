@@ -42,11 +42,7 @@ function section(title, said, ...content) {
 
 /** A labelled choice among rows of a table. */
 function chooser(label, rows, changed) {
-  const select = make("select", {}, ...rows.map((row) => make("option", { value: row.key, textContent: row.name })));
+  const select = make("select", {}, ...rows.map((row) => make("option", { value: row.key, textContent: row.label })));
   select.addEventListener("change", () => changed(rows[select.selectedIndex]));
   return make("label", { className: "choose" }, `${label} `, select);
 }
-
-/** What scrolls sideways by itself, and by the keyboard. */
-const scroller = (label, ...content) =>
-  make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": label }, ...content);

@@ -19,7 +19,7 @@ function verdict(board, row) {
   if (row.rank == null) return "Not ranked: it was not tested on the clips of the others.";
   if (row === best) return "The best of the table.";
   const p = `p = ${probability(row.p)}`.replace("= <", "<");
-  return row.tied ? `Cannot be told apart from the best, ${best.name}: ${p}.` : `Significantly worse than the best, ${best.name}: ${p}.`;
+  return row.tied ? `Cannot be told apart from the best, ${best.label}: ${p}.` : `Significantly worse than the best, ${best.label}: ${p}.`;
 }
 
 function runsTable(board, record) {
@@ -53,10 +53,16 @@ function openRecord(board, key) {
   const close = make("button", { type: "button", className: "close", textContent: "Close", onclick: () => dialog.close() });
   const numbers = board.metrics.filter((metric) => row.metrics[metric.name]).map((metric) => [metric.title, spread(row.metrics[metric.name])]);
   const spent = board.costs.filter((cost) => row.costs[cost.name] != null).map((cost) => [cost.title, costText(cost, row.costs[cost.name])]);
+  const doors = [
+    board.rows.length > 1 ? make("button", { type: "button", textContent: "Compare with another", onclick: () => { dialog.close(); openComparison(board, row.key); } }) : "",
+    row.source ? link(`About ${row.source}`, { about: row.source }) : "",
+  ];
   dialog.replaceChildren(
     make("div", { className: "top" }, make("h2", { id: "record-name", textContent: row.name }), close),
     make("p", { textContent: verdict(board, row) }),
+    ...row.marks.map((mark) => make("p", { className: "said" }, make("span", { className: "badge", textContent: mark }), ` ${board.badges[mark]}`)),
     ...row.flags.map((flag) => make("p", { className: grave(row, flag) ? "warning" : "said", textContent: flag })),
+    make("div", { className: "doors" }, ...doors),
     make("div", { className: "columns" },
       part("Result", pairs([...numbers, ["95 % interval", row.interval ? `${fixed(row.interval[0])} to ${fixed(row.interval[1])} (${row.interval[2]})` : missing], ["clips", record.clips]])),
       part("Cost", pairs(spent))),
@@ -68,10 +74,15 @@ function openRecord(board, key) {
     part("Environment", ...record.environments.map((k, n) =>
       record.environments.length > 1 ? folded(`${n + 1} of ${record.environments.length}`, pairs(data.environments[k])) : pairs(data.environments[k]))),
   );
-  dialog.showModal();
+  showDialog(dialog, close, { record: key });
+}
+
+/** Open a dialog; what it shows is in the address until it closes. */
+function showDialog(dialog, first, shown) {
+  if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  close.focus();
-  remember(board, key);
-  dialog.onclose = () => remember(board);
+  first.focus();
+  look(shown);
+  dialog.onclose = () => look(Object.fromEntries(Object.keys(shown).map((name) => [name, ""])));
   dialog.onclick = (event) => event.target === dialog && dialog.close(); // the ground around it
 }

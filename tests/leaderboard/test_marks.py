@@ -67,8 +67,8 @@ def test_every_table_figure_and_page_shows_the_marks_beside_the_name(tmp_path: P
     assert render.as_csv(found, ["rank", "method"]).splitlines()[0].endswith("rank,method,marks")
     assert [row["marks"] for row in json.loads(render.as_json(found))["boards"][0]["rows"]].count(["plugin"]) == 1
     shown = described(found, "")["boards"][0]
-    assert marked in [row["name"] for row in shown["rows"]]
-    assert [line.partition(" ")[0] for line in shown["marks"]] == ["[plugin]"]
+    assert (plugin.name, ["plugin"]) in [(row["name"], row["marks"]) for row in shown["rows"]]
+    assert list(shown["badges"]) == ["plugin"]
     names = [label.get_text() for label in forest(board, "").axes[0].get_yticklabels()]
     assert any("plugin" in name for name in names)
     text = as_text(compare(*find_pair(tmp_path, (own.key, plugin.key))))

@@ -21,7 +21,8 @@ from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 from mirbench import metrics
 from mirbench.errors import MissingExtra
 from mirbench.features.deformation import Curve, Robustness
-from mirbench.leaderboard.page import page
+from mirbench.leaderboard import statistics
+from mirbench.leaderboard.page import SourceFacts, facts, page
 from mirbench.leaderboard.page.facts import described
 from mirbench.leaderboard.table import boards
 from mirbench.record import RunRecord, RunSpec
@@ -359,7 +360,16 @@ def test_front_holds_no_row_of_fewer_folds(tmp_path: Path) -> None:
     write(tmp_path, replace(SPEC, method="lucky"), 0.99, n_folds=2, n_trainable=1)
     board = only_board(tmp_path)
     (whole,) = (row["key"] for row in board["rows"] if row["rank"] is not None)
-    assert board["fronts"] == {"trainable": [whole], "train-seconds": [whole]}
+    assert set(board["fronts"]) == {cost["name"] for cost in board["costs"]}
+    assert all(front == [whole] for front in board["fronts"].values())
+
+
+def test_front_of_speed_begins_with_the_fastest(tmp_path: Path) -> None:
+    for name, (speed, skill) in {"fast": (90.0, 0.2), "slow": (5.0, 0.9), "beaten": (50.0, 0.1)}.items():
+        write(tmp_path, replace(SPEC, method=name), skill, seconds={"clips_per_second": speed})
+    board = only_board(tmp_path)
+    names = {row["key"]: row["method"] for row in board["rows"]}
+    assert [names[key] for key in board["fronts"]["clips-per-second"]] == ["fast", "slow"]
 
 
 def test_learning_curve_has_every_epoch(tmp_path: Path) -> None:
@@ -375,6 +385,15 @@ def test_long_learning_curve_keeps_its_ends(tmp_path: Path) -> None:
     (run,) = only_row(tmp_path)["history"]
     assert (run["epoch"][0], run["epoch"][-1], len(run["epoch"]) <= 60) == (1, 1000, True)
     assert run["values"]["loss"] == run["epoch"]
+
+
+def test_learning_curves_of_many_runs_are_thinner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(2):
+        write(tmp_path, replace(SPEC, seed=seed), history=tuple({"loss": float(n)} for n in range(1, 101)))
+    monkeypatch.setattr(facts, "_MOST_POINTS", 40)
+    assert [(run["epoch"][0], run["epoch"][-1], len(run["epoch"])) for run in only_row(tmp_path)["history"]] == [
+        (1, 100, 20), (1, 100, 20)
+    ]  # fmt: skip
 
 
 def test_undefined_values_are_null(tmp_path: Path) -> None:
@@ -460,9 +479,9 @@ def test_environments_that_are_the_same_are_held_once(tmp_path: Path) -> None:
     for seed, processor in enumerate(("one", "one", "another")):
         known = {"processor": processor, "load": seed, "finished": str(seed), "versions": {"numpy": "2"}}
         write(tmp_path, replace(SPEC, seed=seed), environment=known)
-    facts = facts_of(tmp_path)
-    assert sorted(dict(known)["processor"] for known in facts["environments"]) == ["another", "one"]
-    assert facts["boards"][0]["rows"][0]["record"]["environments"] == [0, 1]
+    found = facts_of(tmp_path)
+    assert sorted(dict(known)["processor"] for known in found["environments"]) == ["another", "one"]
+    assert found["boards"][0]["rows"][0]["record"]["environments"] == [0, 1]
 
 
 # Curves
@@ -546,3 +565,53 @@ def test_loudness_is_a_curve_over_its_classes(tmp_path: Path) -> None:
     (curve,) = only_board(tmp_path)["curves"]
     assert (curve["title"], curve["panels"][0]["ticks"]) == ("Loudness", list(classes))
     assert curve["panels"][0]["lines"][0]["y"] == pytest.approx(np.diag(matrix) / matrix.sum(axis=1))
+
+
+# Chance, pairs, badges
+
+
+def test_chance_is_the_share_of_the_most_common_class(tmp_path: Path) -> None:
+    write(tmp_path)
+    true = predictions(0)[0].class_index()
+    assert only_board(tmp_path)["chance"] == pytest.approx(np.bincount(true).max() / len(true), abs=1e-4)
+
+
+def test_chance_of_tags_is_one_half_of_the_curve(tmp_path: Path) -> None:
+    write_tags(tmp_path)
+    assert only_board(tmp_path)["chance"] == 0.5
+
+
+def test_pairs_hold_p_of_every_two_rows(tmp_path: Path) -> None:
+    for name, skill in {"a": 2.0, "b": 0.5, "c": 0.4, "d": 0.0}.items():
+        write(tmp_path, replace(SPEC, method=name), skill)
+    rows = boards(tmp_path)[0].rows
+    stacks = [row.system.stack for row in rows]
+    p = statistics.compared(
+        "accuracy", [s.scores for s in stacks], stacks[0].targets, stacks[0].groups, stacks[0].folds
+    )
+    assert only_board(tmp_path)["pairs"] == pytest.approx(p[np.triu_indices(4, 1)], rel=0.02)
+
+
+def test_pairs_are_left_out_where_clips_differ(tmp_path: Path) -> None:
+    for fold in range(2):
+        write(tmp_path, replace(SPEC, fold=fold), n_folds=2)
+    write(tmp_path, replace(SPEC, method="lacking"), n_folds=2)
+    assert only_board(tmp_path)["pairs"] == []
+
+
+def test_marks_stand_beside_the_name_with_their_meaning(tmp_path: Path) -> None:
+    write(tmp_path, replace(SPEC, method="mine", method_version=f"1+{'a' * 12}"))
+    board = only_board(tmp_path)
+    (row,) = board["rows"]
+    assert (row["name"], "plugin" in row["marks"]) == ("mine + tiny", True)
+    assert "code from outside mirbench" in board["badges"]["plugin"]
+
+
+def test_source_has_the_facts_of_its_card_and_its_rows(tmp_path: Path) -> None:
+    write(tmp_path)
+    write(tmp_path, replace(SPEC, task="noises", source=""))
+    found = described(boards(tmp_path), "Results", {"tiny": SourceFacts("A tiny network", [("licence", "MIT")])})
+    (source,) = found["sources"]
+    assert (source["title"], source["facts"], source["versions"]) == ("A tiny network", [["licence", "MIT"]], ["1"])
+    ((number, key),) = source["rows"]
+    assert [row["key"] for row in found["boards"][number]["rows"]] == [key]

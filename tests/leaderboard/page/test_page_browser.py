@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from mirbench.leaderboard.page import page
+from mirbench import __version__
+from mirbench.leaderboard.page import SourceFacts, page
 from mirbench.leaderboard.table import Board, boards
+from mirbench.plain_text import csv_cell
 from tests.leaderboard.page.test_page import HISTORY, NASTY, SPEC, write, write_curves, write_failed, write_many
 
 pytestmark = pytest.mark.browser
@@ -74,14 +81,17 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> tuple[Path
     root = tmp_path_factory.mktemp("runs")
     write_board(root)
     found = boards(root)
-    (root / "page.html").write_text(page(found), encoding="utf-8")
+    cards = {"tiny": SourceFacts("A tiny network", [("licence", "MIT"), ("weights", "https://example.org/tiny, 2 MB")])}
+    (root / "page.html").write_text(page(found, sources=cards), encoding="utf-8")
     return root / "page.html", found
 
 
 class Reader:
     """A browser tab with what went wrong in it, and what it asked the network for."""
 
-    def __init__(self, browser: Any, path: Path, theme: str = "light", size: Any = DESKTOP, place: str = "") -> None:
+    def __init__(
+        self, browser: Any, path: Path, theme: str = "light", size: Any = DESKTOP, place: str = "#task=tones"
+    ) -> None:
         self.context = browser.new_context(viewport=size, color_scheme=theme)
         self.tab = self.context.new_page()
         self.faults: list[str] = []
@@ -99,9 +109,15 @@ class Reader:
             self.tab.locator("table.ranking").nth(table).locator(f"tbody tr > :nth-child({number})").all_inner_texts()
         )
 
-    def names(self) -> list[str]:
-        """Names in the tables, as they stand there."""
-        return [text.strip() for text in self.tab.locator("table.ranking .open").all_inner_texts()]
+    def names(self, table: int | None = None) -> list[str]:
+        """Names in the tables, or in one of them, as they stand there."""
+        tables = self.tab.locator("table.ranking")
+        place = tables if table is None else tables.nth(table)
+        return [text.strip() for text in place.locator(".open").all_inner_texts()]
+
+    def said(self) -> dict[str, str]:
+        """What the address says."""
+        return dict(parse_qsl(urlsplit(self.tab.url).fragment))
 
     def see_all(self) -> None:
         """Scroll to every plot, and wait until all are drawn."""
@@ -174,12 +190,12 @@ def test_head_sorts_both_ways(opened: Any, drawn: Any) -> None:
     head = reader.tab.locator("table.ranking").first.locator("thead th", has_text="method + source")
     head.locator("[role=button]").click()
     sorted_as(head, "ascending")
-    ascending = [row.strip() for row in reader.column(0, 2)]
+    ascending = reader.names(0)
     assert ascending == sorted(ascending)
     assert ascending != before[: len(ascending)]
     head.locator("[role=button]").press("Enter")
     sorted_as(head, "descending")
-    assert [row.strip() for row in reader.column(0, 2)] == ascending[::-1]
+    assert reader.names(0) == ascending[::-1]
 
 
 def test_numbers_sort_as_numbers_and_what_is_missing_comes_last(opened: Any) -> None:
@@ -199,7 +215,7 @@ def test_numbers_sort_as_numbers_and_what_is_missing_comes_last(opened: Any) -> 
 def test_rows_are_filtered_by_words(opened: Any) -> None:
     reader = opened()
     reader.tab.get_by_label("Filter by words").fill("svm large")
-    assert reader.names() == ["probe-svm + large"]
+    assert [name.replace(" [unknown]", "") for name in reader.names()] == ["probe-svm + large"]
     assert reader.tab.locator(".left").inner_text().startswith("1 of ")
 
 
@@ -213,7 +229,9 @@ def test_rows_are_filtered_by_family_and_source(opened: Any) -> None:
 
 def test_contaminated_rows_say_so_and_can_be_hidden(opened: Any) -> None:
     reader = opened()
-    assert reader.tab.locator("table.ranking .flag").all_inner_texts() == ["source trained on tones"]
+    assert reader.tab.locator("table.ranking .grave").all_text_contents() == [
+        "trained on this data (source trained on tones)"
+    ]
     before = reader.names()
     reader.tab.get_by_label("without contaminated sources").check()
     assert sorted(set(before) - set(reader.names())) == ["ids-nmr + large"]
@@ -235,7 +253,7 @@ def test_rows_that_share_a_rank_show_it(opened: Any, drawn: Any) -> None:
 
 def test_task_is_chosen_by_its_name(opened: Any) -> None:
     reader = opened()
-    reader.tab.get_by_label("Task").select_option(label="tones+shots2")
+    reader.tab.locator("#task").select_option(label="tones+shots2")
     assert reader.tab.locator("h2").first.inner_text() == "tones+shots2"
     assert "Synthesised audio" in reader.tab.locator(".warning").first.inner_text()
     assert reader.names() == ["probe-svm + tiny"]
@@ -244,7 +262,7 @@ def test_task_is_chosen_by_its_name(opened: Any) -> None:
 def test_sections_are_there_only_where_runs_are(opened: Any) -> None:
     reader = opened()
     whole = reader.tab.locator("main h3").all_inner_texts()
-    reader.tab.get_by_label("Task").select_option(label="tones+shots2")
+    reader.tab.locator("#task").select_option(label="tones+shots2")
     few = reader.tab.locator("main h3").all_inner_texts()
     assert set(whole) - set(few) == {"Not ranked", "Learning curves", "Deformations", "Without a result"}
     assert "Few-shot" in few
@@ -286,10 +304,194 @@ def test_record_says_what_was_asked_and_how_to_repeat_it(opened: Any, drawn: Any
 
 def test_record_has_an_address(opened: Any, drawn: Any) -> None:
     row = drawn[1][0].rows[2]
-    reader = opened(place=f"#tones/{row.key}")
+    reader = opened(place=f"#tones/{row.key}")  # as older pages wrote it
     assert reader.tab.locator("#record-name").inner_text() == row.name
     reader.tab.keyboard.press("Escape")
-    reader.tab.wait_for_url(re.compile("#tones$"), timeout=5000)  # the dialog closes in its own time
+    reader.tab.wait_for_url(re.compile("#task=tones$"), timeout=5000)  # the dialog closes in its own time
+
+
+# Columns, address, files
+
+
+def visible_heads(reader: Reader) -> list[str]:
+    return [text.strip() for text in reader.tab.locator("table.ranking").first.locator("thead th").all_inner_texts()]
+
+
+@pytest.mark.parametrize("width", [400, 700, 1000, 1400])
+def test_columns_fit_the_window(width: int, opened: Any) -> None:
+    reader = opened(size={"width": width, "height": 800})
+    fits = (
+        "document.querySelector('.ranking').offsetWidth <= document.querySelector('.ranking').parentElement.clientWidth"
+    )
+    assert reader.tab.evaluate(fits)
+    assert reader.tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_column_is_shown_when_it_is_chosen_and_the_address_holds_it(opened: Any) -> None:
+    reader = opened(size=PHONE)
+    before = visible_heads(reader)
+    reader.tab.locator(".columns-menu summary").click()
+    reader.tab.get_by_label("macro-F1").check()
+    after = visible_heads(reader)
+    assert (set(after) - set(before), "macro-f1" in reader.said()["columns"]) == ({"macro-F1"}, True)
+    reader.tab.reload()
+    reader.tab.wait_for_selector("html[data-ready]")
+    assert visible_heads(reader) == after
+
+
+def test_head_stays_in_sight_and_so_does_the_name_of_a_wide_table(opened: Any) -> None:
+    reader = opened(place="#task=tones&columns=accuracy,interval,p,trainable,total,train-seconds,macro-f1,runs,roc-auc",
+                    size={"width": 700, "height": 400})  # fmt: skip
+    where = "document.querySelector('.ranking').parentElement"
+    reader.tab.evaluate(f"{where}.scrollIntoView(); {where}.scrollTo(400, 60)")
+    box = reader.tab.locator(".ranking").locator("xpath=..").first.bounding_box()
+    head = reader.tab.locator(".ranking thead th").nth(3).bounding_box()
+    name = reader.tab.locator(".ranking tbody th").nth(3).bounding_box()
+    assert (round(head["y"] - box["y"]), 0 <= name["x"] - box["x"] < 90) == (0, True)
+
+
+def test_head_of_a_table_that_fits_stays_at_the_top_of_the_window(opened: Any) -> None:
+    reader = opened(size={"width": 1280, "height": 300})
+    reader.tab.locator(".ranking tbody tr").nth(6).scroll_into_view_if_needed()
+    assert reader.tab.evaluate("scrollY") > 300
+    assert round(reader.tab.locator(".ranking thead th").first.bounding_box()["y"]) == 0
+
+
+def test_address_holds_filters_and_order(opened: Any) -> None:
+    reader = opened()
+    reader.tab.get_by_label("Filter by words").fill("probe")
+    reader.tab.get_by_label("Source", exact=True).select_option("tiny")
+    reader.tab.locator("table.ranking thead th", has_text="method + source").first.locator("[role=button]").click()
+    reader.tab.wait_for_url(re.compile("sort=system"))
+    assert reader.said() == {"task": "tones", "words": "probe", "source": "tiny", "sort": "system:asc"}
+    names = reader.names()
+    again = opened(place=f"#{urlsplit(reader.tab.url).fragment}")
+    assert (again.names(), len(names)) == (names, 2)
+
+
+def test_back_leads_to_the_screen_before(opened: Any) -> None:
+    reader = opened(place="")
+    assert reader.tab.locator("h2").first.inner_text() == "All tasks"
+    reader.tab.locator("main").get_by_role("link", name="tones", exact=True).click()
+    reader.tab.wait_for_selector("table.ranking")
+    reader.tab.go_back()
+    reader.tab.locator("h2", has_text="All tasks").wait_for()
+
+
+def saved(reader: Reader, kind: str) -> str:
+    with reader.tab.expect_download() as waiting:
+        reader.tab.get_by_role("button", name=f"Save as {kind}").click()
+    return Path(waiting.value.path()).read_text(encoding="utf-8")
+
+
+def test_saved_csv_has_what_is_shown(opened: Any, drawn: Any) -> None:
+    reader = opened()
+    reader.tab.get_by_label("Filter by words").fill("probe")
+    rows = list(csv.DictReader(io.StringIO(saved(reader, "CSV"))))
+    known = {row.key: row for row in drawn[1][0].rows}
+    assert [row["key"] for row in rows] == [row.key for row in known.values() if row.name.startswith("probe")]
+    for row in rows:
+        board_row = known[row["key"]]
+        assert float(row["accuracy"]) == board_row.metrics["accuracy"][0]
+        assert float(row["interval_high"]) == board_row.interval.high
+
+
+def test_saved_json_has_what_is_shown(opened: Any, drawn: Any) -> None:
+    reader = opened()
+    reader.tab.get_by_label("Source", exact=True).select_option("large")
+    held = json.loads(saved(reader, "JSON"))
+    wanted = [row.key for row in drawn[1][0].rows if row.system.record.spec.source == "large"]
+    assert ([row["key"] for row in held["systems"]], held["task"]) == (wanted, "tones")
+    assert held["shown"]["source"] == "large"
+
+
+CELLS = ("=1+1", "+1", "-2.5", "-1e3", "@x", " =x", "a,b", 'a"b', "plain", "＝1", "-", "inf", "-inf", "+ 1", "")
+
+
+def test_cells_are_escaped_as_every_csv_is(tmp_path: Path, chromium: Any) -> None:
+    script = files("mirbench.leaderboard.page").joinpath("saving.js").read_text(encoding="utf-8")
+    tab = chromium.new_page()
+    shown = tab.evaluate(f"(cells) => {{ {script}; return cells.map(csvCell); }}", list(CELLS))
+    tab.close()
+    assert [(next(csv.reader([cell]), None) or [""])[0] for cell in shown] == [csv_cell(cell) for cell in CELLS]
+
+
+# Two rows side by side
+
+
+def test_comparison_says_values_p_and_what_was_asked(opened: Any, drawn: Any) -> None:
+    first, second = (row for row in drawn[1][0].rows if row.system.record.spec.method in ("id-nmr", "probe-svm")
+                     and row.system.record.spec.source == "tiny")  # fmt: skip
+    reader = opened(place=f"#task=tones&compare={first.key},{second.key}")
+    dialog = reader.tab.get_by_role("dialog")
+    said = dialog.inner_text()
+    assert f"p = {first.p_others[second.key]:.3f}" in said or "p < 0.001" in said
+    line = dialog.locator("tr", has_text=re.compile("^accuracy")).first.inner_text()
+    gap = second.metrics["accuracy"][0] - first.metrics["accuracy"][0]
+    assert line.split()[-1] == f"−{abs(gap):.3f}"
+    asked = dialog.locator("section", has_text="Asked differently").inner_text()
+    assert "probe-svm" in asked
+    assert "source" not in asked
+
+
+def test_comparison_is_chosen_in_the_page(opened: Any, drawn: Any) -> None:
+    reader = opened()
+    reader.tab.get_by_role("button", name="Compare two").click()
+    row = drawn[1][0].rows[3]
+    reader.tab.get_by_label("System B").select_option(row.key)
+    assert reader.said()["compare"].endswith(row.key)
+    assert violations(reader) == []
+    reader.tab.keyboard.press("Escape")
+    reader.tab.wait_for_url(re.compile("#task=tones$"))
+
+
+# First screen, sources
+
+
+def test_first_screen_has_every_task_with_its_best(opened: Any, drawn: Any) -> None:
+    reader = opened(place="")
+    assert reader.tab.locator(".kinds tbody th").all_inner_texts() == [board.title for board in drawn[1]]
+    assert drawn[1][0].rows[0].name in reader.tab.locator(".kinds tbody tr").first.inner_text()
+    assert f"mirbench {__version__}" in reader.tab.locator(".summary").first.inner_text()
+
+
+def test_matrix_has_average_ranks_and_says_what_they_are_of(tmp_path: Path, chromium: Any) -> None:
+    for task in ("tones", "noises"):
+        for method, skill in (("good", 0.9), ("fair", 0.5), ("bad", 0.0)):
+            write(tmp_path, replace(SPEC, task=task, method=method), skill)
+    write(tmp_path, replace(SPEC, method="alone"), 0.7)
+    path = tmp_path / "page.html"
+    path.write_text(page(boards(tmp_path)), encoding="utf-8")
+    reader = Reader(chromium, path, place="")
+    lines = [line.split() for line in reader.tab.locator(".matrix tbody tr").all_inner_texts()]
+    assert [(line[0], line[3]) for line in lines] == [
+        ("good", "1.00"),
+        ("fair", "2.00"),
+        ("bad", "3.00"),
+        ("alone", "—"),
+    ]
+    said = reader.tab.locator("section", has_text="Systems over these tasks").inner_text()
+    assert "of the 3 systems that all of noises, tones have" in said
+    assert "less than 2.34 apart" in said  # 2.343 * sqrt(3 * 4 / (6 * 2)), with q of Demsar's table 5
+    assert (violations(reader), reader.faults) == ([], [])
+    reader.context.close()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("place", ["", "#about=tiny"], ids=["tasks", "source"])
+def test_axe_finds_no_serious_fault_on_other_screens(place: str, size: Any, opened: Any) -> None:
+    reader = opened(place=place, size=size)
+    assert violations(reader) == []
+    assert reader.tab.evaluate("document.documentElement.scrollWidth") == size["width"]
+
+
+def test_source_has_its_rows_and_links(opened: Any, drawn: Any) -> None:
+    reader = opened(place="#about=tiny")
+    rows = [row for board in drawn[1] for row in board.rows if row.system.record.spec.source == "tiny"]
+    assert reader.tab.locator(".tasks tbody tr").count() == len(rows)
+    assert reader.tab.get_by_role("link", name="https://example.org/tiny").get_attribute("href") == (
+        "https://example.org/tiny"
+    )
 
 
 # Plots
@@ -298,7 +500,9 @@ def test_record_has_an_address(opened: Any, drawn: Any) -> None:
 def test_front_shows_the_systems_at_their_costs(opened: Any, drawn: Any) -> None:
     reader = opened()
     board = drawn[1][0]
-    traces = {trace["name"]: trace for trace in reader.traces("accuracy against seconds of training")}
+    reader.tab.get_by_label("Cost").select_option("train-seconds")
+    assert reader.said()["cost"] == "train-seconds"
+    traces = {trace["name"]: trace for trace in reader.traces("accuracy against s to train")}
     shown = {key: (x, y) for t in traces.values() for key, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)}
     known = {row.key: (row.train_seconds, row.metrics["accuracy"][0]) for row in board.rows}
     assert {key: pytest.approx(value) for key, value in known.items()} == shown
@@ -308,9 +512,9 @@ def test_front_shows_the_systems_at_their_costs(opened: Any, drawn: Any) -> None
 
 
 def test_front_has_a_place_for_nothing_trained(opened: Any) -> None:
-    reader = opened()
-    ticks = reader.traces("accuracy against trainable values")
-    shown = reader.tab.locator(".plot[aria-label^='accuracy against trainable values'] .xtick text").all_text_contents()
+    reader = opened(place="#task=tones&cost=trainable")
+    ticks = reader.traces("accuracy against trainable")
+    shown = reader.tab.locator(".plot[aria-label^='accuracy against trainable'] .xtick text").all_text_contents()
     assert shown[0] == "0"
     assert min(x for trace in ticks for x in trace["x"]) == 10
 
@@ -361,7 +565,7 @@ def test_click_on_a_point_opens_its_record(opened: Any, drawn: Any) -> None:
     assert reader.tab.locator("#record-name").inner_text() == drawn[1][0].rows[0].name
 
 
-# Theme, phone, screen reader
+# Theme
 
 
 def test_theme_follows_the_system_and_the_switch(opened: Any) -> None:
@@ -370,7 +574,7 @@ def test_theme_follows_the_system_and_the_switch(opened: Any) -> None:
 
     reader = opened(theme="dark")
     dark = ground()
-    reader.tab.get_by_role("button", name="Dark").click()
+    reader.tab.get_by_role("button", name="Switch to").click()
     assert (ground() != dark, ground()) == (True, "rgb(255, 255, 255)")
     reader.tab.reload()
     reader.tab.wait_for_selector("html[data-ready]")
@@ -384,8 +588,53 @@ def test_theme_is_that_of_the_plots(opened: Any) -> None:
     reader.traces("95 % intervals of accuracy")
     text = reader.tab.locator(".plot[aria-label^='95 %'] .ytick text").first
     light = text.evaluate("(text) => getComputedStyle(text).fill")
-    reader.tab.get_by_role("button", name="Dark").click()
+    reader.tab.get_by_role("button", name="Switch to").click()
     expect(text).not_to_have_css("fill", light)
+
+
+def test_theme_button_says_what_it_does(opened: Any) -> None:
+    button = opened(theme="dark").tab.get_by_role("button", name="Switch to")
+    assert button.inner_text() == "Switch to light"
+    button.click()
+    assert button.inner_text() == "Switch to dark"
+
+
+# Paper
+
+
+def test_plots_are_drawn_without_being_scrolled_to(opened: Any) -> None:
+    tab = opened().tab
+    for plot in tab.locator(".plot").all():
+        plot.and_(tab.locator("[data-drawn]")).wait_for()
+    assert tab.evaluate("scrollY") == 0
+
+
+def test_paper_is_light_and_cuts_no_table_and_no_plot(opened: Any) -> None:
+    tab = opened(theme="dark").tab
+    for plot in tab.locator(".plot").all():
+        plot.and_(tab.locator("[data-drawn]")).wait_for()
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    ends = tab.evaluate(
+        "[...document.querySelectorAll('main table, .plot svg')].map((one) => one.getBoundingClientRect())"
+        ".map((box) => box.right - document.querySelector('main').getBoundingClientRect().left)"
+    )
+    assert (len(ends) > 8, max(ends) <= 1001) == (True, True)
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert tab.evaluate("document.querySelectorAll('details[open]').length") == 0
+
+
+def test_printed_page_has_every_row(opened: Any, tmp_path: Path) -> None:
+    reader = opened()
+    for plot in reader.tab.locator(".plot").all():
+        plot.and_(reader.tab.locator("[data-drawn]")).wait_for()
+    shown = reader.tab.pdf(prefer_css_page_size=True)
+    assert 3 <= shown.count(b"/Type /Page\n") <= 12
+    assert b"/MediaBox [0 0 841" in shown  # A4 across
+
+
+# Phone, screen reader
 
 
 def test_phone_scrolls_down_alone(opened: Any) -> None:
@@ -401,10 +650,13 @@ def test_phone_scrolls_down_alone(opened: Any) -> None:
     )
 
 
-def test_phone_shows_the_interval_without_scrolling(opened: Any) -> None:
+def test_phone_shows_rank_name_score_with_its_interval_and_one_cost(opened: Any) -> None:
     reader = opened(size=PHONE)
-    box = reader.tab.locator("td.interval").first.bounding_box()
-    assert box["x"] + box["width"] <= PHONE["width"]
+    heads = reader.tab.locator("table.ranking").first.locator("thead th").all_inner_texts()
+    assert [text.strip() for text in heads] == ["rank", "method + source", "accuracy", "trainable"]
+    for cell in ("tbody td.figure >> nth=-1", ".below >> nth=0"):
+        box = reader.tab.locator(f"table.ranking >> nth=0 >> {cell}").bounding_box()
+        assert box["x"] + box["width"] <= PHONE["width"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -444,7 +696,7 @@ def test_names_with_markup_do_nothing(tmp_path: Path, chromium: Any) -> None:
     path.write_text(page(boards(tmp_path), title=NASTY), encoding="utf-8")
     reader = Reader(chromium, path)
     for place in range(reader.tab.locator("#task option").count()):
-        reader.tab.get_by_label("Task").select_option(index=place)
+        reader.tab.locator("#task").select_option(index=place)
         reader.see_all()
         for plot in reader.tab.locator(".plot").all():
             plot.hover()
@@ -464,7 +716,7 @@ def test_500_records_are_interactive_soon(tmp_path: Path, chromium: Any) -> None
     path.write_text(page(boards(tmp_path)), encoding="utf-8")
     times = []
     for _ in range(3):
-        reader = Reader(chromium, path)
+        reader = Reader(chromium, path, place="")
         times.append(reader.tab.evaluate("performance.getEntriesByName('interactive')[0].startTime"))
         assert len(reader.names()) == 100
         reader.context.close()
