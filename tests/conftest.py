@@ -7,7 +7,9 @@ import os
 # tiny tensors are slower on several threads, and the processes of pytest-xdist share the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import functools
 import gc
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer
 
 from mirbench import Context, cli
-from mirbench.leaderboard import marks
+from mirbench.leaderboard import marks, packs
+from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
+from mirbench.runs import costs
 from mirbench.trust import checks
 from mirbench.trust.tiny_task import tiny_context
 from mirbench.types import Split
@@ -28,18 +33,33 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MIRBENCH_SHARED", ROOT.parent / "shared"))
 
 
+# hundreds of tests type commands, and a process of a user's builds the tree of them once
+typer.main.get_command = functools.cache(typer.main.get_command)
+
+
 def pytest_collection_finish() -> None:
     """What ten thousand collected tests are made of is not looked through at every collection of garbage."""
     gc.collect()
     gc.freeze()
 
 
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def _own_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test alone, which is made for those that ask for one: most need none."""
+    if "tmp_path" in request.fixturenames:
+        return request.getfixturevalue("tmp_path")
+    return tmp_path_factory.getbasetemp() / f"unasked-{next(_NUMBERS)}"
+
+
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone(_own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache, data, weights or packs of results, or asks a hub."""
-    monkeypatch.setenv("MIRBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("MIRBENCH_DATA", str(tmp_path / "no-data"))
-    monkeypatch.setenv("MIRBENCH_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("MIRBENCH_CACHE", str(_own_folder / "cache"))
+    monkeypatch.setenv("MIRBENCH_DATA", str(_own_folder / "no-data"))
+    monkeypatch.setenv("MIRBENCH_RESULTS", str(_own_folder / "results"))
     monkeypatch.delenv("MIRBENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("MIRBENCH_ALLOW_UNVERIFIED", "")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -49,6 +69,14 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _toys_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Methods, sources and tasks that tests make up are not marked as unknown in tables; `test_marks` looks at that."""
     monkeypatch.setattr(marks, "_known", lambda kind, name: True)
+
+
+@pytest.fixture(autouse=True)
+def _done_once(_own_folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs of results are unpacked once for all tests, into a cache of theirs; speed is measured for a moment."""
+    own, of_all = _own_folder / "cache", tmp_path_factory.getbasetemp() / "unpacked"
+    monkeypatch.setattr(packs, "default_cache", lambda: of_all if default_cache() == own else default_cache())
+    monkeypatch.setattr(costs, "_MEASURE", 0.01)
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from mirbench.errors import BadInput, UnknownName
+from mirbench.leaderboard import packs
 from mirbench.leaderboard.compare import find_pair
 from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Board, boards
+from mirbench.places import default_cache
 from mirbench.record import RunSpec
 from mirbench.runs.results_pack import pack_runs
 from mirbench.runs.store import RunStore
@@ -162,6 +164,7 @@ def test_compare_takes_ones_own_first_then_that_of_others_and_either_by_the_name
 def test_a_pack_is_unpacked_once_and_read_where_nothing_can_be_written(
     others: Others, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(packs, "default_cache", default_cache)
     pack = others.pack(THEIRS)
     first = pack.opened()
     assert pack.opened() == first

@@ -37,8 +37,17 @@ def plant(folder: Path, names: Iterable[str] = NAMES) -> Path:
     for name in names:
         genre, _, number = name.partition(".")
         path = folder / genre / f"{genre}{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
         path.touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole of the data set, its last file written first."""
+    folder = tmp_path_factory.mktemp("gtzan-kaggle")
+    plant(folder / "images_original", reversed(NAMES))
     return folder
 
 
@@ -52,32 +61,32 @@ def test_pictures_card_conforms(task: Task) -> None:
 
 
 @by_name
-def test_pictures_clips_conform(task: Task, tmp_path: Path) -> None:
-    plant(tmp_path / "images_original")
-    assert check_clips(task, (tuple(task.read_clips(tmp_path, 0)),)) == []
+def test_pictures_clips_conform(task: Task, root: Path) -> None:
+    assert check_clips(task, (tuple(task.read_clips(root, 0)),)) == []
 
 
 @by_name
 @pytest.mark.parametrize("inside", ["images_original", "Data/images_original", "."])
-def test_pictures_are_found_in_the_layout(inside: str, task: Task, tmp_path: Path) -> None:
-    plant(tmp_path / inside)
-    assert all(clip.path.is_file() for clip in task.read_clips(tmp_path, 0))
+def test_pictures_are_found_in_the_layout(inside: str, task: Task, root: Path, tmp_path: Path) -> None:
+    for genre in GENRES:
+        (tmp_path / inside).mkdir(parents=True, exist_ok=True)
+        (tmp_path / inside / genre).symlink_to(root / "images_original" / genre)
+    clips = task.read_clips(tmp_path, 0)
+    assert all(clip.path.is_file() and clip.path.is_relative_to(tmp_path / inside) for clip in clips)
 
 
 @by_name
-def test_pictures_clip_is_labelled_and_named_as_its_file(task: Task, tmp_path: Path) -> None:
-    plant(tmp_path / "images_original")
-    clips = task.read_clips(tmp_path, 0)
+def test_pictures_clip_is_labelled_and_named_as_its_file(task: Task, root: Path) -> None:
+    clips = task.read_clips(root, 0)
     assert all(
         (clip.labels[0], clip.id.replace(".", "")) == (c.parent.name, c.stem) for clip in clips for c in [clip.path]
     )
 
 
 @by_name
-def test_pictures_without_a_folder_are_the_same_clips(task: Task, tmp_path: Path) -> None:
-    plant(tmp_path / "images_original")
+def test_pictures_without_a_folder_are_the_same_clips_whatever_the_order_of_its_files(task: Task, root: Path) -> None:
     listed = task.read_clips(None, 0)
-    assert [replace(clip, path=None) for clip in task.read_clips(tmp_path, 0)] == listed
+    assert [replace(clip, path=None) for clip in task.read_clips(root, 0)] == listed
 
 
 @by_name
@@ -87,19 +96,16 @@ def test_pictures_without_their_folder_say_what_is_needed(task: Task, tmp_path: 
 
 
 @by_name
-def test_pictures_that_are_missing_are_counted_and_named(task: Task, tmp_path: Path) -> None:
-    plant(tmp_path / "images_original", [name for name in NAMES if name != "rock.00001"])
+def test_pictures_that_are_missing_are_counted_and_named(task: Task, root: Path, tmp_path: Path) -> None:
+    folder = plant(
+        tmp_path / "images_original",
+        [name for name in NAMES if name.startswith("rock") and name != "rock.00001"],
+    )
+    for genre in GENRES[:-1]:
+        (folder / genre).symlink_to(root / "images_original" / genre)
     told = rf"1 of {task.n_clips} pictures are missing in \S+: rock/rock00001.png; .*by hand"
     with pytest.raises(MissingData, match=told):
         task.read_clips(tmp_path, 0)
-
-
-@by_name
-def test_pictures_do_not_depend_on_the_order_of_files(task: Task, tmp_path: Path) -> None:
-    plant(tmp_path / "a" / "images_original")
-    plant(tmp_path / "b" / "images_original", reversed(NAMES))
-    a, b = ([(clip.id, clip.split) for clip in task.read_clips(tmp_path / name, 0)] for name in "ab")
-    assert a == b
 
 
 @pytest.mark.parametrize("task", TASKS[:2], ids=lambda task: task.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -41,9 +42,16 @@ def plant(root: Path, classes: Iterable[str], suffix: str = ".wav", inside: str 
     for label in classes:
         for number in NUMBERS:
             path = root / label / inside / f"{number}{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.is_dir():
+                path.parent.mkdir(parents=True)
             path.touch()
     return root
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The data of every task, which no test changes."""
+    return {task.name: plant(tmp_path_factory.mktemp(task.name), task.classes) for task in TASKS}
 
 
 def facts(clips: Iterable[Clip]) -> list[tuple[object, ...]]:
@@ -56,14 +64,14 @@ def test_shtern_card_conforms(task: Task) -> None:
 
 
 @by_name
-def test_shtern_clips_conform(task: Task, tmp_path: Path) -> None:
-    clips = task.read_clips(plant(tmp_path, task.classes), 0)
+def test_shtern_clips_conform(task: Task, roots: dict[str, Path]) -> None:
+    clips = task.read_clips(roots[task.name], 0)
     assert (len(clips), check_clips(task, (tuple(clips),))) == (60 * len(task.classes), [])
 
 
 @by_name
-def test_shtern_split_is_that_of_the_class_and_name(task: Task, tmp_path: Path) -> None:
-    clips = task.read_clips(plant(tmp_path, task.classes), 0)
+def test_shtern_split_is_that_of_the_class_and_name(task: Task, roots: dict[str, Path]) -> None:
+    clips = task.read_clips(roots[task.name], 0)
     assert all(clip.split == retrain_split(f"{clip.labels[0]}/{clip.path.stem}.jpg") for clip in clips)
 
 
@@ -90,24 +98,14 @@ def test_shtern_names_the_class_folders_that_are_missing(tmp_path: Path) -> None
         GENRE_3.read_clips(tmp_path, 0)
 
 
-def test_shtern_split_does_not_depend_on_the_suffix(tmp_path: Path) -> None:
-    a, b = (GENRE_3.read_clips(plant(tmp_path / s, GENRE_3.classes, s), 0) for s in (".wav", ".MP3"))
-    assert facts(a) == facts(b)
-
-
-def test_shtern_split_does_not_depend_on_where_the_folder_is(tmp_path: Path) -> None:
-    a, b = (GENRE_3.read_clips(plant(tmp_path / name, GENRE_3.classes), 0) for name in ("a", "b/c"))
-    assert facts(a) == facts(b)
-
-
-def test_shtern_does_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
-    plant(tmp_path / "a", GENRE_3.classes)
-    for label in reversed(GENRE_3.classes):
-        for number in reversed(NUMBERS):
-            path = tmp_path / "b" / label / f"{number}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    a, b = (GENRE_3.read_clips(tmp_path / name, 0) for name in "ab")
+def test_shtern_split_depends_on_neither_suffix_nor_place_nor_order_of_files(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    for index, (label, number) in enumerate(itertools.product(reversed(GENRE_3.classes), reversed(NUMBERS))):
+        path = tmp_path / "b" / "c" / label / f"{number}{('.MP3', '.flac')[index % 2]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    a, b = (GENRE_3.read_clips(folder, 0) for folder in (roots["genre-3"], tmp_path / "b" / "c"))
     assert facts(a) == facts(b)
 
 
@@ -125,20 +123,22 @@ def test_shtern_reads_sub_folders_and_leaves_the_group_empty(tmp_path: Path) -> 
 
 
 def test_shtern_sub_folders_stay_together_in_the_folder_task_that_the_card_names(tmp_path: Path) -> None:
-    for number in range(6):
-        plant(tmp_path, COMPOSER.classes, inside=f"pianist{number}")
+    for number, label in itertools.product(range(6), COMPOSER.classes):
+        (tmp_path / label / f"pianist{number}").mkdir(parents=True)
+        for song in range(4):
+            (tmp_path / label / f"pianist{number}" / f"{song}.wav").touch()
     clips = folder_task(str(tmp_path)).read_clips(None, 0)
     splits = {group: {clip.split for clip in clips if clip.group == group} for group in {clip.group for clip in clips}}
     assert (len(splits), {len(found) for found in splits.values()}) == (6, {1})
 
 
-@pytest.mark.parametrize("stray", ["notes.txt", ".hidden.wav", ".hidden/1.wav", "cover.jpg"])
-def test_shtern_ignores_other_files(stray: str, tmp_path: Path) -> None:
+def test_shtern_ignores_other_files(tmp_path: Path) -> None:
     plant(tmp_path, GENRE_3.classes)
-    path = tmp_path / "rock" / stray
-    path.parent.mkdir(exist_ok=True)
-    path.touch()
-    assert len(GENRE_3.read_clips(tmp_path, 0)) == 180
+    (tmp_path / "rock" / ".hidden").mkdir()
+    for stray in ("notes.txt", ".hidden.wav", ".hidden/1.wav", "cover.jpg"):
+        (tmp_path / "rock" / stray).touch()
+    ids = {clip.id for clip in GENRE_3.read_clips(tmp_path, 0)}
+    assert ids == {f"{label}/{number}" for label in GENRE_3.classes for number in NUMBERS}
 
 
 def test_shtern_names_two_files_of_one_name(tmp_path: Path) -> None:
@@ -168,10 +168,9 @@ def test_shtern_counts_a_class_that_a_split_lacks(tmp_path: Path) -> None:
         GENRE_3.read_clips(tmp_path, 0)
 
 
-def test_metal_classical_is_two_classes_of_genre_3(tmp_path: Path) -> None:
-    plant(tmp_path, GENRE_3.classes)
-    of_three = [clip for clip in GENRE_3.read_clips(tmp_path, 0) if clip.labels != ("rock",)]
-    assert METAL_CLASSICAL.read_clips(tmp_path, 0) == of_three
+def test_metal_classical_is_two_classes_of_genre_3(roots: dict[str, Path]) -> None:
+    of_three = [clip for clip in GENRE_3.read_clips(roots["genre-3"], 0) if clip.labels != ("rock",)]
+    assert METAL_CLASSICAL.read_clips(roots["genre-3"], 0) == of_three
 
 
 def test_sets_of_genre_share_a_folder() -> None:
@@ -180,27 +179,34 @@ def test_sets_of_genre_share_a_folder() -> None:
 
 @pytest.mark.parametrize(("task", "heard"), [(GENRE_3, (0.0, None)), (GENRE_3_SHORT, (30.0, 30.0))])
 def test_genre_is_heard_whole_and_short_genre_from_30_to_60(
-    task: Task, heard: tuple[float, float | None], tmp_path: Path
+    task: Task, heard: tuple[float, float | None], roots: dict[str, Path]
 ) -> None:
-    clips = task.read_clips(plant(tmp_path, task.classes), 0)
+    clips = task.read_clips(roots[task.name], 0)
     assert {(clip.start, clip.duration) for clip in clips} == {heard}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "heard"),
-    [
-        (20.0, (0.0, None)),
-        (30.04, (0.0, None)),
-        (45.0, (15.0, 30.0)),
-        (59.9996, (29.999, 30.0)),
-        (60.0, (30.0, 30.0)),
-        (200.0, (30.0, 30.0)),
-    ],
-)
-def test_thirty_seconds_of_a_file(seconds: float, heard: tuple[float, float | None], tmp_path: Path) -> None:
-    plant(tmp_path, VOCALIST.classes)
-    soundfile.write(tmp_path / "male" / "song.wav", np.zeros(round(2500 * seconds)), 2500)
-    (clip,) = (clip for clip in VOCALIST.read_clips(tmp_path, 0) if clip.id == "male/song")
+HEARD = {
+    20.0: (0.0, None),
+    30.04: (0.0, None),
+    45.0: (15.0, 30.0),
+    59.9996: (29.999, 30.0),
+    60.0: (30.0, 30.0),
+    200.0: (30.0, 30.0),
+}
+
+
+@pytest.fixture(scope="module")
+def lengths(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    """Clips of a folder in which there is a file of each length."""
+    folder = plant(tmp_path_factory.mktemp("lengths"), VOCALIST.classes)
+    for seconds in HEARD:
+        soundfile.write(folder / "male" / f"{seconds}.wav", np.zeros(round(2500 * seconds)), 2500)
+    return VOCALIST.read_clips(folder, 0)
+
+
+@pytest.mark.parametrize(("seconds", "heard"), HEARD.items())
+def test_thirty_seconds_of_a_file(seconds: float, heard: tuple[float, float | None], lengths: list[Clip]) -> None:
+    (clip,) = (clip for clip in lengths if clip.id == f"male/{seconds}")
     assert (clip.start, clip.duration) == heard
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
 
-from mirbench.cli.card_look import look
+from mirbench.cli.card_look import Card, look
 from mirbench.cli.cards import card_of, describe
 from mirbench.errors import UnknownName
 from mirbench.methods import METHODS
@@ -22,27 +24,38 @@ from mirbench.terminal import drawn
 from tests.test_documented_commands import parse, unknown_words
 
 CATALOGUE = Catalogue()
-WEIGHTS = [pytest.param(w, id=name) for name in SOURCES for w in CATALOGUE.source(name).weights]
 
 
-@pytest.mark.parametrize("name", [*TASKS, *SOURCES])
+@functools.cache
+def described(name: str) -> str:
+    return describe(name, CATALOGUE)
+
+
+@functools.cache
+def card(name: str) -> Card:
+    return card_of(name, CATALOGUE)
+
+
 @pytest.mark.parametrize("word", ["licence", "reference"])
-def test_describe_of_a_card_states(name: str, word: str) -> None:
-    assert re.search(rf"^{word}  +\S", describe(name, CATALOGUE), re.MULTILINE)
+def test_describe_of_every_task_and_source_states(word: str) -> None:
+    assert [n for n in (*TASKS, *SOURCES) if not re.search(rf"^{word}  +\S", described(n), re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("name", [*TASKS, *METHODS, *SOURCES])
-def test_describe_begins_with_name_and_kind(name: str) -> None:
-    assert re.match(rf"{re.escape(name)}  (task|method|source), version \S", describe(name, CATALOGUE))
+def test_describe_of_everything_begins_with_name_and_kind() -> None:
+    begin = r"{}  (task|method|source), version \S"
+    names = (*TASKS, *METHODS, *SOURCES)
+    assert [name for name in names if not re.match(begin.format(re.escape(name)), described(name))] == []
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_card_of_a_method_tells_nothing_of_how_it_is_written(name: str) -> None:
-    shown = describe(name, CATALOGUE)
-    classes = {cls.__name__ for cls in CATALOGUE.method(name).__mro__}
-    words = set(re.findall(r"\w+", shown))
-    assert words & (classes - {"Crnn", "Fcn", "Musicnn"}) == set()
-    assert re.findall(r"subclass|dataclass|`mirbench\.|Parameters\n|MISSING|[Ss]ee `", shown) == []
+def test_card_of_no_method_tells_how_it_is_written() -> None:
+    told = {}
+    for name in METHODS:
+        classes = {cls.__name__ for cls in CATALOGUE.method(name).__mro__} - {"Crnn", "Fcn", "Musicnn"}
+        words = classes & set(re.findall(r"\w+", described(name)))
+        told[name] = [
+            *words, *re.findall(r"subclass|dataclass|`mirbench\.|Parameters\n|MISSING|[Ss]ee `", described(name))
+        ]  # fmt: skip
+    assert {name: found for name, found in told.items() if found} == {}
 
 
 def test_describe_of_a_model_that_is_not_here_says_only_that() -> None:
@@ -50,32 +63,31 @@ def test_describe_of_a_model_that_is_not_here_says_only_that() -> None:
     assert [line.split()[0] for line in lines if line[:1].strip()] == ["hf:nobody/nothing", "missing"]
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_card_of_a_method_explains_every_hyperparameter_once(name: str) -> None:
-    card = card_of(name, CATALOGUE)
-    fields = [field.name for field in dataclasses.fields(CATALOGUE.method(name))]  # type: ignore[arg-type]
-    assert [option.name for option in card.options] == fields
-    assert [option.name for option in card.options if not (option.meaning or option.takes)] == []
+def test_card_of_every_method_explains_every_hyperparameter_once() -> None:
+    for name in METHODS:
+        fields = [field.name for field in dataclasses.fields(CATALOGUE.method(name))]  # type: ignore[arg-type]
+        assert (name, [option.name for option in card(name).options]) == (name, fields)
+        assert [(name, option.name) for option in card(name).options if not (option.meaning or option.takes)] == []
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_describe_of_a_method_holds_the_begin_of_its_docstring(name: str) -> None:
-    first = (CATALOGUE.method(name).__doc__ or "").strip().splitlines()[0]
-    assert first in " ".join(describe(name, CATALOGUE).split())
+def test_describe_of_every_method_holds_the_begin_of_its_docstring() -> None:
+    first = {name: (CATALOGUE.method(name).__doc__ or "").strip().splitlines()[0] for name in METHODS}
+    assert [name for name in METHODS if first[name] not in " ".join(described(name).split())] == []
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_describe_of_a_method_without_source_says_so(name: str) -> None:
-    needs = re.search(r"^needs +(.*)$", describe(name, CATALOGUE), re.MULTILINE)
-    assert needs is not None
-    assert (needs[1] == "no source") == (not CATALOGUE.method(name).needs)
+def test_describe_says_of_every_method_without_source_that_it_is_and_of_no_other() -> None:
+    needs = {name: re.search(r"^needs +(.*)$", described(name), re.MULTILINE) for name in METHODS}
+    said = {name: found is not None and found[1] == "no source" for name, found in needs.items()}
+    assert None not in needs.values()
+    assert said == {name: not CATALOGUE.method(name).needs for name in METHODS}
 
 
-@pytest.mark.parametrize("name", [*TASKS, *METHODS, *SOURCES])
-def test_commands_of_a_card_are_taken_by_the_command_line(name: str) -> None:
-    for line in card_of(name, CATALOGUE).commands:
-        assert unknown_words(line.split()[1:]) == []
-        parse(line.split()[1:])
+@pytest.mark.parametrize("names", [TASKS, METHODS, SOURCES], ids=["tasks", "methods", "sources"])
+def test_commands_of_every_card_are_taken_by_the_command_line(names: Iterable[str]) -> None:
+    for name in names:
+        for line in card(name).commands:
+            assert (name, unknown_words(line.split()[1:])) == (name, [])
+            parse(line.split()[1:])
 
 
 def test_card_of_a_method_names_a_source_that_it_can_use() -> None:
@@ -88,9 +100,9 @@ def test_address_on_a_card_is_whole_on_a_narrow_terminal() -> None:
     assert "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz" in re.sub(r"\s", "", shown)
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_describe_of_a_task_lists_its_classes(name: str) -> None:
-    assert ", ".join(CATALOGUE.task(name).classes) in " ".join(describe(name, CATALOGUE).split())
+def test_describe_of_every_task_lists_its_classes() -> None:
+    listed = {name: ", ".join(CATALOGUE.task(name).classes) for name in TASKS}
+    assert [name for name in TASKS if listed[name] not in " ".join(described(name).split())] == []
 
 
 def test_describe_of_an_unknown_name_hints_at_a_near_one() -> None:
@@ -113,63 +125,73 @@ def test_describe_knows_plugins(tmp_path: Path) -> None:
     assert card.text == ["Does as I say."]
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_source_is_called_as_in_its_registry(name: str) -> None:
-    assert CATALOGUE.source(name).name == name
+def test_every_source_is_called_as_in_its_registry() -> None:
+    assert [name for name in SOURCES if CATALOGUE.source(name).name != name] == []
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_source_has_its_weights_in_one_place(name: str) -> None:
-    card = CATALOGUE.source(name)
-    in_another_program = card.kind == "embedding" and not card.weights
-    assert [bool(place) for place in (card.weights, card.hub, card.packaged, in_another_program)].count(True) == 1
+def test_every_source_has_its_weights_in_one_place() -> None:
+    places = {}
+    for name in SOURCES:
+        card = CATALOGUE.source(name)
+        in_another_program = card.kind == "embedding" and not card.weights
+        places[name] = [bool(place) for place in (card.weights, card.hub, card.packaged, in_another_program)]
+    assert [name for name, found in places.items() if found.count(True) != 1] == []
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_source_weights_have_a_sha256_or_the_card_says_that_there_is_none(name: str) -> None:
-    card = CATALOGUE.source(name)
-    for weights in card.weights:
-        known = re.fullmatch(r"[0-9a-f]{64}", weights.sha256)
-        assert known or (not weights.sha256 and "checksum" in " ".join(card.notes))
+def weights_without(
+    stated: Callable[[WeightFile], object], word: str, but: Callable[[WeightFile], object]
+) -> list[str]:
+    """Sources with weights that do not state something, or lack it and have no note with the word."""
+    cards = [CATALOGUE.source(name) for name in SOURCES]
+    assert sum(len(card.weights) for card in cards) > 10
+    return [
+        card.name
+        for card in cards
+        for weights in card.weights
+        if not (stated(weights) or (not but(weights) and word in " ".join(card.notes)))
+    ]
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_source_weights_have_a_web_address_or_the_card_says_that_there_is_none(name: str) -> None:
-    card = CATALOGUE.source(name)
-    for weights in card.weights:
+def test_weights_of_every_source_have_a_sha256_or_its_card_says_that_there_is_none() -> None:
+    hashed = re.compile(r"[0-9a-f]{64}")
+    assert weights_without(lambda w: hashed.fullmatch(w.sha256), "checksum", lambda w: w.sha256) == []
+
+
+def test_weights_of_every_source_have_a_web_address_or_its_card_says_that_there_is_none() -> None:
+    def is_published(weights: WeightFile) -> bool:
         address = urlparse(weights.url)
-        published = address.scheme in ("http", "https") and address.netloc
-        assert published or (not weights.url and "published" in " ".join(card.notes))
+        return address.scheme in ("http", "https") and bool(address.netloc)
+
+    assert weights_without(is_published, "published", lambda w: w.url) == []
 
 
-@pytest.mark.parametrize("weights", WEIGHTS)
-def test_source_weights_of_unknown_size_say_so(weights: WeightFile) -> None:
-    assert weights.size == "size unknown" if weights.n_bytes == 0 else weights.size.endswith(" MB")
+def test_weights_of_unknown_size_say_so() -> None:
+    every = [weights for name in SOURCES for weights in CATALOGUE.source(name).weights]
+    assert {weights.size for weights in every if weights.n_bytes == 0} <= {"size unknown"}
+    assert [weights.size for weights in every if weights.n_bytes and not weights.size.endswith(" MB")] == []
 
 
-@pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize(
     "field", ["sample_rate", "seconds", "n_features", "n_outputs", "n_parameters", "trained_on", "labels", "builder"]
 )
-def test_source_states(name: str, field: str) -> None:
-    card = CATALOGUE.source(name)
-    if field in ("n_outputs", "labels") and "head" not in card.offers:
-        assert not getattr(card, field)
-    elif field == "n_parameters" and card.kind == "embedding":
-        assert card.n_parameters == 0
-    else:
-        assert getattr(card, field)
+def test_every_source_states(field: str) -> None:
+    cards = [CATALOGUE.source(name) for name in SOURCES]
+    without = {
+        card.name
+        for card in cards
+        if (field in ("n_outputs", "labels") and "head" not in card.offers)
+        or (field == "n_parameters" and card.kind == "embedding")
+    }
+    assert {card.name for card in cards if not getattr(card, field)} == without
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_task_archives_have_a_web_address_and_a_checksum_or_say_that_there_is_none(name: str) -> None:
-    archives = CATALOGUE.task(name).archives
-    stated = [f"{a.url} {a.checksum or 'none' * ('no checksum' in a.note)}" for a in archives]
+def test_archives_of_every_task_have_a_web_address_and_a_checksum_or_say_that_there_is_none() -> None:
     good = re.compile(r"https?://\S+ (md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|none)")
-    assert [text for text in stated if not good.fullmatch(text)] == []
+    archives = [(name, archive) for name in TASKS for archive in CATALOGUE.task(name).archives]
+    stated = [(name, f"{a.url} {a.checksum or 'none' * ('no checksum' in a.note)}") for name, a in archives]
+    assert [each for each in stated if not good.fullmatch(each[1])] == []
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_task_archives_say_that_they_were_not_tried(name: str) -> None:
-    notes = [archive.note for archive in CATALOGUE.task(name).archives]
-    assert [note for note in notes if not re.search(r"(not|neither) tried by us", note)] == []
+def test_archives_of_every_task_say_that_they_were_not_tried() -> None:
+    notes = [(name, archive.note) for name in TASKS for archive in CATALOGUE.task(name).archives]
+    assert [note for note in notes if not re.search(r"(not|neither) tried by us", note[1])] == []
