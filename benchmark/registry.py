@@ -15,6 +15,7 @@ import importlib
 import importlib.metadata
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -268,7 +269,26 @@ def taken(kind: Kind, name: str) -> str:
 
 
 def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:
-    return list(importlib.metadata.entry_points(group=f"mirbench.{kind}s"))
+    return list(_read_points(importlib.metadata.entry_points, f"mirbench.{kind}s", _installed()))
+
+
+@functools.lru_cache(maxsize=2 * len(KINDS))
+def _read_points(
+    read: Callable[..., Iterable[importlib.metadata.EntryPoint]], group: str, installed: tuple[tuple[str, int], ...]
+) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Entry points of a group, read again when a package came or went: each time hundreds of files are opened."""
+    return tuple(read(group=group))
+
+
+def _installed() -> tuple[tuple[str, int], ...]:
+    """Folders that packages are in, and when one of them came or went."""
+    there = []
+    for path in sys.path:
+        try:
+            there.append((path, os.stat(path or os.curdir).st_mtime_ns))
+        except OSError:
+            continue
+    return tuple(there)
 
 
 def _entry_module(kind: str, name: str) -> str:

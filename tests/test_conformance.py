@@ -55,18 +55,24 @@ def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.
 FROM_SCRATCH = tuple(name for name, entry in METHODS.items() if "taggers" in entry.target)
 LIGHT = ("cnn1d", "sample-level", "short-chunk")  # of these; all share their code, and test_taggers.py trains each
 NAMED = ("zero-shot",)  # needs a source with names for the classes; see test_zero_shot.py
+LONG = ("cnn-bs",)  # whose other layout takes a tenth of the time
 
 
 @pytest.mark.parametrize(
     "name",
-    [n for n in METHODS if n not in (*FROM_SCRATCH, *NAMED)]
-    + [pytest.param(name, marks=pytest.mark.slow) for name in LIGHT],
+    [n for n in METHODS if n not in (*FROM_SCRATCH, *NAMED, *LONG)]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in (*LIGHT, *LONG)],
 )
 def test_every_method_conforms(name: str, tiny: Tiny) -> None:
     context, splits = tiny
     method = Catalogue().method(name)
     few = {"epochs": 1} if "epochs" in {field.name for field in dataclasses.fields(method)} else {}  # type: ignore[arg-type]
     assert checks.check_method(method, context, splits, few) == []
+
+
+def test_small_cnn_in_the_layout_of_the_released_code_conforms(tiny: Tiny) -> None:
+    context, splits = tiny
+    assert checks.check_method(Catalogue().method("cnn-bs"), context, splits, {"epochs": 1, "layout": "code"}) == []
 
 
 def test_check_method_finds_a_state_that_lacks_something(tiny: Tiny) -> None:

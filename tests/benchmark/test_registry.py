@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -242,6 +243,26 @@ def test_entry_point_is_found(tmp_path, monkeypatch, entry_points):
     monkeypatch.syspath_prepend(tmp_path)
     entry_points(EntryPoint("ear", "orchestra_cards:EAR", "mirbench.sources"))
     assert Catalogue().source("ear").name == "ear"
+
+
+def test_installed_packages_are_looked_through_once_for_all_catalogues(monkeypatch):
+    looked = []
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: looked.append(group) or ())
+    for _ in range(3):
+        Catalogue().names("source")
+        Catalogue().names("task")
+    assert sorted(looked) == ["mirbench.sources", "mirbench.tasks"]
+
+
+def test_package_that_is_installed_meanwhile_is_found(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    os.utime(tmp_path, (0, 0))
+    before = set(Catalogue().names("source"))
+    info = tmp_path / "orchestra-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: orchestra\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[mirbench.sources]\near = orchestra_cards:EAR\n")
+    assert set(Catalogue().names("source")) - before == {"ear"}
 
 
 def test_entry_point_version_carries_the_hash_of_its_module(tmp_path, monkeypatch, entry_points):

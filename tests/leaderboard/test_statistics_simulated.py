@@ -38,9 +38,9 @@ def outcomes(accuracy, gap, agreement):
     return np.array([both, a_alone, b_alone, 1 - both - a_alone - b_alone])
 
 
-@cache
 def mcnemar(a_alone, b_alone):
-    return sign_flip(np.repeat([1, -1], [a_alone, b_alone]))
+    """McNemar's exact p, of the binomial distribution; what a table holds is compared with it below."""
+    return min(1.0, 2 * special.bdtr(min(a_alone, b_alone), a_alone + b_alone, 0.5))
 
 
 @cache
@@ -75,6 +75,14 @@ def trained(generator, accuracy, n_seeds, spread, clips, shared=0.8):
 
 def groups_of(n_clips, size=5):
     return np.arange(n_clips) // size
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (1, 0), (3, 5), (20, 9), (60, 60), (700, 640)])
+def test_flips_of_signs_of_clips_are_mcnemars_exact_test(counts):
+    assert sign_flip(np.repeat([1, -1], counts)) == pytest.approx(mcnemar(*counts))
+    assert mcnemar(*counts) == pytest.approx(stats.binomtest(counts[0], max(sum(counts), 1), 0.5).pvalue) or not any(
+        counts
+    )
 
 
 # equal systems

@@ -14,6 +14,7 @@ import pytest
 from mirbench.errors import MissingData
 from mirbench.features import pictures
 from mirbench.progress import Progress
+from mirbench.tasks import gtzan_pictures
 from mirbench.tasks.gtzan import GENRES, GTZAN_KAGGLE
 from mirbench.tasks.gtzan_pictures import (
     GTZAN_PICTURES,
@@ -158,9 +159,12 @@ def test_filtered_split_is_that_of_the_audio_in_the_same_copy() -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in, of shorter sounds."""
     folder = tmp_path_factory.mktemp("pictures")
     assert GTZAN_PICTURES_DEMO.synthesise is not None
-    GTZAN_PICTURES_DEMO.synthesise(folder, lambda n: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gtzan_pictures, "_DEMO_SECONDS", 0.5)
+        GTZAN_PICTURES_DEMO.synthesise(folder, lambda n: None)
     return folder
 
 

@@ -29,6 +29,7 @@ from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
 from mirbench.source import Activations, SourceCard
 from mirbench.trust import checks
+from mirbench.types import Task
 
 QUIET = Progress(quiet=True)
 
@@ -60,14 +61,34 @@ class Oracle:
         return Fitted(predict, n_trainable=7)
 
 
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
+@pytest.fixture(scope="module")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Task]:
+    """The data root of the tiny task, which no test changes, and the task."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "tiny").mkdir()
+    return root, checks.tiny_task(root / "tiny")[0].task
+
+
+def catalogue_of(task: Task) -> Catalogue:
     Oracle.fits.clear()
     Oracle.repaired = False
+    return Catalogue([Plugin("test", "0" * 64, {"tiny": task}, {"oracle": Oracle}, {})])
+
+
+@pytest.fixture
+def catalogue(tiny_data: tuple[Path, Task], tmp_path: Path) -> Catalogue:
+    """A catalogue with the tiny task and the oracle; the folder of the test has a link to the data."""
+    root, task = tiny_data
+    (tmp_path / "data").symlink_to(root)
+    return catalogue_of(task)
+
+
+@pytest.fixture
+def catalogue_of_own_data(tmp_path: Path) -> Catalogue:
+    """The same with data that the test may change."""
     data = tmp_path / "data" / "tiny"
     data.mkdir(parents=True)
-    train, _, _ = checks.tiny_task(data)
-    return Catalogue([Plugin("test", "0" * 64, {"tiny": train.task}, {"oracle": Oracle}, {})])
+    return catalogue_of(checks.tiny_task(data)[0].task)
 
 
 def ask(tmp_path: Path, **changes: object) -> Request:
@@ -160,18 +181,18 @@ def test_circumstance_is_no_other_question(circumstance, tmp_path: Path, catalog
     assert all(o.read_back for o in do(tmp_path, catalogue, **circumstance))
 
 
-def test_edited_audio_is_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
-    do(tmp_path, catalogue)
+def test_edited_audio_is_not_read_back(tmp_path: Path, catalogue_of_own_data: Catalogue) -> None:
+    do(tmp_path, catalogue_of_own_data)
     path = tmp_path / "data" / "tiny" / "noise0.wav"
     sound, rate = soundfile.read(path)
     soundfile.write(path, sound[::-1], rate)
-    assert not any(o.read_back for o in do(tmp_path, catalogue))
+    assert not any(o.read_back for o in do(tmp_path, catalogue_of_own_data))
 
 
-def test_touched_but_equal_audio_is_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
-    do(tmp_path, catalogue)
+def test_touched_but_equal_audio_is_read_back(tmp_path: Path, catalogue_of_own_data: Catalogue) -> None:
+    do(tmp_path, catalogue_of_own_data)
     os.utime(tmp_path / "data" / "tiny" / "noise0.wav")
-    assert all(o.read_back for o in do(tmp_path, catalogue))
+    assert all(o.read_back for o in do(tmp_path, catalogue_of_own_data))
 
 
 def test_edited_plugin_is_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
@@ -353,13 +374,13 @@ def test_method_that_needs_missing_stages_is_refused_with_sources_that_have_them
         run(ask(tmp_path, method="ids-nmr", source="pooled-only"), both, QUIET)
 
 
-def test_every_bad_file_is_listed_before_anything_runs(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_every_bad_file_is_listed_before_anything_runs(tmp_path: Path, catalogue_of_own_data: Catalogue) -> None:
     folder = tmp_path / "data" / "tiny"
     (folder / "noise0.wav").write_bytes(b"")
     (folder / "tone3.wav").write_bytes(b"RIFFnonsense")
     soundfile.write(folder / "clicks5.wav", np.zeros(32_000), 16_000)
     with pytest.raises(BadAudio) as caught:
-        do(tmp_path, catalogue)
+        do(tmp_path, catalogue_of_own_data)
     assert len(caught.value.faults) == 3
     assert all(name in str(caught.value) for name in ("noise0.wav", "tone3.wav", "clicks5.wav"))
     assert not Oracle.fits

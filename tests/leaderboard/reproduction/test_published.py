@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mirbench import registry
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard.reproduction import printed as module
 from mirbench.leaderboard.reproduction.answers import Answer, Unanswered
@@ -31,9 +29,7 @@ OF_OURS = {"params_ours", "classes"}  # said again beside what is printed
 @pytest.fixture(scope="module")
 def suites() -> dict[str, Suite]:
     catalogue = Catalogue()
-    with pytest.MonkeyPatch.context() as patched:  # 200 entries would look through the installed packages 1,700 times
-        patched.setattr(registry, "_entry_points", functools.cache(registry._entry_points))
-        return {name: read_suite(name, catalogue, {}) for name in SUITES}
+    return {name: read_suite(name, catalogue, {}) for name in SUITES}
 
 
 def rows_printed(numbers: list[Printed]) -> set[str]:

@@ -558,8 +558,8 @@ def gtzan_features(root: Path) -> Path:
 
 @pytest.fixture
 def probed(typed: Any) -> Any:
-    """``probed(…)``: what ``mirbench run … --method probe-svm --seeds 1 --quiet`` leaves."""
-    return lambda *words: typed("run", *words, "--method", "probe-svm", "--seeds", "1", "--quiet")
+    """``probed(…)``: what ``mirbench run … --method knn --seeds 1 --quiet`` leaves."""
+    return lambda *words: typed("run", *words, "--method", "knn", "--seeds", "1", "--quiet")
 
 
 def test_run_typed_on_features_of_gtzan_needs_no_data_at_all(probed: Any, tmp_path: Path) -> None:
