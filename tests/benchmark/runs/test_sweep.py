@@ -27,7 +27,7 @@ from mirbench.runs.suite import Suite, read_suite
 from mirbench.runs.sweep import Result, as_demo, run_suite
 from mirbench.source import SourceCard, WeightFile
 from mirbench.trust import checks
-from mirbench.types import Windowing
+from mirbench.types import Task, Windowing
 from tests.conftest import rows_of
 
 if TYPE_CHECKING:
@@ -79,13 +79,20 @@ DEAF = replace(AWAY, name="deaf", offers=("frontend",))
 GONE = replace(AWAY, name="gone", weights=(), hub="nobody/gone")
 
 
+@pytest.fixture(scope="module")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Task]:
+    """The data root of the tiny task, which no test changes, and the task."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "tiny").mkdir()
+    return root, checks.tiny_task(root / "tiny")[0].task
+
+
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
+def catalogue(tmp_path: Path, tiny_data: tuple[Path, Task]) -> Catalogue:
     Even.alive.clear()
     Even.most_alive, Even.mood = 0, None
-    folder = tmp_path / "data" / "tiny"
-    folder.mkdir(parents=True)
-    task = checks.tiny_task(folder)[0].task
+    (tmp_path / "data").symlink_to(tiny_data[0])
+    task = tiny_data[1]
     tasks = {"tiny": task, "absent": replace(task, name="absent", read_clips=_absent)}
     return Catalogue(
         [Plugin("test", "0" * 64, tasks, {"even": Even, "ear": Ear}, {c.name: c for c in (AWAY, DEAF, GONE)})]
