@@ -12,7 +12,7 @@ import pytest
 from scipy import special, stats
 
 from mirbench.leaderboard.chance import Clips
-from mirbench.leaderboard.sign_flips import sign_flip
+from mirbench.leaderboard.sign_flips import sign_flip, sign_flips
 from mirbench.leaderboard.statistics import compared, difference, holm, interval
 from mirbench.metrics import METRICS
 from mirbench.types import Targets
@@ -106,7 +106,7 @@ def test_equal_systems_on_groups_are_called_different_at_most_5_percent_of_the_t
     generator = np.random.default_rng(n)
     states = clustered(generator, 2000, n, outcomes(accuracy, 0, agreement))
     sums = (states == 1).sum(axis=2) - (states == 2).sum(axis=2)
-    called = np.mean([sign_flip(each) < 0.05 for each in sums])
+    called = np.mean(sign_flips(sums) < 0.05)
     counts = np.stack([(states == kind).sum(axis=(1, 2)) for kind in (1, 2)], axis=1)
     naive = np.mean([mcnemar(*each) < 0.05 for each in counts.tolist()])
     assert called <= above(0.05, 2000)
