@@ -502,13 +502,21 @@ def test_data_get_fetches_what_a_smaller_set_left_out(tmp_path: Path, monkeypatc
 # The stand-ins
 
 
+def noise(
+    kind: int, n_kinds: int, pitch: int, velocity: int, rng: np.random.Generator, *, seconds: float, sample_rate: int
+) -> np.ndarray:
+    return rng.uniform(-0.5, 0.5, round(seconds * sample_rate)).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Every stand-in, of shorter notes."""
+    """Every stand-in, of shorter notes; of noise, but for organs: `test_conformance` makes the whole of them."""
     folders = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nsynth, "_DEMO_SECONDS", 0.2)
-        for task in DEMOS:
+        for task in sorted(DEMOS, key=lambda task: task is not NSYNTH_ORGAN_DEMO):
+            if task is not NSYNTH_ORGAN_DEMO:
+                patch.setattr("mirbench.tasks.stand_in_music.voices.note", noise)
             folders[task.name] = tmp_path_factory.mktemp(task.name)
             assert task.synthesise is not None
             task.synthesise(folders[task.name], lambda n: None)

@@ -35,14 +35,9 @@ def test_song_is_float32(genre: str) -> None:
 
 
 @pytest.mark.parametrize("genre", GENRES)
-def test_song_peaks_between_03_and_09(genre: str) -> None:
+def test_song_is_finite_and_peaks_between_03_and_09(genre: str) -> None:
     peaks = np.array([np.abs(made(genre, seed)).max() for seed in range(10)])
-    assert np.all((peaks >= 0.3 - 1e-6) & (peaks <= 0.9 + 1e-6)), peaks  # also fails on NaN
-
-
-@pytest.mark.parametrize("genre", GENRES)
-def test_song_is_finite(genre: str) -> None:
-    assert all(np.isfinite(made(genre, seed)).all() for seed in range(10))
+    assert np.all((peaks >= 0.3 - 1e-6) & (peaks <= 0.9 + 1e-6)), peaks  # a sample that is not finite would be the peak
 
 
 @pytest.mark.parametrize("genre", GENRES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +18,12 @@ RATE = 16_000
 
 def made(kinds: list[int], seed: int, seconds: float = 2.0, n_kinds: int = 10) -> Signal:
     return scene(kinds, n_kinds, np.random.default_rng(seed), seconds=seconds, sample_rate=RATE)
+
+
+@cache
+def of_kind(kind: int, seed: int) -> Signal:
+    """Two seconds of one voice."""
+    return made([kind], seed)
 
 
 def struck(kind: int, seed: int = 0, pitch: int = 60, velocity: int = 100, seconds: float = 1.0) -> Signal:
@@ -94,7 +102,7 @@ def test_scene_takes_all_chance_from_its_generator() -> None:
 
 
 def test_scenes_of_one_kind_are_more_alike_than_of_two() -> None:
-    spectra = np.array([[spectrum(made([kind], 100 * kind + n)) for n in range(5)] for kind in range(10)])
+    spectra = np.array([[spectrum(of_kind(kind, 100 * kind + n)) for n in range(5)] for kind in range(10)])
     distances = np.linalg.norm(spectra[:, :, None, None] - spectra, axis=-1)  # (kind, n, kind, n)
     same = np.mean([distances[kind, :, kind].sum() / (5 * 4) for kind in range(10)])
     other = np.mean([distances[a, :, b].mean() for a in range(10) for b in range(10) if a != b])
@@ -113,7 +121,7 @@ def test_voice_adds_much_energy_to_a_scene() -> None:
 
 
 def test_voice_adds_energy_where_its_kind_has_it() -> None:
-    typical = np.array([np.mean([spectrum(made([k], 100 + n)) for n in range(4)], axis=0) for k in range(1, 10)])
+    typical = np.array([np.mean([spectrum(of_kind(k, 100 + n)) for n in range(4)], axis=0) for k in range(1, 10)])
     typical -= typical.mean(axis=0)
     ranks = []
     for kind in range(1, 10):
@@ -136,7 +144,7 @@ def test_kinds_can_be_learnt_and_not_perfectly() -> None:
         power = np.log(bands(audio) + 1e-6)
         return np.concatenate([power.mean(axis=0), power.std(axis=0)])
 
-    rows = np.array([features(made([k], 100 * k + n)) for k in range(10) for n in range(15)])
+    rows = np.array([features(of_kind(k, 100 * k + n)) for k in range(10) for n in range(15)])
     labels = np.repeat(np.arange(10), 15)
     test = np.arange(len(labels)) % 3 == 0
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
