@@ -112,12 +112,14 @@ def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
     To see that all of it works, in seconds or minutes; `SHORTENED` says so to readers.
     """
     first: dict[tuple[str, str, str, str], str] = {}
-    entries = []
+    entries: list[Entry] = []
     for entry in suite.entries:
         request = entry.request
         task = first.setdefault((entry.where, request.method, request.source, entry.settings), request.task)
         left_out = "" if task == request.task else f"left out of the demo, which does the same on {task}"
-        entries.append(replace(_short(entry, catalogue), unable=entry.unable or left_out))
+        short = replace(_short(entry, catalogue), unable=entry.unable or left_out)
+        if not any((short.row, short.request) == (other.row, other.request) for other in entries):  # one says it all
+            entries.append(short)
     return replace(suite, entries=tuple(entries))
 
 

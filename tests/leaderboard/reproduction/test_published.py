@@ -223,7 +223,7 @@ def test_printed_row_that_no_run_answers_says_why(name: str, suites: dict[str, S
 def test_every_quantity_that_is_asked_for_can_be_measured(name: str, suites: dict[str, Suite]) -> None:
     for number in read_printed(suites[name].printed):
         if number.row in rows_asked(suites[name]):
-            with pytest.raises(Unanswered, match=r"the answer's own reason|nothing of (AST|OpenMIC|IDS)"):
+            with pytest.raises(Unanswered, match=r"the answer's own reason|nothing of .+ is on record"):
                 measure(number.quantity, Answer(number.row, "x", reason="the answer's own reason"), {})
 
 
@@ -313,3 +313,20 @@ def test_forest_of_the_notebook_is_fitted_on_all_that_its_row_counts(suites: dic
     assert {entry.request.params["fit_on"] for entry in rf.entries} == {"train-and-valid"}
     assert {entry.splits for entry in rf.data if entry.row == "OpenMIC train"} == {("train", "valid")}
     assert asked_of(suites["chen2022-figure4"], fit_on="train-and-valid") == Counter({"RF": 1})
+
+
+def test_claims_of_shtern2017_are_the_differences_of_its_tables(suites: dict[str, Suite]) -> None:
+    held = {
+        number.row: float(number.value)
+        for table in ("shtern2017-table2", "shtern2017-table3")
+        for number in read_printed([table])
+        if number.quantity == "accuracy"
+    }
+    n_gains = 0
+    for number in read_printed(["shtern2017-claims"]):
+        if found := re.match(r"gain over (.+?)\[accuracy\]", number.quantity):
+            assert float(number.value) == pytest.approx(held[number.row] - held[found[1]], abs=1e-6), number.row
+            n_gains += 1
+        else:
+            assert float(number.value) == held[number.row]
+    assert n_gains == 1 + 2 * 9 + 2 * 2  # levels; normalizing nine sets; 30 s against whole songs
