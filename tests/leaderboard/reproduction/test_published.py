@@ -33,8 +33,9 @@ def suites() -> dict[str, Suite]:
 
 
 def rows_printed(numbers: list[Printed]) -> set[str]:
-    """Rows of numbers, and those that orders name."""
-    return {number.row for number in numbers} | {name for number in numbers for name in named_in(number)}
+    """Rows of numbers, those that orders name, and those that gains are over."""
+    over = {found[1] for number in numbers if (found := re.match(r"gain over (.+?)\[", number.quantity))}
+    return {number.row for number in numbers} | {name for number in numbers for name in named_in(number)} | over
 
 
 def rows_asked(suite: Suite) -> set[str]:
