@@ -45,7 +45,8 @@ def test_show_writes_what_a_source_sees_of_a_clip_of_each_class(tones: Path, typ
 
 
 def test_show_draws_by_a_front_end_that_needs_its_network(tones: Path, typed: Typed) -> None:
-    assert typed("show", f"folder:{tones}", "--pictures", "out", "--source", "nano").code == 0
+    answer = typed("show", f"folder:{tones}", "--pictures", "out", "--source", "nano")
+    assert answer.code == 0, answer.err
     assert {np.asarray(Image.open(path)).shape for path in Path("out").iterdir()} == {(64, 240)}
 
 
