@@ -120,6 +120,28 @@ def macro_f1(scores: FloatArray, targets: Targets) -> float:
     return _mean(f1_per_class(scores, targets))
 
 
+def precision_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
+    """Of the clips that a class is predicted for, the share that it is in, (n_classes,); NaN where there is none."""
+    true, chosen = targets.value >= 0.5, _chosen(scores, targets)
+    return _share(true & chosen & targets.known, chosen & targets.known)
+
+
+def macro_precision(scores: FloatArray, targets: Targets) -> float:
+    """Unweighted mean of `precision_per_class` over the classes that are predicted."""
+    return _mean(precision_per_class(scores, targets))
+
+
+def recall_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
+    """Of the clips that a class is in, the share that it is predicted for, (n_classes,); NaN where there is none."""
+    true, chosen = targets.value >= 0.5, _chosen(scores, targets)
+    return _share(true & chosen & targets.known, true & targets.known)
+
+
+def macro_recall(scores: FloatArray, targets: Targets) -> float:
+    """Unweighted mean of `recall_per_class` over the classes that are there."""
+    return _mean(recall_per_class(scores, targets))
+
+
 def two_class_f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
     """Mean of the F1 of a class and the F1 of its absence, over the clips where it is known, shape (n_classes,).
 
@@ -175,6 +197,11 @@ def _f1(true: BoolArray, chosen: BoolArray, known: BoolArray) -> ValueArray:
     hit = (true & chosen & known).sum(axis=0)
     total = (true & known).sum(axis=0) + (chosen & known).sum(axis=0)
     return np.divide(2.0 * hit, total, out=np.full(len(hit), np.nan), where=total > 0)
+
+
+def _share(part: BoolArray, whole: BoolArray) -> ValueArray:
+    total = whole.sum(axis=0)
+    return np.divide(part.sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
 
 
 def _chosen(scores: FloatArray, targets: Targets) -> BoolArray:
@@ -281,17 +308,32 @@ METRICS: Mapping[str, Metric] = {
         Metric(
             "pr-auc-per-class", "per-class", _BOTH, pr_auc_per_class, f"{_SKLEARN}.average_precision_score", "average"
         ),
+        Metric(
+            "macro-precision", "value", _BOTH, macro_precision, f"{_SKLEARN}.precision_score(average='macro')",
+            per_class="precision-per-class",
+        ),
+        Metric(
+            "macro-recall", "value", _BOTH, macro_recall, f"{_SKLEARN}.recall_score(average='macro')",
+            per_class="recall-per-class",
+        ),
+        Metric(
+            "precision-per-class", "per-class", _BOTH, precision_per_class, f"{_SKLEARN}.precision_score(average=None)"
+        ),
+        Metric("recall-per-class", "per-class", _BOTH, recall_per_class, f"{_SKLEARN}.recall_score(average=None)"),
         Metric("confusion", "matrix", _SINGLE, confusion, f"{_SKLEARN}.confusion_matrix"),
     )
 }  # fmt: skip
 
 SINGLE_LABEL = (
     "accuracy", "balanced-accuracy", "macro-f1", "roc-auc", "pr-auc", "f1-per-class", "roc-auc-per-class",
-    "pr-auc-per-class", "confusion",
+    "pr-auc-per-class", "confusion", "macro-precision", "macro-recall", "precision-per-class", "recall-per-class",
 )  # fmt: skip
 """What a single-label task reports; accuracy selects."""
 
-TAGGING = ("roc-auc", "pr-auc", "macro-f1", "roc-auc-per-class", "pr-auc-per-class", "f1-per-class")
+TAGGING = (
+    "roc-auc", "pr-auc", "macro-f1", "roc-auc-per-class", "pr-auc-per-class", "f1-per-class", "macro-precision",
+    "macro-recall", "precision-per-class", "recall-per-class",
+)  # fmt: skip
 """What a tagging task reports; the ROC-AUC selects."""
 
 

@@ -119,6 +119,8 @@ class SourceCard:
     pad : str
         How a clip that is shorter than its window fills it, where nobody asks for another way; see
         `mirbench.features.padding`.
+    front : str
+        "module:function" that makes the front end alone, of a sample rate and the options, where that needs no weights.
     adapter : str
         "module:function" that makes the network of what the builder names, where that is no such function; "" where it
         is one. It takes that, and what a builder takes.
@@ -159,6 +161,7 @@ class SourceCard:
     missing: str = ""
     adapter: str = ""
     pad: Pad = "zeros"
+    front: str = ""
 
 
 @dataclass

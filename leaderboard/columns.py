@@ -14,7 +14,10 @@ __all__ = ["COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "mean_sd"
 
 Raw = dict[str, str | float | int | None]
 
-_TITLES = {"balanced-accuracy": "bal. accuracy", "macro-f1": "macro-F1", "roc-auc": "ROC-AUC", "pr-auc": "PR-AUC"}
+_TITLES = {
+    "balanced-accuracy": "bal. accuracy", "macro-f1": "macro-F1", "roc-auc": "ROC-AUC", "pr-auc": "PR-AUC",
+    "macro-precision": "precision", "macro-recall": "recall",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,19 @@ def macro_f1(scores: FloatArray, drawn: Drawn) -> ValueArray:
     return _macro(_f1(drawn.present, missed, false))
 
 
+def macro_precision(scores: FloatArray, drawn: Drawn) -> ValueArray:
+    """Mean over the classes that are predicted of the share of that weight that is right; as `accuracy`."""
+    missed, false = _errors(scores, drawn)
+    found = drawn.present - missed
+    return _macro(_ratio(found, found + false))
+
+
+def macro_recall(scores: FloatArray, drawn: Drawn) -> ValueArray:
+    """Mean over the classes that are there of the share of their weight that is found; as `accuracy`."""
+    missed, _ = _errors(scores, drawn)
+    return _macro(_ratio(drawn.present - missed, drawn.present))
+
+
 def two_class_macro_f1(scores: FloatArray, drawn: Drawn) -> ValueArray:
     """Mean over classes of the mean of the F1 of a class and the F1 of its absence; as `accuracy`."""
     missed, false = _errors(scores, drawn)
@@ -199,6 +212,8 @@ WEIGHTED: Mapping[str, Callable[[FloatArray, Drawn], ValueArray]] = {
     "balanced-accuracy": balanced_accuracy,
     "two-class-macro-f1": two_class_macro_f1,
     "macro-f1": macro_f1,
+    "macro-precision": macro_precision,
+    "macro-recall": macro_recall,
     "roc-auc": roc_auc,
     "pr-auc": pr_auc,
 }

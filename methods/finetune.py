@@ -51,9 +51,12 @@ class FineTune(NetworkMethod):
 
     Parameters
     ----------
-    head : {"new", "mapped"}
-        A new layer norm and linear layer (AST-TL of chen2022; "new10"), or the source's own head with averages of
-        groups of its classes behind it (the reading of hung2022 that gives the printed count; "mapped527").
+    head : {"new", "mapped", "mlp"}
+        A new layer norm and linear layer (AST-TL of chen2022; "new10"), the source's own head with averages of
+        groups of its classes behind it (the reading of hung2022 that gives the printed count; "mapped527"), or the
+        three linear layers of rommel2023, which on vit-b16 makes the 87,645,962 values that its text fine-tunes.
+    optimizer : {"adam", "adamw"}
+        Of a constant schedule; rommel2023 has AdamW.
     tuned : {"all", "last", "lora"}
         Everything, the last blocks with what was registered after them, or low-rank adapters in the blocks' linear
         layers (in their convolutions, where they have no linear layers) through the library peft.
@@ -82,7 +85,7 @@ class FineTune(NetworkMethod):
     as trainable.
     """
 
-    head: Literal["new", "mapped"] = "new"
+    head: Literal["new", "mapped", "mlp"] = "new"
     tuned: Literal["all", "last", "lora"] = "all"
     last_blocks: int = 2
     rank: int = 8
@@ -91,6 +94,7 @@ class FineTune(NetworkMethod):
     select: Literal["score", "last"] = "score"
     specaug: bool = False
     outputs_per_class: int | None = None
+    optimizer: Literal["adam", "adamw"] = "adam"
 
     name, version, needs = "finetune", "2", ("body",)
 
@@ -98,9 +102,12 @@ class FineTune(NetworkMethod):
         super().__post_init__()
         if min(self.last_blocks, self.rank) < 1:
             raise BadInput(f"{self.name}: last_blocks and rank must be at least 1")
+        if self.optimizer != "adam" and self.schedule != "constant":
+            raise BadInput(f"{self.name}: schedule={self.schedule} is Adam's; leave optimizer out")
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """A copy of the source and its output; what is not trained is frozen."""
+        from mirbench.methods.picture_mlp import linear_layers
         from mirbench.methods.reprogramming.adapters import LabelMapping, new_head
         from mirbench.methods.reprogramming.outputs import outputs_per_class
         from mirbench.methods.reprogramming.picture_adapters import spec_augment
@@ -108,6 +115,8 @@ class FineTune(NetworkMethod):
 
         card, n_classes = context.source.card, len(split.classes)
         output: nn.Module = new_head(card.n_features, n_classes)
+        if self.head == "mlp":
+            output = linear_layers(card.n_features, n_classes)
         if self.head == "mapped":
             if "head" not in card.offers:
                 raise NotApplicable(f"{card.name} has no classes of its own to map; take head=new")
@@ -139,11 +148,12 @@ class FineTune(NetworkMethod):
         """Cross entropy of a new head for one class a clip, else masked binary cross entropy."""
         from mirbench.methods.training import cross_entropy, masked_bce
 
-        return cross_entropy if kind == "single-label" and self.head == "new" else masked_bce
+        return cross_entropy if kind == "single-label" and self.head != "mapped" else masked_bce
 
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""
-        return chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
+        phases = chen2022_phases(self.schedule, self.epochs, self.lr, self.weight_decay)
+        return tuple(replace(phase, optimizer=self.optimizer) for phase in phases)
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """With the selection that was chosen."""

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from mirbench import Context
     from mirbench.methods.training import Inputs, Phase, Recipe
 
-__all__ = ["PictureMlp"]
+__all__ = ["PictureMlp", "linear_layers"]
+
+
+def linear_layers(width: int, n_classes: int, hidden: int = 1024, depth: int = 1) -> nn.Sequential:
+    """Linear layer, `depth` of (linear layer, ReLU), linear layer: (n, width) -> (n, n_classes)."""
+    from torch import nn
+
+    middle = [layer for _ in range(depth) for layer in (nn.Linear(hidden, hidden), nn.ReLU())]
+    return nn.Sequential(nn.Linear(width, hidden), *middle, nn.Linear(hidden, n_classes))
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class PictureMlp(Stackable, NetworkMethod):
 
     Parameters
     ----------
+    lr, weight_decay : float
+        Learning rate and decoupled weight decay of AdamW.
     hidden, depth : int
         1024 units, and 1, in the paper; as in its code, nothing stands between the first two linear layers.
     select : {"score", "loss"}
@@ -68,11 +78,8 @@ class PictureMlp(Stackable, NetworkMethod):
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The layers."""
-        from torch import nn
-
         width = int(context.source.pooled(split).values.shape[1])
-        middle = [layer for _ in range(self.depth) for layer in (nn.Linear(self.hidden, self.hidden), nn.ReLU())]
-        return nn.Sequential(nn.Linear(width, self.hidden), *middle, nn.Linear(self.hidden, len(split.classes)))
+        return linear_layers(width, len(split.classes), self.hidden, self.depth)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, window by window."""

@@ -41,8 +41,10 @@ class Retrain(NetworkMethod):
     ----------
     epochs : int
         Hundreds of steps: 80 are the paper's 8,000 (4,000 are the script's default).
-    lr, batch_size
-        The script's 0.01 and 100.
+    lr : float
+        Learning rate of plain gradient descent; the script's 0.01.
+    batch_size : int
+        The script's 100.
     """
 
     epochs: int = 80

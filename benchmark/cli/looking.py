@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from mirbench.cli.left_out import end
 from mirbench.cli.options import DataRoot, Plugins, RunsFolder, WeightsFolder, catalogue_of, one_of
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable, say
+
+if TYPE_CHECKING:
+    from mirbench.registry import Catalogue
 
 _MOST_PROBLEMS = 10  # of one thing, that are said
 _LETTERS = 600  # of a line, most of which somebody else may have written
@@ -46,6 +49,16 @@ def show(
     ],
     plugin: Plugins = [],  # noqa: B006
     runs: RunsFolder = Path("runs"),
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", metavar="FOLDER", help="Of a task: write what a source sees, a clip a class."),
+    ] = None,
+    source: Annotated[str, typer.Option("--source", metavar="NAME", help="Of --pictures.")] = "inception-v3",
+    source_settings: Annotated[
+        list[str], typer.Option("--source-set", metavar="NAME=VALUE", help="Of --pictures.")
+    ] = [],  # noqa: B006
+    data: DataRoot = None,
+    weights: WeightsFolder = None,
 ) -> None:
     """The card of a task or source, the hyperparameters of a method, the text of a suite, or a run on record."""
     from mirbench.cli.card_look import look
@@ -57,6 +70,9 @@ def show(
     if name in shipped():
         say(shipped()[name].read_text("utf-8"), end="")
         return
+    if pictures is not None:
+        _write_pictures(name, pictures, source, source_settings, catalogue_of(plugin), data, weights)
+        return
     left_out: list[str] = []
     try:
         draw(*look(card_of(name, catalogue_of(plugin))))
@@ -66,6 +82,25 @@ def show(
             raise
         say(text)
     end(left_out)
+
+
+def _write_pictures(
+    name: str,
+    folder: Path,
+    source: str,
+    settings: list[str],
+    catalogue: Catalogue,
+    data: Path | None,
+    weights: Path | None,
+) -> None:
+    from mirbench.progress import Progress
+    from mirbench.runs.drawings import draw_clips
+    from mirbench.runs.hyperparameters import parse_source
+
+    task, card = catalogue.task(name), catalogue.source(source)
+    options = parse_source(card, settings)
+    written = draw_clips(task, card, options, folder, data=data, weights=weights, progress=Progress())
+    say(f"{len(written)} pictures in {folder}, as {card.name} sees the first clip of each class", error=True)
 
 
 def check(

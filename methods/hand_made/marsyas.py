@@ -1,13 +1,15 @@
 """Marsyas' timbre features and a random forest: the baseline of Shtern, Ejaz, Tzerpos (2017).
 
-The paper names the tools and no settings. Features and their statistics are the defaults of Marsyas' `bextract` for one
-vector a file; the forest has the defaults of scikit-learn.
+The paper names the tools and no settings. Features and their statistics are those of Marsyas' `bextract` for one vector
+a file, with the texture window of its manual and the rate that this supposes; what its code does since 2012 are
+options. The forest has the defaults of scikit-learn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["MarsyasForest"]
 
 
-def _statistics(audio: FloatArray, longest: float) -> FloatArray:
+def _statistics(audio: FloatArray, longest: float, *, texture: int, sample_rate: int) -> FloatArray:
     from mirbench.methods.hand_made.timbre import texture_statistics, timbre
 
-    return texture_statistics(timbre(audio)).astype(np.float32)
+    return texture_statistics(timbre(audio, sample_rate), texture).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class MarsyasForest:
     ----------
     features : {"timbre", "timbre+chroma"}
         68 values a clip, or 124.
+    texture : int
+        Frames of a texture window: 40 says bextract's manual, 20 does its code since August 2012.
+    sample_rate : int
+        In Hz, to which clips are resampled; bextract itself does not resample: give the rate of your files.
     n_trees : int
         Number of trees.
     max_depth : int or None
@@ -52,6 +58,8 @@ class MarsyasForest:
     """
 
     features: Literal["timbre", "timbre+chroma"] = "timbre"
+    texture: int = 40
+    sample_rate: int = 22_050
     n_trees: int = 100
     max_depth: int | None = None
 
@@ -61,6 +69,8 @@ class MarsyasForest:
     def __post_init__(self) -> None:
         if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
             raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
+        if self.texture < 1 or not 16_000 <= self.sample_rate <= 192_000:  # the bank of its MFCC ends near 7 kHz
+            raise BadInput(f"{self.name}: texture must be at least 1, sample_rate from 16000 to 192000")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on train; a forest needs no selection and no scaling."""
@@ -83,9 +93,9 @@ class MarsyasForest:
         self._rows(context, split)
 
     def _rows(self, context: Context, split: AnySplit) -> Windows:
-        from mirbench.methods.hand_made.timbre import SAMPLE_RATE
-
-        return context.whole(split, "marsyas", SAMPLE_RATE, _statistics, identity="marsyas 1")
+        statistics = partial(_statistics, texture=self.texture, sample_rate=self.sample_rate)
+        identity = "marsyas 1" if self.texture == 40 else f"marsyas 1, texture {self.texture}"
+        return context.whole(split, "marsyas", self.sample_rate, statistics, identity=identity)
 
     def _vectors(self, context: Context, split: AnySplit) -> npt.NDArray[np.float64]:
         from mirbench.methods.hand_made.timbre import TIMBRE

@@ -1,7 +1,8 @@
 """Frame features of timbre: zero crossings, shape of the spectrum, MFCC, chroma; and how they run over a clip.
 
 The seventeen values a frame, and the fourteen of chroma, are those of Marsyas' `bextract`: power spectra of Hamming
-windows of 512 samples, one after the other, at 22,050 Hz. What is left out of Marsyas on purpose: its zero crossings
+windows of 512 samples, one after the other, here at 22,050 Hz by default; `bextract` takes files at the rate that they
+have and does not resample. What is left out of Marsyas on purpose: its zero crossings
 begin to count at 1, its rolloff is 1 where nearly all energy lies in the lowest bins, its chroma takes bins an octave
 too high, and its flux compares the first frame with a spectrum of ones (here it is 0). The scale of its FFT, which
 moves MFCC-0 alone, was not looked up: here a full-scale sine has power of about 0.07.
@@ -32,7 +33,7 @@ __all__ = [
 SAMPLE_RATE = 22_050
 HOP = 512
 TEXTURE = 40
-"""Frames of a texture window: 0.93 s."""
+"""Frames of a texture window, 0.93 s, as the manual of `bextract` says; its code has 20 since August 2012."""
 TIMBRE = 17
 """Zero crossings, centroid, rolloff, flux and 13 MFCC."""
 CHROMA = 14
@@ -70,18 +71,20 @@ def power_spectra(audio: FloatArray, frame: int = _FRAME, hop: int = HOP) -> Arr
 
 
 @cache
-def mel_bank(n_bands: int, frame: int = _FRAME, low: float = 0.0, high: float = SAMPLE_RATE / 2) -> Array:
+def mel_bank(
+    n_bands: int, frame: int = _FRAME, low: float = 0.0, high: float = SAMPLE_RATE / 2, sample_rate: int = SAMPLE_RATE
+) -> Array:
     """Triangles of equal area on Slaney's mel scale, (frame / 2 + 1, n_bands)."""
     from torchaudio.functional import melscale_fbanks
 
-    bank = melscale_fbanks(frame // 2 + 1, low, high, n_bands, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
+    bank = melscale_fbanks(frame // 2 + 1, low, high, n_bands, sample_rate, norm="slaney", mel_scale="slaney")
     triangles: Array = bank.double().numpy()
     return triangles
 
 
-def _auditory_bank() -> Array:
+def _auditory_bank(sample_rate: int) -> Array:
     """Marsyas' bank: 13 triangles spaced by 66.67 Hz from 133.33 Hz on, then 27 by a factor of 6.4 ** (1 / 27)."""
-    return mel_bank(40, _FRAME, 400 / 3, 1000 * 6.4 ** (28 / 27))
+    return mel_bank(40, _FRAME, 400 / 3, 1000 * 6.4 ** (28 / 27), sample_rate)
 
 
 def _cepstrum(log_energies: Array, n_coefficients: int) -> Array:
@@ -140,9 +143,9 @@ def _flux(power: Array) -> Array:
 
 
 @cache
-def chroma_bank() -> Array:
+def chroma_bank(sample_rate: int = SAMPLE_RATE) -> Array:
     """Weights of FFT bins in the twelve pitch classes from A on, (257, 12): Ellis' Gaussians, unit length a bin."""
-    hertz = np.arange(1, _FRAME // 2 + 1) * SAMPLE_RATE / _FRAME
+    hertz = np.arange(1, _FRAME // 2 + 1) * sample_rate / _FRAME
     semitones = 12 * np.log2(hertz / 27.5)
     semitones = np.concatenate([[semitones[0] - 18], semitones])  # 0 Hz has no pitch: one broad and far away
     width = np.maximum(np.diff(semitones, append=semitones[-1]), 1.0)
@@ -152,22 +155,23 @@ def chroma_bank() -> Array:
     return unit
 
 
-def chroma(power: Array) -> Array:
+def chroma(power: Array, sample_rate: int = SAMPLE_RATE) -> Array:
     """Power of the pitch classes, its maximum over its mean, and over its minimum, (n_frames, 14); 0 in silence."""
-    classes = power @ chroma_bank()
+    classes = power @ chroma_bank(sample_rate)
     most, least, mean = classes.max(axis=1), classes.min(axis=1), classes.mean(axis=1)
     heard = least > 0
     ratios = [np.where(heard, most / np.where(heard, x, 1.0), 0.0) for x in (mean, least)]
     return np.column_stack([classes, *ratios])
 
 
-def timbre(audio: FloatArray) -> Array:
+def timbre(audio: FloatArray, sample_rate: int = SAMPLE_RATE) -> Array:
     """The 17 features of timbre and the 14 of chroma of each frame.
 
     Parameters
     ----------
     audio : ndarray of float32, shape (n_samples,)
-        At 22,050 Hz.
+    sample_rate : int
+        Its rate in Hz. Frames are 512 samples at any.
 
     Returns
     -------
@@ -176,10 +180,10 @@ def timbre(audio: FloatArray) -> Array:
         nothing at all has a log energy of 0.
     """
     power = power_spectra(audio)
-    energies = power @ _auditory_bank()
+    energies = power @ _auditory_bank(sample_rate)
     log_energies = np.log10(energies, where=energies > 0, out=np.zeros_like(energies))
     shape = [_zero_crossings(audio), _centroid(power), _rolloff(power), _flux(power)]
-    return np.column_stack([*shape, _cepstrum(log_energies, 13), chroma(power)])
+    return np.column_stack([*shape, _cepstrum(log_energies, 13), chroma(power, sample_rate)])
 
 
 def texture_statistics(features: Array, window: int = TEXTURE) -> Array:

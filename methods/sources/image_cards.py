@@ -30,6 +30,7 @@ _HEARS: Mapping[str, Any] = {
     "sample_rate": 44_100,
     "seconds": 10.0,
     "any_length": True,
+    "front": "mirbench.methods.sources.renderings:of_options",
     "accepts": ("audio", "picture"),
     "choices": {
         "rendering": ("mel", "asperes"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torchaudio
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mirbench.errors import BadInput
 
-__all__ = ["RENDERINGS", "Asperes", "Mel", "Rendering", "rendering"]
+__all__ = ["RENDERINGS", "Asperes", "Mel", "Rendering", "of_options", "rendering"]
 
 _SILENCE = 1e-20  # added to power: the gradient of a square root at an exact zero is not defined
 _DARK = 1e-7  # of full scale, 0.1 grey levels after gamma2: the same for the second square root
@@ -199,6 +199,11 @@ def rendering(name: str, sample_rate: int, image_scale: str, intensity: str) -> 
         If there is none, or an option is not known.
     """
     return RENDERINGS[_chosen("rendering", name, tuple(RENDERINGS))](sample_rate, image_scale, intensity)
+
+
+def of_options(sample_rate: int, options: Mapping[str, Any]) -> Rendering:
+    """The rendering that the options of an image network name."""
+    return rendering(options["rendering"], sample_rate, options["image_scale"], options["intensity"])
 
 
 def _root(power: Tensor) -> Tensor:

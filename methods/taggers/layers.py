@@ -215,15 +215,21 @@ class ParallelFilters(nn.Module):
 
     Tall ones are 0.7 and 0.4 of the bands high and 7 frames long, and their maximum over bands is taken; long ones
     (129, 65, 33 frames) see the mean of the bands.
+
+    Parameters
+    ----------
+    n_bands : int
+    shapes : {"both", "frequency", "time"}
+        Which filters there are: all, the tall ones (408 channels come out), or the long ones (153).
     """
 
-    N_CHANNELS = 2 * 204 + 3 * 51
-
-    def __init__(self, n_bands: int) -> None:
+    def __init__(self, n_bands: int, shapes: str = "both") -> None:
         super().__init__()
-        heights = (int(0.7 * n_bands), int(0.4 * n_bands))
+        heights = (int(0.7 * n_bands), int(0.4 * n_bands)) if shapes != "time" else ()
+        lengths = (129, 65, 33) if shapes != "frequency" else ()
         self.tall = nn.ModuleList(_filters2d(204, (height, 7)) for height in heights)
-        self.long = nn.ModuleList(conv1d_block(1, 51, length) for length in (129, 65, 33))
+        self.long = nn.ModuleList(conv1d_block(1, 51, length) for length in lengths)
+        self.n_channels = 204 * len(heights) + 51 * len(lengths)
 
     def forward(self, picture: Tensor) -> Tensor:
         """See the class."""

@@ -167,15 +167,19 @@ class Musicnn(_WithBands):
     ----------
     size : {"small", "large"}
         Of the back end: as for MagnaTagATune and MTG-Jamendo, or as for the Million Song Dataset.
+    first_layer : {"both", "frequency", "time"}
+        Shapes of the filters of the first layer: tall ones for timbre, long ones for rhythm, or both. The lecture
+        orders them on Ballroom: both, time, frequency.
     """
 
     size: Literal["small", "large"] = "small"
+    first_layer: Literal["both", "frequency", "time"] = "both"
 
     name = "musicnn"
 
     def options(self) -> Mapping[str, Any]:
-        """Bands and size."""
-        return {**super().options(), "size": self.size}
+        """Bands, size and first layer."""
+        return {**super().options(), "size": self.size, "first_layer": self.first_layer}
 
 
 @dataclass(frozen=True)

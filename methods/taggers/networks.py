@@ -156,16 +156,26 @@ def fcn(n_classes: int, *, n_bands: int = 96) -> SpectrumTagger:
     return SpectrumTagger(LogMel(n_bands), blocks, nn.Flatten(), _linear_head(64, n_classes))
 
 
-def musicnn(n_classes: int, *, n_bands: int = 96, size: Literal["small", "large"] = "small") -> Musicnn:
+def musicnn(
+    n_classes: int,
+    *,
+    n_bands: int = 96,
+    size: Literal["small", "large"] = "small",
+    first_layer: Literal["both", "frequency", "time"] = "both",
+) -> Musicnn:
     """Musicnn; "large" is what the benchmark trains on MSD: back end 512 and hidden layer 500, not 64 and 200.
 
-    With other than 96 bands the tall filters grow in proportion; the code has them fixed.
+    With other than 96 bands the tall filters grow in proportion; the code has them fixed. The first layer has filters
+    that are tall, long, or both, as in the benchmark.
     """
+    if first_layer not in ("both", "frequency", "time"):
+        raise BadInput(f"first_layer {first_layer!r} of musicnn; both, frequency or time is needed")
     if size not in ("small", "large"):
         raise BadInput(f"size {size!r} of musicnn; small or large is needed")
     width, n_hidden = (64, 200) if size == "small" else (512, 500)
-    n_front = ParallelFilters.N_CHANNELS
-    blocks = [ParallelFilters(n_bands), *(conv1d_block(n_in, width, 7) for n_in in (n_front, width, width))]
+    front = ParallelFilters(n_bands, first_layer)
+    n_front = front.n_channels
+    blocks = [front, *(conv1d_block(n_in, width, 7) for n_in in (n_front, width, width))]
     n_features = 2 * (n_front + 3 * width)
     return Musicnn(LogMel(n_bands), blocks, GlobalPool(("max", "mean")), dense_head(n_features, n_hidden, n_classes))
 

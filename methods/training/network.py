@@ -55,7 +55,7 @@ class NetworkMethod:
     epochs : int
         Passes over train.
     lr : float
-        Learning rate, of Adam where nothing else is said.
+        Learning rate of Adam.
     weight_decay : float
         L2 penalty.
     batch_size : int

@@ -86,6 +86,25 @@ def test_balanced_accuracy_equals_sklearn(seed, n_clips, n_classes):
 
 
 @quick
+@given(**SHAPE, multi=st.booleans())
+def test_precision_and_recall_equal_sklearn_class_by_class(seed, n_clips, n_classes, multi):
+    make = multi_label if multi else single_label
+    scores, targets = make(seed, n_clips, n_classes)[:2]
+    chosen = scores >= 0.5 if multi else np.eye(n_classes, dtype=bool)[scores.argmax(axis=1)]
+    for name, function in (("precision", reference.precision_score), ("recall", reference.recall_score)):
+        wanted = []
+        for k in range(n_classes):
+            known = targets.known[:, k]
+            true, said = targets.value[known, k] >= 0.5, chosen[known, k]
+            defined = said.any() if name == "precision" else true.any()
+            wanted.append(function(true, said) if defined else math.nan)
+        np.testing.assert_allclose(compute(f"{name}-per-class", scores, targets), wanted)
+        defined = [value for value in wanted if not math.isnan(value)]
+        found = compute(f"macro-{name}", scores, targets)
+        assert found == pytest.approx(np.mean(defined)) if defined else math.isnan(found)
+
+
+@quick
 @given(**SHAPE)
 def test_confusion_equals_sklearn(seed, n_clips, n_classes):
     scores, targets, labels = single_label(seed, n_clips, n_classes)

@@ -89,6 +89,19 @@ def sklearn_f1(targets, scores, weights, *, two_class):
     return np.mean(values) if values else math.nan
 
 
+def sklearn_share(name, targets, scores, weights):
+    """Precision or recall of each class that has one."""
+    values = []
+    chosen = scores >= 0.5 if targets.kind == "multi-label" else np.eye(scores.shape[1], dtype=bool)[scores.argmax(1)]
+    for k in range(scores.shape[1]):
+        rows = targets.known[:, k] & (weights > 0)
+        truth, picked = targets.value[rows, k] >= 0.5, chosen[rows, k]
+        if (picked if name == "macro-precision" else truth).any():
+            score = reference.precision_score if name == "macro-precision" else reference.recall_score
+            values.append(score(truth, picked, sample_weight=weights[rows]))
+    return np.mean(values) if values else math.nan
+
+
 def sklearn_value(name, targets, scores, weights):
     labels, answers = targets.value.argmax(1), scores.argmax(1)
     rows = weights > 0
@@ -100,6 +113,8 @@ def sklearn_value(name, targets, scores, weights):
         return recall.mean()
     if name in ("macro-f1", "two-class-macro-f1"):
         return sklearn_f1(targets, scores, weights, two_class=name.startswith("two"))
+    if name in ("macro-precision", "macro-recall"):
+        return sklearn_share(name, targets, scores, weights)
     score = reference.roc_auc_score if name == "roc-auc" else reference.average_precision_score
     return by_class(score, targets, scores, weights)
 

@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import vit_b_16
 
 from mirbench import Context, Windows
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
 from mirbench.methods.finetune import FineTune, blocks_of
 from mirbench.methods.sources.cards import AST, EFFICIENTAT_MN04, SPEECHATT
+from mirbench.methods.sources.images import ImageNetwork, VitTrunk
 from mirbench.methods.training import Batch, cross_entropy, masked_bce
 from mirbench.methods.tuned_source import TunedSource
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
+from mirbench.runs.measure import count_parameters
 from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.source import Activations, SourceCard
@@ -543,3 +546,27 @@ def test_run_without_peft_is_recorded_as_skipped(tmp_path: Path) -> None:
 def test_fine_tuning_of_the_last_blocks_needs_no_peft(tiny: Tiny) -> None:
     context, (train, _, _) = tiny
     assert trainable(FineTune(tuned="last").module(context, train)) > 0
+
+
+def test_fine_tuned_vit_with_the_mlp_of_rommel2023_has_its_number_of_values() -> None:
+    """Counted on the meta device: no weight is held."""
+    with torch.device("meta"):
+        vit = vit_b_16()
+    network = ImageNetwork(VitTrunk(vit), crop="kaggle").to("meta")
+    with torch.device("meta"):
+        entry = torch.zeros(1, 3, 288, 432)
+        source: Any = SimpleNamespace(
+            card=Catalogue().source("vit-b16"), copy=lambda: network, tensor=lambda rows: entry,
+            entry=lambda split: SimpleNamespace(values=np.zeros((1, 1))),
+        )  # fmt: skip
+        context: Any = SimpleNamespace(source=source, device=torch.device("meta"))
+        split: Any = SimpleNamespace(classes=tuple(range(10)))
+        module = FineTune(head="mlp", optimizer="adamw").module(context, split)
+    assert count_parameters(module, trainable=True) == 87_645_962
+    assert count_parameters(network) == 86_567_656  # with the head that it came with, which is not trained
+
+
+def test_optimiser_of_a_schedule_that_has_its_own_is_refused() -> None:
+    assert [phase.optimizer for phase in FineTune(optimizer="adamw").phases()] == ["adamw"]
+    with pytest.raises(BadInput, match="schedule=paper is Adam's"):
+        FineTune(optimizer="adamw", schedule="paper")

@@ -70,6 +70,26 @@ def test_parameters_are_as_many_as_in_the_authors_code(
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(("first_layer", "n_channels"), [("both", 561), ("frequency", 408), ("time", 153)])
+def test_first_layer_of_musicnn_has_the_filters_that_it_names(first_layer: str, n_channels: int) -> None:
+    tagger = build("musicnn", first_layer=first_layer)
+    # convolution with bias, and batch norm, of: tall filters, long ones, back end; two linear layers with a batch norm
+    tall, long = (204 * (height * 7 + 3) for height in (67, 38)), (51 * (k + 3) for k in (129, 65, 33))
+    first = {"frequency": sum(tall), "time": sum(long)}
+    own = sum(first.values()) if first_layer == "both" else first[first_layer]
+    back = 64 * (7 * n_channels + 3) + 2 * 64 * (7 * 64 + 3)
+    n_features = 2 * (n_channels + 3 * 64)
+    count = 2 + own + back + 200 * (n_features + 3) + 50 * 201
+    assert sum(p.numel() for p in tagger.parameters()) == count
+    picture = tagger.frontend(sound(48_000))  # type: ignore[attr-defined]
+    assert tagger.body(picture, layers=(0,)).layers[0].shape == (1, 188, n_channels)
+    # tall filters see pitch: shifting the bands moves them; long ones see the mean of the bands alone
+    mean = picture.mean(dim=2, keepdim=True).expand_as(picture)
+    same = torch.allclose(tagger.body(mean).pooled, tagger.body(picture).pooled, atol=1e-4)
+    assert same == (first_layer == "time")
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
