@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from mirbench.types import BoolArray, FloatArray, IntArray, Targets
 
-__all__ = ["METRICS", "SINGLE_LABEL", "TAGGING", "Metric", "evaluate", "n_scored", "validate"]
+__all__ = ["ADDED", "METRICS", "SINGLE_LABEL", "TAGGING", "Metric", "evaluate", "n_scored", "validate"]
 
 ValueArray = npt.NDArray[np.float64]
 
@@ -323,6 +323,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("confusion", "matrix", _SINGLE, confusion, f"{_SKLEARN}.confusion_matrix"),
     )
 }  # fmt: skip
+
+ADDED = ("macro-precision", "macro-recall", "precision-per-class", "recall-per-class")
+"""What records of versions before 0.5.0 lack, and may lack."""
 
 SINGLE_LABEL = (
     "accuracy", "balanced-accuracy", "macro-f1", "roc-auc", "pr-auc", "f1-per-class", "roc-auc-per-class",

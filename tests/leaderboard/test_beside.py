@@ -100,7 +100,7 @@ def test_results_of_another_version_or_windowing_never_share_a_table(change: dic
         ({"n_test": 15, "n_clips": {"train": 30, "test": 12}}, "other test clips or labels"),
         ({"n_train": 60}, "another split of the clips"),
         ({"classes": ("low", "high", "middle")}, "other classes"),
-        ({"metrics": {"accuracy": 0.5}}, "other metrics"),
+        ({"metrics": {"roc-auc": 0.5}}, "other metrics"),
         ({"n_folds": 2}, "another number of folds"),
     ],
 )
