@@ -225,8 +225,8 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
     fields = {
         name: getattr(row, name)
         for name in (
-            "name", "key", "rank", "p_best", "n_seeds", "n_folds", "n_done", "n_clips", "n_trainable", "n_total",
-            "epoch_seconds", "train_seconds", "clips_per_second", "gflops", "kwh", "device", "flags",
+            "name", "key", "rank", "p_best", "p_others", "n_seeds", "n_folds", "n_done", "n_clips", "n_trainable",
+            "n_total", "epoch_seconds", "train_seconds", "clips_per_second", "gflops", "kwh", "device", "flags",
             "marks", "alike",
         )
     }  # fmt: skip

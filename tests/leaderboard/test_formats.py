@@ -573,7 +573,8 @@ def test_command_writes_the_page_and_prints_only_where(
     typed: Typed, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = types.ModuleType("page")
-    made.page = lambda boards: f"<html>{len(boards)}</html>"  # type: ignore[attr-defined]
+    made.page = lambda boards, sources: f"<html>{len(boards)}</html>"  # type: ignore[attr-defined]
+    made.SourceFacts = tuple  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mirbench.leaderboard.page", made)
     answer = leaderboard(typed, runs, "--format", "html")
     assert (answer.out, str(runs / "leaderboard.html") in answer.err) == ("", True)
