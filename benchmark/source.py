@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from mirbench.types import Pad
+if TYPE_CHECKING:
+    from mirbench.types import Pad
 
 __all__ = ["UNKNOWN", "WHOLE", "Activations", "SourceCard", "Stage", "WeightFile", "trained_on_it"]
 

@@ -139,7 +139,13 @@ class BoundSource:
         return copy.deepcopy(self._original()).to(self._context.device).requires_grad_(True).train()
 
     def audio(self, split: AnySplit) -> Windows:
-        """Windows at the source's rate, values (n, n_samples)."""
+        """Windows at the source's rate, values (n, n_samples).
+
+        Raises
+        ------
+        NotApplicable
+            If a window is a whole clip.
+        """
         if math.isinf(self.card.seconds):
             raise NotApplicable("seconds=whole: clips differ in length, and the method takes windows; say seconds=N")
         return self._context.audio(split, self.card.sample_rate, self.card.seconds)

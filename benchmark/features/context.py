@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -208,16 +209,7 @@ class Context:
         self._must_be_audio()
         longest = self._heard.longest()
         about = {"identity": identity, "sample_rate": sample_rate, "longest": round(longest, 3)}
-        return self._gather(
-            split,
-            (stage,),
-            from_the_first,
-            about,
-            lambda place, starts, decode: self._heard.read(place, sample_rate, decode)[None],
-            lambda clips, _: {stage: compute(clips[0], longest)[None]},
-            lambda: None,
-            batch=1,
-        )[stage]
+        return self._of_clips(split, (stage,), about, lambda clips, _: {stage: compute(clips[0], longest)[None]})[stage]
 
     def reading_order(self, arrays: Sequence[Any], generator: np.random.Generator) -> IntArray:
         """Every row of some arrays once, at random; see `mirbench.features.reading_order`."""
@@ -256,8 +248,8 @@ class Context:
     def hand_out(self, split: AnySplit, cache: Path) -> None:
         """Copy those rows of a split that are kept to another cache, of what was asked for here until now."""
         if self._heard.facts:
-            heard, places = self._heard, excerpts(split)
-            self._stores.hand_out(lambda about: heard.every_key(places, about, self.windowing), cache)
+            keys_of = partial(self._heard.every_key, excerpts(split), windowing=self.windowing)
+            self._stores.hand_out(keys_of, cache)
 
     def take_in(self, cache: Path) -> None:
         """Keep the rows of another cache here, too."""
@@ -298,16 +290,8 @@ class Context:
         """
         self._must_be_audio()
         if math.isinf(seconds):
-            return self._gather(
-                split,
-                stages,
-                from_the_first,
-                {"identity": identity, "sample_rate": sample_rate, "whole": True},
-                lambda place, starts, decode: self._heard.read(place, sample_rate, decode)[None],
-                compute,
-                prepare,
-                batch=1,  # they differ in length
-            )
+            about = {"identity": identity, "sample_rate": sample_rate, "whole": True}
+            return self._of_clips(split, stages, about, compute, prepare)
         window = round(seconds * sample_rate)
         return self._gather(
             split,
@@ -319,6 +303,19 @@ class Context:
             prepare,
             batch=64 if self.device.type == "cuda" else 16,  # more falls out of a processor's cache
         )
+
+    def _of_clips(
+        self,
+        split: AnySplit,
+        stages: tuple[str, ...],
+        about: dict[str, Any],
+        compute: Compute,
+        prepare: Callable[[], object] = lambda: None,
+    ) -> dict[str, Windows]:
+        """Rows of clips as they are, one after another, for they differ in length."""
+        read, rate = self._heard.read, about["sample_rate"]
+        clip: _DecodeBy = lambda place, starts, decode: read(place, rate, decode)[None]  # noqa: E731
+        return self._gather(split, stages, from_the_first, about, clip, compute, prepare, batch=1)
 
     def picture_rows(
         self,

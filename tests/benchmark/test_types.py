@@ -50,6 +50,9 @@ CHANGES = {
     "audio_sha256": "ef" * 32,
     "precision": "float16",
     "seed": 4,
+    "fit_on": "refit",
+    "pad": "center",
+    "thresholds": "valid",
 }
 
 

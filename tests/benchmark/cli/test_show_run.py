@@ -119,7 +119,7 @@ def test_show_names_a_record_that_cannot_be_read(typed: Mirbench) -> None:
 def test_failed_run_with_a_search_and_hostile_names_is_plain_text(tmp_path: Path) -> None:
     folder, record = written(tmp_path)
     evil = "a\x1b[31mred\nb"
-    trial = {"params": {"C": 1.0}, "valid_score": 0.5, "seconds": None}
+    trial = {"params": {"C": 1.0}, "valid_score": 0.5, "seconds": None, "valid_scores": [], "valid_losses": []}
     assert set(trial) == set(Trial.__dataclass_fields__)
     record = replace(
         record, status="failed", reason=evil, metrics={}, trials=[trial] * 12, chosen={"C": 1.0},

@@ -176,8 +176,8 @@ def test_images_of_two_sizes_are_refused(tmp_path: Path) -> None:
 
 
 def test_pictures_are_not_applicable_to_a_source_that_takes_audio(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match="its clips are pictures, and nano takes audio"):
-        make_plan(ask(tmp_path, "probe-linear", "nano"), catalogue(tmp_path), QUIET)
+    with pytest.raises(NotApplicable, match="its clips are pictures, and speechatt takes audio"):
+        make_plan(ask(tmp_path, "probe-linear", "speechatt"), catalogue(tmp_path), QUIET)
 
 
 def test_prior_runs_on_pictures(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def test_what_fails_together_is_done_one_by_one_in_one_line(
 
 
 def test_a_seed_that_does_not_learn_fails_as_alone_and_the_others_are_done(asked: Asked) -> None:
-    params = {**FEW, "wrong": True}
+    params = {**FEW, "wrong": True, "starts": "alike"}
     outcomes, alone = done(asked(params=params)), done(asked(params=params, stack=False))
     assert [outcome.record.status for outcome in outcomes] == ["done", "failed", "done"]
     assert_alike(outcomes, alone)

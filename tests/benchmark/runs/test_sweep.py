@@ -16,6 +16,7 @@ import pytest
 
 from mirbench.errors import BadInput, BrokenInstallation, MissingExtra
 from mirbench.method import Fitted
+from mirbench.methods.sources import cards
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
@@ -499,12 +500,15 @@ def test_command_scores_every_run_on_deformed_clips_and_says_what_is_kept(swept:
     assert (again.code, again.err.count("\n"), "humming" in again.err) == (2, 1, True)
 
 
-def test_command_exits_with_1_where_an_entry_has_no_result(swept: Callable[..., Answer]) -> None:
+def test_command_exits_with_1_where_an_entry_has_no_result(
+    swept: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(cards.NANO), "accepts", ("audio",))
     answer = swept(FLOOR + PICTURES, "--demo")
     assert (answer.code, answer.out.startswith("DEMO: ")) == (1, True)
     assert [row[1] for row in cells(answer)] == ["1 of 1", "—"]
     (line,) = (line for line in answer.out.splitlines() if line.startswith("[[run]] 2"))
-    assert "gtzan-pictures-demo: probe-linear + speechatt: skipped: its clips are pictures" in line
+    assert "gtzan-pictures-demo: probe-linear + nano: skipped: gtzan-pictures-demo: its clips are pictures" in line
 
 
 @pytest.mark.parametrize(
