@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,6 @@ __all__ = ["Context"]
 Asked = Callable[[RowStore, KeyArray], object]
 
 _DecodeBy = Callable[[Excerpt, Sequence[int], DecodeStretch], npt.NDArray[Any]]
-_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Context:
@@ -149,8 +148,8 @@ class Context:
 
     def audio(self, split: AnySplit, sample_rate: int, seconds: float) -> Windows:
         """Audio windows, values (n_windows, seconds * sample_rate) float32; cached."""
-        rows = self.rows(split, ("audio",), sample_rate, seconds, identity="audio", compute=lambda x, _: {"audio": x})
-        return rows["audio"]
+        how: dict[str, Any] = {"identity": "audio", "compute": lambda audio, _: {"audio": audio}}
+        return self.rows(split, ("audio",), sample_rate, seconds, **how)["audio"]
 
     def random_crops(
         self, split: AnySplit, sample_rate: int, seconds: float, clips: IntArray, generator: np.random.Generator
@@ -162,15 +161,13 @@ class Context:
         self._must_be_audio()
         places = excerpts(split)
 
-        def crop(job: tuple[Excerpt, float]) -> FloatArray:
-            where, offset = job
+        def crop(clip: int, offset: float) -> FloatArray:
             with self.watch.working_beside():
-                return self._heard.crop(where, sample_rate, seconds, offset)
+                return self._heard.crop(places[clip], sample_rate, seconds, offset)
 
-        offsets = generator.random(len(clips))
-        jobs = [(places[i], float(offset)) for i, offset in zip(clips, offsets, strict=True)]
+        offsets = generator.random(len(clips)).tolist()
         with self.watch.phase("decoding"), ThreadPoolExecutor(self.workers) as pool:
-            values = np.stack(list(pool.map(crop, jobs)))
+            values = np.stack(list(pool.map(crop, clips.tolist(), offsets)))
         return Windows(values, clips.astype(np.int64), len(places))
 
     def images(self, split: AnySplit) -> Windows:
@@ -217,33 +214,26 @@ class Context:
         self.circumstances |= circumstance
         return order
 
-    @contextmanager
-    def uncached(self) -> Iterator[None]:
+    def uncached(self) -> AbstractContextManager[None]:
         """Compute everything afresh within the block and keep nothing: for timing."""
-        self._bypass = True
-        outer, self.watch = self.watch, Stopwatch(self.device)  # all of it is one phase of the run
-        try:
-            yield
-        finally:
-            self._bypass, self.watch = False, outer
+        return self._with(_bypass=True, watch=Stopwatch(self.device))  # all of it is one phase of the run
 
-    @contextmanager
-    def telling(self, tell: Asked) -> Iterator[None]:
+    def telling(self, tell: Asked) -> AbstractContextManager[None]:
         """`tell` is told of every store and the keys of the rows that are asked of it, before any is computed."""
-        self._asked_of = tell
-        try:
-            yield
-        finally:
-            self._asked_of = lambda store, keys: None
+        return self._with(_asked_of=tell)
+
+    def deformed(self, deformation: Deformation) -> AbstractContextManager[None]:
+        """Everything is heard deformed within the block."""
+        return self._with(_heard=replace(self._heard, deformation=deformation))
 
     @contextmanager
-    def deformed(self, deformation: Deformation) -> Iterator[None]:
-        """Everything is heard deformed within the block."""
-        plain, self._heard = self._heard, replace(self._heard, deformation=deformation)
+    def _with(self, **held: object) -> Iterator[None]:
+        before = {name: getattr(self, name) for name in held}
+        vars(self).update(held)
         try:
             yield
         finally:
-            self._heard = plain
+            vars(self).update(before)
 
     def hand_out(self, split: AnySplit, cache: Path) -> None:
         """Copy those rows of a split that are kept to another cache, of what was asked for here until now."""
@@ -257,7 +247,7 @@ class Context:
 
     def autocast(self) -> Any:
         """Context manager of the run's precision."""
-        dtype = _PRECISIONS[self.precision]
+        dtype = getattr(torch, self.precision)
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
 
     def rows(
@@ -283,13 +273,9 @@ class Context:
             See `mirbench.features.extraction.Compute`.
         prepare : callable
             Called before the clock of what rows cost starts, if any is missing.
-
-        Notes
-        -----
-        A window of infinite length is each clip as it is.
         """
         self._must_be_audio()
-        if math.isinf(seconds):
+        if math.isinf(seconds):  # each clip as it is
             about = {"identity": identity, "sample_rate": sample_rate, "whole": True}
             return self._of_clips(split, stages, about, compute, prepare)
         window = round(seconds * sample_rate)
@@ -313,8 +299,10 @@ class Context:
         prepare: Callable[[], object] = lambda: None,
     ) -> dict[str, Windows]:
         """Rows of clips as they are, one after another, for they differ in length."""
-        read, rate = self._heard.read, about["sample_rate"]
-        clip: _DecodeBy = lambda place, starts, decode: read(place, rate, decode)[None]  # noqa: E731
+
+        def clip(place: Excerpt, starts: Sequence[int], decode: DecodeStretch) -> npt.NDArray[Any]:
+            return self._heard.read(place, about["sample_rate"], decode)[None]
+
         return self._gather(split, stages, from_the_first, about, clip, compute, prepare, batch=1)
 
     def picture_rows(
@@ -361,8 +349,7 @@ class Context:
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
         if self._bypass:
             # what a clip costs does not depend on those beside it
-            work = list(zip(places, starts, strict=True))
-            job = self._extraction(work, stages, decode, decode_alone, compute, batch)
+            job = self._extraction(list(zip(places, starts, strict=True)), stages, decode, decode_alone, compute, batch)
             parts = [rows for _, rows, _ in job.batches()]
             return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
         keys = self._heard.keys(places, starts, about)
