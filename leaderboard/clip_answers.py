@@ -24,6 +24,8 @@ _SEVERAL = (*_WHERE, "label", "true", "probability", "wrong")
 def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = False) -> list[tuple[Any, ...]]:
     """A head, and a line a clip of each run, or a line a judged label of it where clips have several.
 
+    Where several systems are among the runs, each has its key behind its name.
+
     Parameters
     ----------
     runs : sequence of (RunRecord, Scores)
@@ -40,7 +42,13 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
     if len(kinds) > 1:
         raise BadInput("runs of single-label and of multi-label tasks have no table in common; name those of one task")
     lines_of = _of_one if kinds == {"single-label"} else _of_several
-    lines = [line for record, scores in runs for line in lines_of(record, scores) if line[-1] or not mistakes]
+    several = len({record.spec.system for record, _ in runs}) > 1
+    lines = [
+        (f"{line[0]}@{record.spec.system}" if several else line[0], *line[1:])
+        for record, scores in runs
+        for line in lines_of(record, scores)
+        if line[-1] or not mistakes
+    ]
     if mistakes:
         surest = {_of_one: lambda line: -line[-3], _of_several: lambda line: -abs(line[-2] - LABELS_FROM)}
         lines.sort(key=surest[lines_of])

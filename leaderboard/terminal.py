@@ -31,7 +31,7 @@ _MOST_PROBLEMS = 8
 
 _HOW = (
     "Rank 1: not to be told apart from the best on these clips. ±: over seeds. 95 %: over other clips and seeds. More: "
-    "--columns metrics,total,clips-per-second,… or --format md, csv, latex, json, html"
+    "--columns system,metrics,total,… or --format md, csv, latex, json, html"
 )
 
 

@@ -47,9 +47,22 @@ def words(choice: Choice, places: Sequence[str], seconds: float, packs: Sequence
 
 def _line(label: str, text: str, width: int) -> str:
     indent = " " * _LABEL
+    if text.startswith("mirbench "):
+        return _command(label, printable(text), width)
     return textwrap.fill(
         printable(text), width, initial_indent=f"{label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
     )
+
+
+def _command(label: str, text: str, width: int) -> str:
+    """A command, broken between its words so that it can be pasted."""
+    lines, line = [], f"{label:<{_LABEL - 1}}"
+    for word in map(shlex.quote, shlex.split(text)):
+        if len(line) + len(word) > width - 3 and line.strip() != label:
+            lines.append(f"{line} \\")
+            line = " " * (_LABEL - 1)
+        line += f" {word}"
+    return "\n".join([*lines, line])
 
 
 def _head(choice: Choice, seconds: float, width: int) -> str:

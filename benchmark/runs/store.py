@@ -28,7 +28,7 @@ from mirbench.runs.record_file import as_text, read_curves, read_record
 from mirbench.runs.run_files import file_contents, read_model
 from mirbench.runs.run_folders import clip_list_name, file_name, is_there, records_below, runs_in
 from mirbench.runs.scores import Scores, read_scores
-from mirbench.spelling import is_key, other_spellings
+from mirbench.spelling import is_key, other_spellings, with_key
 from mirbench.types import Clip
 
 __all__ = ["RunStore"]
@@ -230,12 +230,13 @@ class RunStore:
         Parameters
         ----------
         name : str
-            As `find` takes it.
+            As `find` takes it; with ``@KEY`` behind it, of those the system or run of that key.
         """
+        name, key = with_key(name)
         found = [run for folder in self._called(name) for run in self._read(runs_in(folder))]
         if not found and is_key(name):
             found = [run for run in self.records() if run[1].spec.system.startswith(name)]
-        return found
+        return [run for run in found if run[1].spec.system.startswith(key) or run[1].spec.key.startswith(key)]
 
     def _called(self, name: str) -> list[Path]:
         there = user_path(name)

@@ -34,7 +34,7 @@ def one_run(kind: str) -> tuple[Any, Scores]:
     targets = Targets(truth, known, kind)  # type: ignore[arg-type]
     values = np.array([[0.4, 0.9], [0.9, 0.45]], np.float32)
     scores = Scores(ids, values, targets, target_hashes(ids, targets), np.array(["", ""]))
-    spec = SimpleNamespace(method="knn", source="", fold=0, seed=3)
+    spec = SimpleNamespace(method="knn", source="", fold=0, seed=3, system="aaaa")
     return SimpleNamespace(spec=spec, classes=("cello", "flute")), scores
 
 
@@ -52,6 +52,18 @@ def test_clips_of_a_system_have_the_accuracy_that_is_on_record(typed: Callable[.
         found = accuracy_score([line["true"] for line in of_fold], [line["predicted"] for line in of_fold])
         assert found == pytest.approx(record.metrics["accuracy"])
     assert len(lines) == 100
+
+
+def test_several_settings_of_a_system_are_told_apart_and_one_is_named_by_its_key(typed: Callable[..., Answer]) -> None:
+    marsyas = RunStore(PACK.opened()).find_every("marsyas-forest")
+    key = marsyas[0][1].spec.system
+    one = typed("export", "clips", f"marsyas-forest@{key}", "-", "--runs", PACK.opened())
+    assert (one.code, one.out.count("\n"), f"@{key}" in one.out) == (0, 301, False)
+    assert typed("export", "clips", "marsyas-forest@0123abcd", "-", "--runs", PACK.opened()).code == 2
+    record, scores = one_run("multi-label")
+    other = SimpleNamespace(spec=SimpleNamespace(**vars(record.spec) | {"system": "bbbb"}), classes=record.classes)
+    lines = clip_answers([(record, scores), (other, scores)])  # type: ignore[list-item]
+    assert {line[0] for line in lines[1:]} == {"knn@aaaa", "knn@bbbb"}
 
 
 def test_labels_that_nobody_judged_have_no_line() -> None:

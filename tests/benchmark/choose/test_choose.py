@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_choose_names_the_source_that_tells_the_classes_and_leaves_ordinary_reco
     assert "not listened to" in told(answer.out, "Data")
     assert re.search(r"\d+: 0\.\d+, \d+: 0\.\d+, \d+: 0\.\d+", told(answer.out, "More clips"))
     assert max(map(len, answer.out.splitlines())) <= 80
+    page = answer.out[answer.out.index("\nPage ") + 5 :].replace("\\\n", "")
+    assert shlex.split(page)[:4] == ["mirbench", "leaderboard", "--format", "html"]  # it can be pasted
     assert len(answer.out.splitlines()) <= 24
     board = typed("leaderboard", "--runs", tmp_path / "runs", "--format", "csv")
     assert "probe-linear + features:good" in board.out
