@@ -18,7 +18,7 @@ from mirbench.leaderboard.statistics import Interval
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
-__all__ = ["Across", "Dot", "across", "axis_label", "comparable", "dots", "front", "metric_of", "same"]
+__all__ = ["Across", "Dot", "across", "axis_label", "comparable", "dots", "front", "metric_of", "same", "task_said"]
 
 
 def metric_of(board: Board, name: str = "") -> str:
@@ -84,8 +84,13 @@ def dots(board: Board, metric: str) -> list[Dot]:
 
 def axis_label(board: Board, metric: str) -> str:
     """Metric and task; a reader must see what is no full task."""
-    standing = {"excerpt": " (an excerpt)", "synthesised": " (synthesised audio)"}.get(board.standing, "")
-    return f"{title_of(metric)} on {one_line(board.task)}{standing}"
+    return f"{title_of(metric)} on {task_said(board.task, board.standing)}"
+
+
+def task_said(task: str, standing: str) -> str:
+    """A task's name in a figure, with what it is where it is no full data set."""
+    noted = {"excerpt": " (an excerpt)", "synthesised": " (synthesised audio)"}.get(standing, "")
+    return f"{one_line(task)}{noted}"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mirbench.errors import BadInput
+from mirbench.leaderboard.drawn import task_said
 from mirbench.leaderboard.figures import DOUBLE, blank, one_line, styled
 from mirbench.record import RunRecord
 
@@ -154,6 +155,5 @@ def _scale(figure: Figure, panel: Axes, name: str, values: Sequence[str]) -> Non
 
 def _caption(record: RunRecord) -> str:
     spec = record.spec
-    standing = {"excerpt": " (an excerpt)", "synthesised": " (synthesised)"}.get(record.standing, "")
     system = f"{spec.method} + {spec.source}" if spec.source else spec.method
-    return f"epoch; {len(record.trials)} models of {one_line(system)} on {one_line(spec.task)}{standing}"
+    return f"epoch; {len(record.trials)} models of {one_line(system)} on {task_said(spec.task, record.standing)}"

@@ -94,9 +94,10 @@ def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: fl
         raise BadInput(f"plot {kind}: draws one table; name one of these with --task: {names}")
     if kind in ("classes", "positives"):
         from mirbench.leaderboard import class_plots
+        from mirbench.leaderboard.drawn import axis_label
 
         series, n_present, used = class_plots.series_of_board(boards[0], metric)
-        label = used.removesuffix("-per-class")
+        label = axis_label(boards[0], used.removesuffix("-per-class"))
         if kind == "classes":
             return class_plots.by_class(series, label, width)
         return class_plots.by_positives(series, n_present, label, width, "clips of test that have the class")

@@ -6,15 +6,12 @@ asked, as hung2022 does it.
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
 from mirbench.types import FloatArray, Pad
 
-__all__ = ["NOISE_DB", "PADS", "filled", "is_short"]
+__all__ = ["NOISE_DB", "filled", "is_short"]
 
-PADS: tuple[Pad, ...] = get_args(Pad)
 
 NOISE_DB = -60.0
 """Root mean square of the noise that a clip lies in, against the clip's absolute peak: of a quiet room. Against full

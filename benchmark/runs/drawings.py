@@ -19,6 +19,7 @@ from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.runs.run_folders import file_name
 from mirbench.source import WHOLE, SourceCard
+from mirbench.tables import target_of
 from mirbench.types import Clip, Split, Task, excerpts
 
 if TYPE_CHECKING:
@@ -88,10 +89,7 @@ def _seconds(card: SourceCard, options: Mapping[str, Any]) -> float:
 def _front_end(card: SourceCard, options: Mapping[str, Any], weights: Path | None, progress: Progress) -> nn.Module:
     """A front end without the network behind it, where that needs no weights."""
     if card.front:
-        module, _, name = card.front.partition(":")
-        import importlib
-
-        front: nn.Module = getattr(importlib.import_module(module), name)(card.sample_rate, options)
+        front: nn.Module = target_of(card.front)(card.sample_rate, options)
         return front
     found = find_weights(card, weights, default_cache(), progress, options)
     if found is None:

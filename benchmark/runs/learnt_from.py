@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import Fitted, Method, Refittable
@@ -20,9 +20,7 @@ from mirbench.types import Clip, Split, Task
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["FIT_ON", "fitted_again", "held_back", "joined", "require_possible", "selects", "without_valid"]
-
-FIT_ON: tuple[FitOn, ...] = get_args(FitOn)
+__all__ = ["fitted_again", "held_back", "joined", "require_possible", "selects", "without_valid"]
 
 
 def selects(method: Method) -> bool:

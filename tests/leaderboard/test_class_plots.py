@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 
 from mirbench.errors import BadInput
 from mirbench.leaderboard.class_plots import Series, boxes, by_class, by_positives
+from mirbench.leaderboard.drawn import task_said
 from mirbench.leaderboard.figures import save
 from mirbench.leaderboard.reproduction.drawn_lines import series_of_lines
 from mirbench.leaderboard.reproduction.verdicts import compare
-from tests.leaderboard.reproduction.test_reproduce import answered, number, tags
+from tests.leaderboard.reproduction.on_record import answered, number, tags
 
 if TYPE_CHECKING:
     from tests.conftest import Answer as Typed
@@ -87,3 +88,9 @@ def test_command_draws_printed_figures_and_refuses_others(typed: Callable[..., T
         answer = typed(*words)
         assert (answer.code, answer.err.count("\n")) == (2, 1)
         assert says in answer.err
+
+
+def test_figure_of_an_excerpt_says_that_it_is_one() -> None:
+    assert task_said("tones", "full") == "tones"
+    assert task_said("tones", "excerpt") == "tones (an excerpt)"
+    assert task_said("tones", "synthesised") == "tones (synthesised audio)"
