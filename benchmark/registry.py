@@ -31,7 +31,7 @@ from mirbench.plugin_file import Plugin, check_identity, file_sha256
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
 from mirbench.spelling import in_one_order, taken_apart
-from mirbench.tables import Entry, families, modifier, modifiers, table, target_of
+from mirbench.tables import Entry, OwnNetwork, families, modifier, modifiers, own_networks, table, target_of
 from mirbench.taken_names import KINDS, Kind, Ours, refuse_taken
 from mirbench.types import Task
 
@@ -123,6 +123,10 @@ class Catalogue:
         assert isinstance(card, SourceCard)
         return card
 
+    def own_network(self, method: str) -> OwnNetwork | None:
+        """What is known of the network that a method brings along; None where that is nothing."""
+        return own_networks().get(method)
+
     def version(self, kind: str, name: str) -> str:
         """Version of a thing; for one from a plugin, with the hash of the plugin's source."""
         return self.task(name).version if kind == "task" else self._version(kind, name, self._find(kind, name))
@@ -169,7 +173,9 @@ class Catalogue:
             if name in getattr(plugin, kind + "s"):
                 return getattr(plugin, kind + "s")[name]
         if name in table(kind):
-            return target_of(table(kind)[name].target)
+            entry = table(kind)[name]
+            found = target_of(entry.target)
+            return replace(found, flops=entry.flops) if entry.flops else found
         for point in self._points(kind):
             if point.name == name:
                 try:

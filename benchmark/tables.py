@@ -10,11 +10,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Entry", "families", "modifier", "modifiers", "table", "target_of"]
+__all__ = ["Entry", "OwnNetwork", "families", "modifier", "modifiers", "own_networks", "table", "target_of"]
 
 _KINDS: Mapping[str, str] = {
     "task": "mirbench.tasks", "method": "mirbench.methods", "source": "mirbench.methods.sources",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """What a method that brings its own network passes it through, for what a run costs.
+
+    Parameters
+    ----------
+    seconds : float
+        Of a window.
+    flops : int
+        Operations of one, as `mirbench.runs.measure.flops_of` counts them, with the defaults of the method.
+    """
+
+    seconds: float
+    flops: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,9 @@ class Entry:
     goes_behind : tuple of str
         Of a modifier, those in whose place it may as well be: whichever of both comes first, the task is the same, and
         is called with this one behind.
+    flops : int
+        Of a source whose card does not say them (a network's code is known by what it imports, its card among that):
+        operations of one window, as `mirbench.runs.measure.flops_of` counts them.
     """
 
     target: str
@@ -39,11 +58,18 @@ class Entry:
     fetch: str = ""
     called: str = ""
     goes_behind: tuple[str, ...] = ()
+    flops: int = 0
 
 
 def table(kind: str) -> Mapping[str, Entry]:
     """The rows of one kind: "task", "method" or "source"."""
     found: Mapping[str, Entry] = getattr(importlib.import_module(_KINDS[kind]), kind.upper() + "S")
+    return found
+
+
+def own_networks() -> Mapping[str, OwnNetwork]:
+    """The networks that methods of ours bring along."""
+    found: Mapping[str, OwnNetwork] = importlib.import_module(_KINDS["method"]).OWN_NETWORKS
     return found
 
 

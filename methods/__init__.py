@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from mirbench.registry import Entry
+from mirbench.tables import OwnNetwork
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "OWN_NETWORKS"]
 
 _TAGGERS, _NMR = "mirbench.methods.taggers.methods", "mirbench.methods.reprogramming.nmr"
 _RP, _HAND_MADE = "mirbench.methods.reprogramming.picture_rp", "mirbench.methods.hand_made"
@@ -47,3 +48,20 @@ METHODS: Mapping[str, Entry] = {
     "id-nmr": Entry(f"{_NMR}:IdNmr", "reprogramming, input-dependent: a small CNN before the body"),
     "ids-nmr": Entry(f"{_NMR}:IdsNmr", "reprogramming, input-dependent with skip: scale and shift before the head"),
 }  # fmt: skip
+
+OWN_NETWORKS: Mapping[str, OwnNetwork] = {
+    "cnn-bs": OwnNetwork(10, 528_483_104),
+    "bl-cnn": OwnNetwork(10, 1_675_555_128),
+    "fcn": OwnNetwork(29, 4_398_089_408),
+    "fcn4": OwnNetwork(29.12, 20_088_578_176),
+    "crnn": OwnNetwork(29, 8_216_793_664),
+    "musicnn": OwnNetwork(3, 2_413_314_552),
+    "sample-level": OwnNetwork(3**10 / 16_000, 3_456_094_464),
+    "sample-level-se": OwnNetwork(3**10 / 16_000, 9_716_169_216),
+    "self-attention": OwnNetwork(15, 26_827_081_216),
+    "harmonic-cnn": OwnNetwork(5, 8_595_335_680),
+    "short-chunk": OwnNetwork(3**10 / 16_000, 4_038_037_248),
+    "short-chunk-res": OwnNetwork(3**10 / 16_000, 5_561_257_728),
+    "cnn1d": OwnNetwork(9.568, 342_478_592),
+}
+"""What the networks that methods bring along do with a window, by which their runs' costs are told."""

@@ -2,15 +2,16 @@
 
 Wall time of runs like it that were recorded on this processor and device, with as many threads, is the best that is
 known; then that of runs with the same source on other tasks, by the number of clips; then operations, of records of any
-machine or as cards tell, by what this machine does in two seconds.
+machine or as cards tell, by what this machine does in two seconds while nothing else disturbs it.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -19,7 +20,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.gpus import visible_gpus
 from mirbench.runs.hyperparameters import n_points
 from mirbench.runs.measure import processor
-from mirbench.runs.pieces import nominal_flops, passes_of
+from mirbench.runs.operations import nominal_flops, passes_of
 from mirbench.runs.plan import Request
 from mirbench.source import SourceCard
 from mirbench.types import Task
@@ -33,7 +34,7 @@ _ROWS = ("decoding", "front_end", "body", "features")
 """Of where the time of a run went: what is spent once, for all runs that read the same rows."""
 _NOT_ITS_OWN = (*_ROWS, "decoding_threads", "waiting", "timing")
 _ANY_RUN = 3.0  # seconds, of a run of which nothing is known but its operations
-_MEASURE = 2.0  # seconds
+_MEASURE, _TRIALS, _BATCH = 2.0, 3, 4  # seconds, at least so many trials, and pictures in each
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Costs:
         self._runs: dict[tuple[str, ...], list[float]] = defaultdict(list)
         self._rows: dict[tuple[str, ...], list[float]] = defaultdict(list)
         self._rates: dict[str, list[float]] = defaultdict(list)
-        self._flops: dict[str, list[int]] = defaultdict(list)
+        self._flops: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._measured: float | None = None
         for record in records:
             self.learn(record)
@@ -124,8 +125,8 @@ class Costs:
 
     def _learn(self, record: RunRecord, *, here: bool) -> None:
         spec, n_clips = record.spec, sum(record.n_clips.values())
-        if spec.source and record.flops:
-            self._flops[spec.source].append(record.flops)
+        if record.flops:
+            self._flops[spec.source or spec.method, spec.windowing.windows].append(record.flops)
         if not here or not n_clips:
             return
         own, rows = _seconds_of(record)
@@ -176,15 +177,20 @@ class Costs:
         n_clips = self._n_clips(spec)
         if not n_clips:
             return Cost(None, None, "")
-        known = self._flops.get(spec.source) if spec.source else None
-        flops = median(known) * n_clips if known else nominal_flops(self._task(spec), card)
+        if known := self._flops.get((spec.source or spec.method, spec.windowing.windows)):
+            flops = median(known) * n_clips
+        else:
+            own = self._catalogue.own_network(spec.method)
+            flops = nominal_flops(self._task(spec), card, spec.windowing, own)
         if self._measured is None:
-            self._measured = measured_flops(self._machine.device)
+            self._measured = measured_flops(self._machine.device, self._machine.threads)
         one_pass = flops / self._measured
         return Cost(_ANY_RUN + self._passes(spec) * one_pass, one_pass if card else 0.0, "operations")
 
     def _passes(self, spec: RunSpec) -> float:
-        return passes_of(self._catalogue.method(spec.method), spec.params) * n_points(spec.search)
+        own = self._catalogue.own_network(spec.method)
+        method, task = self._catalogue.method(spec.method), self._task(spec)
+        return passes_of(method, spec.params, task, self._card(spec), spec.windowing, own) * n_points(spec.search)
 
     def _n_clips(self, spec: RunSpec) -> int:
         return self._task(spec).n_clips
@@ -195,7 +201,9 @@ class Costs:
     def _card(self, spec: RunSpec) -> SourceCard | None:
         if not spec.source:
             return None
-        return self._cards.get((spec.source, spec.source_version)) or self._catalogue.source(spec.source)
+        card = self._cards.get((spec.source, spec.source_version)) or self._catalogue.source(spec.source)
+        seconds = spec.source_params.get("seconds")  # an option that takes the place of what the card says
+        return replace(card, seconds=float(seconds)) if isinstance(seconds, int | float) and seconds > 0 else card
 
 
 def _seconds_of(record: RunRecord) -> tuple[float, float]:
@@ -213,16 +221,41 @@ def _amount(spec: RunSpec) -> float:
     return n_points(spec.search) * (epochs if isinstance(epochs, int) and epochs > 0 else 1)
 
 
-def measured_flops(device: str) -> float:
-    """Floating-point operations a second of a convolution such as networks hold, measured for two seconds."""
-    import torch
+def measured_flops(device: str, threads: int = 0) -> float:
+    """Floating-point operations a second of convolutions such as networks hold, with what stands between them.
 
-    x, weight = (torch.ones(size, device=device) for size in ((8, 32, 64, 64), (32, 32, 3, 3)))
-    each = 2.0 * 8 * 32 * 32 * 9 * 62 * 62
-    with torch.no_grad():
-        torch.nn.functional.conv2d(x, weight).sum().item()  # the first one takes longer
-        began, n = time.perf_counter(), 0
-        while (passed := time.perf_counter() - began) < _MEASURE:
-            torch.nn.functional.conv2d(x, weight).sum().item()
-            n += 1
-    return max(n, 1) * each / passed
+    The best of many short trials within two seconds, on a processor by the time that this thread had it: what other
+    programs do meanwhile is left out. Of large products alone a machine does two to ten times as many.
+
+    Parameters
+    ----------
+    threads : int
+        Of torch; 0 leaves that as it is.
+    """
+    import torch
+    from torch import nn
+
+    layers = [
+        nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.Conv2d(16, 64, 1), nn.Conv2d(64, 64, 3, padding=1, groups=64),
+        nn.Conv2d(64, 32, 1), nn.Conv2d(32, 32, 3, padding=1),
+    ]  # fmt: skip
+    network = nn.Sequential(*(nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU()) for layer in layers))
+    network = network.eval().to(device)
+    each = 2.0 * _BATCH * 64 * 64 * (16 * 9 + 16 * 64 + 64 * 9 + 64 * 32 + 32 * 32 * 9)
+    clock = time.thread_time if device == "cpu" else time.perf_counter
+    before, best = torch.get_num_threads(), float("inf")
+    torch.set_num_threads(threads or before)
+    try:
+        with torch.no_grad():
+            x = torch.ones(_BATCH, 1, 128, 128, device=device)
+            network(x).sum().item()  # the first one takes longer
+            end = time.perf_counter() + _MEASURE
+            for trial in itertools.count():
+                if trial >= _TRIALS and time.perf_counter() > end:
+                    break
+                began = clock()
+                network(x).sum().item()
+                best = min(best, clock() - began)
+    finally:
+        torch.set_num_threads(before)
+    return each / max(best, 1e-9)

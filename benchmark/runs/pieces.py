@@ -6,27 +6,20 @@ suite come to the same pieces, in the same order, whatever is done already.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mirbench.method import Method
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import n_points
+from mirbench.runs.operations import nominal_flops, passes_of
 from mirbench.runs.plan import Plan, Request, draft_plan
 from mirbench.runs.suite import Suite
 from mirbench.runs.suite_runs import Entry
-from mirbench.source import SourceCard
-from mirbench.types import Task
 
-__all__ = ["Piece", "divide", "done_drafts", "draft_key", "nominal_flops", "passes_of", "pieces_of"]
+__all__ = ["Piece", "divide", "done_drafts", "draft_key", "pieces_of"]
 
-_USUAL_CLIPS, _USUAL_SECONDS = 1000, 30.0  # of a task that tells neither before it is read
-_FROM_SCRATCH = 2_000_000  # parameters of a network that a method brings along
-_CELLS = 1024  # of a picture, for each of which a network multiplies by all of its parameters: a rough mean
 _FLOPS_A_SECOND = 2e10
 _ANY_RUN = 3.0  # seconds for what every run does: scores, speed, files
 
@@ -78,7 +71,7 @@ def pieces_of(suite: Suite, catalogue: Catalogue) -> list[Piece]:
         if entry.unable:
             continue
         plan = draft_plan(entry.request, catalogue)
-        group, weight = _group(plan), _weight(plan)
+        group, weight = _group(plan), _weight(plan, catalogue)
         for spec in plan.specs:
             request = replace(entry.request, folds=(spec.fold,), seeds=(spec.seed,))
             key = spec.key
@@ -119,42 +112,11 @@ def divide(pieces: Sequence[Piece], n_parts: int) -> list[list[Piece]]:
     return parts + rest
 
 
-_PASSES, _BESIDE = 2.0, 0.01  # an epoch, and of a pass
-
-
-def nominal_flops(task: Task, card: SourceCard | None) -> float:
-    """Floating-point operations of one pass of a network over the clips of a task, as cards tell: within ten times."""
-    seconds = (task.n_clips or _USUAL_CLIPS) * (task.clip_seconds or _USUAL_SECONDS)
-    if card is None:
-        return 2.0 * _FROM_SCRATCH * 10 * seconds
-    if card.kind == "precomputed":
-        return 0.0
-    if card.flops:
-        return card.flops * seconds / (card.seconds or 10.0)
-    cells = max(1.0, card.n_bands * card.n_frames / _CELLS)
-    each = task.clip_seconds or _USUAL_SECONDS if math.isinf(card.seconds) else card.seconds
-    return 2.0 * (card.n_parameters or _FROM_SCRATCH) * cells * seconds / (each or 10.0)
-
-
-def passes_of(method: type[Method], params: Mapping[str, Any]) -> float:
-    """Passes of all clips through a network, in each epoch, where it learns before or in the body.
-
-    Two: train, which is half of the clips or two thirds, goes forth and back, and valid forth.
-    What learns on hidden layers of a frozen body (IDS-NMR: 0.24 M values on each of 1212 tokens, where AST's body has
-    86 M) passes a hundredth of it.
-    """
-    needs, epochs = set(method.needs), params.get("epochs", 0)
-    if not isinstance(epochs, int):
-        return 0.0
-    if not needs or {"frontend", "body"} & needs:
-        return _PASSES * epochs
-    return _BESIDE * _PASSES * epochs if "layers" in needs else 0.0
-
-
-def _weight(plan: Plan) -> float:
+def _weight(plan: Plan, catalogue: Catalogue) -> float:
     """What a run costs, for comparisons."""
-    passes = passes_of(type(plan.method), vars(plan.method))
-    flops = nominal_flops(plan.task, plan.card) * passes
+    windowing, own = plan.request.windowing, catalogue.own_network(plan.request.method)
+    passes = passes_of(type(plan.method), vars(plan.method), plan.task, plan.card, windowing, own)
+    flops = nominal_flops(plan.task, plan.card, windowing, own) * passes
     return _ANY_RUN + n_points(plan.request.search) * flops / _FLOPS_A_SECOND
 
 

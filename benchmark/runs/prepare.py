@@ -20,7 +20,8 @@ from mirbench.registry import Catalogue
 from mirbench.runs.attempt import first_line, splits
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.limits import Limits
-from mirbench.runs.pieces import Piece, divide, nominal_flops
+from mirbench.runs.operations import nominal_flops
+from mirbench.runs.pieces import Piece, divide
 from mirbench.runs.plan import Plan, make_plan
 from mirbench.runs.report import print_rows
 from mirbench.runs.suite import Suite, naming
@@ -77,7 +78,8 @@ def divide_rows(pieces: Sequence[Piece], catalogue: Catalogue, n_parts: int) -> 
     for of in groups.values():
         request = of[0].request
         card = catalogue.source(request.source) if request.source else None
-        passes.append(replace(of[0], weight=1e9 + nominal_flops(catalogue.task(request.task), card)))
+        task = catalogue.task(request.task)
+        passes.append(replace(of[0], weight=1e9 + nominal_flops(task, card, request.windowing)))
     return [[piece for one in part for piece in groups[one.group]] for part in divide(passes, n_parts)]
 
 

@@ -15,7 +15,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs import costs as costs_module
 from mirbench.runs.costs import Costs, Machine
 from mirbench.runs.dry_run import costs_of
-from mirbench.runs.pieces import nominal_flops
+from mirbench.runs.operations import nominal_flops
 from mirbench.runs.plan import Request, draft_plan
 from mirbench.runs.suite import Suite
 from mirbench.runs.suite_runs import Entry
@@ -46,7 +46,7 @@ def record(of: RunSpec, spent: dict[str, float] | None = None, n_clips: int = 10
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costs_module, "measured_flops", lambda device: 1e9)
+    monkeypatch.setattr(costs_module, "measured_flops", lambda device, threads: 1e9)
 
 
 def costs(*records: RunRecord) -> Costs:
@@ -86,14 +86,14 @@ def test_another_method_costs_passes_at_the_speed_of_the_source() -> None:
     known = record(spec(), seconds={"clips_per_second": 4.0})
     n_clips = CATALOGUE.task("gtzan-mini").n_clips
     found = costs(known).of(spec(method="finetune", params={"epochs": 2}))
-    assert (found.seconds, found.basis) == (3.0 + 2 * 2 * n_clips / 4.0, "source")
+    assert (found.seconds, found.basis) == (pytest.approx(3.0 + 2 * 2 * n_clips / 4.0), "source")
 
 
 def test_where_no_time_is_known_operations_of_any_machine_tell() -> None:
     known = record(spec(), environment={"processor": "another"}, flops=10**9)
     n_clips = CATALOGUE.task("gtzan-mini").n_clips
     found = costs(known).of(spec(method="finetune", params={"epochs": 2}))
-    assert (found.seconds, found.rows, found.basis) == (3.0 + 4 * n_clips, float(n_clips), "operations")
+    assert (found.seconds, found.rows, found.basis) == (pytest.approx(3.0 + 4 * n_clips), float(n_clips), "operations")
 
 
 def test_where_nothing_is_known_the_card_tells_operations() -> None:
@@ -110,7 +110,7 @@ def test_records_of_earlier_versions_tell_what_they_hold() -> None:
 
 def test_machine_is_measured_once_and_only_where_nothing_else_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(costs_module, "measured_flops", lambda device: calls.append(device) or 1e9)
+    monkeypatch.setattr(costs_module, "measured_flops", lambda device, threads: calls.append(device) or 1e9)
     known = costs(record(spec()))
     known.of(spec(seed=4))
     assert calls == []
