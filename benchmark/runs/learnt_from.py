@@ -20,7 +20,7 @@ from mirbench.types import Clip, Split, Task
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["fitted_again", "held_back", "joined", "require_possible", "selects", "without_valid"]
+__all__ = ["fitted_again", "held_back", "joined", "refits", "require_possible", "selects", "without_valid"]
 
 
 def selects(method: Method) -> bool:
@@ -66,6 +66,8 @@ def require_possible(fit_on: FitOn, method: Method, search: Mapping[str, Sequenc
         chosen = [f"{method.name} selects on valid"] if own else []
         chosen += ["--search chooses on valid"] if search else []
         chosen += ["--thresholds valid are tuned on valid"] if tunes else []
+        if chosen and own and not refits(method):
+            raise NotApplicable(f"{_flag(fit_on)}: {' and '.join(chosen)}; {_what_goes(method, chosen[1:], fit_on)}")
         if chosen:
             raise NotApplicable(
                 f"{_flag(fit_on)}: {' and '.join(chosen)}; --refit fits once more, on both, with what was selected"
@@ -74,11 +76,36 @@ def require_possible(fit_on: FitOn, method: Method, search: Mapping[str, Sequenc
         raise NotApplicable(
             f"--refit: {method.name} selects nothing on valid; --fit-on train-and-valid fits it on both, once"
         )
-    elif own and not isinstance(method, Refittable):
+    elif own and not refits(method):
+        others = ["--search"] * bool(search) + ["--thresholds"] * tunes
         raise NotApplicable(
-            f"--refit: {method.name} selects on valid in a way of its own, and cannot fit without; give its class "
-            "`refit`, or `uses_valid = False` if it selects nothing, or leave --refit out"
+            f"--refit: {method.name} selects on valid, and has no `refit`; {_what_goes(method, others, fit_on)}"
         )
+
+
+def refits(method: Method) -> bool:
+    """Whether a method can learn once more with no clips left to select on: `refit` of ours is of no other `fit`."""
+    if not isinstance(method, Refittable):
+        return False
+    order = type(method).__mro__
+    owner = {name: next((k for k, each in enumerate(order) if name in vars(each)), 0) for name in ("fit", "refit")}
+    ours = order[owner["refit"]].__module__.startswith("mirbench.")
+    return not ours or owner["refit"] <= owner["fit"]
+
+
+def _what_goes(method: Method, others: Sequence[str], fit_on: FitOn) -> str:
+    """What to do with a method that selects on valid, or does not say that it does not, and has no `refit`.
+
+    Parameters
+    ----------
+    others : sequence of str
+        What else chooses on valid.
+    """
+    flag = "--refit" if others else "--fit-on train-and-valid"
+    where = "" if flag == _flag(fit_on) else f" and give {flag} instead"
+    said = any("uses_valid" in vars(each) for each in type(method).__mro__)
+    free = "" if said else f"say `uses_valid = False` in its class if its `fit` does not look at valid{where}; or "
+    return f"{free}give its class `refit` and take --refit, or leave {_flag(fit_on)} out"
 
 
 def _learns(method: Method) -> bool:

@@ -21,6 +21,7 @@ from mirbench.method import Fitted, Method, Refittable
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
+from mirbench.runs.learnt_from import refits, selects
 from mirbench.runs.members import Member
 from mirbench.runs.models import Leaf, Places
 from mirbench.runs.plan import Plan, Request, make_plan
@@ -195,12 +196,13 @@ def _labelled(plan: Plan) -> tuple[Clip, ...]:
 
 
 def _fitted(method: Method, clips: Split, context: Any, seed: int, records: Sequence[RunRecord]) -> Fitted:
-    if isinstance(method, Refittable):
+    if refits(method):
+        assert isinstance(method, Refittable)
         return method.refit(clips, context, seed=seed, histories=[record.history for record in records])
-    if getattr(method, "uses_valid", True):
+    if selects(method):
         raise NotApplicable(
-            f"--refit: {method.name} selects on valid in a way of its own, and none is left where all clips are "
-            "learnt from; leave --refit out"
+            f"--refit: {method.name} selects on valid, and none is left where all clips are learnt from; give its "
+            "class `refit`, or `uses_valid = False` if its `fit` does not look at valid; or leave --refit out"
         )
     return method.fit(clips, clips, context, seed=seed)
 

@@ -20,10 +20,11 @@ from sklearn.preprocessing import StandardScaler
 from mirbench.errors import NotApplicable
 from mirbench.leaderboard.table import boards
 from mirbench.method import Fitted
+from mirbench.methods.probes import MlpProbe as Mlp
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.runs.learnt_from import held_back, joined
+from mirbench.runs.learnt_from import held_back, joined, require_possible
 from mirbench.runs.plan import Request, draft_plan
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore
@@ -179,6 +180,76 @@ def test_clips_that_a_method_cannot_learn_from_are_refused_in_a_line_that_says_w
         draft_plan(replace(drawn.request, method=method, **changes), Catalogue())
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A method that says nothing of valid."""
+
+    name, version, needs = "silent", "1", ("pooled",)
+
+    def fit(self, train: Any, valid: Any, context: Any, *, seed: int) -> Fitted:
+        raise NotImplementedError
+
+
+class Frank(Silent):
+    """The same, which says that it does not look at it."""
+
+    uses_valid = False
+
+
+class Selects(Silent):
+    """The same, which says that it does."""
+
+    uses_valid = True
+
+
+class Refits(Selects):
+    """The same, which can do without."""
+
+    def refit(self, clips: Any, context: Any, *, seed: int, histories: Any) -> Fitted:
+        raise NotImplementedError
+
+
+class OwnLoop(Mlp):
+    """A network that is trained in a way of its own, with the `refit` of another."""
+
+    name = "own-loop"
+
+    def fit(self, train: Any, valid: Any, context: Any, *, seed: int) -> Fitted:
+        raise NotImplementedError
+
+
+def refused(fit_on: Any, method: Any, search: dict[str, Any], *, tunes: bool) -> str:
+    try:
+        require_possible(fit_on, method, search, tunes=tunes)
+    except NotApplicable as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("fit_on", ["train-and-valid", "refit"])
+@pytest.mark.parametrize("search", [{}, {"C": (1, 2)}], ids=["", "search"])
+@pytest.mark.parametrize("tunes", [False, True], ids=["", "thresholds"])
+def test_each_thing_that_a_refusal_says_to_do_works(fit_on: Any, search: dict[str, Any], tunes: bool) -> None:
+    """Of a method that says nothing of valid, with all that may choose on it."""
+    line = refused(fit_on, Silent(), search, tunes=tunes)
+    assert "say `uses_valid = False` in its class" in line
+    assert "give its class `refit` and take --refit" in line
+    instead = line.partition(" and give ")[2].partition(" instead")[0]
+    other = {"": fit_on, "--refit": "refit", "--fit-on train-and-valid": "train-and-valid"}[instead]
+    assert refused(other, Frank(), search, tunes=tunes) == ""
+    assert refused("refit", Refits(), search, tunes=tunes) == ""
+    assert refused("train", Silent(), search, tunes=tunes) == ""
+
+
+@pytest.mark.parametrize("method", [Selects(), OwnLoop()], ids=["says", "inherits"])
+@pytest.mark.parametrize("fit_on", ["train-and-valid", "refit"])
+def test_method_that_selects_on_valid_is_not_told_to_say_that_it_does_not(method: Any, fit_on: Any) -> None:
+    line = refused(fit_on, method, {}, tunes=False)
+    assert "selects on valid" in line
+    assert "uses_valid" not in line
+    assert "give its class `refit`" in line
 
 
 @pytest.mark.parametrize(
