@@ -21,7 +21,7 @@ from mirbench.progress import Progress
 from mirbench.source import SourceCard, WeightFile
 from mirbench.unverified import verified
 
-__all__ = ["Weights", "find_weights", "on_disk"]
+__all__ = ["Weights", "find_weights", "not_here", "on_disk"]
 
 _SHA256_DIGITS = 64
 
@@ -125,13 +125,41 @@ def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
     folder = weights_folder(folder)
     if card.hub:
         return _local_model(card, folder) is not None or _in_hub_cache(card)
-    memo = cache / "files.sqlite"
-    here = [
-        (cache / "weights" / file.file_name).is_file()
-        or (folder is not None and _local_file(file, folder, memo) is not None)
-        for file in card.weights
-    ]
+    here = [_is_here(file, folder, cache) for file in card.weights]
     return bool(here) and all(here)
+
+
+def not_here(card: SourceCard, folder: Path | None, cache: Path) -> tuple[str, str]:
+    """Why the weights of a source cannot be had, and what will be fetched of them; both "" where they are here.
+
+    Nothing is fetched or hashed, so that whether an address answers is not told.
+    """
+    if card.kind == "precomputed" or on_disk(card, folder, cache):
+        return "", ""
+    if card.hub:
+        return "", f"the weights of {card.hub} from the hub"
+    lacking = [file for file in card.weights if not _is_here(file, folder, cache)]
+    for file in lacking:
+        if not file.url:
+            return _nowhere(card, file), ""
+        try:
+            verified((file.url,), file.sha256)
+        except MissingData as error:
+            return f"{card.name}: {file.file_name} is not on this machine: {error}", ""
+    return "", ", ".join(f"{file.file_name} ({file.size})" for file in lacking)
+
+
+def _is_here(file: WeightFile, folder: Path | None, cache: Path) -> bool:
+    folder = weights_folder(folder)
+    found = folder is not None and _local_file(file, folder, cache / "files.sqlite") is not None
+    return found or (cache / "weights" / file.file_name).is_file()
+
+
+def _nowhere(card: SourceCard, file: WeightFile) -> str:
+    return (
+        f"{card.name}: {file.file_name} is not on this machine and published nowhere in this form; put it into a "
+        "folder and give that as --weights DIR or MIRBENCH_WEIGHTS"
+    )
 
 
 def _in_hub_cache(card: SourceCard) -> bool:
@@ -147,10 +175,7 @@ def _of_file(
     memo = cache / "files.sqlite"
     local = _local_file(file, folder, memo) if folder else None
     if local is None and not file.url:
-        raise MissingData(
-            f"{card.name}: {file.file_name} is not on this machine and published nowhere in this form; put it into a "
-            "folder and give that as --weights DIR or MIRBENCH_WEIGHTS"
-        )
+        raise MissingData(_nowhere(card, file))
     if local is None:
         local = _fetched(card, file, cache, progress, must_load)
     sha256 = file_sha256(local, memo)

@@ -19,6 +19,7 @@ from mirbench.runs.report import apart, print_rows
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite
 from mirbench.runs.suite_runs import Entry
+from mirbench.runs.wanting import Wanting
 
 __all__ = ["cost_ahead", "costs_of", "print_plan"]
 
@@ -73,9 +74,23 @@ def print_plan(
     )  # fmt: skip
     n = told.n_runs
     say(f"{n} {'run' if n == 1 else 'runs'}, {told.n_known} of them on record with the same settings.")
-    for line in told.costs(n_jobs):
+    for line in [*told.costs(n_jobs), *_wanting(suite, catalogue)]:
         say(line)
     say("Nothing was run or fetched; whether audio and weights are the same too is seen when they run.")
+
+
+def _wanting(suite: Suite, catalogue: Catalogue) -> Iterable[str]:
+    """What the runs lack here, once for each reason, and what they will fetch."""
+    wanting = Wanting(catalogue)
+    lacking: dict[str, int] = Counter()
+    able = [entry for entry in suite.entries if not entry.unable]
+    for entry in able:
+        lacking.update(dict.fromkeys(wanting.of(entry.request), 1))
+    for reason, n in lacking.items():
+        rows = "No row can" if n == len(able) else f"{n} of {len(able)} rows cannot"
+        yield f"{rows} be done here: {reason}"
+    for name, what in wanting.fetched.items():
+        yield f"{name}: not on this machine; its first run fetches {what}."
 
 
 def cost_ahead(suite: Suite, catalogue: Catalogue, limits: Limits) -> list[str]:
