@@ -40,6 +40,10 @@ METHODS: Mapping[str, Entry] = {
     "short-chunk": Entry(f"{_TAGGERS}:ShortChunk", "tagger from scratch: short chunks, 3.7 s"),
     "short-chunk-res": Entry(f"{_TAGGERS}:ShortChunkRes", "the same with residual blocks"),
     "cnn1d": Entry(f"{_TAGGERS}:Cnn1d", "tagger from scratch: convolutions over time alone, 9.6 s"),
+    "frame-level": Entry(f"{_TAGGERS}:FrameLevel", "tagger from scratch: frames of the waveform or of mel bands, 3 s"),
+    "multi-level": Entry(
+        "mirbench.methods.taggers.multi_level:MultiLevel", "tagger from scratch: five input sizes, their layers joined"
+    ),
     "probe-mlp": Entry("mirbench.methods.probes:MlpProbe", "one hidden layer of 512 on embeddings (BL-R)"),
     "marsyas-forest": Entry(f"{_HAND_MADE}.marsyas:MarsyasForest", "random forest on Marsyas' timbre features"),
     "mfcc-codebook": Entry(f"{_HAND_MADE}.codebook:MfccCodebook", "k-means words of MFCC and a linear classifier"),

@@ -107,6 +107,8 @@ def read_printed(names: Sequence[str]) -> list[Printed]:
 
 def _read(table: str, number: int, line: dict[str, str]) -> Printed:
     try:
+        if len(line) > len(COLUMNS):
+            raise ValueError("more cells than columns; a note with a comma in it needs quotes")
         if line["unit"] not in SCALES or line["draw"] not in ("", "same", "other"):
             raise ValueError(f"unit {line['unit']}, draw {line['draw']}")
         printed = Printed(

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe
 
 __all__ = [
-    "BlCnn", "Cnn1d", "Crnn", "Fcn", "Fcn4", "HarmonicCnn", "Musicnn", "SampleLevel", "SampleLevelSe", "SelfAttention",
-    "ShortChunk", "ShortChunkRes",
+    "BlCnn", "Cnn1d", "Crnn", "Fcn", "Fcn4", "FrameLevel", "HarmonicCnn", "Musicnn", "SampleLevel", "SampleLevelSe",
+    "SelfAttention", "ShortChunk", "ShortChunkRes", "TaggerMethod",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Tagger(NetworkMethod):
+class TaggerMethod(NetworkMethod):
     """What all have in common; the recipe is the benchmark's.
 
     Parameters
@@ -135,7 +135,7 @@ class _Tagger(NetworkMethod):
 
 
 @dataclass(frozen=True)
-class _WithBands(_Tagger):
+class _WithBands(TaggerMethod):
     """A tagger of 96 mel bands, or of the 128 of the benchmark's other rows."""
 
     n_bands: Literal[96, 128] = 96
@@ -183,49 +183,49 @@ class Musicnn(_WithBands):
 
 
 @dataclass(frozen=True)
-class SampleLevel(_Tagger):
+class SampleLevel(TaggerMethod):
     """Sample-level CNN: ten convolutions of the waveform, 3.69 s."""
 
     name = "sample-level"
 
 
 @dataclass(frozen=True)
-class SampleLevelSe(_Tagger):
+class SampleLevelSe(TaggerMethod):
     """Sample-level CNN with squeeze and excitation."""
 
     name = "sample-level-se"
 
 
 @dataclass(frozen=True)
-class SelfAttention(_Tagger):
+class SelfAttention(TaggerMethod):
     """Self-attention over a convolutional front end, 15 s."""
 
     name = "self-attention"
 
 
 @dataclass(frozen=True)
-class HarmonicCnn(_Tagger):
+class HarmonicCnn(TaggerMethod):
     """Harmonic CNN: trainable harmonic filters, 5 s."""
 
     name = "harmonic-cnn"
 
 
 @dataclass(frozen=True)
-class ShortChunk(_Tagger):
+class ShortChunk(TaggerMethod):
     """Short-chunk CNN: seven convolutions, 3.69 s."""
 
     name = "short-chunk"
 
 
 @dataclass(frozen=True)
-class ShortChunkRes(_Tagger):
+class ShortChunkRes(TaggerMethod):
     """Short-chunk CNN with residual blocks."""
 
     name = "short-chunk-res"
 
 
 @dataclass(frozen=True)
-class Fcn4(_Tagger):
+class Fcn4(TaggerMethod):
     """FCN-4 of the lecture's slide, 29.1 s at 12 kHz.
 
     Parameters
@@ -244,7 +244,7 @@ class Fcn4(_Tagger):
 
 
 @dataclass(frozen=True)
-class Cnn1d(_Tagger):
+class Cnn1d(TaggerMethod):
     """The lecture's 1-D CNN: mel bands as channels, 9.6 s.
 
     Parameters
@@ -268,7 +268,58 @@ class Cnn1d(_Tagger):
 
 
 @dataclass(frozen=True)
-class BlCnn(_Tagger):
+class FrameLevel(TaggerMethod):
+    """Frame-level CNN of Dieleman & Schrauwen (2014): filters as long as a frame on the waveform, 3 s.
+
+    Parameters
+    ----------
+    hears : {"waveform", "spectrogram"}
+        Filters that learn, or mel bands of frames of the same length and stride.
+    length, stride : int
+        Of a frame, in samples at 16 kHz; the lecture prints 1024/1024, 1024/512, 512/512, 512/256 and 256/256.
+    n_filters : int
+        That learn from the waveform.
+
+    Notes
+    -----
+    The slide gives lengths, strides and results. Of the paper are three seconds, 128 mel bands, the compression, two
+    convolutions of 32 filters of eight frames with maxima of four, dense layers of 100 and of the classes, ReLU, and
+    the mean over the windows of a clip (from memory of it, not from the print). Ours: as many filters on the waveform
+    as in the other layers, zeros at the ends of what is convolved (without them the longest frames would leave none),
+    magnitudes, Adam, and the epoch of the lowest loss on valid.
+    """
+
+    epochs: int = 100
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Literal["won2020", "constant"] = "constant"
+    hears: Literal["waveform", "spectrogram"] = "waveform"
+    length: int = 256
+    stride: int = 256
+    n_filters: int = 32
+
+    name = "frame-level"
+    version: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.length, self.stride, self.n_filters) < 1 or max(self.length, self.stride) > 2048:
+            raise BadInput(f"{self.name}: length and stride must be 1 to 2048 samples, n_filters at least 1")
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network."""
+        from mirbench.methods.taggers.frame_level import FRAME_LEVEL
+
+        return FRAME_LEVEL
+
+    def options(self) -> Mapping[str, Any]:
+        """What it hears, and its frames."""
+        return {"hears": self.hears, "length": self.length, "stride": self.stride, "n_filters": self.n_filters}
+
+
+@dataclass(frozen=True)
+class BlCnn(TaggerMethod):
     """BL-CNN of hung2022: a trainable harmonic front end and four blocks, 10 s; the recipe is that paper's.
 
     Parameters

@@ -124,7 +124,8 @@ def test_number_is_in_our_unit_and_knows_its_rounding(value: str, unit: str, num
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("a,accuracy,x,fraction,,,,,,here,", "line 2: could not convert"), ("a,accuracy,1,inch,,,,,,here,", "unit inch"),
+    [("a,accuracy,0.5,fraction,,,,,,here,quoted there, and no more", "line 2: more cells than columns"),
+     ("a,accuracy,x,fraction,,,,,,here,", "line 2: could not convert"), ("a,accuracy,1,inch,,,,,,here,", "unit inch"),
      ("a,accuracy,1,fraction,,,,maybe,,here,", "draw maybe"), ("a,accuracy", "line 2")],
 )  # fmt: skip
 def test_broken_table_is_refused(line: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +232,7 @@ def test_every_quantity_that_is_asked_for_can_be_measured(name: str, suites: dic
 @pytest.mark.parametrize(
     ("name", "n_runs", "seeds"),
     [("hung2022-table1", 9, 5), ("hung2022-table2", 6, 5), ("hung2022-table3", 4, 1), ("chen2022-figure5", 8, 10),
-     ("shtern2017-table2", 60, 5), ("nam-benchmark", 36, 1), ("rommel2023-curve", 129, 1)],
+     ("shtern2017-table2", 60, 5), ("nam-benchmark", 36, 1), ("nam-filters", 10, 1), ("rommel2023-curve", 129, 1)],
 )  # fmt: skip
 def test_suite_asks_for_the_printed_numbers_of_runs(
     name: str, n_runs: int, seeds: int, suites: dict[str, Suite]
