@@ -76,7 +76,17 @@ class Method(Protocol):
     needs: ClassVar[tuple[str, ...]]
 
     def fit(self, train: Split, valid: Split, context: Any, *, seed: int) -> Fitted:
-        """Learn from train, select on valid; every random number comes from `seed`."""
+        """Learn from train, select on valid.
+
+        Parameters
+        ----------
+        train, valid : Split
+            Clips with their labels.
+        context : Context
+            What audio and the source's rows come from.
+        seed : int
+            What every random number comes from.
+        """
         ...
 
 
@@ -85,7 +95,17 @@ class Restorable(Protocol):
     """A method whose stored state predicts again, without fitting."""
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Any) -> Callable[[BlindSplit], FloatArray]:
-        """`predict` from the state of an earlier `fit`; `split` tells the classes, and sizes of what is heard."""
+        """`predict` from the state of an earlier `fit`.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `Fitted` had it.
+        split : BlindSplit
+            Tells the classes, and sizes of what is heard.
+        context : Context
+            What audio and the source's rows come from.
+        """
         ...
 
 

@@ -36,7 +36,13 @@ class Progress:
         self._warned: set[str] = set()
 
     def say(self, line: str) -> None:
-        """Print one line, above the bars where there are any."""
+        """Print one line, above the bars where there are any.
+
+        Parameters
+        ----------
+        line : str
+            Is left out where nothing is to be said.
+        """
         if not self.quiet:
             self._print(line)
 
@@ -49,16 +55,35 @@ class Progress:
             say(line, error=True)
 
     def warn(self, line: str) -> None:
-        """Print one line that must be seen, quiet or not, and the same one only once."""
+        """Print one line that must be seen, quiet or not, and the same one only once.
+
+        Parameters
+        ----------
+        line : str
+            One line.
+        """
         if line not in self._warned:
             self._warned.add(line)
             self._print(line)
 
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
-        """A bar over `total` units; yields ``step(n, note="")``, to be called with the units just done.
+        """A bar over a number of units. Bars nest: a second one is drawn below the first.
 
-        ``step`` takes ``left`` and ``measured`` of `Pace.step`, too. Bars nest: a second one is drawn below the first.
+        Parameters
+        ----------
+        what : str
+            What is being done.
+        total : int
+            Number of units.
+        unit : str
+            What a unit is, in the plural.
+
+        Yields
+        ------
+        callable
+            ``step(n, note="")``, to be called with the units just done; it takes ``left`` and ``measured`` of
+            `Pace.step`, too.
         """
         if self.quiet or total == 0:
             yield lambda n=1, note="", left=None, measured=True: None

@@ -101,6 +101,11 @@ def test_wheel_holds_nothing_but_the_package(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mirbench"}
 
 
+def test_wheel_holds_no_page_of_the_documentation(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert [name for name in names if name.endswith((".md", ".rst")) or "docs" in Path(name).parts] == []
+
+
 def test_wheel_installs_the_command(unpacked: Path) -> None:
     (entry_points,) = unpacked.glob("*.dist-info/entry_points.txt")
     parsed = configparser.ConfigParser()

@@ -60,6 +60,13 @@ class TaskData:
     def split(self, name: Literal["train", "valid", "test"], fold: int = 0) -> Split:
         """The clips of one split, with ``class_index()`` and ``targets()``; without paths where there is no audio.
 
+        Parameters
+        ----------
+        name : {"train", "valid", "test"}
+            Which split.
+        fold : int
+            Of which fold.
+
         Raises
         ------
         BadInput

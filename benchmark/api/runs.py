@@ -159,7 +159,12 @@ class Runs(Sequence[Run]):
     def filter(
         self, task: str | None = None, method: str | None = None, source: str | None = None, status: str | None = None
     ) -> Runs:
-        """Those of a task, a method, a source or a status; "" is no source.
+        """Those of a task, a method, a source or a status.
+
+        Parameters
+        ----------
+        task, method, source, status : str or None
+            What they must have; None is any, and the source "" is none.
 
         Raises
         ------

@@ -43,7 +43,17 @@ class Windows:
 
 
 def clip_means(values: npt.NDArray[Any], clip_index: IntArray, n_clips: int) -> npt.NDArray[np.float64]:
-    """Mean of window values over each clip, shape (n_clips, …), float64."""
+    """Mean of window values over each clip, shape (n_clips, …), float64.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_windows, …)
+        What each window has.
+    clip_index : ndarray of int, shape (n_windows,)
+        The clip that each window is of.
+    n_clips : int
+        Number of clips.
+    """
     total = np.zeros((n_clips, *values.shape[1:]))
     count = np.bincount(clip_index, minlength=n_clips)
     by_clip = np.argsort(clip_index, kind="stable")

@@ -178,11 +178,15 @@ def load_model(
         The folder of records.
     places : Places, optional
         Where weights and cache are, and what to compute on.
+    plugins : sequence of Plugin
+        Files that its names may come from, from `mirbench.plugin_file.load_plugin`.
     fold, seed : int, optional
         Of the run to take; None takes all.
     refit : bool
         Whether one model of all labelled clips takes the place of those of the runs; trained if it was not before, for
         which the task's data must be here. See `mirbench.runs.refit`.
+    progress : Progress, optional
+        What says how far long work has come; None says nothing.
     left_out : list of str, optional
         As of `RunStore`.
 

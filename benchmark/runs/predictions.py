@@ -65,11 +65,25 @@ class Predictions:
         )
 
     def probability(self, row: int, column: int) -> float:
-        """Of a class, as the shortest decimal that tells it from its neighbours in single precision."""
+        """Of a class, as the shortest decimal that tells it from its neighbours in single precision.
+
+        Parameters
+        ----------
+        row, column : int
+            Of the file, and of the class.
+        """
         return float(str(self.probabilities[row, column]))
 
     def best(self, row: int, count: int) -> list[int]:
-        """Columns of the highest probabilities of a file, the first of equals first."""
+        """Columns of the highest probabilities of a file, the first of equals first.
+
+        Parameters
+        ----------
+        row : int
+            Of the file.
+        count : int
+            How many.
+        """
         values = self.probabilities[row]
         return sorted(range(len(values)), key=lambda k: -values[k])[:count]
 
