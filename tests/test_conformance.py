@@ -71,6 +71,7 @@ def test_every_method_conforms(name: str, tiny: Tiny) -> None:
     assert checks.check_method(method, context, splits, few) == []
 
 
+@pytest.mark.slow
 def test_small_cnn_in_the_layout_of_the_released_code_conforms(tiny: Tiny) -> None:
     context, splits = tiny
     assert checks.check_method(Catalogue().method("cnn-bs"), context, splits, {"epochs": 1, "layout": "code"}) == []

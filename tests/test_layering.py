@@ -340,11 +340,13 @@ def test_run_of_what_is_on_record_loads_no_heavy_library(recorded: tuple[Path, l
     assert loaded_by(*recorded) == (0, set())
 
 
+@pytest.mark.slow
 def test_show_loads_no_heavy_library(tmp_path: Path) -> None:
     names = ("probe-linear", "ids-nmr", "mfcc-codebook", "short-chunk", "ast", "gtzan")
     assert loaded_by(tmp_path, *(["show", name] for name in names)) == (0, set())
 
 
+@pytest.mark.slow
 def test_predict_of_a_linear_probe_loads_torch_and_no_scikit_learn(recorded: tuple[Path, list[str]]) -> None:
     folder, _ = recorded
     (run,) = {path.parent for path in (folder / "runs").rglob("record.json")}

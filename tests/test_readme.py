@@ -56,6 +56,7 @@ def result(request: Request, *plugins: Plugin) -> RunRecord:
     ("kind", "number", "name"),
     [("method", 1, "method window-linear"), ("method", 2, "method brightness"), ("source", 1, "source two-layers")],
 )
+@pytest.mark.slow
 def test_further_example_conforms(kind: str, number: int, name: str, tmp_path: Path) -> None:
     path = tmp_path / f"my_{kind}{number}.py"
     path.write_text(programs(kind)[number])
@@ -66,6 +67,7 @@ def test_pages_have_no_program_that_is_not_tried() -> None:
     assert {kind: len(programs(kind)) for kind in PAGES} == {"method": 3, "source": 2, "task": 1}
 
 
+@pytest.mark.slow
 def test_example_that_trains_many_trains_each_as_it_would_alone(tmp_path: Path) -> None:
     path = tmp_path / "my_method.py"
     path.write_text(programs("method")[1])

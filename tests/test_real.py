@@ -26,6 +26,7 @@ def mini(shared: Path, tmp_path: Path) -> Request:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_gtzan_mini_is_as_its_card_says(shared: Path, tmp_path: Path) -> None:
     task = Catalogue().task("gtzan-mini")
     assert checks.check_data(task, shared / "data" / task.folder, tmp_path, Progress(quiet=True)) == []

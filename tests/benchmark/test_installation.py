@@ -145,6 +145,7 @@ def test_modules_of_distributions_import() -> None:
         assert importlib.util.find_spec(installation.module_of(name)) is not None
 
 
+@pytest.mark.slow
 def test_run_in_a_broken_installation_is_one_line_and_leaves_no_record(tmp_path: Path) -> None:
     """As where torchaudio is built for another torch: five seeds, one line, exit code 2."""
     (tmp_path / "torchaudio").mkdir()

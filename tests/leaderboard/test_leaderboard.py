@@ -532,6 +532,7 @@ def test_command_on_a_broken_record_names_it(
     assert (code, str(path) in err, err.count("\n")) == (1, True, 1)
 
 
+@pytest.mark.slow
 def test_command_loads_no_torch(tmp_path: Path) -> None:
     for fold in range(2):
         write(tmp_path, replace(SPEC, fold=fold), draw=fold, n_folds=2)

@@ -443,6 +443,7 @@ def nasty(kind: str) -> Figure:
 @pytest.mark.parametrize(
     ("kind", "suffix"), [("pareto", ".svg"), ("ranks", ".svg"), ("pareto", ".png"), ("forest", ".pdf")]
 )
+@pytest.mark.slow
 def test_file_of_the_same_figure_is_the_same(kind: str, suffix: str, tmp_path: Path) -> None:
     for name in "ab":
         save(nasty(kind), tmp_path / (name + suffix))
@@ -470,6 +471,7 @@ def test_file_is_as_wide_as_a_column(tmp_path: Path) -> None:
             assert (picture.width, round(picture.info["dpi"][0])) == (round(300 * width), 300)
 
 
+@pytest.mark.slow
 def test_file_takes_no_style_of_the_user_and_leaves_it_alone(tmp_path: Path) -> None:
     save(pareto(costly()), tmp_path / "a.png")
     with matplotlib.rc_context({"font.size": 20, "text.usetex": True, "axes.facecolor": "red", "savefig.dpi": 50}):
@@ -525,6 +527,7 @@ def test_command_says_in_one_line_what_is_wrong(words: list[str], says: str, typ
     assert (answer.code, says in answer.err, answer.err.count("\n")) == (2, True, 1)
 
 
+@pytest.mark.slow
 def test_command_loads_no_torch_and_no_window(runs: Path) -> None:
     program = (
         "import sys\n"

@@ -51,6 +51,7 @@ def test_there_is_a_pack_for_each_suite_of_reference_results_and_for_nothing_els
 
 
 @pytest.mark.parametrize("pack", shipped(), ids=name_of)
+@pytest.mark.slow
 def test_reference_results_are_small_and_pass_what_a_submission_must(pack: Pack) -> None:
     assert pack.path.stat().st_size < 3 * 2**20
     own = name_of(pack) == "gtzan"  # its features are a file, of which nothing can be looked up

@@ -133,6 +133,7 @@ def seeds_called(n, accuracy, n_seeds, n_simulations, spread=0.02):
 @pytest.mark.parametrize(
     ("n", "accuracy", "n_seeds"), [(100, 0.6, 3), (290, 0.8, 2), pytest.param(290, 0.95, 5, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_equal_systems_of_several_seeds_are_called_different_at_most_5_percent_of_the_time(n, accuracy, n_seeds):
     """1,000 simulations a cell; accuracy has an SD of 0.02 over seeds. A test over clips alone calls more."""
     ours, of_clips = seeds_called(n, accuracy, n_seeds, 1000)

@@ -71,6 +71,7 @@ def test_the_largest_search_with_curves_is_drawn() -> None:
         searched([sweep(trials=bare), sweep(trials=[])])
 
 
+@pytest.mark.slow
 def test_command_writes_three_figures(tmp_path: Path, typed: Callable[..., Answer]) -> None:
     record = sweep(RATES[:7])
     write(tmp_path / "runs", record.spec, trials=record.trials)

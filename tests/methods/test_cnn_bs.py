@@ -71,6 +71,7 @@ def test_cnn_bs_sees_ast_pictures_normalised_or_raw(tiny: Tiny) -> None:
     assert (raw[:, :, :, :998] != 0).any(axis=(1, 2)).all()
 
 
+@pytest.mark.slow
 def test_cnn_bs_counts_and_records_what_it_learns(tiny: Tiny) -> None:
     context, (train, valid, test) = tiny
     few = Split(train.task, train.clips[::3])
@@ -114,6 +115,7 @@ def test_cnn_bs_has_the_schedule_and_selection_that_were_asked_for() -> None:
 
 
 @pytest.mark.parametrize("specaug", [False, True])
+@pytest.mark.slow
 def test_restored_cnn_bs_equals_the_fitted(specaug: bool, tiny: Tiny) -> None:
     context, splits = tiny
     train, valid, test = (Split(split.task, split.clips[::2]) for split in splits)

@@ -168,6 +168,7 @@ def test_finetuned_state_holds_what_was_trained_and_no_more(options: dict[str, A
 
 
 @pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.slow
 def test_restored_finetuned_source_equals_the_fitted(options: dict[str, Any], tiny: Tiny) -> None:
     need(options)
     context, splits = tiny

@@ -26,6 +26,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Splits:
 
 
 @pytest.mark.parametrize("widths", [(4, 4, 4), (6, 3, 5)])
+@pytest.mark.slow
 def test_the_layer_that_tells_the_class_gets_most_weight(widths, levels: Splits, tmp_path: Path) -> None:
     train, valid, test = levels
     context = ear_context(levels, tmp_path, Ear(widths), seconds=SECONDS)

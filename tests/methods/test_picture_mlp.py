@@ -257,6 +257,7 @@ def test_pictures_are_predicted_alike_in_a_sealed_process(
         ("finetune", {"epochs": 2, "lr": 1e-3}),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_method_learns_pictures_through_an_image_network(
     method: str, params: dict[str, Any], pictures: tuple[Path, Catalogue], weights: Path, tmp_path: Path
 ) -> None:

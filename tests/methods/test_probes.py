@@ -324,6 +324,7 @@ def notebook(x: np.ndarray, clips: list[Clip], learnt: Split, asked: Split) -> n
     return np.stack(columns, axis=1)
 
 
+@pytest.mark.slow
 def test_forest_probe_is_the_baseline_of_openmics_notebook(shipped: tuple[Context, np.ndarray, list[Clip]]) -> None:
     """Its train is our train and valid, in the order of the file, which is that of the keys."""
     context, x, clips = shipped
@@ -344,6 +345,7 @@ def test_forest_probe_is_the_baseline_of_openmics_notebook(shipped: tuple[Contex
     assert not np.allclose(plain.predict(test.blind()), scores, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_forest_probe_on_all_clips_is_chosen_by_one_that_has_not_seen_valid(
     shipped: tuple[Context, np.ndarray, list[Clip]],
 ) -> None:

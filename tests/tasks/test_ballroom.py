@@ -393,6 +393,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @by_demo
+@pytest.mark.slow
 def test_demo_conforms(task: Task, made: Path, tmp_path: Path) -> None:
     small = replace(task, n_clips=5 * len(task.classes), clip_seconds=0.5)
     assert check_data(small, made, tmp_path, QUIET) == []

@@ -168,6 +168,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_pictures_demo_is_a_sound_data_set(made: Path, tmp_path: Path) -> None:
     assert (check_task(GTZAN_PICTURES_DEMO), check_data(GTZAN_PICTURES_DEMO, made, tmp_path, QUIET)) == ([], [])
 

@@ -527,6 +527,7 @@ by_demo = pytest.mark.parametrize("task", DEMOS, ids=lambda task: task.name)
 
 
 @by_demo
+@pytest.mark.slow
 def test_demo_conforms(task: Task, made: Mapping[str, Path], tmp_path: Path) -> None:
     short = replace(task, clip_seconds=0.2)
     assert check_data(short, made[task.name], tmp_path, QUIET) == []

@@ -625,6 +625,7 @@ def test_forest_learns_the_demo_from_its_features_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_forest_beats_prior_clearly_on_real_vggish_embeddings(shared: Path, tmp_path: Path) -> None:
     """975 clips of AudioSet; 20 frequent classes stand for the instruments, judged about as often absent as present."""
     with np.load(shared / "data" / "audioset_vggish" / "audioset_vggish_975.npz", allow_pickle=False) as held:

@@ -236,6 +236,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
+@pytest.mark.slow
 def test_shtern_demo_is_a_sound_data_set(demo: Task, made: dict[str, Path], tmp_path: Path) -> None:
     assert (check_task(demo), check_data(demo, made[demo.name], tmp_path, QUIET)) == ([], [])
 

@@ -207,6 +207,7 @@ def test_functions_stay_whatever_modules_are_imported(words: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_runs_on_record_frames_and_comparisons_load_no_torch(place: Path, songs: Path) -> None:
     program = (
         "import sys, mirbench\n"

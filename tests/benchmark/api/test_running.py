@@ -74,6 +74,7 @@ def states() -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_run_says_nothing_and_leaves_the_process_as_it_was(
     songs: Path, kept: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +97,7 @@ def test_run_is_on_record_for_the_command(
     assert len(mirbench.load_runs()) == len(runs)
 
 
+@pytest.mark.slow
 def test_runs_of_one_process_are_those_of_fresh_ones_to_the_bit(songs: Path, kept: Path) -> None:
     mirbench.run(f"folder:{songs}", "probe-mlp", "nano", seeds=[5], params=FAST, runs="first")
     torch.rand(3)
@@ -107,6 +109,7 @@ def test_runs_of_one_process_are_those_of_fresh_ones_to_the_bit(songs: Path, kep
     assert sorted(scores_of(ours)) == sorted(scores_of(theirs))
 
 
+@pytest.mark.slow
 def test_runs_of_two_threads_are_those_of_one(songs: Path, kept: Path) -> None:
     def do(seed: int, folder: str) -> None:
         mirbench.run(f"folder:{songs}", "probe-mlp", "nano", seeds=[seed], params=FAST, runs=folder)
@@ -121,6 +124,7 @@ def test_runs_of_two_threads_are_those_of_one(songs: Path, kept: Path) -> None:
     assert scores_of(mirbench.load_runs("beside")) == scores_of(mirbench.load_runs("after"))
 
 
+@pytest.mark.slow
 def test_method_of_a_cell_runs_is_marked_and_is_another_when_it_changes(songs: Path, kept: Path, cell: Cell) -> None:
     names = cell("STOP = False") and cell(MINE)
     first = mirbench.run(f"folder:{songs}", names["Mine"], "nano")

@@ -93,6 +93,7 @@ def test_choose_names_the_source_that_tells_the_classes_and_leaves_ordinary_reco
     assert told(again.out, "Best") == told(answer.out, "Best")
 
 
+@pytest.mark.slow
 def test_choose_tells_of_results_of_others_and_does_not_choose_them(tmp_path: Path, typed: Mirbench) -> None:
     songs = tmp_path / "songs.csv"
     words = write_songs(tmp_path, told=1.0)
@@ -111,6 +112,7 @@ def test_choose_tells_of_results_of_others_and_does_not_choose_them(tmp_path: Pa
     assert "Elsewhere" not in typed(*words, "--no-reference").out
 
 
+@pytest.mark.slow
 def test_choose_with_several_runs_at_once_names_the_same_of_the_same_records(tmp_path: Path, typed: Mirbench) -> None:
     words = write_songs(tmp_path)
     words[words.index("probe-linear")] = "probe-linear,probe-mlp"
@@ -125,12 +127,14 @@ def test_choose_with_several_runs_at_once_names_the_same_of_the_same_records(tmp
         assert f"\n{label} " not in one.out or told(one.out, label) == told(two.out, label)
 
 
+@pytest.mark.slow
 def test_choose_of_noise_warns_that_guessing_is_as_good(tmp_path: Path, typed: Mirbench) -> None:
     answer = typed(*write_songs(tmp_path, told=0.0))
     assert answer.code == 0, answer
     assert "guessing (prior) cannot be told from it" in told(answer.out, "Best")
 
 
+@pytest.mark.slow
 def test_choose_that_is_interrupted_says_what_is_known_and_goes_on_later(
     tmp_path: Path, typed: Mirbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +178,7 @@ class Fails:
 """
 
 
+@pytest.mark.slow
 def test_choose_goes_on_where_a_method_fails(tmp_path: Path, typed: Mirbench) -> None:
     (tmp_path / "fails.py").write_text(FAILS)
     words = write_songs(tmp_path)
@@ -183,6 +188,7 @@ def test_choose_goes_on_where_a_method_fails(tmp_path: Path, typed: Mirbench) ->
     assert "no luck" in told(answer.out, "Left out")
 
 
+@pytest.mark.slow
 def test_choose_begins_nothing_that_cannot_end(tmp_path: Path, typed: Mirbench) -> None:
     answer = typed(*write_songs(tmp_path), "--budget", "1s")
     assert answer.code == 1
@@ -190,6 +196,7 @@ def test_choose_begins_nothing_that_cannot_end(tmp_path: Path, typed: Mirbench) 
     assert not [name for name in records(tmp_path) if "features" in name]
 
 
+@pytest.mark.slow
 def test_choose_keeps_a_split_that_is_asked_for(tmp_path: Path, typed: Mirbench) -> None:
     answer = typed(*write_songs(tmp_path, folds="+resplit"))
     assert answer.code == 0, answer

@@ -21,6 +21,7 @@ KINDS = ("method", "source", "task", "encoder")
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_new_writes_a_plugin_that_conforms_and_says_what_to_type_next(kind: str, typed: Mirbench) -> None:
     answer = typed("new", kind, f"my-{kind}")
     assert answer.code == 0

@@ -49,6 +49,7 @@ class _Silent(SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None: ...
 
 
+@pytest.mark.slow
 def test_a_pack_is_made_added_shown_listed_and_removed(typed: Typed, plan: Plan, tmp_path: Path) -> None:
     for seed in range(2):
         test_verify.write(tmp_path / "theirs", plan, seed)

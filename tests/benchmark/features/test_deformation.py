@@ -440,6 +440,7 @@ def test_interrupt_keeps_the_curves_that_are_done(
     ("method", "kind", "params", "fits"),
     [("probe-mlp", MlpProbe, {"epochs": 3, "hidden": 8}, 0), ("probe-forest", ForestProbe, {"n_trees": 10}, 0)],
 )
+@pytest.mark.slow
 def test_model_on_record_gives_the_curves_of_the_fresh_one(
     method: str, kind: type, params: dict[str, int], fits: int,
     tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch,

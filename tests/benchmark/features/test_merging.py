@@ -137,6 +137,7 @@ def test_large_shards_are_not_copied(root: Path, folder: Path, monkeypatch: pyte
     assert held(folder, np.concatenate([numbers, large])) == before
 
 
+@pytest.mark.slow
 def test_row_is_copied_a_few_times_only_however_many_shards_come(
     root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,7 @@ def test_features_that_were_computed_elsewhere_are_not_padded(tmp_path: Path) ->
         draft_plan(Request("gtzan", "knn", f"features:{tmp_path}/held.npz", pad="noise"), Catalogue())
 
 
+@pytest.mark.slow
 def test_file_of_ones_own_is_padded_as_the_clips_of_the_run_were(tmp_path: Path) -> None:
     path = listed(tmp_path, 2.0)
     outcomes: list[Outcome] = []

@@ -103,6 +103,7 @@ def test_method_that_changes_the_source_fails_and_leaves_no_rows(place: Place, w
     assert place.files("cache/rows") == set()
 
 
+@pytest.mark.slow
 def test_results_after_a_method_that_changes_the_source_are_the_same_to_the_bit(place: Place) -> None:
     clean = place.scores(cache=place.root / "clean", runs=place.root / "clean-runs")
     place.run("spoiler", params={"swallow": True})
@@ -114,6 +115,7 @@ def test_next_seed_gets_the_source_as_it_was_loaded(place: Place) -> None:
     assert [outcome.record.status for outcome in outcomes] == ["failed", "done"]
 
 
+@pytest.mark.slow
 def test_run_that_is_repeated_reads_no_rows_of_the_cache(place: Place) -> None:
     (honest,) = place.run()
     (store,) = (place.root / "cache" / "rows").iterdir()
@@ -129,6 +131,7 @@ def test_run_that_is_repeated_reads_no_rows_of_the_cache(place: Place) -> None:
     assert rerun.repeat((honest.folder, honest.record), place.catalogue, {}, QUIET, **how).within(0.0)
 
 
+@pytest.mark.slow
 def test_predictions_leave_no_rows(place: Place) -> None:
     (outcome,) = place.run()
     before = place.files("cache/rows")
@@ -140,6 +143,7 @@ def test_predictions_leave_no_rows(place: Place) -> None:
     assert place.files("cache/scratch") == set()
 
 
+@pytest.mark.slow
 def test_cache_that_cannot_be_written_to_gives_the_same_scores(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

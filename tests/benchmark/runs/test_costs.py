@@ -172,6 +172,7 @@ def planned(typed: Callable[..., Answer]) -> Callable[..., Answer]:
     return answer
 
 
+@pytest.mark.slow
 def test_dry_run_says_what_is_left_what_it_costs_and_how_that_is_known(
     planned: Callable[..., Answer], typed: Callable[..., Answer]
 ) -> None:

@@ -55,6 +55,7 @@ def loaded(folder: Path, tmp_path: Path) -> Model:
     return load_model(folder, tmp_path / "no runs", places=Places(cache=tmp_path / "cache", device="cpu"))
 
 
+@pytest.mark.slow
 def test_folder_predicts_as_the_run_where_no_run_is(model: Model, folder: Path, made: Made, tmp_path: Path) -> None:  # noqa: F811
     again = loaded(moved(folder, tmp_path), tmp_path)(made.files)
     np.testing.assert_allclose(again.probabilities, model(made.files).probabilities, rtol=0, atol=1e-6)
@@ -138,6 +139,7 @@ def test_arrays_are_heard_as_their_files(model: Model, made: Made) -> None:  # n
         model(np.zeros((2, 8)), rate=8000)
 
 
+@pytest.mark.slow
 def test_file_alone_is_predicted_as_among_a_hundred(model: Model, made: Made, tmp_path: Path) -> None:  # noqa: F811
     files = []
     for n in range(100):
@@ -187,6 +189,7 @@ def test_refit_is_one_model_of_all_clips_that_no_table_shows(method: str, made: 
     np.testing.assert_array_equal(again(made.files).probabilities, model(made.files).probabilities)
 
 
+@pytest.mark.slow
 def test_refit_of_a_network_learns_all_clips_for_the_median_of_the_kept_epochs(made: Made) -> None:  # noqa: F811
     params = {"hidden": 3, "epochs": 9, "lr": 0.5, "batch_size": 4}
     folders = made.run("probe-mlp", params, seeds=(0, 1, 2))
@@ -250,6 +253,7 @@ def test_epochs_of_a_refit_are_the_median_of_those_that_runs_kept() -> None:
 
 
 @pytest.mark.parametrize("method", ["probe-linear", "probe-svm", "probe-mlp", "layer-mix", "ids-nmr", "finetune"])
+@pytest.mark.slow
 def test_module_of_all_models_predicts_as_the_run(method: str, made: Made) -> None:  # noqa: F811
     import torch
 

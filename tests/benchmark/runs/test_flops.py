@@ -66,6 +66,7 @@ def test_method_without_a_network_has_none(tmp_path: Path) -> None:
     assert recorded_by(tmp_path, "prior").flops is None
 
 
+@pytest.mark.slow
 def test_operations_do_not_depend_on_the_length_of_training(tmp_path: Path) -> None:
     short, long = (recorded_by(tmp_path, "tf-retrain", params={"epochs": n}) for n in (1, 3))
     assert short.flops == long.flops == SOURCE + 2 * 90 * 3

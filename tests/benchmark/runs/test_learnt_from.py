@@ -111,6 +111,7 @@ def test_folds_of_a_list_learnt_from_all_that_is_given_are_scikit_learns_to_the_
 @pytest.mark.real
 @pytest.mark.skipif(not CHOI.is_file(), reason=f"needs {CHOI}")
 @pytest.mark.parametrize(("method", "accuracy"), [("probe-linear", 0.923), ("knn", 0.793)])
+@pytest.mark.slow
 def test_ten_folds_of_published_features_of_gtzan_are_scikit_learns_to_the_digit(
     tmp_path: Path, method: str, accuracy: float
 ) -> None:

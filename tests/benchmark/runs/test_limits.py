@@ -166,6 +166,7 @@ def keys() -> set[str]:
     return {path.parent.name for path in Path("runs").rglob("record.json")}
 
 
+@pytest.mark.slow
 def test_parts_do_every_run_once_between_them_whatever_is_done_already(swept: Callable[..., Answer]) -> None:
     done: list[set[str]] = []
     for k in (3, 1, 4, 2):
@@ -181,6 +182,7 @@ def test_parts_do_every_run_once_between_them_whatever_is_done_already(swept: Ca
     assert (again.code, [row[3] for row in cells(again)]) == (0, ["on record"] * 2)
 
 
+@pytest.mark.slow
 def test_part_that_is_empty_says_so_and_is_no_failure(swept: Callable[..., Answer]) -> None:
     answers = [swept("--part", f"{k}/8") for k in range(1, 9)]
     assert [answer.code for answer in answers] == [0] * 8
@@ -189,6 +191,7 @@ def test_part_that_is_empty_says_so_and_is_no_failure(swept: Callable[..., Answe
     assert len(keys()) == 6
 
 
+@pytest.mark.slow
 def test_entry_that_cannot_be_done_is_told_by_one_part_alone(
     swept: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +216,7 @@ def test_limit_that_is_none_is_refused_before_any_work(flag: str, value: str, sw
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_command_that_runs_out_of_time_says_what_is_left_and_the_same_one_goes_on(
     swept: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +232,7 @@ def test_command_that_runs_out_of_time_says_what_is_left_and_the_same_one_goes_o
     assert (swept("--until", "2h").code, len(keys())) == (0, 6)
 
 
+@pytest.mark.slow
 def test_command_whose_time_is_over_at_once_reads_back_what_is_on_record(swept: Callable[..., Answer]) -> None:
     assert swept().code == 0
     answer = swept("--until", "0.000001s")

@@ -155,6 +155,7 @@ def test_hyperparameters_that_were_chosen_are_those_of_the_model(made: Made) -> 
     np.testing.assert_allclose(made.predict(folder).probabilities, recorded(made, folder), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_windowing_of_the_run_is_kept(made: Made) -> None:
     from mirbench.types import Windowing
 
@@ -181,6 +182,7 @@ def test_one_seed_can_be_chosen(made: Made, probe: list[Path]) -> None:
         made.predict(probe[0].parent, seed=7)
 
 
+@pytest.mark.slow
 def test_folds_are_averaged_with_their_seeds(made: Made) -> None:
     folders = made.run("tf-retrain", {"epochs": 1}, task="tiny+folds3", seeds=(0, 1), folds=(0, 1, 2))
     found = made.predict("tiny+folds3/tf-retrain+nano")
@@ -314,6 +316,7 @@ def test_file_is_brought_to_the_levels_of_the_runs_task(modifier: str, made: Mad
     assert apart < 1e-4 if modifier else apart > 1e-3
 
 
+@pytest.mark.slow
 def test_pictures_are_files_too(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     held, images = (request.getfixturevalue(name) for name in ("pictures", "weights"))
     record = on_pictures("finetune", held, images, tmp_path, epochs=1)

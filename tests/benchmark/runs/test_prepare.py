@@ -102,6 +102,7 @@ def settings(method: str, catalogue: Catalogue) -> str:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.slow
 def test_prepared_run_computes_no_row(method: str, beeps: Catalogue, tmp_path: Path, computed: list[int]) -> None:
     text = f"[[run]]\ntask = 'beeps'\nmethod = '{method}'\nsource = 'nano'\nseeds = 1\n"
     suite = suite_of(text + f"set = {{ {settings(method, beeps)} }}", tmp_path, beeps)
@@ -117,6 +118,7 @@ def test_prepared_run_computes_no_row(method: str, beeps: Catalogue, tmp_path: P
 
 
 @pytest.mark.parametrize(("name", "says"), [("plain", ""), ("deep", "layers and pictures are computed when it runs")])
+@pytest.mark.slow
 def test_method_that_does_not_say_what_it_reads_is_taken_to_read_what_it_needs(
     name: str, says: str, beeps: Catalogue, tmp_path: Path, computed: list[int]
 ) -> None:
@@ -128,6 +130,7 @@ def test_method_that_does_not_say_what_it_reads_is_taken_to_read_what_it_needs(
     assert (result.complete, len(computed) == n_passes) == (True, name == "plain")
 
 
+@pytest.mark.slow
 def test_rows_that_a_search_reads_are_those_of_every_point(
     beeps: Catalogue, tmp_path: Path, computed: list[int]
 ) -> None:
@@ -140,6 +143,7 @@ def test_rows_that_a_search_reads_are_those_of_every_point(
     assert len(computed) == n_passes
 
 
+@pytest.mark.slow
 def test_what_cannot_be_prepared_is_said_and_stops_no_other(beeps: Catalogue, tmp_path: Path) -> None:
     methods = "['odd', 'spoils', 'probe-linear']"
     text = f"[[run]]\ntask = 'beeps'\nmethod = {methods}\nsource = ['nano', 'openl3']\nseeds = 1\n"
@@ -175,6 +179,7 @@ def swept(typed: Callable[..., Answer]) -> Callable[..., Answer]:
     return lambda *words: typed("sweep", "suite.toml", "--plugin", "beeps.py", "--quiet", *words)
 
 
+@pytest.mark.slow
 def test_prepare_says_what_was_there_and_what_it_computed_and_does_no_run(swept: Callable[..., Answer]) -> None:
     first, second = swept("--prepare"), swept("--prepare")
     assert (first.code, first.err, second.code) == (0, "", 0)
@@ -187,6 +192,7 @@ def test_prepare_says_what_was_there_and_what_it_computed_and_does_no_run(swept:
     assert not list(Path("runs").rglob("record.json"))
 
 
+@pytest.mark.slow
 def test_parts_of_prepare_make_all_ready_between_them(swept: Callable[..., Answer], computed: list[int]) -> None:
     answers = [swept("--prepare", "--part", f"{k}/2") for k in (2, 1)]
     assert [answer.code for answer in answers] == [0, 0]

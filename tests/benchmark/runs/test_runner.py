@@ -212,6 +212,7 @@ def test_edited_plugin_is_not_read_back(tmp_path: Path, catalogue: Catalogue) ->
     assert backs == [[False, False], [True, True], [False, False]]
 
 
+@pytest.mark.slow
 def test_edited_weights_are_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
     import torch
 
@@ -351,6 +352,7 @@ def test_metrics_of_a_record_follow_from_its_scores(tmp_path: Path, catalogue: C
 
 
 @pytest.mark.parametrize("method", ["probe-linear", "probe-mlp", "ids-nmr"])
+@pytest.mark.slow
 def test_same_seed_gives_the_same_scores_on_a_fresh_cache(method: str, tmp_path: Path, catalogue: Catalogue) -> None:
     from mirbench.runs.store import RunStore
 

@@ -257,6 +257,7 @@ def test_way_to_peek_works_where_the_labels_are(way: str, tmp_path: Path, songs:
     assert (record.reason, record.metrics.get("accuracy")) == ("", 1.0)
 
 
+@pytest.mark.slow
 def test_no_way_to_peek_works_in_a_sealed_process(tmp_path: Path, songs: Catalogue) -> None:
     record = sealed(tmp_path, songs, "peek").record
     assert record.status == "done", record.reason
@@ -335,6 +336,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("how", ["kill", *(pytest.param(how, marks=pytest.mark.slow) for how in ENDS if how != "kill")])
+@pytest.mark.slow
 def test_process_that_ends_badly_is_a_failed_run_with_its_reason(how: str, tmp_path: Path, songs: Catalogue) -> None:
     record = sealed(tmp_path, songs, "ends", params={"how": how}).record
     assert record.status == "failed"

@@ -96,6 +96,7 @@ def test_done_run_is_read_back_where_its_weights_are_gone(tmp_path, splits, weig
     assert len(on_record(tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_other_settings_do_not_remove_a_skipped_record(tmp_path, splits, weights) -> None:
     do(tmp_path, splits, seeds=(0,), params={"n_trees": 7})
     (weights / "ear.pth").write_bytes(b"anything")
@@ -108,6 +109,7 @@ def test_source_that_says_what_it_lacks_is_skipped_with_its_words(tmp_path, spli
     assert (outcome.record.status, outcome.record.reason) == ("skipped", "toy-ear needs an ear: grow one")
 
 
+@pytest.mark.slow
 def test_source_whose_weights_are_here_runs_without_a_checksum(tmp_path, splits, weights) -> None:
     (weights / "ear.pth").write_bytes(b"anything")
     done = [do(tmp_path, splits, seeds=(0,))[0]]

@@ -70,6 +70,7 @@ def test_phases_add_up_to_the_wall_time_of_the_run(tmp_path: Path, monkeypatch: 
     assert 0.2 <= spent["training"] < 0.2 + 0.5 * taken[0]
 
 
+@pytest.mark.slow
 def test_phases_are_those_of_the_schema_and_name_what_was_computed(tmp_path: Path) -> None:
     first, again = done(tmp_path)[0].record, done(tmp_path, seeds=(1,))[0].record
     known = set(submission.schema()["properties"]["spent"]["properties"])
@@ -78,6 +79,7 @@ def test_phases_are_those_of_the_schema_and_name_what_was_computed(tmp_path: Pat
     assert not {"decoding", "front_end", "body"} & set(again.spent)  # its rows were there, and its speed
 
 
+@pytest.mark.slow
 def test_decoding_is_counted_where_it_was_waited_for_and_in_its_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +117,7 @@ def test_nothing_is_said_where_nothing_was_done_or_known(outcomes: list[Outcome]
     assert where_time_went(outcomes) == ""
 
 
+@pytest.mark.slow
 def test_record_without_spent_is_read(tmp_path: Path) -> None:
     (first,) = done(tmp_path)
     path = first.folder / "record.json"

@@ -142,6 +142,7 @@ def stacked(outcomes: Sequence[Outcome]) -> list[int | None]:
     return [outcome.record.environment.get("stacked") for outcome in outcomes]
 
 
+@pytest.mark.slow
 def test_seeds_fitted_together_leave_the_records_of_each_alone(asked: Asked) -> None:
     together, alone = done(asked()), done(asked(stack=False))
     assert_alike(together, alone)
@@ -149,6 +150,7 @@ def test_seeds_fitted_together_leave_the_records_of_each_alone(asked: Asked) -> 
     assert stacked(alone) == [None] * 3
 
 
+@pytest.mark.slow
 def test_times_of_runs_fitted_together_are_blank_and_the_others_are_not(asked: Asked) -> None:
     together, alone = done(asked()), done(asked(stack=False))
     for outcome in together:
@@ -165,6 +167,7 @@ def test_memory_of_runs_fitted_together_is_at_least_that_of_the_stack(asked: Ask
     assert all(peak is not None and peaks[0] is not None and peak >= 0.9 * peaks[0] for peak in peaks)
 
 
+@pytest.mark.slow
 def test_points_of_a_search_and_seeds_are_fitted_together(asked: Asked) -> None:
     search = {"lr": [0.001, 0.01], "weight_decay": [0.0, 0.1]}
     together, alone = done(asked(search=search)), done(asked(search=search, stack=False))
@@ -174,6 +177,7 @@ def test_points_of_a_search_and_seeds_are_fitted_together(asked: Asked) -> None:
     assert None not in {trial["seconds"] for outcome in alone for trial in outcome.record.trials}
 
 
+@pytest.mark.slow
 def test_search_by_the_loss_chooses_as_alone(asked: Asked) -> None:
     given = {"search": {"lr": [0.0003, 0.003]}, "params": {**FEW, "select": "loss"}}
     assert_alike(done(asked(**given)), done(asked(**given, stack=False)))
@@ -186,6 +190,7 @@ def test_records_of_runs_fitted_together_hold(asked: Asked) -> None:
     assert [case.problems for case in cases] == [[]] * 3
 
 
+@pytest.mark.slow
 def test_runs_on_record_are_read_back_and_the_others_fitted_together(asked: Asked) -> None:
     first = done(asked(seeds=(1,)))
     assert stacked(first) == [None]
@@ -249,6 +254,7 @@ def test_runs_of_a_command_that_has_to_end_are_fitted_one_by_one(asked: Asked) -
         (Nonsense, "fit_many yields a str", [None] * 3),
     ],
 )
+@pytest.mark.slow
 def test_what_fails_together_is_done_one_by_one_in_one_line(
     method: type[Toy], reason: str, together: list[int | None], asked: Asked, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +266,7 @@ def test_what_fails_together_is_done_one_by_one_in_one_line(
     assert_alike(outcomes, done(asked(stack=False)))
 
 
+@pytest.mark.slow
 def test_a_seed_that_does_not_learn_fails_as_alone_and_the_others_are_done(asked: Asked) -> None:
     params = {**FEW, "wrong": True, "starts": "alike"}
     outcomes, alone = done(asked(params=params)), done(asked(params=params, stack=False))

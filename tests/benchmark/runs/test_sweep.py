@@ -542,6 +542,7 @@ def test_dry_run_knows_what_is_on_record(swept: Callable[..., Answer], typed: Ca
     assert "1 run, 1 of them on record" in swept(FLOOR, "--dry-run").out
 
 
+@pytest.mark.slow
 def test_command_runs_a_suite_on_another_task(swept: Callable[..., Answer]) -> None:
     text = MINI + "fold = 3\n" + FLOOR.replace("beeps", "gtzan")
     answer = swept(text, "--task", "beeps", "--seeds", "1", "--fold", "0")

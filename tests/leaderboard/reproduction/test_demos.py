@@ -114,6 +114,7 @@ def test_demo_takes_weights_that_are_given(tmp_path: Path) -> None:
     assert not any(entry.unable for entry in entries)
 
 
+@pytest.mark.slow
 def test_demo_tells_no_line_twice(typed: Callable[..., Typed], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mirbench.runs.sweep.run_suite", lambda suite, *_, **__: [
         Result(entry, reason=entry.unable or "not on record") for entry in suite.entries

@@ -58,6 +58,7 @@ def test_centroid_of_white_noise_is_half_way_and_its_rolloff_nine_tenths() -> No
     assert mean[ROLLOFF] == pytest.approx(0.9, abs=0.01)
 
 
+@pytest.mark.slow
 def test_centroid_and_rolloff_agree_with_librosa() -> None:
     feature = pytest.importorskip("librosa.feature")
     audio = noise(3) + sine(700, 3)

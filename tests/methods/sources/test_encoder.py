@@ -155,6 +155,7 @@ def test_fact_of_an_encoder_that_cannot_be_is_refused_in_a_line(changed: str, sa
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_weights_that_an_encoder_names_are_found_hashed_and_handed_over(tmp_path: Path) -> None:
     taken = "weights = ('a.pt', 'b.txt')\n    def __init__(self, a, b, "
     loaded = "self.linear.load_state_dict(torch.load(a)); open(b).close()"

@@ -328,6 +328,7 @@ def test_coral_names_a_palace_on_a_photograph(shared: Path) -> None:
 @pytest.mark.real
 @torch.no_grad()
 @pytest.mark.parametrize("rendering", ["mel", "asperes"])
+@pytest.mark.slow
 def test_coral_tells_classical_from_metal_by_the_nearest_picture(shared: Path, rendering: str) -> None:
     network = coral(shared, rendering=rendering)
     embeddings, genres = [], []

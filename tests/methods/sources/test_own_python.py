@@ -195,6 +195,7 @@ def test_what_the_other_python_lacks_is_told(tmp_path: Path) -> None:
         network_of(tmp_path, WITHOUT_TORCH.replace("self.width =", "import nothing_of_the_kind; self.width ="))
 
 
+@pytest.mark.slow
 def test_parameters_are_counted_and_told_apart_by_what_they_hold(tmp_path: Path) -> None:
     hashes = []
     for text in (WITH_TORCH, WITH_TORCH, WITH_TORCH.replace("ones_", "zeros_"), WITHOUT_TORCH):
@@ -208,6 +209,7 @@ def test_parameters_are_counted_and_told_apart_by_what_they_hold(tmp_path: Path)
     assert network_of(tmp_path, WITH_TORCH).elsewhere == 36
 
 
+@pytest.mark.slow
 def test_run_with_an_encoder_elsewhere_knows_its_parameters_and_no_operations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +234,7 @@ def test_run_with_an_encoder_elsewhere_knows_its_parameters_and_no_operations(
     assert "EAR_PYTHON is not set" in outcome.record.reason
 
 
+@pytest.mark.slow
 def test_check_tries_an_encoder_elsewhere(tmp_path: Path) -> None:
     assert check_plugin(plugin(tmp_path, WITH_TORCH), QUIET) == {"source levels": []}
 

@@ -211,6 +211,7 @@ def test_recipe_conforms_in_a_python_of_its_own(name: str, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.slow
 def test_example_of_an_encoder_conforms(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_encoder.py").write_text(blocks()[name])
     monkeypatch.setenv("SPECTRUM_PYTHON", sys.executable)

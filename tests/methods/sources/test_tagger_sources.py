@@ -238,6 +238,7 @@ def top(tags: dict[str, float], n: int) -> Sequence[str]:
 @pytest.mark.parametrize(
     "card", [c if c.seconds < 10 else pytest.param(c, marks=pytest.mark.slow) for c in CARDS], ids=named
 )
+@pytest.mark.slow
 def test_published_weights_conform_to_their_card(shared: Path, tmp_path: Path, card: SourceCard) -> None:
     weights = find_weights(card, shared / "weights", tmp_path, Progress(quiet=True))
     assert weights is not None
@@ -267,6 +268,7 @@ def test_published_musicnn_computes_what_its_tensors_say(shared: Path, card: Sou
 
 @pytest.mark.real
 @pytest.mark.parametrize("card", CARDS, ids=named)
+@pytest.mark.slow
 def test_classical_music_is_tagged_classical_first_and_not_rock(shared: Path, card: SourceCard) -> None:
     prefix = "genre---" if card is MUSICNN_JAMENDO else ""
     classical, metal = (heard(shared, card, genre) for genre in ("classical", "metal"))
@@ -289,6 +291,7 @@ def test_metal_is_tagged_rock_first(shared: Path, card: SourceCard) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("card", MTAT, ids=named)
+@pytest.mark.slow
 def test_metal_and_female_voice_are_in_the_order_of_the_outputs(shared: Path, card: SourceCard) -> None:
     """Not as split/mtat/top50_tags.txt has them: screaming men are metal, and the singers of pop are women."""
     metal, pop = (heard(shared, card, genre) for genre in ("metal", "pop"))
@@ -298,6 +301,7 @@ def test_metal_and_female_voice_are_in_the_order_of_the_outputs(shared: Path, ca
 
 @pytest.mark.real
 @pytest.mark.parametrize("genre", ["jazz", "hiphop", "reggae", "classical", "metal"])
+@pytest.mark.slow
 def test_jamendo_hears_a_genre_most_where_it_is(shared: Path, genre: str) -> None:
     """In the order of the list in upstream's code no output would name its genre."""
     others = ("jazz", "hiphop", "reggae", "classical", "metal")

@@ -38,6 +38,7 @@ def few(tiny: Tiny) -> tuple[Context, Split, Split, Split]:
 
 
 @pytest.mark.parametrize("name", [n if n in SHORT else pytest.param(n, marks=pytest.mark.slow) for n in TAGGERS])
+@pytest.mark.slow
 def test_every_tagger_trains_an_epoch_and_counts_its_network(name: str, tiny: Tiny) -> None:
     context, train, valid, test = few(tiny)
     fitted = method(name, epochs=1).fit(train, valid, context, seed=0)
@@ -239,6 +240,7 @@ def test_same_seed_trains_on_the_same_crops(long: tuple[Context, Splits]) -> Non
     assert not np.array_equal(heard[0], heard[2])
 
 
+@pytest.mark.slow
 def test_hopped16_averages_sixteen_windows_of_a_long_clip(long: tuple[Context, Splits], tmp_path: Path) -> None:
     _, splits = long
     context = ear_context(splits, tmp_path)

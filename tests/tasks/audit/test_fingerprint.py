@@ -171,6 +171,7 @@ def test_each_planted_copy_in_gtzan_mini_is_found_and_nothing_else(shared: Path)
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_single_notes_of_the_philharmonia_are_no_repeats(shared: Path) -> None:
     clips, rate = read_all(shared / "data" / "philharmonia", "*/*.mp3")
     assert len(clips) == 240

@@ -88,6 +88,7 @@ def test_stored_counts_are_those_of_the_frozen_lists(name: str, tmp_path: Path) 
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_stored_loudness_of_gtzan_mini_is_what_is_measured(shared: Path, tmp_path: Path) -> None:
     task = Catalogue().task("gtzan-mini")
     folds = read_task(task, shared / "data" / task.folder)

@@ -748,6 +748,7 @@ def test_show_typed_of_a_folder_prints_its_card(songs: Path, typed: Typed) -> No
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_nano_tells_orchestral_instruments_apart(shared: Path, tmp_path: Path) -> None:
     """Ten instruments of 24 notes each, chance 0.1."""
     (outcome,) = run(ask(f"folder:{shared / 'data' / 'philharmonia'}", tmp_path), Catalogue(), QUIET)

@@ -110,6 +110,7 @@ def features(audio: Signal) -> np.ndarray:
     return np.concatenate([bands.mean(axis=0), bands.std(axis=0), np.abs(np.diff(bands, axis=0)).mean(axis=0)])
 
 
+@pytest.mark.slow
 def test_genres_can_be_learnt_and_not_perfectly() -> None:
     rows = np.array([features(made(genre, 100 * k + n, 4.0)) for k, genre in enumerate(GENRES) for n in range(18)])
     labels = np.repeat(np.arange(len(GENRES)), 18)

@@ -120,6 +120,7 @@ def test_voice_adds_much_energy_to_a_scene() -> None:
     assert min(added([0], kind, kind)[1] for kind in range(1, 10)) > 0.1
 
 
+@pytest.mark.slow
 def test_voice_adds_energy_where_its_kind_has_it() -> None:
     typical = np.array([np.mean([spectrum(of_kind(k, 100 + n)) for n in range(4)], axis=0) for k in range(1, 10)])
     typical -= typical.mean(axis=0)
@@ -139,6 +140,7 @@ def test_scene_of_no_kind_is_the_accompaniment_of_the_others() -> None:
     assert 0.1 < alone @ voiced / np.linalg.norm(alone) / np.linalg.norm(voiced) < 0.9
 
 
+@pytest.mark.slow
 def test_kinds_can_be_learnt_and_not_perfectly() -> None:
     def features(audio: Signal) -> np.ndarray:
         power = np.log(bands(audio) + 1e-6)

@@ -144,6 +144,7 @@ def test_record_that_cannot_be_read_stays_as_it_is(sweep: Sweep, tmp_path: Path)
     assert (folder / "record.json").read_text() == "{"
 
 
+@pytest.mark.slow
 def test_damaged_run_is_done_by_another_worker_and_told(
     sweep: Sweep, tmp_path: Path, plugin: Path, lines: list[str]
 ) -> None:
@@ -180,6 +181,7 @@ def test_run_of_another_seed_never_takes_the_place_of_the_one_asked_for(sweep: S
     assert result.complete
 
 
+@pytest.mark.slow
 def test_run_whose_workers_die_is_failed_with_the_reason_and_the_others_are_done(sweep: Sweep, tmp_path: Path) -> None:
     client = joined("a")
     seeds: list[int] = []
@@ -299,6 +301,7 @@ def test_speed_of_a_system_is_measured_once_by_a_worker(sweep: Sweep, tmp_path: 
     assert len({record.seconds["clips_per_second"] for record in records}) == 1
 
 
+@pytest.mark.slow
 def test_run_that_a_worker_did_before_is_done_anew_for_another_folder(sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
     first = held(tmp_path / "runs")

@@ -25,6 +25,7 @@ def test_every_sound_is_float32_of_the_length_asked_for(seconds: float, sample_r
 
 
 @pytest.mark.parametrize("seconds", [0.1, 5.0])
+@pytest.mark.slow
 def test_every_sound_peaks_between_01_and_1(seconds: float) -> None:
     peaks = {name: np.array([np.abs(made(name, seed, seconds)).max() for seed in range(5)]) for name in SOUNDS}
     wrong = {name: p for name, p in peaks.items() if not np.all((p >= 0.1 - 1e-6) & (p <= 1 + 1e-6))}  # or is NaN
