@@ -184,7 +184,7 @@ def test_constraints_hold_what_the_dependencies_need_themselves() -> None:
 BROUGHT = [requirement for requirement in REQUIREMENTS if requirement.name not in ("packaging", "setuptools")]
 """Those whose versions are numbers of releases, and that mirbench does more with than build or parse."""
 
-RUN_BESIDES = {"torch": "2.13", "torchvision": "0.28"}
+RUN_BESIDES = {"pillow": "12.3", "torch": "2.13", "torchvision": "0.28"}
 """Lowest versions that the tests were run under apart from those of constraints.txt."""
 
 

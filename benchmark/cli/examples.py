@@ -52,6 +52,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": (
         "mirbench export model gtzan-mini/probe-linear+nano genres-model",
         "mirbench export clips gtzan-mini/probe-linear+nano wrong.csv --mistakes",
+        "mirbench export records runs --to mlflow          # or trackio, csv, hf-eval-results, every-eval-ever",
     ),
     "cache": ("mirbench cache info",),
     "results": ("mirbench results pack mine.tar.xz --task gtzan-mini", "mirbench results add theirs.tar.xz"),

@@ -1,4 +1,4 @@
-"""What leaves the folder of runs: trained models for those who only predict, and what runs said of each clip."""
+"""What leaves the folder of runs: trained models for those who only predict, what runs said of each clip, records."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from mirbench.cli.export_records import export_records
 from mirbench.cli.help import Command
 from mirbench.cli.left_out import end
 from mirbench.cli.options import Machine, RunsFolder, taking
 from mirbench.errors import BadInput
 from mirbench.plain_text import csv_text, say
 
-export_app = typer.Typer(help="Trained models, and what runs said of each clip.", no_args_is_help=True)
+export_app = typer.Typer(help="Models, clips and records for elsewhere.", no_args_is_help=True)
 
 
 @export_app.command(cls=Command, name="model", short_help="A folder that predicts without runs and data.")
@@ -87,3 +88,8 @@ def export_clips(
         file.write_text(text, encoding="utf-8", newline="\n")
         say(f"{file}: {len(lines) - 1:,} lines of {len(found)} {'run' if len(found) == 1 else 'runs'}", error=True)
     end(left_out)
+
+
+export_app.command(cls=Command, name="records", short_help="Records for CSV, MLflow, Trackio, model cards, ….")(
+    export_records
+)
