@@ -95,7 +95,7 @@ class Difference:
     ----------
     value : float
     low, high : float
-        95 % interval, in [-1, 1].
+        Interval, of 95 % unless another was asked for, in [-1, 1].
     p : float
         Two-sided, of the hypothesis that the two are equally good; not adjusted for other comparisons.
     n_clips, n_groups : int
@@ -163,9 +163,16 @@ def interval(
 
 
 def difference(
-    metric: str, a: FloatArray, b: FloatArray, targets: Targets, groups: npt.ArrayLike, folds: npt.ArrayLike
+    metric: str,
+    a: FloatArray,
+    b: FloatArray,
+    targets: Targets,
+    groups: npt.ArrayLike,
+    folds: npt.ArrayLike,
+    *,
+    level: float = _LEVEL,
 ) -> Difference | None:
-    """A metric of one system minus that of another, with its 95 % interval and p; None where either is undefined.
+    """A metric of one system minus that of another, with its interval and p; None where either is undefined.
 
     Parameters
     ----------
@@ -173,6 +180,8 @@ def difference(
         The same clips in the same order; the number of seeds may differ.
     metric, targets, groups, folds
         As in `interval`.
+    level : float
+        Of the interval; 95 % where nobody asks for another.
 
     Raises
     ------
@@ -190,10 +199,10 @@ def difference(
         per_clip = one.hits / one.n_seeds - other.hits / other.n_seeds
         square = float(np.mean(per_clip**2))
         n = clips.effective(square - value**2, clips.n_touched(np.abs(per_clip) > 1e-9), noise, one, other)
-        low, high = bonett_price(value, square, n, _quantile(free))
+        low, high = bonett_price(value, square, n, _quantile(free, level))
         what = "exact McNemar test" if clips.alone and one.n_seeds == other.n_seeds == 1 else "sign-flip test"
     else:
-        half = _quantile(free) * np.sqrt(variance)
+        half = _quantile(free, level) * np.sqrt(variance)
         low, high = max(value - half, -1.0), min(value + half, 1.0)
         what = "paired bootstrap"
     p, n_changed = clips.p(one, other), _n_changed(a, b, targets)
@@ -300,10 +309,10 @@ def _interval(clips: Clips, system: System) -> Interval | None:
     return Interval(low, high, f"{'Wilson' if clips.counts_hits else 'bootstrap'} over {_said(clips, system)}")
 
 
-def _quantile(free: float) -> float:
+def _quantile(free: float, level: float = _LEVEL) -> float:
     from scipy.special import stdtrit
 
-    return float(stdtrit(free, (1 + _LEVEL) / 2))
+    return float(stdtrit(free, (1 + level) / 2))
 
 
 def _n_changed(a: FloatArray, b: FloatArray, targets: Targets) -> int:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from mirbench.choose.as_good import Behind, behind
 from mirbench.choose.budget import Budget
 from mirbench.choose.curve import Curve, learning_curve
 from mirbench.choose.race import Entrant, Race
@@ -48,6 +49,10 @@ class Choice:
         As it was raced on.
     split : str
         Which split that is, in words.
+    cheapest : Entrant or None
+        The cheapest that is shown to be as good as the best, or that itself; None where no cost is known.
+    cheaper : tuple of Behind
+        All that are cheaper than the best and not told from it, the cheapest first.
     interrupted : bool
         Whether somebody stopped it.
     """
@@ -60,6 +65,7 @@ class Choice:
     race: Race
     best: Entrant | None = None
     cheapest: Entrant | None = None
+    cheaper: tuple[Behind, ...] = ()
     curve: Curve = field(default_factory=lambda: Curve(why_not="it was not begun"))
     trust: Trust = field(default_factory=lambda: Trust(why_not="it was not begun"))
     interrupted: bool = False
@@ -68,12 +74,19 @@ class Choice:
         """Name the best and the cheapest of what is known."""
         settled = [entrant for entrant in self.race.settled if entrant.name != FLOOR]
         self.best = best_of(self.race, settled) if settled else None
+        if self.best is None:
+            return
+        own = cost_of(self.best, self.cost)
         known = [
-            (amount, entrant is not self.best, n)  # of those that cost the same, the best
+            (amount, n)  # of those that cost the same, the first
             for n, entrant in enumerate(settled)
-            if (amount := cost_of(entrant, self.cost)) is not None
+            if entrant is not self.best
+            and (amount := cost_of(entrant, self.cost)) is not None
+            and (own is None or amount < own)
         ]
-        self.cheapest = settled[min(known)[-1]] if known else None
+        self.cheaper = tuple(behind(self.race, self.best, [settled[n] for _, n in sorted(known)]))
+        as_good = [each.entrant for each in self.cheaper if each.as_good]
+        self.cheapest = as_good[0] if as_good else None if own is None else self.best
 
 
 def choose(
@@ -86,7 +99,7 @@ def choose(
     progress: Progress,
     at_once: AtOnce | None = None,
 ) -> Choice:
-    """Find the best system for a task, and the cheapest that cannot be told from it.
+    """Find the best system for a task, and the cheapest that is as good.
 
     An interrupt (Ctrl-C) ends it with what is known.
 

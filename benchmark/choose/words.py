@@ -7,6 +7,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from mirbench.choose.as_good import MARGIN, Behind
 from mirbench.choose.choosing import Choice, cost_of
 from mirbench.choose.curve import Curve, tested
 from mirbench.choose.elsewhere import elsewhere
@@ -130,17 +131,42 @@ def _cheapest(choice: Choice, best: Entrant) -> Iterator[tuple[str, str]]:
     if not tied:
         yield "Cheapest", f"the same: all others that were tried are surely worse on {n_clips} validation clips"
         return
-    if choice.cheapest is None:
-        yield "Cheapest", f"by {choice.cost} is not known: no run has it measured"
+    own = cost_of(best, choice.cost) is not None
+    instead = f" instead of {_amount(best, choice)}" if own else ""
+    chosen = next((each for each in choice.cheaper if each.entrant is choice.cheapest), None)
+    if chosen is not None:
+        text = f"{_shown(chosen.entrant)}: {_scored(chosen.entrant, race)}, {_amount(chosen.entrant, choice)}{instead}"
+        yield "Cheapest", f"{text}; surely no more than {MARGIN:g} behind: {_beside(chosen, n_clips)}"
     elif choice.cheapest is best:
-        yield "Cheapest", f"the same, {_amount(best, choice)}, of {len(tied) + 1} that cannot be told apart"
+        yield "Cheapest", f"the same, {_amount(best, choice)}: no cheaper one is shown to be within {MARGIN:g} of it"
     else:
-        text = f"{_shown(choice.cheapest)}: {_scored(choice.cheapest, race)}, {_amount(choice.cheapest, choice)}"
-        known = cost_of(best, choice.cost) is not None
-        yield "Cheapest", f"{text}{f' instead of {_amount(best, choice)}' if known else ''}"
-    named = [entrant.name for entrant in tied if entrant is not choice.cheapest]
+        yield "Cheapest", f"by {choice.cost} is not known: no run of the best has it measured"
+    if choice.cheaper and choice.cheaper[0] is not chosen:
+        least = choice.cheaper[0]
+        why = "it chose on these clips, which flatters it" if _flatters(least, best) else "too few clips to tell"
+        text = f"{_shown(least.entrant)}, {_amount(least.entrant, choice)}{instead}: {_beside(least, n_clips)}; {why}"
+        yield "Cheaper", f"and not shown to be as good: {text}"
+    named = [entrant for entrant in tied if entrant is not choice.cheapest]
     if named:
-        yield "Tied", f"on {n_clips} validation clips nobody can tell it from {_listed(named, _FEW)} either"
+        lead = race.values([best, *named], race.folds)
+        said = [f"{entrant.name} ({value - lead[0]:+.3f})" for entrant, value in zip(named, lead[1:], strict=True)]
+        yield (
+            "Not told",
+            f"from the best by {n_clips} validation clips, which does not make equal: {_listed(said, _FEW)}",
+        )
+
+
+def _flatters(cheaper: Behind, best: Entrant) -> bool:
+    return cheaper.entrant.flattered and not best.flattered
+
+
+def _beside(cheaper: Behind, n_clips: int) -> str:
+    """Its difference to the best, with the interval by which it is judged."""
+    found = cheaper.found
+    if found is None:
+        return "a difference that is undefined"
+    between = f"{100 * cheaper.level:.3g} % {found.low:+.3f} to {found.high:+.3f}"
+    return f"{found.value:+.3f} ({between}) on {n_clips} validation clips"
 
 
 def _amount(entrant: Entrant, choice: Choice) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from mirbench.api.asking import with_source
 from mirbench.choose import choosing
+from mirbench.choose.as_good import Behind
 from mirbench.choose.choosing import best_of
 from mirbench.choose.race import rungs
 from mirbench.choose.systems import CHEAP, HEAVY, Candidate, field_of, request_of
@@ -122,7 +123,7 @@ def test_choose_with_several_runs_at_once_names_the_same_of_the_same_records(tmp
     two = typed(*words, "--jobs", "2")
     assert two.code == 0, two
     assert {path.name for path, _ in RunStore(tmp_path / "others").records()} == keys
-    for label in ("Best", "Tied", "Dropped"):
+    for label in ("Best", "Not told", "Dropped"):
         assert (f"\n{label} " in one.out) == (f"\n{label} " in two.out)
         assert f"\n{label} " not in one.out or told(one.out, label) == told(two.out, label)
 
@@ -269,19 +270,42 @@ def test_beaten_keeps_what_may_not_be_dropped_by_another() -> None:
     assert standing_with(0.01).beaten(0.05, n_systems=16) == [None, None]
 
 
-def test_cheapest_of_those_that_cost_the_same_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    one: Any = SimpleNamespace(name="one")
-    best: Any = SimpleNamespace(name="best")
-    race: Any = SimpleNamespace(settled=[one, best])
-    monkeypatch.setattr(choosing, "best_of", lambda race, settled: best)
+def settled_choice(monkeypatch: pytest.MonkeyPatch, costs: dict[str, float | None], as_good: set[str]) -> Any:
+    entrants = [SimpleNamespace(name=name) for name in costs]
+    race: Any = SimpleNamespace(settled=entrants)
+
+    def beside(race: Any, best: Any, cheaper: Any) -> list[Behind]:
+        return [Behind(each, None, each.name in as_good) for each in cheaper]
+
+    monkeypatch.setattr(choosing, "best_of", lambda race, settled: next(e for e in settled if e.name == "best"))
+    monkeypatch.setattr(choosing, "cost_of", lambda entrant, cost: costs[entrant.name])
+    monkeypatch.setattr(choosing, "behind", beside)
     none: Any = None
     choice = choosing.Choice("gtzan-demo", Catalogue().task("gtzan-demo"), "5 folds", "trainable", none, race)
-    monkeypatch.setattr(choosing, "cost_of", lambda entrant, cost: 15_070.0)
     choice.settle()
-    assert choice.cheapest is best
-    monkeypatch.setattr(choosing, "cost_of", lambda entrant, cost: 10.0 if entrant is one else 15_070.0)
-    choice.settle()
-    assert choice.cheapest is one
+    return choice
+
+
+@pytest.mark.parametrize(
+    ("costs", "as_good", "named", "cheaper"),
+    [
+        ({"one": 7.0, "best": 7.0}, {"one"}, "best", []),
+        ({"one": 3.0, "best": 7.0}, {"one"}, "one", ["one"]),
+        ({"one": 3.0, "best": 7.0}, set(), "best", ["one"]),
+        ({"one": 3.0, "two": 2.0, "best": 7.0}, {"one"}, "one", ["two", "one"]),
+        ({"one": 3.0, "dear": 9.0, "best": 7.0}, {"one", "dear"}, "one", ["one"]),
+        ({"one": 3.0, "best": None}, {"one"}, "one", ["one"]),
+        ({"one": 3.0, "best": None}, set(), None, ["one"]),
+        ({"one": None, "best": 7.0}, {"one"}, "best", []),
+    ],
+)
+def test_cheapest_is_one_that_is_shown_to_be_as_good(
+    costs: dict[str, float | None], as_good: set[str], named: str | None, cheaper: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    choice = settled_choice(monkeypatch, costs, as_good)
+    assert (choice.cheapest.name if choice.cheapest else None) == named
+    assert [each.entrant.name for each in choice.cheaper] == cheaper
 
 
 def test_rungs_double_and_end_with_all_folds() -> None:
