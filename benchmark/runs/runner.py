@@ -37,6 +37,7 @@ from mirbench.runs.speed import Speeds
 from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of, load_libraries
+from mirbench.runs.told_before import few_to_test, padded_clips
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -82,7 +83,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)
-        for said in filter(None, (job.seeds_left_out, job.held_back)):
+        for said in filter(None, (job.seeds_left_out, job.held_back, *job.told_before(catalogue))):
             progress.say(said)
         job.do_free()
         return job.finish()
@@ -162,6 +163,12 @@ class Job:
         clips = plan.folds[self._specs[0].fold] if self._specs else ()
         tunes, searches = request.thresholds == "valid", bool(request.search)
         return held_back(plan.task, clips, request.fit_on, plan.method, tunes=tunes, searches=searches)
+
+    def told_before(self, catalogue: Catalogue) -> tuple[str, ...]:
+        """What else is to be said of the clips, where runs are left to do."""
+        if all(map(self._is_there, self._specs)):
+            return ()
+        return few_to_test(self._plan, {spec.fold for spec in self._specs}), padded_clips(self._plan, catalogue)
 
     def do_free(self) -> set[str]:
         """Do, one after another, every run that no other process is at; returns who is at the others."""

@@ -1,0 +1,100 @@
+"""What a run says of its clips before it begins: few to test on, shorter than the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.stats import binomtest
+
+from mirbench.progress import Progress
+from mirbench.registry import Catalogue
+from mirbench.runs.plan import Request, make_plan
+from mirbench.runs.told_before import padded_clips
+
+if TYPE_CHECKING:
+    from tests.conftest import Answer
+
+Typed = Callable[..., "Answer"]
+
+
+def listed(n: int, test: int, seconds: float = 0.2, short: int | None = None) -> None:
+    """A list of n clips, so many of them test; so many are short, the others are a window of nano."""
+    rows = ["path,label,split"]
+    for k in range(n):
+        length = seconds if short is None or k < short else 5.0
+        soundfile.write(f"{k}.wav", 0.1 * np.sin(np.arange(round(length * 16_000)) * (k + 1) / 20), 16_000)
+        rows.append(f"{k}.wav,{'ab'[k % 2]},{'test' if k < test else 'valid' if k < test + 4 else 'train'}")
+    Path("songs.csv").write_text("\n".join(rows) + "\n")
+
+
+def run(typed: Typed, *words: str, task: str = "csv:songs.csv", method: str = "prior") -> str:
+    answer = typed("run", "--task", task, "--method", method, "--seeds", "1", *words)
+    assert answer.code == 0, answer
+    return answer.err
+
+
+@pytest.mark.parametrize("n", [2, 3, 19])
+def test_run_says_that_its_test_clips_are_few_and_what_to_do(n: int, typed: Typed) -> None:
+    listed(40, test=n)
+    (line,) = (line for line in run(typed).splitlines() if "test clip" in line)
+    begins = binomtest(n, n).proportion_ci(method="wilson").low
+    assert line == (
+        f"{n} test clips of csv:songs: with all of them right, the 95 % interval of an accuracy begins "
+        f"at {begins:.2f}; --task csv:songs.csv+folds5 tests each of its 40 clips once"
+    )
+    assert "test clip" not in run(typed)  # on record
+    assert "test clip" not in run(typed, task="csv:songs.csv+folds5")  # as the line says
+
+
+def test_run_of_one_fold_is_told_of_the_others(typed: Typed) -> None:
+    listed(40, test=8)
+    said = run(typed, "--fold", "0", task="csv:songs.csv+folds5")
+    assert "leave --fold out, and the clips of all 5 folds are tested" in said
+
+
+def test_run_says_nothing_of_many_test_clips(typed: Typed) -> None:
+    listed(40, test=20)
+    assert "test clip" not in run(typed)
+
+
+def planned(**changes: Any) -> str:
+    request = Request(task="csv:songs.csv", method="knn", source="nano", cache=Path("cache"), **changes)
+    return said_of(request)
+
+
+def said_of(request: Request) -> str:
+    catalogue = Catalogue()
+    return padded_clips(make_plan(request, catalogue, Progress(quiet=True)), catalogue)
+
+
+@pytest.mark.parametrize(
+    ("pad", "by"), [("", "zeros behind it"), ("center", "zeros around it"), ("reflect", "--pad reflect")]
+)
+@pytest.mark.usefixtures("typed")
+def test_clips_that_are_padded_are_counted_and_how_is_said(pad: Any, by: str) -> None:
+    listed(12, test=4, short=7)
+    assert planned(pad=pad) == f"7 of 12 clips are shorter than the window of nano, 5 s, filled by {by}"
+
+
+@pytest.mark.usefixtures("typed")
+def test_nothing_is_said_of_padding_where_nothing_is_padded() -> None:
+    listed(12, test=4, short=0)
+    assert planned() == planned(pad="reflect") == ""
+
+
+@pytest.mark.usefixtures("typed")
+def test_window_of_a_network_that_a_method_brings_along_counts_too() -> None:
+    listed(12, test=4, short=7)
+    request = Request(task="csv:songs.csv", method="musicnn", cache=Path("cache"))
+    assert said_of(request) == "7 of 12 clips are shorter than the window of musicnn, 3 s, filled by zeros behind it"
+
+
+def test_run_says_how_many_clips_are_padded(typed: Typed) -> None:
+    listed(12, test=4)
+    said = run(typed, "--source", "nano", "--pad", "repeat", method="knn")
+    assert "12 of 12 clips are shorter than the window of nano, 5 s, filled by --pad repeat" in said.splitlines()
