@@ -14,7 +14,7 @@ from rich.text import Text
 
 from mirbench.plain_text import cut_middle, is_terminal, knows_all_letters, printable, put
 
-__all__ = ["WIDTH", "Words", "draw", "drawn", "width", "wrapped"]
+__all__ = ["WIDTH", "Words", "draw", "drawn", "height", "width", "wrapped"]
 
 WIDTH = 120
 """Of what goes to no terminal."""
@@ -80,6 +80,11 @@ def wrapped(text: str, n_cells: int) -> list[str]:
 def width() -> int:
     """Columns to draw for."""
     return shutil.get_terminal_size().columns if is_terminal() else WIDTH
+
+
+def height() -> int:
+    """Lines that can be seen at once; 0 where there is no terminal."""
+    return shutil.get_terminal_size().lines if is_terminal() else 0
 
 
 def draw(*parts: RenderableType) -> None:

@@ -21,6 +21,9 @@ from mirbench.record import RunRecord, RunSpec
 __all__ = ["beside", "joined"]
 
 
+_MOST_NAMED = 3
+
+
 def beside(own: Sequence[Question], packs: Iterable[Pack], *, alone: bool = False) -> list[Question]:
     """Questions with the systems of packs that answer them, less those that do not belong beside one's own.
 
@@ -67,8 +70,10 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
     clips = _clips(mine)
     folds = _folds(mine)
     shown: dict[str, str] = {}
+    replaced: dict[str, list[str]] = defaultdict(list)
     for system in theirs:
         if _same(system.record.spec) in own:
+            replaced[system.pack].append(system.name)
             continue
         if (first := shown.setdefault(system.key, system.pack)) != system.pack:
             why[system.pack, f"{first} has the same"] += 1
@@ -81,7 +86,14 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
             kept.append(_told_apart(system, mine))
     counted = ((f"{n} systems of {pack} are" if n > 1 else f"1 system of {pack} is", fault)
                for (pack, fault), n in sorted(why.items()))  # fmt: skip
-    return kept, tuple(f"{said} not shown: {fault}." for said, fault in counted)
+    instead = (f"Your own runs stand in the place of those of {pack}: {_listed(names)}."
+               for pack, names in sorted(replaced.items()))  # fmt: skip
+    return kept, (*instead, *(f"{said} not shown: {fault}." for said, fault in counted))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names of systems, and how many more there are."""
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
 
 
 def _same(spec: RunSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells
 from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of, title_of
-from mirbench.leaderboard.marks import explained
+from mirbench.leaderboard.marks import explained, meanings
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
 from mirbench.plain_text import knows_all_letters, printable, superscript
@@ -28,6 +29,8 @@ _NAMES = {"system", "method", "source", "flags", "device"}
 _ENOUGH = 32
 _WHO = {"rank", "system", "method", "source", "key"}
 _MOST_PROBLEMS = 8
+_MOST_MARKS = 3  # that stand in full; a mark of more rows is a number, as notes are
+_AROUND = 12  # lines beside the rows of a table, about
 
 _HOW = (
     "Rank 1: not to be told apart from the best on these clips. ±: over seeds. 95 %: over other clips and seeds. More: "
@@ -35,7 +38,9 @@ _HOW = (
 )
 
 
-def tables(boards: Sequence[Board], columns: Sequence[str], n_columns: int) -> Iterator[RenderableType]:
+def tables(
+    boards: Sequence[Board], columns: Sequence[str], n_columns: int, n_lines: int = 0
+) -> Iterator[RenderableType]:
     """What is drawn of some tables: each with its title and notes, and at the end how to read them.
 
     Parameters
@@ -44,6 +49,8 @@ def tables(boards: Sequence[Board], columns: Sequence[str], n_columns: int) -> I
         Names of `COLUMNS`; none for the few that matter most.
     n_columns : int
         Of the terminal. Columns that do not fit stand below, beside the names once more, if they were asked for.
+    n_lines : int
+        Of the terminal: of a table that is longer it is said how to see its first rows; 0 is as many as there are.
 
     Raises
     ------
@@ -54,6 +61,10 @@ def tables(boards: Sequence[Board], columns: Sequence[str], n_columns: int) -> I
         yield from _one(board, columns, n_columns)
     if any(board.rows for board in boards):
         yield Words(_HOW, style="dim")
+    longest = max((len(board.rows) for board in boards), default=0)
+    if 0 < n_lines < longest + _AROUND:
+        fit = max(1, n_lines - _AROUND)
+        yield Words(f"{longest} rows are more than this terminal shows: --rows {fit} gives the first.", style="dim")
 
 
 def pivoted(boards: Sequence[Board]) -> Iterator[RenderableType]:
@@ -79,7 +90,9 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         yield Words(said, style="dim")
     if board.rows:
         shown = chosen(columns or _few(board), board)
-        notes = [notes_of(row, shown) for row in board.rows]
+        often = _often(board)
+        said = {mark: f"[{mark}] {meaning}" for mark, meaning in meanings(often).items()}
+        notes = [(*(said[m] for m in row.marks if m in said), *notes_of(row, shown)) for row in board.rows]
         for_all = set(notes[0]).intersection(*notes) if len(notes) > 1 else set()
         marks = {flag: "" for flag in dict.fromkeys(flag for flags in notes for flag in flags) if flag not in for_all}
         marks = {flag: superscript(number) for number, flag in enumerate(marks, 1)}
@@ -87,12 +100,12 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         parts = _that_fit(board, shown, n_columns)
         for part in parts if columns else parts[:1]:
             yield Text("")
-            yield _table(board, part, beside)
+            yield _table(board, part, beside, often)
         if any(notes):
             yield Text("")
         yield from (_note(f"{mark} {flag}") for flag, mark in marks.items())
         yield from (_note(f"All rows: {flag}") for flag in notes[0] if flag in for_all)
-        yield from map(_note, explained(mark for row in board.rows for mark in row.marks))
+        yield from map(_note, explained(mark for row in board.rows for mark in row.marks if mark not in often))
         yield from map(_note, filter(None, [of_how_many(board), *board.notes]))
     if board.problems:
         yield Words("Without a result:")
@@ -100,6 +113,12 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         if more := len(board.problems) - _MOST_PROBLEMS:
             yield from [_note(f"… and {more} more (--format md has all)")] if more > 0 else []
     yield Text("")
+
+
+def _often(board: Board) -> set[str]:
+    """Marks of so many rows that each in full would hide the names."""
+    counted = Counter(mark for row in board.rows for mark in row.marks)
+    return {mark for mark, n in counted.items() if n > _MOST_MARKS}
 
 
 def _that_fit(board: Board, shown: Sequence[Column], n_columns: int) -> list[list[Column]]:
@@ -153,7 +172,7 @@ def _about(board: Board) -> str:
     return ", ".join(said)
 
 
-def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]]) -> Table:
+def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]], often: set[str]) -> Table:
     lines = box.SIMPLE_HEAD if knows_all_letters() else box.ASCII
     table = Table(box=lines, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in shown:
@@ -161,14 +180,14 @@ def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]]
         table.add_column(Text(heading), justify="left" if column.left else "right", no_wrap=column.name not in _NAMES)
     for number, row in enumerate(board.rows):
         style = "bold" if number == 0 and row.rank == 1 else ""
-        table.add_row(*(_cell(column, row, marks[number], style) for column in shown))
+        table.add_row(*(_cell(column, row, marks[number], often, style) for column in shown))
     return table
 
 
-def _cell(column: Column, row: Row, marks: Sequence[str], style: str) -> RenderableType:
+def _cell(column: Column, row: Row, marks: Sequence[str], often: set[str], style: str) -> RenderableType:
     text = column.text(row)
     if column is COLUMNS["system"]:
-        beside = (*(f"[{mark}]" for mark in row.marks), " ".join(marks))
+        beside = (*(f"[{mark}]" for mark in row.marks if mark not in often), " ".join(marks))
         return Words(row.name, style, " ".join(filter(None, beside)))
     return Words(text, style) if column.name in _NAMES else Text(printable(text), style)
 

@@ -171,9 +171,9 @@ def _write(
         target.write_text(text, encoding="utf-8", newline="\n")
     if not form and is_terminal():
         from mirbench.leaderboard import terminal
-        from mirbench.terminal import draw, width
+        from mirbench.terminal import draw, height, width
 
-        draw(*(terminal.pivoted(boards) if pivoted else terminal.tables(boards, columns, width())))
+        draw(*(terminal.pivoted(boards) if pivoted else terminal.tables(boards, columns, width(), height())))
     elif form in ("", "md") or not target:
         say(text, end="\n" if form in ("", "md") else "", whole=True)
     if target:

@@ -120,6 +120,7 @@ def test_ones_own_run_of_the_same_system_stands_alone_whatever_the_container_of_
         others.pack(replace(MINE, audio_sha256=OTHER_AUDIO, seed=1), replace(THEIRS, audio_sha256=OTHER_AUDIO))
     )
     assert names(board) == ["mine + tiny", "theirs + tiny [reference]"]
+    assert board.notes == ("Your own runs stand in the place of those of reference: mine + tiny.",)
 
 
 def test_a_system_of_another_version_is_told_apart_by_more_than_its_mark(others: Others) -> None:

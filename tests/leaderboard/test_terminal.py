@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,38 @@ def test_times_are_doubted_where_they_are_shown(columns: tuple[str, ...], said: 
 def test_marks_of_a_row_stand_behind_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mirbench.leaderboard.table.Row.marks", ("reference",), raising=False)
     assert "a + tiny [reference]" in text(three())
+
+
+def marked(monkeypatch: pytest.MonkeyPatch, marks: dict[str, tuple[str, ...]]) -> Board:
+    monkeypatch.setattr(
+        "mirbench.leaderboard.table.Row.marks", property(lambda row: marks[row.system.record.spec.method])
+    )
+    return board(*(row(name, 0.9 - k / 100) for k, name in enumerate(marks)))
+
+
+def test_mark_of_all_rows_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = text(marked(monkeypatch, dict.fromkeys("abcdef", ("reference",))))
+    assert shown.count("[reference]") == 1
+    assert "All rows: [reference] not run here: results that ship with mirbench" in " ".join(shown.split())
+    assert re.search(r"^ +1 +a \+ tiny +0\.", shown, re.MULTILINE)
+
+
+def test_mark_of_most_rows_is_a_number_and_a_rare_one_stands_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = {**dict.fromkeys("abcd", ("reference",)), "mine": (), "e": ("reference", "claimed")}
+    shown = text(marked(monkeypatch, marks))
+    assert shown.count("[reference]") == 1
+    assert "¹ [reference] not run here: results that ship with mirbench" in shown
+    assert all(f"{name} + tiny ¹" in shown for name in "abcd")
+    assert "e + tiny [claimed] ¹" in shown
+    assert "mine + tiny ¹" not in shown
+
+
+@pytest.mark.parametrize(("n_lines", "said"), [(0, False), (24, True), (200, False)])
+def test_table_that_is_longer_than_the_terminal_says_how_to_see_its_first_rows(n_lines: int, said: bool) -> None:
+    long = board(*(row(f"m{k}", 0.9 - k / 1000) for k in range(30)))
+    shown = drawn(list(tables([three(), long], (), 80, n_lines)), 80, colours=False)
+    assert ("--rows" in shown) == said
+    assert not said or "30 rows are more than this terminal shows: --rows 12 gives the first." in shown
 
 
 def test_names_command_the_terminal_nothing() -> None:
