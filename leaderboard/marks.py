@@ -6,14 +6,15 @@ mean. A plugin that has the name of a built-in method is told apart by them: its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.taken_names import is_claimed, is_hashed
 
-__all__ = ["CLAIMED", "PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of", "meanings"]
+__all__ = ["CLAIMED", "PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of", "meanings", "often"]
 
 REFERENCE, CLAIMED, PLUGIN, UNKNOWN = "reference", "claimed", "plugin", "unknown"
 
@@ -23,6 +24,7 @@ _SAID = {
     PLUGIN: "method, source or task is code from outside mirbench, whatever it is called; its version has a hash of it",
     UNKNOWN: "method, source or task is none that this mirbench knows",
 }
+_MOST = 3
 _FROM_ELSEWHERE = "not run here: results of others, added by `mirbench results add`"
 
 
@@ -52,6 +54,12 @@ def labelled(name: str, marks: Iterable[str]) -> str:
 def explained(marks: Iterable[str]) -> list[str]:
     """What the marks that occur mean, a text each; those of this module first."""
     return [f"[{mark}] {said}" for mark, said in meanings(marks).items()]
+
+
+def often(marks: Iterable[Sequence[str]]) -> set[str]:
+    """Those of the marks of rows that so many rows have that each in full would hide the names."""
+    counted = Counter(mark for row in marks for mark in row)
+    return {mark for mark, n in counted.items() if n > _MOST}
 
 
 def meanings(marks: Iterable[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells
 from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of, title_of
-from mirbench.leaderboard.marks import explained, meanings
+from mirbench.leaderboard.marks import explained, meanings, often
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
 from mirbench.plain_text import knows_all_letters, printable, superscript
@@ -29,7 +28,6 @@ _NAMES = {"system", "method", "source", "flags", "device"}
 _ENOUGH = 32
 _WHO = {"rank", "system", "method", "source", "key"}
 _MOST_PROBLEMS = 8
-_MOST_MARKS = 3  # that stand in full; a mark of more rows is a number, as notes are
 _AROUND = 12  # lines beside the rows of a table, about
 
 _HOW = (
@@ -90,8 +88,8 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         yield Words(said, style="dim")
     if board.rows:
         shown = chosen(columns or _few(board), board)
-        often = _often(board)
-        said = {mark: f"[{mark}] {meaning}" for mark, meaning in meanings(often).items()}
+        frequent = often(row.marks for row in board.rows)
+        said = {mark: f"[{mark}] {meaning}" for mark, meaning in meanings(frequent).items()}
         notes = [(*(said[m] for m in row.marks if m in said), *notes_of(row, shown)) for row in board.rows]
         for_all = set(notes[0]).intersection(*notes) if len(notes) > 1 else set()
         marks = {flag: "" for flag in dict.fromkeys(flag for flags in notes for flag in flags) if flag not in for_all}
@@ -100,12 +98,12 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         parts = _that_fit(board, shown, n_columns)
         for part in parts if columns else parts[:1]:
             yield Text("")
-            yield _table(board, part, beside, often)
+            yield _table(board, part, beside, frequent)
         if any(notes):
             yield Text("")
         yield from (_note(f"{mark} {flag}") for flag, mark in marks.items())
         yield from (_note(f"All rows: {flag}") for flag in notes[0] if flag in for_all)
-        yield from map(_note, explained(mark for row in board.rows for mark in row.marks if mark not in often))
+        yield from map(_note, explained(mark for row in board.rows for mark in row.marks if mark not in frequent))
         yield from map(_note, filter(None, [of_how_many(board), *board.notes]))
     if board.problems:
         yield Words("Without a result:")
@@ -113,12 +111,6 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         if more := len(board.problems) - _MOST_PROBLEMS:
             yield from [_note(f"… and {more} more (--format md has all)")] if more > 0 else []
     yield Text("")
-
-
-def _often(board: Board) -> set[str]:
-    """Marks of so many rows that each in full would hide the names."""
-    counted = Counter(mark for row in board.rows for mark in row.marks)
-    return {mark for mark, n in counted.items() if n > _MOST_MARKS}
 
 
 def _that_fit(board: Board, shown: Sequence[Column], n_columns: int) -> list[list[Column]]:
@@ -172,7 +164,7 @@ def _about(board: Board) -> str:
     return ", ".join(said)
 
 
-def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]], often: set[str]) -> Table:
+def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]], frequent: set[str]) -> Table:
     lines = box.SIMPLE_HEAD if knows_all_letters() else box.ASCII
     table = Table(box=lines, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in shown:
@@ -180,14 +172,14 @@ def _table(board: Board, shown: Sequence[Column], marks: Sequence[Sequence[str]]
         table.add_column(Text(heading), justify="left" if column.left else "right", no_wrap=column.name not in _NAMES)
     for number, row in enumerate(board.rows):
         style = "bold" if number == 0 and row.rank == 1 else ""
-        table.add_row(*(_cell(column, row, marks[number], often, style) for column in shown))
+        table.add_row(*(_cell(column, row, marks[number], frequent, style) for column in shown))
     return table
 
 
-def _cell(column: Column, row: Row, marks: Sequence[str], often: set[str], style: str) -> RenderableType:
+def _cell(column: Column, row: Row, marks: Sequence[str], frequent: set[str], style: str) -> RenderableType:
     text = column.text(row)
     if column is COLUMNS["system"]:
-        beside = (*(f"[{mark}]" for mark in row.marks if mark not in often), " ".join(marks))
+        beside = (*(f"[{mark}]" for mark in row.marks if mark not in frequent), " ".join(marks))
         return Words(row.name, style, " ".join(filter(None, beside)))
     return Words(text, style) if column.name in _NAMES else Text(printable(text), style)
 
