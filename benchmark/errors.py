@@ -58,7 +58,8 @@ class UnknownName(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         if not where and kind in _LISTED:
-            where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all."
+            yours = "" if kind == "suite" else "; one of yours needs --plugin FILE"
+            where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all{yours}."
         known = sorted(known, key=natural)
         many = len(known) > (_MOST_SHOWN if where else _MOST_KNOWN)
         if near := _near(name, known):

@@ -156,7 +156,11 @@ def _find_anywhere(
         except UnknownName as error:
             if not (root := places[""][0].root).is_dir():
                 raise BadInput(f"--runs {root}: {no_folder(root)}; {error}") from error
-        raise
+        if not any(places):
+            raise
+        every = {system.name.replace(" + ", "+") for question in asked for system in question.systems}
+        where = "`mirbench leaderboard --reference` shows them all."
+        raise UnknownName("system, of yours or of the reference results,", text, every, where) from None
 
 
 def _of_packs(

@@ -12,7 +12,10 @@ from mirbench.plain_text import say
 
 
 def bring(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: a column clip, and one of probabilities a class.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV: clip, and a column of probabilities a class; or clip and predicted."),
+    ],
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="Whose test clips they are of.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call the system.")],
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Which of several runs of it this is.")] = 0,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mirbench.cli.card_look import Card, Option, look
 from mirbench.cli.method_card import method_card
 from mirbench.errors import UnknownName
 from mirbench.method import Method
-from mirbench.registry import Catalogue
+from mirbench.registry import Catalogue, is_ours
 from mirbench.source import SourceCard, WeightFile
+from mirbench.taken_names import KINDS
 from mirbench.terminal import WIDTH, drawn
 from mirbench.types import Archive, Task
 from mirbench.unverified import doubt
@@ -24,14 +28,26 @@ def describe(name: str, catalogue: Catalogue) -> str:
     return drawn(list(look(card_of(name, catalogue))), WIDTH, colours=False)
 
 
-def card_of(name: str, catalogue: Catalogue) -> Card:
+def card_of(name: str, catalogue: Catalogue, plugins: Sequence[Path] = ()) -> Card:
     """The card of a task, method or source.
+
+    Parameters
+    ----------
+    plugins : sequence of Path
+        Files of the catalogue's plugins: the commands of what is in none of ours name them.
 
     Raises
     ------
     UnknownName
         If nothing is called so.
     """
+    card = _card_of(name, catalogue)
+    known = any(is_ours(kind, name) or _of_family(name, catalogue, kind) for kind in KINDS)
+    given = "".join(f" --plugin {shlex.quote(str(path))}" for path in plugins)
+    return card if known else replace(card, commands=[command + given for command in card.commands])
+
+
+def _card_of(name: str, catalogue: Catalogue) -> Card:
     if name in (known := catalogue.names("source")) or _of_family(name, catalogue, "source"):
         return _source(catalogue.source(name))
     if name in (methods := catalogue.names("method")):
@@ -39,8 +55,7 @@ def card_of(name: str, catalogue: Catalogue) -> Card:
         return method_card(method, methods[name], _usable(method, catalogue))
     if "+" in name or name in catalogue.names("task") or _of_family(name, catalogue, "task"):
         return _task(catalogue.task(name))
-    where = "`mirbench list` has them all; one of yours needs --plugin FILE."
-    raise UnknownName("task, method or source", name, {*known, *methods, *catalogue.names("task")}, where)
+    raise UnknownName("task, method or source", name, {*known, *methods, *catalogue.names("task")})
 
 
 def _usable(method: type[Method], catalogue: Catalogue) -> str:

@@ -75,7 +75,7 @@ def show(
         return
     left_out: list[str] = []
     try:
-        draw(*look(card_of(name, catalogue_of(plugin))))
+        draw(*look(card_of(name, catalogue_of(plugin), plugin)))
     except BadInput:
         if not (text := runs_as_text(runs, name, left_out)):
             end(left_out)

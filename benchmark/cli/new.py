@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import string
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,7 @@ def new(
     say(f"Wrote {file} and {test}. Next:")
     say(f"  mirbench check {file}")
     say(f"  {_run(kind, name, file)}")
+    say(f"  pytest {test}{'' if find_spec('pytest') else '   # needs pytest: pip install pytest'}")
 
 
 def _module(kind: str, name: str) -> str:

@@ -184,8 +184,8 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     text, n_seeds = over_seeds([(outcome.folder, outcome.record) for outcome in outcomes], name)
     if not n_seeds:
         return f"{name} is undefined on this test set."
-    line = f"{name.capitalize()} {text} over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
-    line += "" if done[0].uses_seed else ", for nothing is random"
+    over = f" over {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
+    line = f"{name.capitalize()} {text}{over if done[0].uses_seed else ', the same with any seed'}"
     if n_seeds > 1 and "±" not in text:
         line += ", which gave the same to the bit"
     folds = sorted({record.spec.fold for record in done})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlparse
@@ -21,6 +22,7 @@ from mirbench.registry import Catalogue
 from mirbench.source import WeightFile
 from mirbench.tasks import TASKS
 from mirbench.terminal import drawn
+from tests.benchmark.runs.test_many_processes import PLUGIN as TONES
 from tests.test_documented_commands import parse, unknown_words
 
 CATALOGUE = Catalogue()
@@ -123,6 +125,25 @@ def test_describe_knows_plugins(tmp_path: Path) -> None:
     card = card_of("mine", Catalogue([load_plugin(tmp_path / "mine.py")]))
     assert card.options == [("lr", "0.5", "", "")]
     assert card.text == ["Does as I say."]
+
+
+@pytest.mark.parametrize("folder", ["plugins", "my plugins"])
+@pytest.mark.parametrize("name", ["tones", "counted"])
+def test_commands_of_a_card_of_a_plugin_name_its_file(name: str, folder: str, tmp_path: Path) -> None:
+    path = tmp_path / folder / "mine.py"
+    path.parent.mkdir()
+    path.write_text(TONES)
+    known = Catalogue([load_plugin(path)])
+    (command,) = card_of(name, known, [path]).commands
+    assert shlex.split(command)[-2:] == ["--plugin", str(path)]
+    for ours in ("gtzan", "probe-linear", "nano", "gtzan+shots5"):
+        assert all("--plugin" not in command for command in card_of(ours, known, [path]).commands)
+
+
+@pytest.mark.parametrize("kind", ["task", "method", "source"])
+def test_unknown_name_says_how_one_of_a_plugin_is_given(kind: str) -> None:
+    with pytest.raises(UnknownName, match="one of yours needs --plugin FILE"):
+        getattr(Catalogue(), kind)("my-own-thing")
 
 
 def test_every_source_is_called_as_in_its_registry() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import subprocess
 import sys
@@ -41,6 +42,17 @@ def test_tests_that_new_writes_pass(typed: Mirbench) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "10 passed" in done.stdout
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_new_says_how_its_test_is_run_and_what_that_needs(
+    installed: bool, typed: Mirbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("mirbench.cli.new")  # a command of the package has its name
+    monkeypatch.setattr(module, "find_spec", lambda name: installed or None)
+    (line,) = (line for line in typed("new", "method", "my-method").out.splitlines() if "  pytest" in line)
+    assert line.split("#")[0].split() == ["pytest", "test_my_method.py"]
+    assert ("needs pytest: pip install pytest" in line) != installed
 
 
 @pytest.mark.parametrize("there", ["my_method.py", "test_my_method.py"])
