@@ -89,8 +89,8 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
     if board.rows:
         shown = chosen(columns or _few(board), board)
         frequent = often(row.marks for row in board.rows)
-        said = {mark: f"[{mark}] {meaning}" for mark, meaning in meanings(frequent).items()}
-        notes = [(*(said[m] for m in row.marks if m in said), *notes_of(row, shown)) for row in board.rows]
+        told = {mark: f"[{mark}] {meaning}" for mark, meaning in meanings(frequent).items()}
+        notes = [(*(told[m] for m in row.marks if m in told), *notes_of(row, shown)) for row in board.rows]
         for_all = set(notes[0]).intersection(*notes) if len(notes) > 1 else set()
         marks = {flag: "" for flag in dict.fromkeys(flag for flags in notes for flag in flags) if flag not in for_all}
         marks = {flag: superscript(number) for number, flag in enumerate(marks, 1)}
