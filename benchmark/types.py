@@ -83,6 +83,8 @@ class Clip:
         leaves it as it was recorded.
     arrays : tuple of ArrayRow
         Features that ship with the data set.
+    first_channel : bool
+        Whether the first channel of the file is heard alone, and not the mean of all.
     """
 
     id: str
@@ -96,6 +98,7 @@ class Clip:
     strengths: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
     arrays: tuple[ArrayRow, ...] = ()
+    first_channel: bool = False
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -120,12 +123,21 @@ class Excerpt(NamedTuple):
         Seconds; None is to the end of the file.
     peaks : tuple of float
         Levels in dBFS, as those of a `Clip`.
+    first_channel : bool
+        Whether the first channel is heard alone.
     """
 
     path: Path
     start: float = 0.0
     duration: float | None = None
     peaks: tuple[float, ...] = ()
+    first_channel: bool = False
+
+    @classmethod
+    def of(cls, clip: Clip) -> Excerpt:
+        """Of a clip whose file is here."""
+        assert clip.path is not None
+        return cls(clip.path, clip.start, clip.duration, clip.peaks, clip.first_channel)
 
 
 @dataclass(frozen=True)
@@ -322,7 +334,10 @@ class Split:
 
 def _without_labels(c: Clip) -> Clip:
     """The same to be heard; `dataclasses.replace` takes twice the time."""
-    return Clip(c.id, c.path, "test", (), start=c.start, duration=c.duration, peaks=c.peaks, arrays=c.arrays)
+    return Clip(
+        c.id, c.path, "test", (), start=c.start, duration=c.duration, peaks=c.peaks, arrays=c.arrays,
+        first_channel=c.first_channel,
+    )  # fmt: skip
 
 
 def _places(names: Sequence[tuple[str, ...]], column: Mapping[str, int]) -> tuple[IntArray, IntArray]:
@@ -379,7 +394,7 @@ def excerpts(split: Split | BlindSplit) -> tuple[Excerpt, ...]:
             f"{task}{len(lacking)} of {len(clips)} clips have no audio on this machine ({few}); get it "
             "(`mirbench data get`), or take a source of precomputed features (features:FILE.npz, shipped:NAME)"
         )
-    return tuple(Excerpt(clip.path, clip.start, clip.duration, clip.peaks) for clip in clips if clip.path is not None)
+    return tuple(map(Excerpt.of, clips))
 
 
 @dataclass(frozen=True)

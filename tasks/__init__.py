@@ -85,12 +85,22 @@ MODIFIERS: Mapping[str, Entry] = {
     "+normalized": Entry(
         f"{_MODIFIERS}:normalized",
         "each clip brought to a peak of 0 dBFS",
+        goes_behind=(*_CHOOSING, "balanced", "binarised", "first-channel"),
+    ),
+    "+normalized-files": Entry(
+        f"{_MODIFIERS}:normalized_files",
+        "each file brought to a peak of 0 dBFS, over all of it and its channels",
+        goes_behind=(*_CHOOSING, "balanced", "binarised", "first-channel"),
+    ),
+    "+first-channel": Entry(
+        f"{_MODIFIERS}:first_channel",
+        "the first channel of each file alone, not the mean of all",
         goes_behind=(*_CHOOSING, "balanced", "binarised"),
     ),
     "+levels8": Entry(
         f"{_MODIFIERS}:levels8",
         "each clip eight times, at peaks of -35, -30, … 0 dBFS",
-        goes_behind=(*_CHOOSING, "balanced", "binarised"),
+        goes_behind=(*_CHOOSING, "balanced", "binarised", "first-channel"),
     ),
     "+loudness": Entry(f"{_MODIFIERS}:loudness", "the classes are five equal-count quantiles of RMS, loud1 to loud5"),
     "+loud1v5": Entry(f"{_MODIFIERS}:loud1v5", "the quietest fifth against the loudest"),

@@ -16,17 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mirbench.errors import BadInput
+from mirbench.errors import BadAudio, BadInput
 from mirbench.features import audio
 from mirbench.features.clip_list import in_fold
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.tasks.splitting import draw_order, drawn_folds, drawn_split
-from mirbench.types import Clip, Split, Task, excerpts
+from mirbench.types import Clip, Excerpt, Split, Task, excerpts
 
 __all__ = [
-    "balanced", "binarised", "folds", "fraction", "levels8", "loud1v5", "loudness", "normalized", "resplit", "shots",
+    "balanced", "binarised", "first_channel", "folds", "fraction", "levels8", "loud1v5", "loudness", "normalized",
+    "normalized_files", "resplit", "shots",
 ]  # fmt: skip
 
 LEVELS8 = (-35.0, -30.0, -25.0, -20.0, -15.0, -10.0, -5.0, 0.0)
@@ -40,6 +41,51 @@ def normalized(task: Task, argument: str) -> Task:
     return _at_levels(task, "normalized", argument, (0.0,), "each clip is brought to a peak of 0 dBFS")
 
 
+def normalized_files(task: Task, argument: str) -> Task:
+    """One gain a file, so that its absolute peak, in all of it and over its channels, is 0 dBFS.
+
+    That is what a program does that normalizes files, before clips are cut out of them and channels are mixed; in
+    `normalized` the peak is that of what is heard of a clip.
+    """
+    said = "each file is brought to a peak of 0 dBFS, over its channels, before clips are cut out of it"
+
+    def of_files(clips: list[Clip]) -> list[Clip]:
+        here = [clip for clip in clips if clip.path is not None]
+        memo, progress = default_cache() / "files.sqlite", Progress()
+        heard = audio.survey([Excerpt.of(clip) for clip in here], memo, progress)
+        files = audio.file_peaks([clip.path for clip in here if clip.path], memo, progress)
+        if lost := [
+            f"{path}: damaged outside of what is heard of it; take +normalized" for path in files if not files[path]
+        ]:
+            raise BadAudio(lost)
+
+        def level(clip: Clip) -> float:
+            """Where the peak of what is heard comes to lie when that of the file is at 0 dBFS."""
+            if clip.path is None:
+                return 0.0
+            return 20 * math.log10(heard[Excerpt.of(clip)].peak / files[clip.path])
+
+        return [replace(clip, peaks=(level(clip),)) for clip in clips]
+
+    return replace(_at_levels(task, "normalized-files", argument, (), said), read_clips=_changed_clips(task, of_files))
+
+
+def first_channel(task: Task, argument: str) -> Task:
+    """The first channel of each file is heard alone, as by shtern2017's asperes, and not the mean of all."""
+    _nothing("first-channel", argument)
+    if task.medium == "picture":
+        raise BadInput(f"+first-channel: the clips of {task.name} are pictures, which have no channels of sound")
+    if set(task.name.split("+")[1:]) & {"loudness", "loud1v5", "normalized-files"}:
+        raise BadInput(
+            f"+first-channel: what {task.name} measures would be of all channels; write +first-channel before it"
+        )
+
+    def alone(clips: list[Clip]) -> list[Clip]:
+        return [replace(clip, first_channel=True) for clip in clips]
+
+    return _changed(task, alone, "the first channel of each file is heard alone")
+
+
 def levels8(task: Task, argument: str) -> Task:
     """Eight copies of each clip, the quietest first, at peaks of −35, −30, …, 0 dBFS: shtern2017's augmentation."""
     said = "each clip is heard eight times in a row, at peaks of -35, -30, … 0 dBFS (shtern2017)"
@@ -50,8 +96,11 @@ def _at_levels(task: Task, word: str, argument: str, peaks: tuple[float, ...], s
     _nothing(word, argument)
     if task.medium == "picture":
         raise BadInput(f"+{word}: the clips of {task.name} are pictures; there is no level to change")
-    if set(task.name.split("+")[1:]) & {"normalized", "levels8"}:
-        raise BadInput(f"+{word}: the levels of {task.name} are set already; give one of +normalized and +levels8")
+    if set(task.name.split("+")[1:]) & {"normalized", "normalized-files", "levels8"}:
+        raise BadInput(
+            f"+{word}: the levels of {task.name} are set already; give one of +normalized, +normalized-files and "
+            "+levels8"
+        )
     return _changed(task, lambda clips: [replace(clip, peaks=peaks) for clip in clips], said)
 
 
@@ -178,10 +227,14 @@ def folds(task: Task, argument: str) -> Task:
 
 
 def _changed(task: Task, change: _Change, said: str) -> Task:
+    return replace(_noted(task, said), read_clips=_changed_clips(task, change))
+
+
+def _changed_clips(task: Task, change: _Change) -> Callable[[Path | None, int], list[Clip]]:
     def read_clips(root: Path | None, fold: int) -> list[Clip]:
         return change(task.read_clips(root, fold))
 
-    return replace(_noted(task, said), read_clips=read_clips)
+    return read_clips
 
 
 def _fewer(task: Task, keep: _Change, said: str) -> Task:

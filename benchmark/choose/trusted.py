@@ -47,7 +47,11 @@ class Trust:
 def looked_at(task: Task, folds: Folds, request: Request, progress: Progress, budget: Budget) -> Trust:
     """Audit the data, if that fits what is left of the time."""
     clips = {clip.id: clip for fold in folds for clip in fold}
-    places = [Excerpt(c.path, c.start, c.duration) for c in clips.values() if c.path is not None]
+    places = [
+        Excerpt(c.path, c.start, c.duration, first_channel=c.first_channel)
+        for c in clips.values()
+        if c.path is not None
+    ]
     groups_known = any(clip.group for clip in clips.values())
     if not places:
         return Trust(why_not="no audio of it is on this machine", groups_known=groups_known)

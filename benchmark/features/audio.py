@@ -16,15 +16,15 @@ import numpy as np
 
 from mirbench.errors import BadAudio
 from mirbench.features.ahead import ahead
-from mirbench.features.decoding import DecodeStretch, decode, hear, mono
+from mirbench.features.decoding import DecodeStretch, decode, hear, mono, of_channels
 from mirbench.features.loudness import Tally, cancel, out_of_scale
 from mirbench.features.memo import Memo, states
 from mirbench.progress import Progress
 from mirbench.types import Excerpt, FloatArray, Windowing
 
 __all__ = [
-    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "crop", "cut", "heard_rms", "heard_seconds", "memo_keys",
-    "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
+    "MIN_SECONDS", "Facts", "Tally", "at_levels", "cancel", "crop", "cut", "file_peaks", "heard_rms", "heard_seconds",
+    "memo_keys", "oddities", "out_of_scale", "read", "recorded", "survey", "window_starts",
 ]  # fmt: skip
 
 MIN_SECONDS = 0.1
@@ -37,6 +37,9 @@ SILENCE_PEAK = 1e-5
 """Under a third of one step of 16-bit audio."""
 
 _KIND = "stretch3"  # another number where any field of `Facts` comes to mean something else, as when more is heard
+
+
+_PEAK_KIND = "peak1"
 
 
 class Facts(NamedTuple):
@@ -117,8 +120,9 @@ def recorded(excerpt: Excerpt) -> tuple[FloatArray, int, Tally]:
     pieces, tally = [np.zeros(0, dtype=np.float32)], Tally()
 
     def take(_: int, block: FloatArray) -> None:
-        pieces.append(mono(block))
-        tally.add(block)
+        heard = of_channels(block, excerpt)
+        pieces.append(mono(heard))
+        tally.add(heard)
 
     rate, _ = hear(excerpt.path, [(excerpt.start, excerpt.duration)], take)
     return np.concatenate(pieces), rate, tally
@@ -199,7 +203,7 @@ def crop(place: Excerpt, facts: Facts, sample_rate: int, seconds: float, offset:
     if len(place.peaks) > 1:  # a crop may begin at one level and end at another
         return cut(read(place, sample_rate), [round(start * sample_rate)], window)[0]
     length = seconds if place.duration is None else min(seconds, place.duration)
-    piece = read(Excerpt(place.path, place.start + start, length), sample_rate)
+    piece = read(Excerpt(place.path, place.start + start, length, first_channel=place.first_channel), sample_rate)
     return cut(at_levels(piece, place.peaks, facts.peak), [0], window)[0]
 
 
@@ -250,6 +254,43 @@ def survey(
     return found
 
 
+def file_peaks(paths: Iterable[Path], memo: Path, progress: Progress, workers: int = 2) -> dict[Path, float]:
+    """The largest absolute sample of each file, in all of it and of all channels; 0 where it cannot be decoded.
+
+    Parameters
+    ----------
+    memo : Path
+        SQLite file that remembers answers by path, size and modification time.
+    """
+    found: dict[Path, float] = {}
+    with Memo(memo, progress) as held:
+        keys = {place.path: key for place, key in memo_keys(map(Excerpt, paths)).items()}
+        known = held.recall_all(_PEAK_KIND, filter(None, keys.values()))
+        found |= {path: float(known[key][0]) for path, key in keys.items() if key in known}
+        missing = [path for path in keys if path not in found]
+        with ThreadPoolExecutor(workers) as pool, progress.bar("finding peaks", len(missing), "files") as step:
+            for path, peak in zip(missing, ahead(pool, _file_peak, missing, _AHEAD), strict=True):
+                step(1)
+                found[path] = peak
+                if peak:
+                    held.keep(_PEAK_KIND, keys[path], [peak])
+    return found
+
+
+def _file_peak(path: Path) -> float:
+    peak = 0.0
+
+    def take(_: int, block: FloatArray) -> None:
+        nonlocal peak
+        peak = float(np.maximum(peak, np.max(np.abs(block), initial=0.0)))
+
+    try:
+        hear(path, [(0.0, None)], take)
+    except BadAudio:
+        return 0.0
+    return peak if np.isfinite(peak) else 0.0
+
+
 def _by_file(places: Sequence[Excerpt]) -> list[list[Excerpt]]:
     """Stretches of the same file together, in the order of the files."""
     files: dict[Path, list[Excerpt]] = {}
@@ -265,10 +306,12 @@ def memo_keys(excerpts: Iterable[Excerpt]) -> dict[Excerpt, str]:
     """
     places = dict.fromkeys(excerpts)
     files = states(place.path for place in places)
-    return {
-        place: f"{files[place.path]}|{place.start:.6f}|{place.duration}" if files[place.path] else ""
-        for place in places
-    }
+
+    def key(place: Excerpt) -> str:
+        channel = "|first channel" if place.first_channel else ""
+        return f"{files[place.path]}|{place.start:.6f}|{place.duration}{channel}"
+
+    return {place: key(place) if files[place.path] else "" for place in places}
 
 
 def _look(places: Sequence[Excerpt]) -> list[Facts | str]:
@@ -280,7 +323,8 @@ def _look(places: Sequence[Excerpt]) -> list[Facts | str]:
         return [f"{path}: empty (0 bytes)"] * len(places)
     tallies = [Tally() for _ in places]
     try:
-        rate, n_parts = hear(path, [(p.start, p.duration) for p in places], lambda n, block: tallies[n].add(block))
+        stretches = [(place.start, place.duration) for place in places]
+        rate, n_parts = hear(path, stretches, lambda n, block: tallies[n].add(of_channels(block, places[n])))
     except BadAudio as error:
         return [error.faults[0]] * len(places)
     faults = [_fault(place, tally, rate) for place, tally in zip(places, tallies, strict=True)]

@@ -22,7 +22,7 @@ from mirbench.features.quiet import without_decoder_lines
 from mirbench.places import in_bytes
 from mirbench.types import Excerpt, FloatArray
 
-__all__ = ["DecodeStretch", "Heard", "Stretch", "decode", "hear", "heard", "mono"]
+__all__ = ["DecodeStretch", "Heard", "Stretch", "decode", "hear", "heard", "mono", "of_channels"]
 
 _BLOCK = 1 << 17
 """Samples of each channel that are decoded at a time."""
@@ -40,11 +40,11 @@ Take = Callable[[int, FloatArray], None]
 """``take(number of the stretch, samples (n, channels))``, called with one block after the other."""
 
 DecodeStretch = Callable[[Excerpt], tuple[FloatArray, int]]
-"""Samples of a stretch of a file, channels averaged, and their rate in Hz."""
+"""Samples of a stretch of a file, channels averaged or the first alone, and their rate in Hz."""
 
 
 def decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
-    """Samples of a stretch of a file, channels averaged, and their rate in Hz.
+    """Samples of a stretch of a file, channels averaged or the first alone, and their rate in Hz.
 
     Raises
     ------
@@ -52,8 +52,17 @@ def decode(excerpt: Excerpt) -> tuple[FloatArray, int]:
         If the file cannot be decoded, or is cut or damaged.
     """
     pieces: list[FloatArray] = []
-    rate, _ = hear(excerpt.path, [(excerpt.start, excerpt.duration)], lambda _, block: pieces.append(mono(block)))
+
+    def take(_: int, block: FloatArray) -> None:
+        pieces.append(mono(of_channels(block, excerpt)))
+
+    rate, _ = hear(excerpt.path, [(excerpt.start, excerpt.duration)], take)
     return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32), rate
+
+
+def of_channels(block: FloatArray, excerpt: Excerpt) -> FloatArray:
+    """The channels of a block (n, channels) that are heard of a stretch: all, or the first."""
+    return block[:, :1] if excerpt.first_channel else block
 
 
 def mono(block: FloatArray) -> FloatArray:

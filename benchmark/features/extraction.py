@@ -54,6 +54,7 @@ def row_digests(facts: audio.Facts, excerpt: Excerpt, starts: Iterable[int], pad
         How the clip was filled up where it is shorter than its window; rows of other clips are those of all.
     """
     levels = f"|{excerpt.peaks}" if excerpt.peaks else ""
+    levels += "|first channel" if excerpt.first_channel else ""
     parts = f"|{facts.n_parts} parts" if facts.n_parts else ""  # of which only the first was heard once
     # of which some stretches were once read from the wrong place
     vorbis = "|vorbis" if excerpt.start and excerpt.path.suffix.lower() in (".ogg", ".oga") else ""

@@ -37,6 +37,8 @@ class Passes:
     def __init__(self, places: Iterable[Excerpt]) -> None:
         files: dict[Path, list[Stretch]] = defaultdict(list)
         for place in places:
+            if place.first_channel:
+                continue  # what a pass hands out is the mean
             files[place.path].append((place.start, place.duration))
         self._turns: dict[tuple[Path, Stretch], deque[_Pass]] = defaultdict(deque)
         for path, stretches in files.items():
@@ -48,7 +50,7 @@ class Passes:
         self._lock = Lock()
 
     def decode(self, place: Excerpt) -> tuple[FloatArray, int]:
-        """Samples of one of the stretches, channels averaged, and their rate in Hz; from any thread.
+        """Samples of one of the stretches and their rate in Hz, from any thread; see `decode`.
 
         Raises
         ------
@@ -57,7 +59,7 @@ class Passes:
         """
         stretch = place.start, place.duration
         with self._lock:
-            turns = self._turns.get((place.path, stretch))
+            turns = None if place.first_channel else self._turns.get((place.path, stretch))
             one = turns.popleft() if turns else None
             oldest = self._opened(one) if one else None
         if oldest:

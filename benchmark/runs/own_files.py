@@ -25,7 +25,7 @@ __all__ = ["Heard", "as_plugin", "hear", "medium_of", "require_some"]
 
 Medium = Literal["audio", "picture"]
 
-_LEVELS = ("normalized", "levels8")
+_LEVELS = ("normalized", "normalized-files", "levels8", "first-channel")
 """The modifiers of tasks that change what is heard of a file."""
 
 
@@ -61,6 +61,11 @@ def hear(
         lambda root, fold: clips, "", len(clips), 0.0, medium=medium,
     )  # fmt: skip
     levels = [word for word in record.spec.task.rpartition("/")[2].split("+")[1:] if word in _LEVELS]
+    if "normalized-files" in levels:  # which measures the files as it reads the clips
+        known, faults_before = _survey([Excerpt.of(clip) for clip in clips], medium, cache, progress, workers)
+        clips[:] = [clip for clip in clips if Excerpt.of(clip) in known]
+        absent = [*absent, *faults_before]
+        require_some(clips, absent)
     task = replace(Catalogue([as_plugin(task)]).task("+".join(["files", *levels])), name="files", version="1")
     at_levels = task.read_clips(None, 0)
     facts, broken = _survey(excerpts(Split(task, tuple(at_levels))), medium, cache, progress, workers)

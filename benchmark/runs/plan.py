@@ -283,8 +283,10 @@ def _clips(
     if not hears:
         folds, known = read_labels(task, request.data, request.cache, progress)
         _check_splits(task, folds)
-        if card and any(clip.peaks for clips in folds for clip in clips):
-            raise NotApplicable(f"{task.name}: {card.name} was computed from the audio before its level was changed")
+        if card and any(clip.peaks or clip.first_channel for clips in folds for clip in clips):
+            raise NotApplicable(
+                f"{task.name}: {card.name} was computed from the audio before its level or its channels were changed"
+            )
         return folds, known, {}
     if task.medium == "picture" and card and "picture" not in card.accepts:
         raise NotApplicable(f"{task.name}: its clips are pictures, and {card.name} takes audio")
@@ -385,9 +387,10 @@ def _audio_sha256(folds: _Folds, facts: Mapping[Excerpt, audio.Facts], shipped: 
     for clip in sorted(clips, key=lambda c: c.id):
         line: tuple[Any, ...] = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration)
         if clip.path is not None and facts:
-            line += (facts[Excerpt(clip.path, clip.start, clip.duration, clip.peaks)].sha256,)
+            line += (facts[Excerpt.of(clip)].sha256,)
         line += tuple((row.key, row.row, array_sha256[row.path]) for row in clip.arrays if row.name == shipped)
         line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
+        line += ("first channel",) if clip.first_channel else ()
         total.update(repr(line).encode())
     for fold, parts in enumerate(folds):
         for clip in sorted(parts, key=lambda c: c.id):

@@ -156,7 +156,7 @@ def _numbered(split: Split, folder: Path) -> Split:
         tuple(
             Clip(
                 f"{n:04d}", clip.path and files[clip.path], "test", (),
-                start=clip.start, duration=clip.duration, peaks=clip.peaks,
+                start=clip.start, duration=clip.duration, peaks=clip.peaks, first_channel=clip.first_channel,
             )
             for n, clip in enumerate(clips)
         ),
@@ -237,13 +237,14 @@ def _as_json(job: Job) -> dict[str, Any]:
         "spec": asdict(job.spec),
         "test": {"kind": job.test.task.kind, "classes": job.test.task.classes, "medium": job.test.task.medium},
         "clips": [
-            [clip.id, clip.path and str(clip.path), clip.start, clip.duration, clip.peaks] for clip in job.test.clips
+            [clip.id, clip.path and str(clip.path), clip.start, clip.duration, clip.peaks, clip.first_channel]
+            for clip in job.test.clips
         ],
     }
 
 
 def _place(place: Excerpt) -> list[Any]:
-    return [str(place.path), place.start, place.duration, place.peaks]
+    return [str(place.path), *place[1:]]
 
 
 def bare_task(kind: str, classes: Sequence[str], medium: str, n_clips: int) -> Task:

@@ -74,8 +74,17 @@ def read_job(told: Mapping[str, Any]) -> Job:
     )
     spec = RunSpec(**told["spec"] | {"windowing": Windowing(**told["spec"]["windowing"])})
     clips = tuple(
-        Clip(clip_id, path and Path(path), "test", (), start=start, duration=duration, peaks=tuple(peaks))
-        for clip_id, path, start, duration, peaks in told["clips"]
+        Clip(
+            clip_id,
+            path and Path(path),
+            "test",
+            (),
+            start=start,
+            duration=duration,
+            peaks=tuple(peaks),
+            first_channel=first_channel,
+        )
+        for clip_id, path, start, duration, peaks, first_channel in told["clips"]
     )
     return Job(
         method,
@@ -84,8 +93,8 @@ def read_job(told: Mapping[str, Any]) -> Job:
         told["card"] and SourceCard(**_tuples(told["card"])),
         told["weights"] and _weights(**told["weights"]),
         {
-            Excerpt(Path(path), start, duration, tuple(peaks)): Facts(**known)
-            for (path, start, duration, peaks), known in told["facts"]
+            Excerpt(Path(path), start, duration, tuple(peaks), first_channel): Facts(**known)
+            for (path, start, duration, peaks, first_channel), known in told["facts"]
         },
         spec,
         Split(bare_task(**told["test"], n_clips=len(clips)), clips),

@@ -33,7 +33,7 @@ _HEARS: Mapping[str, Any] = {
     "front": "mirbench.methods.sources.renderings:of_options",
     "accepts": ("audio", "picture"),
     "choices": {
-        "rendering": ("mel", "asperes"),
+        "rendering": ("mel", "asperes", "asperes-8bit"),
         "image_scale": ("absolute", "per-image"),
         "intensity": ("auto", "linear", "gamma2", "db"),
         "resize": ("bilinear", "bicubic", "tf1"),
@@ -43,8 +43,9 @@ _MEL: Mapping[str, Any] = {"n_bands": 128, "n_frames": 431}
 _ASPERES: Mapping[str, Any] = {"n_bands": 121, "n_frames": 1000}
 
 _OPTIONS_NOTE = (
-    "rendering: mel (librosa's defaults) or asperes (shtern2017's, 121 bands on a logarithmic axis); image_scale: "
-    "absolute (loudness shows) or per-image; intensity: linear, gamma2, db, or auto (db of mel, gamma2 of asperes); "
+    "rendering: mel (librosa's defaults), asperes (shtern2017's, 121 bands on a logarithmic axis) or asperes-8bit (the "
+    "same in the 256 greys of a picture file); image_scale: absolute (loudness shows) or per-image; intensity: linear, "
+    "gamma2, db, or auto (db of mel, gamma2 of asperes); "
     "resize: bilinear, bicubic (both with antialiasing) or tf1 (without, as TensorFlow's graphs before 2019); "
     "seconds=whole: a clip is one picture"
 )
@@ -140,8 +141,9 @@ INCEPTION_V3 = SourceCard(
     notes=(
         "near to shtern2017's, whose graph of 2015-12-05 is another release of these weights; pooled is its pool_3",
         "its defaults are ours, so that gain shows: square roots on one scale for all clips, antialiasing. The tools "
-        "as they were released, asperes 0.3.0 and that graph, are intensity=linear, image_scale=per-image, resize=tf1, "
-        "seconds=whole; asperes also reads the first channel alone, and its pictures have 8 bits, ours neither",
+        "as they were released, asperes 0.3.0 and that graph, are rendering=asperes-8bit, intensity=linear, "
+        "image_scale=per-image, resize=tf1, seconds=whole, of a task with +first-channel: asperes reads that alone; a "
+        "program that normalizes files is +normalized-files, by the peak of a whole file over its channels",
         _OPTIONS_NOTE,
         _LAYERS_OF_STAGES,
     ),

@@ -1,6 +1,6 @@
 """Spectrograms as pictures: the front ends of image networks.
 
-`Mel` is the picture that most people draw; `Asperes` is shtern2017's, on a logarithmic frequency axis. Both are
+`Mel` is the picture that most people draw; `Asperes` is shtern2017's, on a logarithmic frequency axis. All are
 differentiable to the audio, treat every window by itself, and give pictures (n, 1, n_bands, n_frames) in [0, 1], band 0
 the lowest. An `ImageNetwork` turns them over, so that the lowest is at the bottom.
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mirbench.errors import BadInput
 
-__all__ = ["RENDERINGS", "Asperes", "Mel", "Rendering", "of_options", "rendering"]
+__all__ = ["RENDERINGS", "Asperes", "Asperes8Bit", "Mel", "Rendering", "of_options", "rendering"]
 
 _SILENCE = 1e-20  # added to power: the gradient of a square root at an exact zero is not defined
 _DARK = 1e-7  # of full scale, 0.1 grey levels after gamma2: the same for the second square root
@@ -153,6 +153,19 @@ class Asperes(Rendering):
         return around @ group.kernel
 
 
+class Asperes8Bit(Asperes):
+    """The same as a picture file holds it: in 256 greys, of which what is darker than half a level is black.
+
+    Gradients pass as if there were none.
+    """
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """See `Rendering`."""
+        picture: Tensor = super().forward(audio)
+        greys = (picture.detach() * 255).round() / 255
+        return greys + (picture - picture.detach())
+
+
 class _Bands(NamedTuple):
     """Neighbouring bands: their bins of the spectrum, the weights of these, and how a pixel is made of `points`."""
 
@@ -187,7 +200,7 @@ def _band_groups(n_pixels: int, n_bins: int, device: torch.device) -> tuple[_Ban
     return tuple(groups)
 
 
-RENDERINGS: Mapping[str, type[Rendering]] = {"mel": Mel, "asperes": Asperes}
+RENDERINGS: Mapping[str, type[Rendering]] = {"mel": Mel, "asperes": Asperes, "asperes-8bit": Asperes8Bit}
 
 
 def rendering(name: str, sample_rate: int, image_scale: str, intensity: str) -> Rendering:

@@ -99,7 +99,11 @@ def audit(task: Task, folds: Folds, cache: Path, progress: Progress, workers: in
     if lacking := tuple(clip.id for clip in clips.values() if clip.path is None):
         detail = f"{len(lacking)} of {len(clips)} clips have no audio on this machine and were not listened to"
         findings.append(Finding("no-audio", lacking, detail, False))
-    places = {c.id: Excerpt(c.path, c.start, c.duration) for c in clips.values() if c.path is not None}
+    places = {
+        c.id: Excerpt(c.path, c.start, c.duration, first_channel=c.first_channel)
+        for c in clips.values()
+        if c.path is not None
+    }
     heard: dict[str, Heard] = {}
     answers = listen(places.values(), task.medium == "picture", cache / "audit.sqlite", progress, workers)
     for name, place in places.items():

@@ -32,7 +32,7 @@ def completed(words: str) -> list[str]:
         ("run --task gtzan-min", ["gtzan-mini"]),
         ("run --task gtzan-mini --method probe-li", ["probe-linear"]),
         ("run --source efficientat-mn04", ["efficientat-mn04"]),
-        ("run --task gtzan+shots2+norm", ["gtzan+shots2+normalized"]),
+        ("run --task gtzan+shots2+norm", ["gtzan+shots2+normalized", "gtzan+shots2+normalized-files"]),
         ("sweep every", ["every-method"]),
         ("data get gtzan-min", ["gtzan-mini"]),
         ("leaderboard --task gtzan-min", ["gtzan-mini"]),

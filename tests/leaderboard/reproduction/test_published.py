@@ -287,12 +287,18 @@ def test_head_at_random_weights_stands_beside_every_printed_row_of_ast(suites: d
 
 def test_pictures_of_the_released_tools_stand_beside_every_public_set(suites: dict[str, Suite]) -> None:
     suite = suites["shtern2017-table2"]
-    tools = {"seconds": "whole", "intensity": "linear", "image_scale": "per-image", "resize": "tf1"}
+    tools = {
+        "seconds": "whole", "rendering": "asperes-8bit", "intensity": "linear", "image_scale": "per-image",
+        "resize": "tf1",
+    }  # fmt: skip
     public = {e.row for e in suite.entries if not e.other and e.request.method == "tf-retrain"}
     assert asked_of(suite, **tools) == asked_of(suite, image_scale="per-image") == Counter(public)
     assert len(public) == 8
     assert asked_of(suite, image_scale="absolute", resize="bilinear").keys() > public
-    assert {e.request.source_params["rendering"] for e in suite.entries if e.request.source} == {"asperes"}
+    drawn = {e.request.source_params["rendering"] for e in suite.entries if e.request.source}
+    assert drawn == {"asperes", "asperes-8bit"}
+    channels = {e.request.task for e in suite.entries if "first-channel" in e.request.task}  # NSynth has one alone
+    assert channels == {"ballroom+first-channel", "ballroom+first-channel+normalized-files"}
 
 
 def test_whole_songs_are_one_picture_each(suites: dict[str, Suite]) -> None:
