@@ -27,6 +27,7 @@ from tests.conftest import ROOT
 from tests.pages import PAGES, first_column, named, rows, spans, text_of, tokens, typed_in
 
 FOLDERS = ("benchmark", "tasks", "methods", "leaderboard", "tests", "docs", ".ci", ".github")
+OF_NO_PAPER = {"every-method", "from-scratch", "mirex-instruments"}
 PLACEHOLDERS = re.compile("NAME|TASK|FOLDER")
 PATH = re.compile(rf"(?<![\w/.:-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*-]*")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -160,7 +161,7 @@ def test_families_of_tasks_are_all_told() -> None:
         ("column", set(COLUMNS) - set(METRICS)),
         ("deformation", set(EFFECTS)),
         ("extra", set(PYPROJECT["project"]["optional-dependencies"])),
-        ("suite", {name for name in shipped() if name not in ("every-method", "from-scratch")}),
+        ("suite", {name for name in shipped() if name not in OF_NO_PAPER}),
     ],
 )
 def test_table_of_docs_has_every_name_and_no_other(heading: str, names: set[str]) -> None:
@@ -169,7 +170,11 @@ def test_table_of_docs_has_every_name_and_no_other(heading: str, names: set[str]
 
 def test_docs_name_the_suites_of_no_paper() -> None:
     swept = {words[1] for words in typed_in(text_of("docs/runs.md")) if words[0] == "sweep"}
-    assert {"every-method", "from-scratch"} <= swept
+    assert swept >= OF_NO_PAPER
+
+
+def test_page_of_mirex_has_the_labels_of_its_task() -> None:
+    assert first_column("label") == list(Catalogue().task("openmic").classes)
 
 
 def test_docs_name_the_column_that_stands_for_every_metric() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.left_out import end
-from mirbench.cli.options import one_of
+from mirbench.cli.options import Quiet, one_of
 from mirbench.cli.results import Tasks
 from mirbench.errors import BadInput, UnknownName
 from mirbench.places import no_folder
@@ -18,6 +18,7 @@ from mirbench.plain_text import say, without_password
 
 if TYPE_CHECKING:
     from mirbench.leaderboard.results import Question
+    from mirbench.progress import Progress
 
 __all__ = ["TARGETS", "export_records"]
 
@@ -32,6 +33,7 @@ class _Asked:
     uri: str
     hub_dataset: str
     left_out: list[str]
+    progress: Progress
 
 
 def export_records(
@@ -52,9 +54,12 @@ def export_records(
         ),
     ] = "",
     task: Tasks = [],  # noqa: B006
+    quiet: Quiet = False,
 ) -> None:
     """Write records for another tool, whose own library reads them: a line or a run a record; for every-eval-ever and
     hf-eval-results a file a row of the leaderboard. Stand-ins, excerpts and marks are called so there, too."""
+    from mirbench.progress import Progress
+
     if not to:
         raise BadInput(f"--to TOOL is needed: {_TOOLS}")
     one_of("--to", to, tuple(TARGETS))
@@ -65,7 +70,7 @@ def export_records(
     if not n_done:
         end(left_out)
         raise BadInput(f"{runs}: no run in it is done; `mirbench leaderboard --runs {runs}` says why")
-    said = TARGETS[to](questions, _Asked(output, uri, hub_dataset, left_out))
+    said = TARGETS[to](questions, _Asked(output, uri, hub_dataset, left_out, Progress(quiet=quiet)))
     say(f"{said}{_not_written(questions)}", error=True)
     end(left_out)
 
@@ -134,7 +139,7 @@ def _mlflow(questions: Sequence[Question], asked: _Asked) -> str:
     from mirbench.leaderboard.other_tools.told import told_of
 
     uri = asked.uri or default_uri()
-    written, there = write_mlflow(told_of(questions), uri)
+    written, there = write_mlflow(told_of(questions), uri, asked.progress)
     look = f" (look at them: mlflow ui --backend-store-uri {uri})" if uri.startswith("sqlite:") else ""
     return f"{without_password(uri)}: {_count(written, 'run')} written, {there} there already{look}"
 
@@ -143,7 +148,7 @@ def _trackio(questions: Sequence[Question], asked: _Asked) -> str:
     from mirbench.leaderboard.other_tools.told import told_of
     from mirbench.leaderboard.other_tools.trackio_runs import write_trackio
 
-    place, written, there = write_trackio(told_of(questions), asked.output)
+    place, written, there = write_trackio(told_of(questions), asked.output, asked.progress)
     return f"{place}: {_count(written, 'run')} written, {there} there already (look at them: trackio show)"
 
 

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -22,6 +23,7 @@ from mirbench.installation import extra_module, refuse_broken
 from mirbench.leaderboard.other_tools.told import Told, costs_of, data_set, numbers, protocol, warnings_of
 from mirbench.leaderboard.repeat import command
 from mirbench.plain_text import printable, without_password
+from mirbench.progress import Progress
 
 __all__ = ["KEY", "OWN_STORE", "default_uri", "write_mlflow"]
 
@@ -41,7 +43,7 @@ def default_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or OWN_STORE
 
 
-def write_mlflow(told: Iterable[Told], uri: str) -> tuple[int, int]:
+def write_mlflow(told: Iterable[Told], uri: str, progress: Progress) -> tuple[int, int]:
     """Write records into a store or to a server; those that are there already stay as they are.
 
     Returns
@@ -65,27 +67,28 @@ def write_mlflow(told: Iterable[Told], uri: str) -> tuple[int, int]:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         try:
-            return _write(mlflow.MlflowClient(tracking_uri=uri), mlflow.entities, told)
+            return _write(mlflow.MlflowClient(tracking_uri=uri), mlflow.entities, told, progress)
         except Exception as error:  # of drivers of databases, too
             refuse_broken(error)
             said = printable(str(error).partition("\n")[0], 300)
             raise BadInput(f"MLflow does not take records at {without_password(uri)}: {said}") from error
 
 
-def _write(client: Any, entities: Any, told: Iterable[Told]) -> tuple[int, int]:
+def _write(client: Any, entities: Any, told: Iterable[Told], progress: Progress) -> tuple[int, int]:
     tables: dict[str, list[Told]] = defaultdict(list)
     for each in told:
         tables[f"mirbench: {data_set(each.title, each.record.standing)}"].append(each)
-    written = there = 0
+    new: list[tuple[str, Told]] = []
     for name, held in tables.items():
         found = client.get_experiment_by_name(name)
         experiment = found.experiment_id if found else client.create_experiment(name)
         known = set(_keys(client, experiment))
-        new = [each for each in held if each.record.spec.key not in known]
-        for each in new:
+        new += [(experiment, each) for each in held if each.record.spec.key not in known]
+    with progress.bar("MLflow", len(new), "runs") as step:
+        for experiment, each in new:
             _write_run(client, entities, experiment, each)
-        written, there = written + len(new), there + len(held) - len(new)
-    return written, there
+            step()
+    return len(new), sum(map(len, tables.values())) - len(new)
 
 
 def _keys(client: Any, experiment: str) -> Iterator[str]:
@@ -105,14 +108,19 @@ def _write_run(client: Any, entities: Any, experiment: str, told: Told) -> None:
     params = [entities.Param(name, value) for name, value in _params(told)]
     tags = [entities.RunTag(name, value[:_MOST_LETTERS]) for name, value in _tags(told)]
     metrics = [entities.Metric(name, value, end or 0, step) for name, value, step in _metrics(told)]
-    for part in _parts(params):
-        client.log_batch(run, params=part)
-    for part in _parts(metrics):
-        client.log_batch(run, metrics=part)
-    for part in _parts(tags):
-        client.log_batch(run, tags=part)
-    client.set_terminated(run, status="FINISHED", end_time=end)
-    client.set_tag(run, KEY, told.record.spec.key)
+    try:
+        for part in _parts(params):
+            client.log_batch(run, params=part)
+        for part in _parts(metrics):
+            client.log_batch(run, metrics=part)
+        for part in _parts(tags):
+            client.log_batch(run, tags=part)
+        client.set_terminated(run, status="FINISHED", end_time=end)
+        client.set_tag(run, KEY, told.record.spec.key)
+    except BaseException:  # also where somebody interrupts it: half a run would stay beside the whole one of next time
+        with suppress(Exception):
+            client.delete_run(run)
+        raise
 
 
 def _params(told: Told) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from mirbench.leaderboard.other_tools.told import (
     warnings_of,
 )
 from mirbench.leaderboard.repeat import command
+from mirbench.progress import Progress
 
 __all__ = ["KEY", "project_of", "write_trackio"]
 
@@ -42,7 +43,7 @@ def project_of(told: Told) -> str:
     return plain_and_own(f"mirbench-{told.title}")
 
 
-def write_trackio(told: Iterable[Told], folder: Path | None) -> tuple[Path, int, int]:
+def write_trackio(told: Iterable[Told], folder: Path | None, progress: Progress) -> tuple[Path, int, int]:
     """Write records into a folder of Trackio, or its own one; those that are there already stay as they are.
 
     Returns
@@ -71,23 +72,23 @@ def write_trackio(told: Iterable[Told], folder: Path | None) -> tuple[Path, int,
     tables: dict[str, list[Told]] = defaultdict(list)
     for each in told:
         tables[project_of(each)].append(each)
-    written = there = 0
+    new: list[tuple[str, Told]] = []
     for project, held in tables.items():
-        known = _keys(trackio, project)
-        new = [each for each in held if each.record.spec.key not in known]
-        for each in new:
+        known = _by_key(trackio, project)
+        new += [(project, each) for each in held if each.record.spec.key not in known]
+    with progress.bar("Trackio", len(new), "runs") as step:
+        for project, each in new:
             _write_run(trackio, project, each)
-        written, there = written + len(new), there + len(held) - len(new)
-    return place, written, there
+            step()
+    return place, len(new), sum(map(len, tables.values())) - len(new)
 
 
-def _keys(trackio: Any, project: str) -> set[str]:
-    """Keys of the records that a project has."""
+def _by_key(trackio: Any, project: str) -> dict[str, Any]:
+    """The runs of a project by the keys of their records."""
     try:
-        runs = list(trackio.Api().runs(project))
+        return {str((run.config or {}).get(KEY)): run for run in trackio.Api().runs(project)}
     except ValueError:  # no project is called so
-        return set()
-    return {str((run.config or {}).get(KEY)) for run in runs}
+        return {}
 
 
 def _write_run(trackio: Any, project: str, told: Told) -> None:
@@ -99,8 +100,12 @@ def _write_run(trackio: Any, project: str, told: Told) -> None:
             for epoch, row in enumerate(told.record.history):
                 trackio.log({f"epoch {name}": value for name, value in numbers(row, row).items()}, step=epoch)
             trackio.log(numbers(told.record.metrics) | costs_of(told.record))
-        finally:
+        except BaseException:  # also where somebody interrupts it: half a run would count as there next time
             trackio.finish()
+            if half := _by_key(trackio, project).get(told.record.spec.key):
+                half.delete()
+            raise
+        trackio.finish()
 
 
 def _config(told: Told) -> dict[str, Any]:

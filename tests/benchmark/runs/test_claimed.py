@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from mirbench.registry import Catalogue
 from mirbench.runs.store import RunStore
 from mirbench.trust.rerun import request_of
 
@@ -121,3 +123,19 @@ def test_name_that_is_taken_or_none_is_refused(name: str, songs: Path, tmp_path:
     file = predictions(tmp_path / "made.csv")
     answer = typed("import", file, "--task", f"csv:{songs}", "--name", name, "--runs", tmp_path / "runs")
     assert (answer.code, answer.err.count("\n"), "--name" in answer.err) == (2, 1, True)
+
+
+@pytest.mark.slow
+def test_confidences_of_an_entrant_of_mirex_become_a_row(tmp_path: Path, typed: Typed) -> None:
+    """As docs/mirex.md says it, on the stand-in: clips from any run, a column a label, a row beside the others."""
+    asked = ["--task", "openmic-demo", "--runs", tmp_path / "runs"]
+    assert typed("run", *asked, "--method", "prior", "--quiet").code == 0
+    assert typed("export", "clips", "prior", "clips.csv", "--runs", tmp_path / "runs").code == 0
+    clips = list(dict.fromkeys(pd.read_csv("clips.csv", dtype=str)["clip"]))
+    labels = Catalogue().task("openmic").classes
+    said = np.random.default_rng(0).random((len(clips), len(labels)))
+    pd.DataFrame(said, index=pd.Index(clips, name="clip"), columns=list(labels)).to_csv("predictions.csv")
+    assert typed("import", "predictions.csv", *asked, "--name", "our-system").code == 0
+    board = typed("leaderboard", "--runs", tmp_path / "runs", "--columns", "rank,system,metrics", "--no-reference").out
+    assert "our-system [claimed]" in board
+    assert "prior" in board

@@ -421,6 +421,15 @@ def test_sweeps_of_rommel2023_hold_the_points_that_it_printed() -> None:
         assert weight_decay in search["weight_decay"]
 
 
+def test_suite_for_entrants_of_mirex_is_of_the_instruments_and_of_their_stand_in() -> None:
+    catalogue = Catalogue()
+    suite = read_suite("mirex-instruments", catalogue, {})
+    assert {entry.request.task for entry in suite.entries} == {"openmic"}
+    shown = as_demo(suite, catalogue).entries
+    assert {(entry.request.task, entry.unable) for entry in shown} == {("openmic-demo", "")}
+    assert {entry.request.source for entry in shown} == {"", "shipped:vggish", "nano"}
+
+
 # The command
 
 BEEPS = """

@@ -88,6 +88,18 @@ def test_mlflow_that_takes_nothing_is_one_line(typed: Typed, runs: Path, store: 
     assert "secret" not in answer.err
 
 
+def test_mlflow_keeps_no_half_of_a_run_that_failed(typed: Typed, runs: Path, store: str, monkeypatch) -> None:
+    import mlflow
+
+    whole = mlflow.MlflowClient.set_terminated
+    monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", lambda *args, **more: 1 / 0)
+    answer = typed("export", "records", runs, "--to", "mlflow", "--uri", store)
+    assert (answer.code, answer.err.count("\n"), read(store)) == (2, 1, {})
+    monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", whole)
+    typed("export", "records", runs, "--to", "mlflow", "--uri", store)
+    assert sum(map(len, read(store).values())) == 3
+
+
 @pytest.mark.slow
 def test_mlflow_makes_its_own_data_base_in_this_folder(typed: Typed, runs: Path, monkeypatch) -> None:
     pytest.importorskip("mlflow")

@@ -71,6 +71,25 @@ def test_trackio_says_what_is_claimed_and_on_a_stand_in(typed: Typed, runs: Path
     assert "no real music" in demo.config["warnings"]
 
 
+def test_trackio_keeps_no_half_of_an_interrupted_run(typed: Typed, runs: Path, folder: Path, monkeypatch) -> None:
+    import trackio
+
+    words, whole, calls = ("export", "records", runs, "--to", "trackio", "--output", folder), trackio.log, []
+
+    def interrupted(*args: Any, **more: Any) -> None:
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        whole(*args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trackio, "log", interrupted)
+        assert typed(*words, "--task", "tones").code == 130
+    assert (len(calls), read("mirbench-tones")) == (3, {})
+    typed(*words, "--task", "tones")
+    assert [len(logged(run)) for run in read("mirbench-tones").values()] == [3, 3]
+
+
 @pytest.mark.parametrize("name", ["TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"])
 def test_trackio_sends_nothing_to_a_server(name: str, typed: Typed, runs: Path, folder: Path, monkeypatch) -> None:
     monkeypatch.setenv(name, "me/there")
