@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "api_members",
     "card_pages",
+    "leaderboard_page",
     "name_links",
     "repository_pages",
 ]
@@ -48,8 +49,10 @@ numpydoc_show_class_members = False
 numpydoc_validation_exclude = {r"\.(BoundSource|Context)\.", r"mirbench\.(Method|Restorable)$"}
 numpydoc_validation_checks = {"GL01", "GL03", "GL07", "PR01", "PR02", "PR10", "SS03", "YD01"}
 
-# The gallery runs on synthesised audio; what is kept from one build to the next is what mirbench itself keeps.
+# The gallery runs on synthesised audio; what is kept from one build to the next is what mirbench itself keeps. Packs of
+# results that this machine has are no part of the site.
 os.environ["MIRBENCH_CACHE"] = str(DOCS / "_build" / "cache")
+os.environ["MIRBENCH_RESULTS"] = str(DOCS / "_build" / "no-results")
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
