@@ -77,5 +77,11 @@ html_static_path = ["site/static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True}
+html_use_index = False
+html_theme_options = {
+    "navigation_with_keys": True,
+    # the colours of the leaderboard's page
+    "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},
+    "dark_css_variables": {"color-brand-primary": "#66bdf0", "color-brand-content": "#66bdf0"},
+}
 copybutton_exclude = ".linenos, .gp, .go"

@@ -188,7 +188,7 @@ def _sources() -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     rows = []
     for name, summary in _NAMES["source"].items():
         card = _CATALOGUE.source(name)
-        window = f"{card.seconds:g} s at {card.sample_rate / 1000:g} kHz"
+        window = f"{card.seconds:g} s at {card.sample_rate / 1000:g} kHz".replace(" ", "\N{NO-BREAK SPACE}")
         n_parameters = f"{card.n_parameters / 1e6:.1f} M" if card.n_parameters else "—"
         rows.append((_code(name), summary.partition(" (")[0], n_parameters, f"{card.n_features:,}", window))
     return ("source", "what", "parameters", "features", "window"), rows
