@@ -30,7 +30,7 @@ extensions = [
     "name_links",
     "repository_pages",
 ]
-exclude_patterns = ["README.md", "_build", "examples", "site", "gallery/*.ipynb", "**/sg_execution_times.rst"]
+exclude_patterns = ["README.md", "_build", "examples", "site"]
 templates_path = ["site/templates"]
 nitpicky = True
 # Pages in markdown are read on a code host too, and link as it does: by file and by the anchors of headings there.

@@ -24,6 +24,8 @@ from mirbench.methods.sources import SOURCES
 from mirbench.runs.suite import shipped
 from mirbench.tasks import TASKS
 from tests.conftest import ROOT
+from tests.pages import words_of
+from tests.test_documented_commands import parse
 
 DOCS = ROOT / "docs"
 MADE = ("cards", "gallery", "project", "reference", "_build")
@@ -56,6 +58,14 @@ def test_other_entries_of_toctrees_are_made_by_a_build() -> None:
 def test_directives_reads_entries_alone() -> None:
     text = ".. toctree::\n   :hidden:\n\n   one\n   two\n\nText.\n\n.. toctree::\n\n   three\n"
     assert [*directives(text, "toctree")] == [["one", "two"], ["three"]]
+
+
+def test_commands_of_the_first_page_are_read_by_the_command_line() -> None:
+    (block,) = re.findall(r"^\.\. code-block:: sh\n\n((?:   .*\n)+)", INDEX, flags=re.MULTILINE)
+    commands = [words for line in block.splitlines() for words in words_of(line)]
+    assert commands
+    for words in commands:
+        parse(words)
 
 
 def test_reference_has_every_word_that_mirbench_exports_once() -> None:
