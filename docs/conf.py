@@ -26,10 +26,11 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "api_members",
     "card_pages",
+    "leaderboard_page",
     "name_links",
     "repository_pages",
 ]
-exclude_patterns = ["README.md", "_build", "examples", "site", "gallery/*.ipynb", "**/sg_execution_times.rst"]
+exclude_patterns = ["README.md", "_build", "examples", "site"]
 templates_path = ["site/templates"]
 nitpicky = True
 # Pages in markdown are read on a code host too, and link as it does: by file and by the anchors of headings there.
@@ -48,8 +49,10 @@ numpydoc_show_class_members = False
 numpydoc_validation_exclude = {r"\.(BoundSource|Context)\.", r"mirbench\.(Method|Restorable)$"}
 numpydoc_validation_checks = {"GL01", "GL03", "GL07", "PR01", "PR02", "PR10", "SS03", "YD01"}
 
-# The gallery runs on synthesised audio; what is kept from one build to the next is what mirbench itself keeps.
+# The gallery runs on synthesised audio; what is kept from one build to the next is what mirbench itself keeps. Packs of
+# results that this machine has are no part of the site.
 os.environ["MIRBENCH_CACHE"] = str(DOCS / "_build" / "cache")
+os.environ["MIRBENCH_RESULTS"] = str(DOCS / "_build" / "no-results")
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
@@ -74,5 +77,11 @@ html_static_path = ["site/static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True}
+html_use_index = False
+html_theme_options = {
+    "navigation_with_keys": True,
+    # the colours of the leaderboard's page
+    "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},
+    "dark_css_variables": {"color-brand-primary": "#66bdf0", "color-brand-content": "#66bdf0"},
+}
 copybutton_exclude = ".linenos, .gp, .go"

@@ -24,6 +24,8 @@ from mirbench.methods.sources import SOURCES
 from mirbench.runs.suite import shipped
 from mirbench.tasks import TASKS
 from tests.conftest import ROOT
+from tests.pages import words_of
+from tests.test_documented_commands import parse
 
 DOCS = ROOT / "docs"
 MADE = ("cards", "gallery", "project", "reference", "_build")
@@ -58,6 +60,14 @@ def test_directives_reads_entries_alone() -> None:
     assert [*directives(text, "toctree")] == [["one", "two"], ["three"]]
 
 
+def test_commands_of_the_first_page_are_read_by_the_command_line() -> None:
+    (block,) = re.findall(r"^\.\. code-block:: sh\n\n((?:   .*\n)+)", INDEX, flags=re.MULTILINE)
+    commands = [words for line in block.splitlines() for words in words_of(line)]
+    assert commands
+    for words in commands:
+        parse(words)
+
+
 def test_reference_has_every_word_that_mirbench_exports_once() -> None:
     text = (DOCS / "reference.rst").read_text(encoding="utf-8")
     said = [name for names in directives(text, "autosummary") for name in names]
@@ -66,7 +76,8 @@ def test_reference_has_every_word_that_mirbench_exports_once() -> None:
 
 
 def test_site_has_the_version_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIRBENCH_CACHE", "")  # which the configuration sets
+    monkeypatch.setenv("MIRBENCH_CACHE", "")  # which the configuration sets, as the next
+    monkeypatch.setenv("MIRBENCH_RESULTS", "")
     monkeypatch.setattr(sys, "path", [*sys.path])
     held = runpy.run_path(str(DOCS / "conf.py"))
     assert (held["version"], held["release"]) == (mirbench.__version__, mirbench.__version__)
@@ -125,11 +136,11 @@ def test_relinked_leads_to_pages_of_the_site(relinked: Any, page: str, shown: st
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the tracked files, every warning of which is an error."""
-    extra = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     modules = {"myst-parser": "myst_parser"}
     lacking = [
         name
-        for name in (Requirement(line).name for line in extra["docs"])
+        for name in (Requirement(line).name for line in (*extras["docs"], *extras["page"]))
         if importlib.util.find_spec(modules.get(name, name.replace("-", "_"))) is None
     ]
     if lacking or not (ROOT / ".git").exists():
@@ -140,7 +151,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    command = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "docs", "docs/_build"]
+    command = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "-j", "auto", "docs", "docs/_build"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return folder / "docs" / "_build"

@@ -188,12 +188,10 @@ def _sources() -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     rows = []
     for name, summary in _NAMES["source"].items():
         card = _CATALOGUE.source(name)
-        rows.append((_code(name), summary.partition(" (")[0], _millions(card.n_parameters), ", ".join(card.offers)))
-    return ("source", "what", "parameters", "offers"), rows
-
-
-def _millions(number: int | None) -> str:
-    return f"{number / 1e6:.1f} M" if number else "—"
+        window = f"{card.seconds:g} s at {card.sample_rate / 1000:g} kHz".replace(" ", "\N{NO-BREAK SPACE}")
+        n_parameters = f"{card.n_parameters / 1e6:.1f} M" if card.n_parameters else "—"
+        rows.append((_code(name), summary.partition(" (")[0], n_parameters, f"{card.n_features:,}", window))
+    return ("source", "what", "parameters", "features", "window"), rows
 
 
 def _suites() -> tuple[Sequence[str], list[tuple[Any, ...]]]:

@@ -17,6 +17,7 @@ _NO_LINK_IN = (nodes.reference, nodes.title, nodes.literal_block)
 _TYPES_IN = (nodes.classifier, nodes.term)
 _PAGE = re.compile(r"docs/([a-z-]+)\.md")
 _WORD = re.compile(r"(?:mirbench\.)?(\w+(?:\.\w+)?)(?:\(.*\))?")
+_NAME_IN_COMMAND = re.compile(r"((?:--task|--method|--source|choose|get|reproduce|show|sweep) )([\w-]+)")
 _MANY_MEANINGS = {"run", "task", "source", "predict", "compare"}
 """Words that mean a function where they are called or follow ``mirbench.``, and may mean something else alone."""
 
@@ -30,12 +31,20 @@ class NameLinks(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Look at all code of a page, and at the types of parameters."""
         for node in list(self.document.findall(nodes.literal)):
-            if not _is_inside(node) and (link := self._link(node.astext(), node.deepcopy())):
+            if _is_inside(node):
+                continue
+            if link := self._link(node.astext(), node.deepcopy()):
                 node.replace_self(link)
+            elif " " in node.astext():
+                node[:] = [self._name_in(word) for word in re.split(_NAME_IN_COMMAND, node.astext()) if word]
         typed = [part for kind in _TYPES_IN for part in self.document.findall(kind)]
         for text in [text for part in typed for text in part.findall(nodes.Text)]:
             if not _is_inside(text):
                 text.parent.replace(text, list(self._linked(text.astext())))
+
+    def _name_in(self, word: str) -> nodes.Node:
+        """A part of a command, as a link where it is a name."""
+        return (self._link(word, nodes.Text(word)) if word in CARDS else None) or nodes.Text(word)
 
     def _linked(self, types: str) -> Iterator[nodes.Node]:
         """The types that a parameter takes, in words, with links to the classes of mirbench among them."""
