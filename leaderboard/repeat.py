@@ -16,6 +16,8 @@ _OF_FILES = ("folder:", "csv:", "features:")
 """Families that are named by a file or folder, of which a record holds the last part alone."""
 
 
+_OF_ENSEMBLES = {"systems", "members", "member_weights", "average"}
+
 PADDED = ("speechatt",)
 """Sources whose cards pad short clips otherwise than with zeros: what was padded with zeros has to say so."""
 
@@ -96,11 +98,12 @@ def _of_predictions(record: RunRecord, seeds: Sequence[int]) -> list[str]:
 
 
 def _is_ensemble(record: RunRecord) -> bool:
-    return record.spec.method == "ensemble" and "systems" in record.spec.params
+    """Whether it is one that says what it averages; a stranger's record may be called so and lack it."""
+    return record.spec.method == "ensemble" and record.spec.params.keys() >= _OF_ENSEMBLES
 
 
 def _of_ensemble(params: Mapping[str, Any]) -> list[str]:
-    words = ["mirbench", "ensemble", *params["members"], "--average", params["average"]]
+    words = ["mirbench", "ensemble", *params["members"], "--average", str(params["average"])]
     weights = params["member_weights"]
     return words if len(set(weights)) == 1 else [*words, "--weights-of", ",".join(map(str, weights))]
 

@@ -133,6 +133,14 @@ def test_command_quotes_what_a_shell_would_read(text: str) -> None:
     assert shlex.split(repeat.command(spoilt))[-1] == f"mapping={text}"
 
 
+@pytest.mark.parametrize("params", [{}, {"systems": ["a"]}, {"systems": ["a"], "members": ["0" * 16]}])
+def test_command_of_what_is_called_an_ensemble_and_names_no_members_is_a_line(params: dict[str, Any]) -> None:
+    record, _ = drafted(REQUESTS["no source"])
+    strange = replace(record, spec=replace(record.spec, method="ensemble", params=params))
+    assert repeat.command(strange).startswith("mirbench run --task gtzan --method ensemble")
+    assert repeat.notes(strange)
+
+
 def test_command_of_an_ensemble_names_its_members() -> None:
     record, _ = drafted(REQUESTS["plain"])
     params = {"average": "rank", "systems": ["a", "b"], "members": ["0" * 16, "1" * 16], "member_weights": [0.25, 0.75]}
