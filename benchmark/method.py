@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.types import BlindSplit, FloatArray, Split
 
-__all__ = ["Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable"]
+__all__ = ["Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "needed_stages"]
 
 Part = Literal["train", "valid", "test"]
 
@@ -56,6 +56,9 @@ class Method(Protocol):
         The identity. A changed result is a new version.
     needs : tuple of str
         Stages of the source that it uses; empty where it takes no source.
+    spares : mapping, optional
+        ``{stage: (hyperparameter, value)}`` of the class: a stage among `needs` that is not needed where the
+        hyperparameter has this value.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
     uses_seed : bool, optional
@@ -88,6 +91,13 @@ class Method(Protocol):
             What every random number comes from.
         """
         ...
+
+
+def needed_stages(method: type[Method], params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The stages of a source that a method uses with these hyperparameters, of which defaults may be left out."""
+    spares: Mapping[str, tuple[str, Any]] = getattr(method, "spares", {})
+    spared = {stage for stage, (name, value) in spares.items() if params.get(name) == value}
+    return tuple(stage for stage in method.needs if stage not in spared)
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import torch
 
 from mirbench import Context
 from mirbench.features import audio
+from mirbench.method import needed_stages
 from mirbench.methods import METHODS
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
@@ -89,3 +90,15 @@ def test_method_conforms_with_every_kind_of_source_that_it_accepts(
     if name == "zero-shot":
         pytest.skip("at random weights nothing has a name")
     assert checks.check_method(method, context, splits, few) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ii-nmr", "id-nmr", "ids-nmr"])
+def test_reprogramming_with_a_new_head_conforms_with_every_kind_that_has_the_stage(
+    name: str, source: tuple[Context, tuple[Split, Split, Split]]
+) -> None:
+    context, splits = source
+    method, options = Catalogue().method(name), {"mapping": "new-head"}
+    if lacks := set(needed_stages(method, options)) - set(context.source.card.offers):
+        pytest.skip(f"{context.source.card.name} has no {', '.join(lacks)}")
+    assert checks.check_method(method, context, splits, {"epochs": 1, **options}) == []

@@ -16,7 +16,7 @@ from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
 from mirbench.lasting import made_to_last
-from mirbench.method import Method, Restorable
+from mirbench.method import Method, Restorable, needed_stages
 from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
@@ -331,13 +331,14 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
     if wrong := [name for name, value in changed.items() if value is not None and value <= 0]:
         raise BadInput(f"--source-set {wrong[0]}={changed[wrong[0]]}: more than 0 is needed")
     card = replace(card, **{name: value for name, value in changed.items() if value is not None})
-    if lacks := [stage for stage in method.needs if stage not in card.offers]:
-        able = sorted(
-            name for name in catalogue.names("source") if set(method.needs) <= set(catalogue.source(name).offers)
-        )
+    needs = needed_stages(method, request.params)
+    if lacks := [stage for stage in needs if stage not in card.offers]:
+        able = sorted(name for name in catalogue.names("source") if set(needs) <= set(catalogue.source(name).offers))
+        spares: Mapping[str, tuple[str, Any]] = getattr(method, "spares", {})
+        without = [f"; --set {spares[s][0]}={spares[s][1]} needs no {s}" for s in lacks if set(lacks) <= set(spares)]
         raise NotApplicable(
             f"{method.name} cannot use {card.name}: it needs {', '.join(lacks)}, and {card.name} offers "
-            f"{', '.join(card.offers)}; sources that have it: {', '.join(able) or 'none'}"
+            f"{', '.join(card.offers)}{''.join(without)}; sources that have it: {', '.join(able) or 'none'}"
         )
     return card
 

@@ -3,7 +3,8 @@
 Three places: before the front end (II-NMR, noise on the waveform), before the body (ID-NMR, a CNN on the picture),
 before the head (IDS-NMR, scale and shift of the embedding from a hidden layer). Behind all three, many source classes
 are mapped to one class of the task. The defaults are the paper's; where the authors' code differs, the option is a
-hyperparameter.
+hyperparameter. With a new head in place of the mapping, any source can be reprogrammed that has the stage, whether it
+has classes of its own or not.
 
 References
 ----------
@@ -13,6 +14,7 @@ arXiv:2211.01317; code: biboamy/music-repro.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -49,8 +51,10 @@ class _Reprogramming(NetworkMethod):
     ----------
     outputs_per_class : int or None
         Source classes a class; None as in the paper (5, or 2 for SpeechATT).
-    mapping : {"mean-prob", "sum-logit"}
-        Averaged probabilities (paper) or summed logits (authors' code). See `LabelMapping`.
+    mapping : {"mean-prob", "sum-logit", "new-head", "fc527"}
+        Averaged probabilities (paper) or summed logits (authors' code), with nothing to learn; or chen2022's: a new
+        layer norm and linear layer in place of the source's head, for which the source needs none, or a linear layer
+        on its logits. See `mirbench.methods.reprogramming.outputs`.
     source_head : {"pretrained", "random-frozen"}
         The source's own classifier (paper), or one at random weights (authors' code as released).
     items : {"chunks", "1000-crops"}
@@ -62,13 +66,24 @@ class _Reprogramming(NetworkMethod):
     """
 
     outputs_per_class: int | None = None
-    mapping: Literal["mean-prob", "sum-logit"] = "mean-prob"
+    mapping: Literal["mean-prob", "sum-logit", "new-head", "fc527"] = "mean-prob"
     source_head: Literal["pretrained", "random-frozen"] = "pretrained"
     items: Literal["chunks", "1000-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
 
     version: ClassVar[str] = "3"
+    spares: ClassVar[Mapping[str, tuple[str, str]]] = {"head": ("mapping", "new-head")}
     entry = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mapping == "new-head" and (self.source_head != "pretrained" or self.outputs_per_class is not None):
+            raise BadInput(
+                f"{self.name}: mapping=new-head takes nothing of the source's head; leave source_head and "
+                "outputs_per_class out"
+            )
+        if self.mapping == "fc527" and self.outputs_per_class is not None:
+            raise BadInput(f"{self.name}: mapping=fc527 learns from all outputs; leave outputs_per_class out")
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The trainable part."""
@@ -79,21 +94,19 @@ class _Reprogramming(NetworkMethod):
         raise NotImplementedError
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
-        """The adapter, the frozen source behind it, and the label mapping."""
-        from torch import nn
+        """The adapter, the frozen source behind it, and the mapping of its classes or a new head."""
+        from mirbench.methods.reprogramming.adapters import Reprogrammed
+        from mirbench.methods.reprogramming.outputs import output, outputs_per_class
 
-        from mirbench.methods.reprogramming.adapters import LabelMapping, Reprogrammed, SourceHead, fresh_head
-        from mirbench.methods.reprogramming.outputs import outputs_per_class
-
-        card = context.source.card
-        n_classes = len(split.classes)
-        per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
-        mapping = LabelMapping(n_classes, per_class, self.mapping, card.activation)
+        card, source = context.source.card, context.source.network
+        if self.mapping in ("mean-prob", "sum-logit"):  # refused before a stage of the source is computed
+            outputs_per_class(card, len(split.classes), self.outputs_per_class)
         adapter = self.adapter(card, context, split)
-        source = context.source.network
-        own = self.source_head == "pretrained"
-        head = SourceHead(source) if own else fresh_head(card.n_features, card.n_outputs)
-        return Reprogrammed(adapter, source, self.entry, nn.Sequential(head, mapping))
+        mapped = output(
+            self.mapping, card, source, len(split.classes), self.outputs_per_class,
+            random_head=self.source_head == "random-frozen",
+        )  # fmt: skip
+        return Reprogrammed(adapter, source, self.entry, mapped)
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy on every class, also where a clip has one."""

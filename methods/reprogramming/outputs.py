@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OutputMapping", "output", "outputs_per_class"]
 
-OutputMapping = Literal["new-head", "fc527", "many-to-one"]
+OutputMapping = Literal["new-head", "fc527", "many-to-one", "sum-logit"]
 """A new layer norm and linear layer in place of the source's head, a linear layer on the logits of the source's own
-head (527 for AudioSet), or averages of its probabilities (`LabelMapping`), with nothing to learn."""
+head (527 for AudioSet), or averages of its probabilities or sums of its logits (`LabelMapping`), with nothing to learn.
+hung2022's reprogramming calls the averages mean-prob, chen2022's many-to-one."""
 
 
 def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> int:
@@ -41,13 +42,25 @@ def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> i
     return chosen
 
 
-def output(kind: OutputMapping, card: SourceCard, head: Any, n_classes: int, per_class: int | None = None) -> nn.Module:
+def output(
+    kind: str,
+    card: SourceCard,
+    head: Any,
+    n_classes: int,
+    per_class: int | None = None,
+    *,
+    random_head: bool = False,
+) -> nn.Module:
     """The module (n, n_features) -> (n, n_classes) logits.
 
     Parameters
     ----------
+    kind : str
+        An `OutputMapping`, or mean-prob for many-to-one.
     head : network
         Whose `head` is used; frozen if the network is, and out of the state.
+    random_head : bool
+        A frozen head of the same size at random weights, as in hung2022's released code, in place of it.
 
     Raises
     ------
@@ -56,13 +69,16 @@ def output(kind: OutputMapping, card: SourceCard, head: Any, n_classes: int, per
     """
     from torch import nn
 
-    from mirbench.methods.reprogramming.adapters import LabelMapping, SourceHead, new_head
+    from mirbench.methods.reprogramming.adapters import LabelMapping, SourceHead, fresh_head, new_head
 
     if kind == "new-head":
         return new_head(card.n_features, n_classes)
     if "head" not in card.offers:
         raise NotApplicable(f"{card.name} has no classes of its own to map ({kind}); take the new head")
     if kind == "fc527":
-        return nn.Sequential(SourceHead(head), nn.Linear(card.n_outputs, n_classes))
-    mapping = LabelMapping(n_classes, outputs_per_class(card, n_classes, per_class), "mean-prob", card.activation)
-    return nn.Sequential(SourceHead(head), mapping)
+        own = fresh_head(card.n_features, card.n_outputs) if random_head else SourceHead(head)
+        return nn.Sequential(own, nn.Linear(card.n_outputs, n_classes))
+    rule = "sum-logit" if kind == "sum-logit" else "mean-prob"
+    mapping = LabelMapping(n_classes, outputs_per_class(card, n_classes, per_class), rule, card.activation)
+    own = fresh_head(card.n_features, card.n_outputs) if random_head else SourceHead(head)
+    return nn.Sequential(own, mapping)

@@ -36,13 +36,13 @@ class _PictureReprogramming(Chen2022Method):
 
     Parameters
     ----------
-    mapping : {"new-head", "fc527", "many-to-one"}
+    mapping : {"new-head", "fc527", "many-to-one", "sum-logit"}
         See `mirbench.methods.reprogramming.outputs.OutputMapping`; the printed counts are those of the new head.
     specaug : bool
         SpecAugment on the spectrograms of train, before they are changed: on in the released script, off in the paper.
         See `mirbench.methods.reprogramming.picture_adapters.SpecAugment`.
     outputs_per_class : int or None
-        Of many-to-one; None as in hung2022.
+        Of many-to-one and sum-logit; None as in hung2022.
     """
 
     mapping: OutputMapping = "new-head"

@@ -497,11 +497,11 @@ def test_run_of_a_method_inside_the_network_is_not_applicable(tmp_path: Path) ->
         run(ask(f"features:{path}", tmp_path, method="ids-nmr"), task_of(clips), QUIET)
 
 
-@pytest.mark.parametrize("word", ["normalized", "levels8"])
+@pytest.mark.parametrize("word", ["normalized", "levels8", "normalized-files", "first-channel"])
 def test_run_on_features_at_other_levels_is_not_applicable(tmp_path: Path, word: str) -> None:
     """They were computed before anything here could change the audio."""
     clips, path = easy(tmp_path)
-    with pytest.raises(NotApplicable, match="before its level was changed"):
+    with pytest.raises(NotApplicable, match="before its level or its channels were changed"):
         run(ask(f"features:{path}", tmp_path, task=f"mine+{word}"), task_of(clips), QUIET)
 
 
