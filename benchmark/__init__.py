@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mirbench.api.predicting import Predictions, predict
     from mirbench.api.running import run
     from mirbench.api.runs import Run, Runs, load_runs
+    from mirbench.archive import Archive
     from mirbench.errors import (
         BadAudio,
         BadInput,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from mirbench.runs.predict import load_model
     from mirbench.source import Activations, SourceCard, Stage, WeightFile
     from mirbench.types import (
-        Archive,
         ArrayRow,
         BlindSplit,
         BoolArray,
@@ -72,6 +72,7 @@ _NAMES = {
     "mirbench.api.predicting": "Predictions predict",
     "mirbench.api.running": "run",
     "mirbench.api.runs": "Run Runs load_runs",
+    "mirbench.archive": "Archive",
     "mirbench.errors": "BadAudio BadInput BrokenInstallation MirbenchError MissingData MissingExtra NotApplicable "
         "UnknownName",
     "mirbench.features.bound": "BoundSource",
@@ -83,8 +84,7 @@ _NAMES = {
     "mirbench.record": "RunRecord RunSpec Trial",
     "mirbench.runs.predict": "load_model",
     "mirbench.source": "Activations SourceCard Stage WeightFile",
-    "mirbench.types": "Archive ArrayRow BlindSplit BoolArray Clip Excerpt FloatArray IntArray Split Targets Task "
-        "Windowing",
+    "mirbench.types": "ArrayRow BlindSplit BoolArray Clip Excerpt FloatArray IntArray Split Targets Task Windowing",
 }  # fmt: skip
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 """The module that holds each name."""

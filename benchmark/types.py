@@ -17,10 +17,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
 
 __all__ = [
-    "Archive", "ArrayRow", "BlindSplit", "BoolArray", "Clip", "Excerpt", "FloatArray", "IntArray", "Pad", "Split",
+    "ArrayRow", "BlindSplit", "BoolArray", "Clip", "Excerpt", "FloatArray", "IntArray", "Pad", "Split",
     "Targets", "Task", "Windowing", "clips_of", "excerpts",
 ]  # fmt: skip
 
@@ -138,43 +139,6 @@ class Excerpt(NamedTuple):
         """Of a clip whose file is here."""
         assert clip.path is not None
         return cls(clip.path, clip.start, clip.duration, clip.peaks, clip.first_channel)
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A file to download, and where its contents go.
-
-    Parameters
-    ----------
-    url : str
-        The address.
-    file_name : str
-        The name it is kept under.
-    checksum : str
-        "md5:…" or "sha256:…"; "" where its publisher gives none.
-    n_bytes : int or None
-        Size of the download, where its page states it.
-    strip : int
-        Leading folders to leave out when unpacking.
-    folder : str
-        Folder inside the data set's own that it goes into.
-    unpack : bool
-        False for a plain file, which is kept as it is.
-    note : str
-        What a user should know before trying it.
-    mirrors : tuple of str
-        Addresses to try, in order, when the first does not answer; the checksum holds for all.
-    """
-
-    url: str
-    file_name: str
-    checksum: str
-    n_bytes: int | None = None
-    strip: int = 0
-    folder: str = ""
-    unpack: bool = True
-    note: str = ""
-    mirrors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

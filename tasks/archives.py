@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.temporary import replace_folder, sweep, temporary
 from mirbench.progress import Progress
-from mirbench.types import Archive, Task
+from mirbench.types import Task
 from mirbench.unverified import verified
 
 __all__ = ["get_task", "unpack"]

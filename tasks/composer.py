@@ -19,12 +19,13 @@ from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
+from mirbench.archive import Archive
 from mirbench.errors import MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.layout import few
 from mirbench.tasks.splitting import draw_order
 from mirbench.tasks.stand_in_music.stand_ins import Step, stand_in, write_scene
-from mirbench.types import Archive, Clip, Task
+from mirbench.types import Clip, Task
 
 __all__ = ["COMPOSERS", "COMPOSER_MAESTRO", "COMPOSER_MAESTRO_DEMO", "Recording", "maestro", "taken"]
 

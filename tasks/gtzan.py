@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mirbench.archive import Archive
 from mirbench.errors import MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.layout import absent, few
-from mirbench.types import Archive, Clip, Task
+from mirbench.types import Clip, Task
 
 __all__ = ["GENRES", "GTZAN", "GTZAN_DEMO", "GTZAN_KAGGLE", "GTZAN_MINI", "fault_filtered"]
 

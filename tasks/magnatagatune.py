@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL, TAGGING
 from mirbench.tasks.layout import absent
 from mirbench.tasks.shtern import PER_CLASS, reconstruction
 from mirbench.tasks.splitting import draw_order, drawn_split
 from mirbench.tasks.stand_in_music.stand_ins import Step, dealt, stand_in, write_scene
-from mirbench.types import Archive, Clip, Task
+from mirbench.types import Clip, Task
 
 __all__ = [
     "FEMALE", "MAGNATAGATUNE", "MAGNATAGATUNE_DEMO", "MALE", "NO_VOCAL", "TAGS", "VOCALIST_MAGNATAGATUNE",

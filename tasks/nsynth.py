@@ -23,12 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
 from mirbench.metrics import SINGLE_LABEL
 from mirbench.tasks.layout import absent
 from mirbench.tasks.retrain import retrain_split
 from mirbench.tasks.stand_in_music.stand_ins import SAMPLE_RATE, Step, stand_in
-from mirbench.types import Archive, Clip, Task
+from mirbench.types import Clip, Task
 
 __all__ = [
     "FAMILIES", "NSYNTH_FAMILIES", "NSYNTH_FAMILIES_DEMO", "NSYNTH_FAMILY", "NSYNTH_FAMILY_DEMO", "NSYNTH_INSTRUMENT",

@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
 from mirbench.tasks.layout import absent
 from mirbench.tasks.splitting import draw_order
 from mirbench.tasks.stand_in_music.stand_ins import Step, stand_in, write_scene
-from mirbench.types import Archive, ArrayRow, Clip, Task
+from mirbench.types import ArrayRow, Clip, Task
 
 __all__ = ["INSTRUMENTS", "METRICS", "OPENMIC", "OPENMIC_DEMO"]
 

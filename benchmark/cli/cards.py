@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mirbench.archive import Archive
 from mirbench.cli.card_look import Card, Option, look
 from mirbench.cli.method_card import method_card
 from mirbench.errors import UnknownName
@@ -15,7 +16,7 @@ from mirbench.registry import Catalogue, is_ours
 from mirbench.source import SourceCard, WeightFile
 from mirbench.taken_names import KINDS
 from mirbench.terminal import WIDTH, drawn
-from mirbench.types import Archive, Task
+from mirbench.types import Task
 from mirbench.unverified import doubt
 
 __all__ = ["card_of", "describe"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mirbench.archive import Archive
 from mirbench.errors import MissingData
 from mirbench.features import weights
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.tasks import archives
-from mirbench.types import Archive
 from mirbench.unverified import VARIABLE, doubt, verified
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
 from mirbench.progress import Progress
 from mirbench.tasks import archives
 from mirbench.tasks.archives import get_task, unpack
-from mirbench.types import Archive, Task
+from mirbench.types import Task
 
 QUIET = Progress(quiet=True)
 

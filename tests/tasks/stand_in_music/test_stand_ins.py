@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from mirbench.archive import Archive
 from mirbench.registry import Catalogue
 from mirbench.tasks import TASKS
 from mirbench.tasks.retrain import retrain_split
 from mirbench.tasks.stand_in_music.stand_ins import SAMPLE_RATE, names_by_split, stand_in, write_scene
 from mirbench.trust.checks import check_task
-from mirbench.types import Archive, Clip, Task
+from mirbench.types import Clip, Task
 
 CLIPS = [Clip("c0", None, "test", ("a",))]
 REAL = Task(
