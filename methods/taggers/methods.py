@@ -271,6 +271,12 @@ class Cnn1d(TaggerMethod):
 class FrameLevel(TaggerMethod):
     """Frame-level CNN of Dieleman & Schrauwen (2014): filters as long as a frame on the waveform, 3 s.
 
+    The slide gives lengths, strides and results. Of the paper are three seconds, 128 mel bands, the compression, two
+    convolutions of 32 filters of eight frames with maxima of four, dense layers of 100 and of the classes, ReLU, and
+    the mean over the windows of a clip (not checked against its print). Ours: as many filters on the waveform as in the
+    other layers, zeros at the ends of what is convolved (without them the longest frames would leave none), magnitudes,
+    Adam, and the epoch of the lowest loss on valid.
+
     Parameters
     ----------
     hears : {"waveform", "spectrogram"}
@@ -280,13 +286,9 @@ class FrameLevel(TaggerMethod):
     n_filters : int
         That learn from the waveform.
 
-    Notes
-    -----
-    The slide gives lengths, strides and results. Of the paper are three seconds, 128 mel bands, the compression, two
-    convolutions of 32 filters of eight frames with maxima of four, dense layers of 100 and of the classes, ReLU, and
-    the mean over the windows of a clip (from memory of it, not from the print). Ours: as many filters on the waveform
-    as in the other layers, zeros at the ends of what is convolved (without them the longest frames would leave none),
-    magnitudes, Adam, and the epoch of the lowest loss on valid.
+    References
+    ----------
+    Dieleman, Schrauwen (2014), End-to-end learning for music audio, ICASSP; table on the slides of Nam, GCT634.
     """
 
     epochs: int = 100

@@ -72,6 +72,12 @@ class _Local(TaggerMethod):
 class MultiLevel(NetworkMethod):
     """Multi-level, multi-scale CNN of Lee & Nam (2017): networks of five input sizes, their last layers aggregated.
 
+    Of the paper: the three steps, the five input sizes in frames of 512 samples at 22,050 Hz, 128 mel bands, each layer
+    by its maximum over a segment and the mean over the segments of a clip, all joined, and fully connected layers on
+    them (not checked against its print). Ours: widths (128, 128, 256, …, and 512 of one frame), pooling over three and
+    then over two frames until one is left, segments side by side, the last three layers, standardised features, batch
+    norm and dropout, Adam in both steps, and the epochs of the lowest loss on valid.
+
     Parameters
     ----------
     scale : {"all", 18, 27, 54, 108, 216}
@@ -84,14 +90,6 @@ class MultiLevel(NetworkMethod):
         Their learning rate.
     n_hidden : int
         Units of each of the two hidden layers of the classifier, which `epochs`, `lr` and `batch_size` are of.
-
-    Notes
-    -----
-    Of the paper: the three steps, the five input sizes in frames of 512 samples at 22,050 Hz, 128 mel bands, each layer
-    by its maximum over a segment and the mean over the segments of a clip, all joined, and fully connected layers on
-    them (layers and sizes from memory of it, not from the print). Ours: widths (128, 128, 256, …, and 512 of one
-    frame), pooling over three and then over two frames until one is left, segments side by side, the last three layers,
-    standardised features, batch norm and dropout, Adam in both steps, and the epochs of the lowest loss on valid.
     """
 
     epochs: int = 100

@@ -124,7 +124,7 @@ def test_classifier_standardises_by_train() -> None:
 
 
 def few(splits: Splits) -> tuple[Split, ...]:
-    return tuple(Split(split.task, split.clips[:: len(split) // 6]) for split in splits)
+    return tuple(Split(split.task, split.clips[:: len(split) // 3]) for split in splits)
 
 
 def test_method_tells_easy_classes_apart_and_is_restored(tiny: tuple[Context, Splits]) -> None:
