@@ -154,13 +154,14 @@ def _find_anywhere(
         try:
             return _of_packs(asked, places, [name for name in places if name], text)
         except UnknownName as error:
-            if not (root := places[""][0].root).is_dir():
+            root = places[""][0].root
+            if not root.is_dir():
                 raise BadInput(f"--runs {root}: {no_folder(root)}; {error}") from error
         if not any(places):
             raise
         every = {system.name.replace(" + ", "+") for question in asked for system in question.systems}
         where = "`mirbench leaderboard --reference` shows them all."
-        raise UnknownName("system, of yours or of the reference results,", text, every, where) from None
+        raise UnknownName(f"run below {root}, and no reference result,", text, every, where) from None
 
 
 def _of_packs(

@@ -13,17 +13,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.gpus import visible_gpus
 from mirbench.runs.hyperparameters import n_points
 from mirbench.runs.measure import processor
-from mirbench.runs.operations import nominal_flops, passes_of
+from mirbench.runs.operations import nominal_flops, passes_of, window_flops
 from mirbench.runs.plan import Request
 from mirbench.source import SourceCard
 from mirbench.types import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["Basis", "Cost", "Costs", "Machine", "measured_flops"]
 
@@ -34,6 +37,7 @@ _ROWS = ("decoding", "front_end", "body", "features")
 """Of where the time of a run went: what is spent once, for all runs that read the same rows."""
 _NOT_ITS_OWN = (*_ROWS, "decoding_threads", "waiting", "timing")
 _ANY_RUN = 3.0  # seconds, of a run of which nothing is known but its operations
+_LARGE = 2e10  # operations of a window, from which on a network is large products: transformers
 _MEASURE, _TRIALS, _BATCH = 2.0, 3, 4  # seconds, at least so many trials, and pictures in each
 
 
@@ -114,7 +118,7 @@ class Costs:
         self._rows: dict[tuple[str, ...], list[float]] = defaultdict(list)
         self._rates: dict[str, list[float]] = defaultdict(list)
         self._flops: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._measured: float | None = None
+        self._measured: dict[bool, float] = {}
         for record in records:
             self.learn(record)
 
@@ -182,9 +186,10 @@ class Costs:
         else:
             own = self._catalogue.own_network(spec.method)
             flops = nominal_flops(self._task(spec), card, spec.windowing, own)
-        if self._measured is None:
-            self._measured = measured_flops(self._machine.device, self._machine.threads)
-        one_pass = flops / self._measured
+        large = window_flops(self._task(spec), card, self._catalogue.own_network(spec.method)) >= _LARGE
+        if large not in self._measured:
+            self._measured[large] = measured_flops(self._machine.device, self._machine.threads, large=large)
+        one_pass = flops / self._measured[large]
         return Cost(_ANY_RUN + self._passes(spec) * one_pass, one_pass if card else 0.0, "operations")
 
     def _passes(self, spec: RunSpec) -> float:
@@ -221,33 +226,28 @@ def _amount(spec: RunSpec) -> float:
     return n_points(spec.search) * (epochs if isinstance(epochs, int) and epochs > 0 else 1)
 
 
-def measured_flops(device: str, threads: int = 0) -> float:
-    """Floating-point operations a second of convolutions such as networks hold, with what stands between them.
+def measured_flops(device: str, threads: int = 0, *, large: bool = False) -> float:
+    """Floating-point operations a second of convolutions such as small networks hold, with what stands between them.
 
     The best of many short trials within two seconds, on a processor by the time that this thread had it: what other
-    programs do meanwhile is left out. Of large products alone a machine does two to ten times as many.
+    programs do meanwhile is left out.
 
     Parameters
     ----------
     threads : int
         Of torch; 0 leaves that as it is.
+    large : bool
+        Of two layers of a transformer instead, of which a machine does twice as many and more.
     """
     import torch
-    from torch import nn
 
-    layers = [
-        nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.Conv2d(16, 64, 1), nn.Conv2d(64, 64, 3, padding=1, groups=64),
-        nn.Conv2d(64, 32, 1), nn.Conv2d(32, 32, 3, padding=1),
-    ]  # fmt: skip
-    network = nn.Sequential(*(nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU()) for layer in layers))
-    network = network.eval().to(device)
-    each = 2.0 * _BATCH * 64 * 64 * (16 * 9 + 16 * 64 + 64 * 9 + 64 * 32 + 32 * 32 * 9)
+    network, x, each = _large_layers() if large else _small_layers()
+    network, x = network.eval().to(device), x.to(device)
     clock = time.thread_time if device == "cpu" else time.perf_counter
     before, best = torch.get_num_threads(), float("inf")
     torch.set_num_threads(threads or before)
     try:
         with torch.no_grad():
-            x = torch.ones(_BATCH, 1, 128, 128, device=device)
             network(x).sum().item()  # the first one takes longer
             end = time.perf_counter() + _MEASURE
             for trial in itertools.count():
@@ -259,3 +259,26 @@ def measured_flops(device: str, threads: int = 0) -> float:
     finally:
         torch.set_num_threads(before)
     return each / max(best, 1e-9)
+
+
+def _small_layers() -> tuple[nn.Module, Tensor, float]:
+    """Convolutions of few channels, one of them apart for each; an input; and the operations that this takes."""
+    import torch
+    from torch import nn
+
+    layers = [
+        nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.Conv2d(16, 64, 1), nn.Conv2d(64, 64, 3, padding=1, groups=64),
+        nn.Conv2d(64, 32, 1), nn.Conv2d(32, 32, 3, padding=1),
+    ]  # fmt: skip
+    network = nn.Sequential(*(nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU()) for layer in layers))
+    a_place = 16 * 9 + 16 * 64 + 64 * 9 + 64 * 32 + 32 * 32 * 9
+    return network, torch.ones(_BATCH, 1, 128, 128), 2.0 * _BATCH * 64 * 64 * a_place
+
+
+def _large_layers() -> tuple[nn.Module, Tensor, float]:
+    """What follows the attention in a block of AST; an input of half a window; and the operations that this takes."""
+    import torch
+    from torch import nn
+
+    network = nn.Sequential(nn.Linear(768, 3072), nn.GELU(), nn.Linear(3072, 768))
+    return network, torch.ones(512, 768), 2.0 * 2 * 512 * 768 * 3072

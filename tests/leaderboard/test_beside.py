@@ -156,7 +156,7 @@ def test_compare_takes_ones_own_first_then_that_of_others_and_either_by_the_name
         find_pair(others.own, ("mine+tiny", "theirs+tiny"), None, packs)
     with pytest.raises(BadInput, match="they differ in task"):
         find_pair(others.own, ("mine+tiny", "reference:chords/theirs+tiny"), None, packs)
-    said = "No system, of yours or of the reference results, is called 'thiers.tiny'. Did you mean 'theirs.tiny'"
+    said = "No run below .*, and no reference result, is called 'thiers.tiny'. Did you mean 'theirs.tiny'"
     with pytest.raises(UnknownName, match=said):
         find_pair(others.own, ("mine+tiny", "thiers+tiny"), None, packs)
     with pytest.raises(UnknownName, match="no-such"):

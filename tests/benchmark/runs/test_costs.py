@@ -46,7 +46,7 @@ def record(of: RunSpec, spent: dict[str, float] | None = None, n_clips: int = 10
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costs_module, "measured_flops", lambda device, threads: 1e9)
+    monkeypatch.setattr(costs_module, "measured_flops", lambda device, threads, large: 1e9)
 
 
 def costs(*records: RunRecord) -> Costs:
@@ -110,13 +110,14 @@ def test_records_of_earlier_versions_tell_what_they_hold() -> None:
 
 def test_machine_is_measured_once_and_only_where_nothing_else_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(costs_module, "measured_flops", lambda device, threads: calls.append(device) or 1e9)
+    monkeypatch.setattr(costs_module, "measured_flops", lambda device, threads, large: calls.append(device) or 1e9)
     known = costs(record(spec()))
     known.of(spec(seed=4))
     assert calls == []
-    for seed in range(3):
-        known.of(spec(source="ast", seed=seed))
-    assert calls == ["cpu"]
+    for source in ("ast", "nano", "speechatt"):  # a large network and small ones
+        for seed in range(3):
+            known.of(spec("gtzan", "knn", source, seed=seed))
+    assert calls == ["cpu", "cpu"]
 
 
 # The command

@@ -91,9 +91,10 @@ def test_encoder_of_waveforms_of_which_nobody_counted_passes_its_parameters_fift
     assert window_flops(GTZAN, card) == 2.0 * 95_000_000 * 250
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("threads", [0, 1])
 def test_speed_is_the_best_of_many_moments_and_leaves_torch_as_it_was(
-    threads: int, monkeypatch: pytest.MonkeyPatch
+    threads: int, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What others did in the other moments is left out; a clock of steps of 1 s, but for one of 0.5 s."""
     import torch
@@ -109,14 +110,16 @@ def test_speed_is_the_best_of_many_moments_and_leaves_torch_as_it_was(
 
     before = torch.get_num_threads()
     monkeypatch.setattr(costs_module.time, "thread_time", clock)
-    told = measured_flops("cpu", threads)
-    assert told == pytest.approx(2 * measured_once())
+    told = measured_flops("cpu", threads, large=large)
+    assert told == pytest.approx(2 * measured_once(large))
     assert torch.get_num_threads() == before
     assert set(asked) == {threads or before}
 
 
-def measured_once() -> float:
+def measured_once(large: bool) -> float:
     """Operations of the measured network: of each layer, channels in by channels out by places of its filter."""
+    if large:
+        return 2.0 * 512 * (768 * 3072 + 3072 * 768)
     per_place = 1 * 16 * 9 + 16 * 64 + 64 * 9 + 64 * 32 + 32 * 32 * 9
     return 2.0 * 4 * 64 * 64 * per_place
 

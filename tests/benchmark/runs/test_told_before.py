@@ -94,6 +94,7 @@ def test_window_of_a_network_that_a_method_brings_along_counts_too() -> None:
     assert said_of(request) == "7 of 12 clips are shorter than the window of musicnn, 3 s, filled by zeros behind it"
 
 
+@pytest.mark.slow
 def test_run_says_how_many_clips_are_padded(typed: Typed) -> None:
     listed(12, test=4)
     said = run(typed, "--source", "nano", "--pad", "repeat", method="knn")

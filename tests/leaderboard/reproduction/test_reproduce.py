@@ -207,7 +207,7 @@ def test_command_tells_what_its_runs_cost_before_they_are_done(
 
     What learns on a hidden layer of it passes a thousandth.
     """
-    monkeypatch.setattr("mirbench.runs.costs.measured_flops", lambda device, threads: 1.5e11)
+    monkeypatch.setattr("mirbench.runs.costs.measured_flops", lambda device, threads, large: 1.5e11)
     told = {}
     for row in ("II-NMR, AST", "IDS-NMR, AST"):
         answer = typed("reproduce", "hung2022-table1", "--dry-run", "--only", row, "--seeds", "1")
