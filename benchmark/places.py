@@ -114,7 +114,7 @@ def weights_folder(given: Path | None) -> Path | None:
 
 
 def default_results() -> Path:
-    """``MIRBENCH_RESULTS``, or a folder beside the user's other data: packs of results of others."""
+    """``MIRBENCH_RESULTS``, or a folder beside the user's other data: packs of results of others, and notes."""
     if given := os.environ.get("MIRBENCH_RESULTS"):
         return user_path(given)
     base = os.environ.get("XDG_DATA_HOME")

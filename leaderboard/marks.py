@@ -14,15 +14,18 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.taken_names import is_claimed, is_hashed
 
-__all__ = ["CLAIMED", "PLUGIN", "REFERENCE", "UNKNOWN", "explained", "labelled", "marks_of", "meanings", "often"]
+__all__ = [
+    "CLAIMED", "PLUGIN", "REFERENCE", "REPEATED", "UNKNOWN", "explained", "labelled", "marks_of", "meanings", "often",
+]  # fmt: skip
 
-REFERENCE, CLAIMED, PLUGIN, UNKNOWN = "reference", "claimed", "plugin", "unknown"
+REFERENCE, CLAIMED, PLUGIN, UNKNOWN, REPEATED = "reference", "claimed", "plugin", "unknown", "repeated"
 
 _SAID = {
     REFERENCE: "not run here: results that ship with mirbench",
     CLAIMED: "predictions were made elsewhere and scored here: how they were made is the word of who brought them",
     PLUGIN: "method, source or task is code from outside mirbench, whatever it is called; its version has a hash of it",
     UNKNOWN: "method, source or task is none that this mirbench knows",
+    REPEATED: "every run was done again where this was made, by `mirbench verify --rerun`, with the same scores",
 }
 _MOST = 3
 _FROM_ELSEWHERE = "not run here: results of others, added by `mirbench results add`"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mirbench.errors import BadInput
 from mirbench.features.temporary import replace_folder, temporary
-from mirbench.leaderboard.marks import CLAIMED, PLUGIN, REFERENCE, UNKNOWN
+from mirbench.leaderboard.marks import CLAIMED, PLUGIN, REFERENCE, REPEATED, UNKNOWN
 from mirbench.places import default_cache, default_results
 from mirbench.runs.results_pack import SUFFIX, unpack_runs
 from mirbench.runs.run_folders import file_name
@@ -24,7 +24,7 @@ from mirbench.runs.run_folders import file_name
 __all__ = ["Pack", "added", "every_pack", "require_pack_name", "shipped"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
-_TAKEN = (REFERENCE, CLAIMED, PLUGIN, UNKNOWN)
+_TAKEN = (REFERENCE, CLAIMED, PLUGIN, UNKNOWN, REPEATED)
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
         for name in (
             "name", "key", "rank", "p_best", "p_others", "n_seeds", "n_folds", "n_done", "n_clips", "n_trainable",
             "n_total", "epoch_seconds", "train_seconds", "clips_per_second", "gflops", "kwh", "device", "flags",
-            "marks", "alike",
+            "marks", "alike", "repeated",
         )
     }  # fmt: skip
     values = {name: {"mean": value[0], "sd": value[1]} if value else None for name, value in row.metrics.items()}

@@ -16,6 +16,7 @@ import numpy as np
 from mirbench import metrics
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.beside import beside
+from mirbench.leaderboard.marks import REPEATED, labelled
 from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
@@ -62,6 +63,8 @@ class Row:
         What a reader must know: contamination, incomplete folds.
     alike : bool
         Whether several seeds predicted the same to the bit, so that there is no deviation.
+    repeated : bool
+        Whether this user repeated all of its runs; see `mirbench.leaderboard.repeated`.
     """
 
     system: System
@@ -84,6 +87,7 @@ class Row:
     p_best: float | None = None
     alike: bool = False
     p_others: Mapping[str, float] = field(default_factory=dict)
+    repeated: bool = False
 
     @property
     def name(self) -> str:
@@ -93,12 +97,12 @@ class Row:
     @property
     def marks(self) -> tuple[str, ...]:
         """What sets it apart from a system of mirbench's own that was run here; see `mirbench.leaderboard.marks`."""
-        return self.system.marks
+        return (*self.system.marks, REPEATED) if self.repeated else self.system.marks
 
     @property
     def label(self) -> str:
         """Its name with its marks, for people."""
-        return self.system.label
+        return labelled(self.name, self.marks)
 
     @property
     def key(self) -> str:

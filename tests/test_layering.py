@@ -46,7 +46,7 @@ DOORS = {
         "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
     ),
     "mirbench.runs": ("measure", "results_pack", "run_folders", "scores", "store"),
-    "mirbench.trust": ("verify",),
+    "mirbench.trust": ("repeated", "verify"),
 }  # fmt: skip
 """Modules of the wings that tasks, methods and leaderboard may enter by; what they need besides is in `mirbench`."""
 

@@ -24,14 +24,14 @@ def board_frame(records: Iterable[tuple[Path, RunRecord]], task: str | None, ref
     from mirbench.leaderboard.columns import COLUMNS
     from mirbench.leaderboard.packs import every_pack
     from mirbench.leaderboard.render import of_tasks
+    from mirbench.leaderboard.repeated import with_repeated
     from mirbench.leaderboard.results import questions_of
     from mirbench.leaderboard.table import boards_of
     from mirbench.metrics import METRICS
 
     left_out: list[str] = []
-    found = of_tasks(
-        boards_of(questions_of(records), left_out, every_pack() if reference else ()), [] if task is None else [task]
-    )
+    every = boards_of(questions_of(records), left_out, every_pack() if reference else ())
+    found = with_repeated(of_tasks(every, [] if task is None else [task]), left_out)
     if left_out:
         warnings.warn(said(left_out), stacklevel=3)
     if len(found) != 1:

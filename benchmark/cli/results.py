@@ -74,20 +74,22 @@ def leaderboard(
     _refuse_together(form, rows, columns, update, pivoted=pivoted)
     left_out: list[str] = []
     if update and reference is None:
-        reference = False  # what people maintain does not change because others have results
+        reference = False  # what people maintain does not change because others have results, or repeat runs
     found = read_boards(runs, left_out, reference, task)
     if update:
         _update(update, found, task, shown)
     else:
         from mirbench.leaderboard.chosen_rows import of_rows
         from mirbench.leaderboard.render import of_tasks
+        from mirbench.leaderboard.repeated import with_repeated
 
         partial = bool(task or shown or rows or pivoted)
         kept = form in ("", "md", "html") and not partial and runs.is_dir()
         usual = runs / f"leaderboard.{form or 'md'}" if kept else None
         if form == "html" and not (usual or output):
             raise BadInput(f"--format html: {runs} is no folder to write into; name its file with --output")
-        _write(form, of_rows(of_tasks(found, task), rows), shown, output, usual, pivoted=pivoted)
+        marked = with_repeated(of_tasks(found, task), left_out)
+        _write(form, of_rows(marked, rows), shown, output, usual, pivoted=pivoted)
     end(left_out)
 
 

@@ -34,7 +34,7 @@ def verify(
         str,
         typer.Option("--since", metavar="COMMIT", help="With --strict: the branch may only add to RUNS."),
     ] = "",
-    rerun: Annotated[bool, typer.Option("--rerun", help="Repeat the quickest run of each system.")] = False,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Repeat, and note, the quickest run of each system.")] = False,
     only: Annotated[
         list[str],
         typer.Option("--only", metavar="KEY", help="With --rerun: the runs to repeat, or all.", show_default=False),
@@ -85,11 +85,10 @@ def verify(
         chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
         where = parse_places(places)
         others = sum(case.holds and case.record is not None and case.record.status == "done" for case in cases)
-        if others > len(chosen):
+        if others > len(chosen) and not only:
             say(f"{len(chosen)} of {others} runs are repeated, of each system the quickest; --only all repeats all.")
-        failed |= not _print_repeats(
-            [repeat(run, catalogue, where, progress, **how.circumstance()) for run in chosen], tolerance
-        )
+        again = (repeat(run, catalogue, where, progress, **how.circumstance()) for run in chosen)
+        failed |= not _print_repeats(again, tolerance)
     if strict:
         say(CLAIMED)
     say("A record that holds is consistent, which is not to say true" + ("." if rerun else "; --rerun repeats runs."))
@@ -143,11 +142,18 @@ def _print(cases: Sequence[Case]) -> None:
     say(f"{counted}: {n_hold} hold{without}, {len(cases) - n_hold} do not.")
 
 
-def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
-    """Print what came of runs that were repeated; whether every one came out the same."""
-    from mirbench.trust.rerun import TOLERANCE
+def _print_repeats(again: Iterable[Repeat], tolerance: float | None) -> bool:
+    """Print and note what comes of runs that are repeated; whether every one came out the same."""
+    from mirbench.trust.rerun import TOLERANCE, put_down
 
     limit = TOLERANCE if tolerance is None else tolerance
+    repeats, noted, lost = [], 0, ""
+    for found in again:
+        repeats.append(found)
+        try:
+            noted += put_down(found, limit)
+        except OSError as error:
+            lost = f"No note of it can be kept, so that tables do not mark it: {error}"
     for found in repeats:
         say(printable(f"{found.folder}: {found}", _LETTERS))
     within = sum(found.within(limit) for found in repeats)
@@ -157,4 +163,8 @@ def _print_repeats(repeats: Sequence[Repeat], tolerance: float | None) -> bool:
         f"{counted} to repeat: {within} within {limit:g} of the scores on record, "
         f"{len(repeats) - within - unable} not, {unable} not compared."
     )
+    if noted:
+        say("Tables mark a system as repeated where every run that counts was; `mirbench leaderboard` shows them.")
+    if lost:
+        say(printable(lost, _LETTERS))
     return within == len(repeats)

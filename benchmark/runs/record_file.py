@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from mirbench.record import SCHEMA_VERSION, Amount, Count, RunRecord, RunSpec, V
 from mirbench.runs.typed_fields import mistyped, unbounded
 from mirbench.types import Windowing
 
-__all__ = ["REMEDY", "as_text", "read_curves", "read_record", "sound"]
+__all__ = ["REMEDY", "as_text", "read_curves", "read_record", "read_table", "sound"]
 
 REMEDY = "remove its folder to run it again"
 _MOST_BYTES = 2**24
@@ -44,6 +44,7 @@ _SHAPES: dict[str, Any] = {
     "per-class": Sequence[Value],
     "matrix": Sequence[Sequence[Count]],
 }
+Table = TypeVar("Table")
 _UNKNOWN_SHAPE: Any = Value | Sequence[Value] | Sequence[Sequence[Count]]
 
 _MEMBERS: dict[str, Any] = {
@@ -65,6 +66,15 @@ def read_record(path: Path) -> RunRecord:
     """
     with _explained(path, "a record", REMEDY):
         return _record_of(_read_json(path, SCHEMA_VERSION))
+
+
+def read_table(path: Path, what: str, kind: type[Table], schema_version: int) -> Table:
+    """What a dataclass of plain fields holds, from its file; raises `BadInput` as `read_record` does."""
+    with _explained(path, what, "remove it"):
+        found = kind(**_read_json(path, schema_version))
+        if fault := next(mistyped(found, kind, ""), None):
+            raise ValueError(fault)
+        return found
 
 
 def read_curves(path: Path) -> Robustness:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mirbench import metrics
+from mirbench import __version__, metrics
 from mirbench.errors import BadInput, MirbenchError
 from mirbench.features.cache import throwaway
 from mirbench.places import default_cache
@@ -22,12 +22,15 @@ from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
+from mirbench.runs.record_file import read_record
+from mirbench.runs.run_files import changed_files
 from mirbench.runs.runner import run
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
 from mirbench.spelling import in_one_spelling, on_record
+from mirbench.trust.repeated import Note, forget, keep, sha256_of
 
-__all__ = ["TOLERANCE", "Repeat", "choose", "parse_places", "repeat", "request_of"]
+__all__ = ["TOLERANCE", "Repeat", "choose", "parse_places", "put_down", "repeat", "request_of"]
 
 TOLERANCE = 1e-3
 """How far a score may be from the one on record. Two threads in place of one moved the scores of probes and of a layer
@@ -53,6 +56,8 @@ class Repeat:
         Clips that are predicted otherwise, of so many.
     metrics : mapping of str to (float or None, float or None)
         On record and again, of every metric that is one number.
+    note : Note or None
+        What may be noted of it; see `put_down`.
     """
 
     folder: Path
@@ -61,6 +66,7 @@ class Repeat:
     n_changed: int = 0
     n_clips: int = 0
     metrics: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    note: Note | None = None
 
     def within(self, tolerance: float) -> bool:
         """Whether it was repeated, and no score is further than that from the one on record."""
@@ -190,6 +196,27 @@ def repeat(
             return Repeat(folder, f"cannot be repeated here: {error}{hint}")
 
 
+def put_down(found: Repeat, tolerance: float) -> bool:
+    """Note that a run was repeated, or forget what was noted of it if it no longer holds; whether it is noted.
+
+    A mark means the same in every table: `TOLERANCE`, or less where less is asked for. Nothing is said of a run that
+    could not be compared.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written where notes are kept.
+    """
+    if found.note is None:
+        return False
+    limit = min(tolerance, TOLERANCE)
+    if not found.within(limit):
+        forget(found.note)
+        return False
+    keep(replace(found.note, tolerance=limit))
+    return True
+
+
 def _where(spec: RunSpec, places: Mapping[str, str]) -> str:
     """How to say where own data and files of features lie, of which a record holds the names alone."""
     base = in_one_spelling(spec.task).partition("+")[0]
@@ -221,15 +248,24 @@ def _plain(spec: RunSpec) -> dict[str, Any]:
 
 
 def _compared(folder: Path, record: RunRecord, again: RunRecord, scores: Scores) -> Repeat:
+    if read_record(folder / "record.json") != record:
+        return Repeat(folder, "cannot be compared: its record was changed meanwhile")
+    record_sha256, scores_sha256 = (sha256_of(folder / name) for name in ("record.json", "scores.npz"))
     old = RunStore(folder).scores(folder)
     order, other = np.argsort(old.clip_ids), np.argsort(scores.clip_ids)
     if not np.array_equal(old.hashes[order], scores.hashes[other]):
         return Repeat(folder, "cannot be compared: its test clips or labels are other ones")
     ours, theirs = scores.take(other), old.take(order)
     names = [name for name in record.metrics if metrics.METRICS[name].kind == "value"]
+    deviation = float(np.abs(ours.scores.astype(np.float64) - theirs.scores).max())
+    known = again.environment
+    device = str(known.get("gpu") or known.get("processor") or "unknown")
+    when = str(known.get("finished") or "")
+    note = Note(record.spec.key, record_sha256, scores_sha256, deviation, TOLERANCE, __version__, device, when)
     return Repeat(
         folder,
-        deviation=float(np.abs(ours.scores.astype(np.float64) - theirs.scores).max()),
+        note=None if any(changed_files(folder, record.files)) else note,  # whose metrics on record may be of others
+        deviation=deviation,
         n_changed=int((_decided(ours) != _decided(theirs)).any(axis=1).sum()),
         n_clips=len(ours.scores),
         metrics={name: (record.metrics[name], again.metrics.get(name)) for name in names},

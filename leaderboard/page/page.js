@@ -1,7 +1,7 @@
 // The page: which screen is shown, the theme, and the sections of a task.
 
 const explained = (board) => [
-  ["±", "The standard deviation over seeds: how much the same system differs from itself when it is trained again. It says nothing of other clips."],
+  ["±", "The standard deviation over seeds: how much the same system differs from itself when it is trained again; none where all seeds predicted the same to the bit (“all equal”). It says nothing of other clips."],
   ["95 % interval", "Where the value would lie on other clips like these and, with several seeds, on other seeds. Clips of one group (an artist, an album) count together, where groups are known."],
   ...(board.chance == null ? [] : [["chance", `${fixed(board.chance)}: what one answer for all clips scores, with each class as often as it is here. The dotted line in the bars.`]]),
   ["rank", "One more than the number of systems that are significantly better, tested in pairs on the same clips and corrected for all pairs. Systems that share a rank are marked “=”; a blue edge marks those that cannot be told apart from the best."],

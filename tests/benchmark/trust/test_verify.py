@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 
 from mirbench import cli, metrics
 from mirbench.errors import BadInput, MissingExtra
+from mirbench.places import default_results
 from mirbench.progress import Progress
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
@@ -33,7 +34,7 @@ from mirbench.runs.record_file import read_record
 from mirbench.runs.scores import Scores, target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
-from mirbench.trust import loose_files, rerun, submission, verify
+from mirbench.trust import loose_files, repeated, rerun, submission, verify
 from mirbench.trust.verify import Case
 from mirbench.types import Split, Targets
 from tests.conftest import ROOT
@@ -744,6 +745,49 @@ def test_command_repeats(real: Path, typed: Callable[..., Answer]) -> None:
     answer = typed("verify", real.parents[2], "--rerun", "--quiet")
     assert answer.code == 0
     assert "1 run to repeat: 1 within 0.001 of the scores on record, 0 not, 0 not compared." in answer.out
+
+
+def test_run_that_repeats_is_noted_and_one_that_no_longer_does_is_forgotten(real: Path) -> None:
+    found = again(real)
+    assert rerun.put_down(found, rerun.TOLERANCE)
+    held = repeated.notes()
+    (path,) = held[real.name]
+    assert repeated.is_repeated(real, real.name, held)
+    assert json.loads(path.read_text())["device"] == found.note.device != "unknown"  # type: ignore[union-attr]
+    assert not rerun.put_down(replace(found, unable="cannot be repeated here", note=None), 0.0)
+    assert repeated.notes() == held, "nothing was learnt of it"
+    assert not rerun.put_down(replace(found, deviation=0.5), tolerance=1.0), "which is another mark than that of others"
+    assert repeated.notes() == {}
+
+
+def test_record_that_changes_while_it_is_repeated_is_not_noted(real: Path) -> None:
+    record = replace(read_record(real / "record.json"), n_trainable=7)
+    found = rerun.repeat((real, record), Catalogue(), {}, QUIET)
+    assert (found.note, found.unable) == (None, "cannot be compared: its record was changed meanwhile")
+
+
+def test_run_whose_scores_are_not_those_that_its_record_was_written_with_is_not_noted(real: Path) -> None:
+    (real / "scores.npz").write_bytes((real / "scores.npz").read_bytes() + b"more")
+    assert again(real).note is None
+
+
+def test_command_notes_what_repeats(real: Path, typed: Callable[..., Answer]) -> None:
+    answer = typed("verify", real.parents[2], "--rerun", "--quiet")
+    assert (answer.code, "mark a system as repeated" in answer.out, list(repeated.notes())) == (0, True, [real.name])
+
+
+def test_command_speaks_of_the_quickest_where_none_is_named(honest: Path, typed: Callable[..., Answer]) -> None:
+    key = next(honest.glob("*/*/*/record.json")).parent.name
+    said = "1 of 2 runs are repeated, of each system the quickest"
+    assert said in typed("verify", honest, "--rerun", "--quiet").out
+    assert said not in typed("verify", honest, "--rerun", "--only", key, "--quiet").out
+
+
+def test_command_says_where_no_note_can_be_kept(real: Path, typed: Callable[..., Answer]) -> None:
+    default_results().parent.mkdir(exist_ok=True)
+    default_results().write_text("a file where the folder would be")
+    answer = typed("verify", real.parents[2], "--rerun", "--quiet")
+    assert (answer.code, "No note of it can be kept" in answer.out, "mark a system" in answer.out) == (0, True, False)
 
 
 def test_command_repeats_a_run_on_a_file_of_features_where_it_is_told(

@@ -283,6 +283,13 @@ def test_row_says_what_the_table_has(tmp_path: Path) -> None:
     assert said["costs"] == costs
 
 
+def test_row_says_that_seeds_that_predict_the_same_are_all_equal(tmp_path: Path) -> None:
+    first, second = (write(tmp_path, replace(SPEC, seed=seed)) for seed in range(2))
+    assert only_row(tmp_path)["runs"] == "2 seeds"
+    (second / "scores.npz").write_bytes((first / "scores.npz").read_bytes())
+    assert only_row(tmp_path)["runs"] == "2 seeds, all equal"
+
+
 def test_board_has_no_column_for_a_cost_that_no_row_has(tmp_path: Path) -> None:
     write(tmp_path, n_trainable=None)
     names = [cost["name"] for cost in only_board(tmp_path)["costs"]]
