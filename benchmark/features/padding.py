@@ -12,7 +12,6 @@ from mirbench.types import FloatArray, Pad
 
 __all__ = ["NOISE_DB", "filled", "is_short"]
 
-
 NOISE_DB = -60.0
 """Root mean square of the noise that a clip lies in, against the clip's absolute peak: of a quiet room. Against full
 scale the same noise would drown clips that were recorded softly."""
