@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirbench.errors import BadInput
+from mirbench.leaderboard.by_class import by_class as by_class_of
 from mirbench.leaderboard.drawn import comparable, metric_of
 from mirbench.leaderboard.figures import COLOURS, DOUBLE, INK, blank, styled, wrap
 from mirbench.leaderboard.table import Board
@@ -59,10 +60,8 @@ def series_of_board(board: Board, metric: str = "") -> tuple[list[Series], dict[
         raise BadInput(f"{board.title}: no metric {metric or 'by class'} of it; it has {', '.join(known) or 'none'}")
     series = []
     for row in rows:
-        classes, runs = row.system.record.classes, [run.record for run in row.system.runs]
-        values = np.array([np.asarray(r.metrics[wanted], dtype=np.float64) for r in runs])
-        means = {name: float(np.mean(column)) for name, column in zip(classes, values.T, strict=True)}
-        series.append(Series(row.label, {name: mean for name, mean in means.items() if not np.isnan(mean)}))
+        values = zip(row.system.record.classes, by_class_of(row.system, wanted), strict=True)
+        series.append(Series(row.label, {name: value for name, value in values if value is not None}))
     targets = rows[0].system.stack.targets
     counts = ((targets.value >= 0.5) & targets.known).sum(axis=0)
     return series, dict(zip(rows[0].system.record.classes, map(int, counts), strict=True)), wanted

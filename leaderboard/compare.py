@@ -14,6 +14,7 @@ from mirbench import metrics
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.beside import joined
+from mirbench.leaderboard.by_class import mean
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
@@ -239,7 +240,7 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
     if not np.array_equal(left.hashes, right.hashes):
         raise BadInput(f"{names[0]} and {names[1]} cannot be compared: their test clips or labels differ")
     found = statistics.difference(metric, left.scores, right.scores, left.targets, left.groups, left.folds)
-    values = [_mean([value[metric] for value in over_folds(system, [metric])]) for system in (a, b)]
+    values = [mean([value[metric] for value in over_folds(system, [metric])]) for system in (a, b)]
     if found is None or values[0] is None or values[1] is None:
         raise BadInput(f"{metric} is undefined on these clips; --metric takes {', '.join(known)}")
     return Comparison(
@@ -345,7 +346,7 @@ def _per_class(left: Stack, right: Stack, classes: Sequence[str]) -> tuple[Class
 
 def _f1(stack: Stack) -> list[float | None]:
     values = [metrics.evaluate(("f1-per-class",), scores, stack.targets)["f1-per-class"] for scores in stack.scores]
-    return [_mean(column) for column in zip(*values, strict=True)]
+    return [mean(column) for column in zip(*values, strict=True)]
 
 
 def _costs(a: System, b: System) -> tuple[Cost, ...]:
@@ -357,23 +358,18 @@ def _costs(a: System, b: System) -> tuple[Cost, ...]:
     found = [
         cost("trainable values", [system.record.n_trainable for system in (a, b)]),
         cost("values in all", [system.record.n_total for system in (a, b)]),
-        cost("GFLOP a clip", [_mean([r.flops and r.flops / 1e9 for r in held]) for held in records]),
+        cost("GFLOP a clip", [mean([r.flops and r.flops / 1e9 for r in held]) for held in records]),
     ]
     devices = {_device(record) for held in records for record in held}
     if len(devices) == 1:  # times of other machines mean nothing side by side
         for title, name in (("training, s", "train"), ("epoch, s", "epoch")):
-            found.append(cost(title, [_mean([r.seconds.get(name) for r in held]) for held in records]))
+            found.append(cost(title, [mean([r.seconds.get(name) for r in held]) for held in records]))
         newest = max(timing(record) for held in records for record in held)
         timed = [[r.seconds.get("clips_per_second") for r in held if timing(r) == newest] for held in records]
-        found.append(cost("clips a second", [_mean(values) for values in timed]))
+        found.append(cost("clips a second", [mean(values) for values in timed]))
     return tuple(found)
 
 
 def _device(record: RunRecord) -> str:
     known = record.environment
     return str(known.get("gpu") or f"{known.get('processor')}, {known.get('cores')}")
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return float(np.mean(there)) if there else None

@@ -107,6 +107,9 @@ def root_of(systems: tuple[str | Run | Runs, ...], runs: str | PathLike[str] | N
     BadInput
         If they are in several.
     """
+    for each in systems:
+        if not isinstance(each, str | Run | Runs):
+            raise BadInput(f"{each!r:.60} is given; a name, a run or runs of a system are needed")
     if runs is not None:
         return folder_of_runs(runs)
     held = [

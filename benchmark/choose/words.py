@@ -70,7 +70,8 @@ def _head(choice: Choice, seconds: float, width: int) -> str:
     race = choice.race
     n = len(race.entrants)
     text = (
-        f"{choice.task.name}, {choice.split}: {n} systems, {race.n_runs} runs, {said_time(seconds)}"
+        f"{choice.task.name}, {choice.split}: {n} {'system' if n == 1 else 'systems'}, {race.n_runs} runs, "
+        f"{said_time(seconds)}"
         f"{', interrupted' if choice.interrupted else ''}."
     )
     return textwrap.fill(printable(text), width, break_on_hyphens=False)
@@ -79,7 +80,9 @@ def _head(choice: Choice, seconds: float, width: int) -> str:
 def _said(choice: Choice, places: Sequence[str], packs: Sequence[Pack]) -> Iterator[tuple[str, str]]:
     race = choice.race
     if choice.best is None:
-        yield "Nothing", "no system has a result: " + ("; ".join(_reasons(race)) or "no time was left for one")
+        alone = all(entrant.name == FLOOR for entrant in race.entrants)
+        why = f"only {FLOOR}, which guesses, was to be tried; name others" if alone else "no time was left for one"
+        yield "Nothing", "no system has a result: " + ("; ".join(_reasons(race)) or why)
         return
     yield "Best", _best(choice, choice.best)
     yield from _cheapest(choice, choice.best)
@@ -129,7 +132,7 @@ def _cheapest(choice: Choice, best: Entrant) -> Iterator[tuple[str, str]]:
     tied = [entrant for entrant in race.settled if entrant.name != FLOOR and entrant is not best]
     n_clips = best.heard(race.folds).n_clips
     if not tied:
-        yield "Cheapest", f"the same: all others that were tried are surely worse on {n_clips} validation clips"
+        yield "Cheapest", f"the same{_alone(race)}"
         return
     own = cost_of(best, choice.cost) is not None
     instead = f" instead of {_amount(best, choice)}" if own else ""
@@ -154,6 +157,22 @@ def _cheapest(choice: Choice, best: Entrant) -> Iterator[tuple[str, str]]:
             "Not told",
             f"from the best by {n_clips} validation clips, which does not make equal: {_listed(said, _FEW)}",
         )
+
+
+def _alone(race: Race) -> str:
+    """Why the best is the only one of which all is known that is known of it."""
+    others = [entrant for entrant in race.entrants if entrant.name != FLOOR and entrant not in race.settled]
+    if _unfinished(race):
+        return ": of no other one as many validation clips are known"
+    if any(entrant.by for entrant in others):
+        return ": all others that were tried are surely worse on validation clips"
+    return ": no other one has a result"
+
+
+def _unfinished(race: Race) -> list[Entrant]:
+    """Those that are in, of which fewer folds are known than of the best."""
+    settled = race.settled
+    return [entrant for entrant in race.racing if entrant.runs and entrant.name != FLOOR and entrant not in settled]
 
 
 def _flatters(cheaper: Behind, best: Entrant) -> bool:
@@ -184,6 +203,9 @@ def _others(choice: Choice) -> Iterator[tuple[str, str]]:
     if dropped:
         n = len(dropped)
         yield "Dropped", f"{n} {'system is' if n == 1 else 'systems are'} surely worse on validation clips"
+    if unfinished := _unfinished(race):
+        names = _listed([entrant.name for entrant in unfinished], _FEW)
+        yield "Unknown", f"{names}: tried on fewer folds than the best, and not shown to be worse there"
     if lines := list(_reasons(race)):
         yield "Left out", "; ".join(lines[:2]) + (f"; and {len(lines) - 2} more" if len(lines) > 2 else "")
 

@@ -75,6 +75,8 @@ def export_clips(
     from mirbench.leaderboard.clip_answers import clip_answers
     from mirbench.runs.store import RunStore
 
+    if file.suffix.lower() not in ("", ".csv", ".txt"):
+        raise BadInput(f"{file}: CSV is written; name a file that ends in .csv")
     left_out: list[str] = []
     store = RunStore(runs, left_out)
     found = [(folder, record) for folder, record in store.find_every(run) if record.status == "done"]

@@ -98,6 +98,8 @@ def _form(asked: str, output: Path | None) -> str:
     if asked:
         return one_of("--format", asked, _FORMATS)
     suffix = output.suffix.lower().removeprefix(".") if output else ""
+    if suffix not in (*_FORMATS, "", "txt"):
+        raise BadInput(f"--output {output}: .csv, .json or .txt is written; --format says which into a file called so")
     return suffix if suffix in _FORMATS else "table"
 
 

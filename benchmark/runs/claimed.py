@@ -99,7 +99,9 @@ def _read(file: Path) -> pd.DataFrame:
     for separator in (",", ";", "\t"):
         try:
             table = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except (OSError, UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        except OSError as error:
+            raise BadInput(f"{file}: not to be read ({error.strerror or error})") from error
+        except (UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise BadInput(f"{file}: not readable as a CSV file in UTF-8 ({printable(error, 200)})") from error
         if column := next((column for column in table if str(column).strip().lower() in _ID), None):
             break

@@ -31,6 +31,7 @@ from mirbench.runs.own_files import Heard, Medium, hear, medium_of, require_some
 from mirbench.runs.predictions import THRESHOLD, Predictions
 from mirbench.runs.refit import refitted
 from mirbench.runs.store import RunStore
+from mirbench.taken_names import is_claimed
 
 if TYPE_CHECKING:
     from mirbench.runs.models import Predict
@@ -207,6 +208,8 @@ def load_model(
     store = RunStore(Path(runs))
     member = find_member(OneOf(store.root, fold, seed, left_out), str(name))
     record = member.first
+    if is_claimed(record.spec.method_version):
+        raise BadInput(f"{name}: its predictions were imported, and no model came with them")
     if not record.classes or not record.kind:
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
     catalogue = Catalogue(plugins, places.data, places.weights)

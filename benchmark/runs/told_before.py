@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 
 from mirbench.features.audio import heard_seconds
@@ -34,7 +35,7 @@ def few_to_test(plan: Plan, folds: Collection[int]) -> str:
     if plan.task.n_folds > len(folds):
         return f"{said}; leave --fold out, and the clips of all {plan.task.n_folds} folds are tested"
     if plan.task.n_folds == 1 and len(every) >= max(_ENOUGH_FOR_FOLDS, 2 * n):
-        return f"{said}; --task {plan.request.task}+folds5 tests each of its {len(every)} clips once"
+        return f"{said}; --task {shlex.quote(plan.request.task + '+folds5')} tests each of its {len(every)} clips once"
     return f"{said}; only more clips help"
 
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from mirbench import metrics
+from mirbench.leaderboard.by_class import mean
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.runs.store import RunStore
 from mirbench.types import IntArray
 
-__all__ = ["across", "confusion", "mean", "within"]
+__all__ = ["across", "confusion", "within"]
 
 _FEWER = re.compile(r"\+(?:shots|fraction)\d+(?:\.\d+)?(-draw\d+)?(?=\+|$)")
 _LEVEL = re.compile(r"\+(?:normalized|levels8)(?=\+|$)")
@@ -38,12 +39,6 @@ def confusion(system: System) -> IntArray:
     stack = system.stack
     total: IntArray = np.sum([metrics.confusion(layer, stack.targets) for layer in stack.scores], axis=0)
     return total
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    """Of those that are defined."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def across(boards: Sequence[Board]) -> dict[str, list[_CurveFacts]]:

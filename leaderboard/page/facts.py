@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mirbench import metrics
+from mirbench.leaderboard.by_class import by_class
 from mirbench.leaderboard.columns import COLUMNS, COSTS, title_of
 from mirbench.leaderboard.constant_answer import constant_answer
 from mirbench.leaderboard.drawn import front
@@ -194,7 +194,7 @@ def _row(row: Row, metric: str, per_class: str, names: Mapping[str, int]) -> dic
         "costs": {name: _cost(row, name) for name in _COSTS},
         "flags": list(row.flags),
         "contaminated": list(record.contaminated),
-        "classes": _of_classes(row.system, per_class) if per_class else [],
+        "classes": [short(value) for value in by_class(row.system, per_class)] if per_class else [],
         "confusion": _confusion(row.system),
     }
 
@@ -205,16 +205,6 @@ def _confusion(system: System) -> list[list[int]]:
         return []
     matrix = curves.confusion(system)
     return [[int(i), int(j), int(matrix[i, j])] for i, j in np.argwhere(matrix)]
-
-
-def _of_classes(system: System, name: str) -> list[float | None]:
-    """A metric class by class, over folds as its card says, then the mean over seeds."""
-    stack = system.stack
-    if METRICS[name].over_folds == "average":
-        layers = [run.record.metrics.get(name, []) for run in system.runs]
-    else:
-        layers = [metrics.evaluate((name,), layer, stack.targets)[name] for layer in stack.scores]
-    return [short(curves.mean(values)) for values in zip(*layers, strict=True)]
 
 
 def _history(record: RunRecord, n_points: int) -> dict[str, Any] | None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from sklearn.metrics import f1_score
 
+from mirbench import metrics
 from mirbench.errors import BadInput
-from mirbench.leaderboard.class_plots import Series, boxes, by_class, by_positives
+from mirbench.leaderboard.class_plots import Series, boxes, by_class, by_positives, series_of_board
 from mirbench.leaderboard.drawn import task_said
 from mirbench.leaderboard.figures import save
 from mirbench.leaderboard.reproduction.drawn_lines import series_of_lines
 from mirbench.leaderboard.reproduction.verdicts import compare
-from tests.leaderboard.reproduction.on_record import answered, number, tags
+from mirbench.leaderboard.table import boards
+from tests.leaderboard.reproduction.on_record import SPEC, answered, flat, number, put, tags
 
 if TYPE_CHECKING:
     from tests.conftest import Answer as Typed
@@ -94,3 +98,20 @@ def test_figure_of_an_excerpt_says_that_it_is_one() -> None:
     assert task_said("tones", "full") == "tones"
     assert task_said("tones", "excerpt") == "tones (an excerpt)"
     assert task_said("tones", "synthesised") == "tones (synthesised audio)"
+
+
+def test_figure_of_classes_over_folds_has_the_numbers_of_compare(tmp_path: Path) -> None:
+    """F1 of folds of few clips, averaged, is another number than that of all clips together."""
+    rng = np.random.default_rng(0)
+    for fold in range(4):
+        split, _ = flat(0, 12)
+        clips = tuple(replace(clip, id=f"{fold}-{clip.id}") for clip in split.clips)
+        said = rng.dirichlet(np.ones(2), 12)
+        found = metrics.evaluate(("accuracy", "f1-per-class"), said, split.targets())
+        put(tmp_path, replace(SPEC, fold=fold), (replace(split, clips=clips), said), n_folds=4, metrics=found)
+    (board,) = boards(tmp_path)
+    (series,), _, metric = series_of_board(board, "f1")
+    stack = board.rows[0].system.stack
+    truth, predicted = stack.targets.value.argmax(axis=1), stack.scores[0].argmax(axis=1)
+    assert metric == "f1-per-class"
+    assert list(series.ours.values()) == pytest.approx(f1_score(truth, predicted, average=None))

@@ -52,6 +52,8 @@ def test_clips_of_a_system_have_the_accuracy_that_is_on_record(typed: Callable[.
         found = accuracy_score([line["true"] for line in of_fold], [line["predicted"] for line in of_fold])
         assert found == pytest.approx(record.metrics["accuracy"])
     assert len(lines) == 100
+    other = typed("export", "clips", SYSTEM, tmp_path / "clips.json", "--runs", PACK.opened())
+    assert (other.code, "CSV is written; name a file that ends in .csv" in other.err) == (2, True)
 
 
 def test_several_settings_of_a_system_are_told_apart_and_one_is_named_by_its_key(typed: Callable[..., Answer]) -> None:

@@ -103,6 +103,8 @@ def test_comparison_prints_as_the_command(runs: mirbench.Runs, said: Callable[..
 def test_comparison_of_runs_of_several_systems_is_refused(runs: mirbench.Runs) -> None:
     with pytest.raises(BadInput, match="runs of one system are needed, not of 3"):
         mirbench.compare(runs, runs[0])
+    with pytest.raises(BadInput, match="5 is given; a name, a run or runs of a system are needed"):
+        mirbench.compare(runs[0], 5)  # type: ignore[arg-type]
 
 
 def test_predictions_are_those_of_the_command(runs: mirbench.Runs, songs: Path, said: Callable[..., str]) -> None:

@@ -115,3 +115,29 @@ def test_answer_says_how_far_behind_and_how_unsure_and_does_not_call_it_the_chea
     assert "-0.250 (95 % -0." in said["Cheaper"]
     assert "on 12 validation clips; too few clips to tell" in said["Cheaper"]
     assert said["Not told"].endswith("which does not make equal: probe-linear+small (-0.250)")
+
+
+@pytest.mark.parametrize(
+    ("state", "cheapest", "unknown"),
+    [
+        ({}, "the same: no other one has a result", ""),
+        ({"by": "probe-linear+good", "out": "surely worse"},
+         "the same: all others that were tried are surely worse on validation clips", ""),
+        ({"runs": {(0, 0): None}}, "the same: of no other one as many validation clips are known",
+         "probe-linear+small: tried on fewer folds than the best, and not shown to be worse there"),
+        ({"out": "failed: no memory"}, "the same: no other one has a result", ""),
+    ],
+)  # fmt: skip
+def test_only_what_was_dropped_is_called_surely_worse(state: dict[str, Any], cheapest: str, unknown: str) -> None:
+    best = entrant("probe-linear+good", [True] * 12)
+    vars(best).update(runs={(0, 0): None}, out="", by="")
+    other = SimpleNamespace(**{"name": "probe-linear+small", "runs": {}, "out": "", "by": "", **state})
+    race: Any = SimpleNamespace(
+        metric="accuracy", folds=range(1), settled=[best], entrants=[best, other],
+        racing=[each for each in (best, other) if not each.out],
+    )  # fmt: skip
+    none: Any = None
+    choice = Choice("songs", none, "5 folds", "trainable", none, race, best, best)
+    said = dict([*words._cheapest(choice, best), *words._others(choice)])
+    assert said["Cheapest"] == cheapest
+    assert said.get("Unknown", "") == unknown

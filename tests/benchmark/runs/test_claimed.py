@@ -84,7 +84,7 @@ def test_claimed_predictions_are_no_submission_and_no_model(songs: Path, tmp_pat
     song = tmp_path / "song.wav"
     soundfile.write(song, 0.1 * np.sin(np.arange(8000)), 8000)
     refused = typed("predict", "ours", song, "--runs", runs)
-    assert (refused.code, "ours" in refused.err) == (2, True), refused
+    assert (refused.code, "its predictions were imported, and no model came" in refused.err) == (2, True), refused
     assert request_of(record.spec, {}).method == "ours"
 
 
@@ -116,6 +116,11 @@ def test_table_that_says_less_than_is_asked_is_refused_in_a_line(
     assert (answer.code, answer.err.count("\n")) == (2, 1), answer
     assert says in answer.err
     assert not list((tmp_path / "runs").glob("*/*/*/record.json"))
+
+
+def test_file_that_is_not_there_is_a_plain_line(songs: Path, typed: Typed) -> None:
+    answer = typed("import", "nope.csv", "--task", f"csv:{songs}", "--name", "ours")
+    assert (answer.code, answer.err) == (2, "mirbench: nope.csv: not to be read (No such file or directory)\n")
 
 
 @pytest.mark.parametrize("name", ["probe-linear", "../x", "", "ensemble"])

@@ -51,6 +51,13 @@ def test_run_says_that_its_test_clips_are_few_and_what_to_do(n: int, typed: Type
     assert "test clip" not in run(typed, task="csv:songs.csv+folds5")  # as the line says
 
 
+def test_task_that_a_shell_would_take_apart_can_be_pasted(typed: Typed) -> None:
+    listed(40, test=3)
+    Path("songs.csv").write_text(Path("songs.csv").read_text().replace("path,label,split", "file,genre,split", 1))
+    said = run(typed, task="csv:songs.csv?path=file&label=genre")
+    assert "; --task 'csv:songs.csv?path=file&label=genre+folds5' tests each of its 40 clips once" in said
+
+
 def test_run_of_one_fold_is_told_of_the_others(typed: Typed) -> None:
     listed(40, test=8)
     said = run(typed, "--fold", "0", task="csv:songs.csv+folds5")
