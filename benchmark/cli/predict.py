@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mirbench.runs.predictions import Predictions
 
 _FORMATS = ("table", "csv", "json")
+_MOST_COLUMNS = 4
+"""Classes that have a column each; more share one."""
 
 
 @taking(Machine)
@@ -144,10 +146,12 @@ def _table(found: Predictions, top: int | None, probabilities: bool) -> str:
         zip(_short(found.files), found.predicted, found.confidence, strict=True)
     ):
         best = [f"{found.classes[k]} {found.probabilities[n, k]:.3f}" for k in found.best(n, n_shown)]
+        best = [", ".join(best)] if n_shown > _MOST_COLUMNS else best
         rows.append([file, predicted or "—", "" if sure is None else f"{sure:.3f}", *best])
-    return table(
-        title, ["file", "predicted", "confidence", *map(str, range(1, n_shown + 1))], rows, left=[0, 1], cut_first=True
-    )
+    many = n_shown > _MOST_COLUMNS
+    heads = [f"1 to {n_shown}"] if many else [str(rank + 1) for rank in range(n_shown)]
+    left = [0, 1, 3] if many else [0, 1]
+    return table(title, ["file", "predicted", "confidence", *heads], rows, left=left, cut_first=True)
 
 
 def _short(files: Sequence[Path]) -> list[str]:

@@ -36,7 +36,7 @@ from mirbench.runs.run_folders import is_there
 from mirbench.runs.speed import Speeds
 from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
-from mirbench.runs.surroundings import context_of, load_libraries
+from mirbench.runs.surroundings import context_of, load_libraries, require_device_name
 from mirbench.runs.told_before import few_to_test, padded_clips
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def run(request: Request, catalogue: Catalogue, progress: Progress, deform: Sequ
     MissingExtra, NotApplicable
         If what is to be deformed cannot be; nothing was run then.
     """
+    require_device_name(request.device)  # also where all is on record
     merge_small_shards(request.cache, progress)
     with using(request.cache):
         job = Job(request, catalogue, progress, deform)

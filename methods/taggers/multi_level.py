@@ -83,7 +83,7 @@ class MultiLevel(NetworkMethod):
     scale : {"all", 18, 27, 54, 108, 216}
         Frames that a network hears (23 ms each); all five, or one.
     n_levels : int
-        Layers of each network that count, from the last hidden one down.
+        Layers of each network that count, from the last hidden one down; all, where a network has fewer.
     local_epochs : int
         Of the networks, over all segments of train.
     local_lr : float

@@ -183,6 +183,9 @@ def test_run_refuses_a_fold_out_of_range(fold: int, typed: Mirbench, excerpt: Pa
 def test_run_refuses_a_device_that_is_not_there(typed: Mirbench, excerpt: Path) -> None:
     line = one_line(prior(typed, excerpt, "--seeds", "1", "--fold", "0", "--device", "abacus"))
     assert line == "--device abacus: auto, cpu and cuda[:N] are accepted"
+    assert prior(typed, excerpt, "--seeds", "1", "--fold", "0").code == 0
+    again = one_line(prior(typed, excerpt, "--seeds", "1", "--fold", "0", "--device", "abacus"))
+    assert again == line  # also where the run is on record
 
 
 # Missing data, and the demo in its place

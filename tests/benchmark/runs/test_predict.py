@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from mirbench.cli.predict import _table
 from mirbench.errors import BadInput
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
@@ -493,6 +495,18 @@ def test_table_fits_its_width_and_shows_the_best(typed: Typed, made: Made, probe
     for word in ("tiny: probe-mlp + nano", "clicks0.wav"[:6], f"{best} {recorded(made, probe[0])[0].max():.3f}"):
         assert word in answer.out
     assert answer.out.count(best) >= 2
+
+
+def test_table_of_many_classes_shows_all_of_them_and_the_file() -> None:
+    classes = tuple(f"a class of some length {k}" for k in range(20))
+    values = np.random.default_rng(0).dirichlet(np.ones(20), 2).astype(np.float32)
+    found = Predictions("tiny: knn", "", classes, (Path("one.wav"), Path("two.wav")), values, ())
+    text = _table(found, 99, probabilities=False)
+    assert max(map(len, text.splitlines())) <= 120
+    flat = re.sub(r"\s+", " ", text)
+    assert all(word in flat for word in ("one.wav", "two.wav", "predicted", "1 to 20"))
+    for row in values:
+        assert f"{row.min():.3f}" in flat
 
 
 def test_result_alone_is_on_standard_output(typed: Typed, made: Made, probe: list[Path], tmp_path: Path) -> None:
