@@ -136,7 +136,13 @@ class Excerpt(NamedTuple):
 
     @classmethod
     def of(cls, clip: Clip) -> Excerpt:
-        """Of a clip whose file is here."""
+        """Of a clip whose file is here.
+
+        Parameters
+        ----------
+        clip : Clip
+            With a path.
+        """
         assert clip.path is not None
         return cls(clip.path, clip.start, clip.duration, clip.peaks, clip.first_channel)
 
