@@ -248,8 +248,7 @@ def _plain(spec: RunSpec) -> dict[str, Any]:
 
 
 def _compared(folder: Path, record: RunRecord, again: RunRecord, scores: Scores) -> Repeat:
-    if read_record(folder / "record.json") != record:
-        return Repeat(folder, "cannot be compared: its record was changed meanwhile")
+    as_it_lies = read_record(folder / "record.json") == record  # else a note would be of another record
     record_sha256, scores_sha256 = (sha256_of(folder / name) for name in ("record.json", "scores.npz"))
     old = RunStore(folder).scores(folder)
     order, other = np.argsort(old.clip_ids), np.argsort(scores.clip_ids)
@@ -264,7 +263,8 @@ def _compared(folder: Path, record: RunRecord, again: RunRecord, scores: Scores)
     note = Note(record.spec.key, record_sha256, scores_sha256, deviation, TOLERANCE, __version__, device, when)
     return Repeat(
         folder,
-        note=None if any(changed_files(folder, record.files)) else note,  # whose metrics on record may be of others
+        # where scores were changed, metrics on record may be of others
+        note=note if as_it_lies and not any(changed_files(folder, record.files)) else None,
         deviation=deviation,
         n_changed=int((_decided(ours) != _decided(theirs)).any(axis=1).sum()),
         n_clips=len(ours.scores),
