@@ -16,20 +16,20 @@ from mirbench.places import default_results
 from mirbench.runs.plan import Plan
 from mirbench.runs.results_pack import pack_runs
 from mirbench.runs.store import RunStore
-from tests.benchmark.trust import test_verify
-from tests.benchmark.trust.test_verify import TASK
+from tests.benchmark.trust import recorded
+from tests.benchmark.trust.recorded import TASK
 from tests.conftest import Answer
 
 Typed = Callable[..., Answer]
 
-plan = test_verify.plan  # a fixture
+plan = recorded.plan  # a fixture
 
 
 @pytest.fixture
 def pack(plan: Plan, tmp_path: Path) -> Path:
     """A pack of three runs that hold."""
     for seed in range(3):
-        test_verify.write(tmp_path / "theirs", plan, seed)
+        recorded.write(tmp_path / "theirs", plan, seed)
     path = tmp_path / "lab.tar.xz"
     path.write_bytes(pack_runs(RunStore(tmp_path / "theirs").records()))
     return path
@@ -52,7 +52,7 @@ class _Silent(SimpleHTTPRequestHandler):
 @pytest.mark.slow
 def test_a_pack_is_made_added_shown_listed_and_removed(typed: Typed, plan: Plan, tmp_path: Path) -> None:
     for seed in range(2):
-        test_verify.write(tmp_path / "theirs", plan, seed)
+        recorded.write(tmp_path / "theirs", plan, seed)
     made = typed("results", "pack", tmp_path / "lab.tar.xz", "--runs", tmp_path / "theirs", "--task", TASK)
     assert (made.code, made.out.count("2 runs")) == (0, 1)
     added = typed("results", "add", tmp_path / "lab.tar.xz")
@@ -62,7 +62,7 @@ def test_a_pack_is_made_added_shown_listed_and_removed(typed: Typed, plan: Plan,
     assert (hint.code, f"`mirbench leaderboard --reference --task {TASK}`" in hint.err) == (2, True)
     alone = typed("leaderboard", "--reference", "--task", TASK, "--format", "md")
     assert (alone.code, "prior [lab]" in alone.out, Path("runs").exists()) == (0, True, False)
-    test_verify.write(Path("runs"), plan, 2)
+    recorded.write(Path("runs"), plan, 2)
     beside = typed("leaderboard", "--format", "md")
     assert "[lab]" not in beside.out, "one's own run of the same system stands alone"
     both = typed("compare", "prior", "lab:prior")
@@ -98,7 +98,7 @@ def test_a_pack_of_another_protocol_is_refused_unasked(address: str, typed: Type
 
 
 def test_a_pack_of_a_task_takes_every_spelling_of_its_name(typed: Typed, plan: Plan, tmp_path: Path) -> None:
-    test_verify.write(tmp_path / "theirs", plan, 0)
+    recorded.write(tmp_path / "theirs", plan, 0)
     store = RunStore(tmp_path / "theirs")
     ((folder, record),) = store.records()
     spec = replace(record.spec, task="csv:songs+normalized+folds5")
@@ -113,8 +113,8 @@ def test_a_pack_with_one_record_that_does_not_hold_is_refused_whole(
     plan: Plan,
     tmp_path: Path,
 ) -> None:
-    test_verify.write(tmp_path / "theirs", plan, 0)
-    test_verify.write(tmp_path / "theirs", plan, 1, uses_seed=False, contaminated=("gtzan",))
+    recorded.write(tmp_path / "theirs", plan, 0)
+    recorded.write(tmp_path / "theirs", plan, 1, uses_seed=False, contaminated=("gtzan",))
     (tmp_path / "lab.tar.xz").write_bytes(pack_runs(RunStore(tmp_path / "theirs").records()))
     answer = typed("results", "add", tmp_path / "lab.tar.xz")
     assert (answer.code, answer.err.count("\n"), "1 of its 2 records" in answer.err) == (2, 1, True)
@@ -139,7 +139,7 @@ def test_a_damaged_pack_is_left_out_of_tables_and_named(typed: Typed, pack: Path
     assert typed("results", "add", pack).code == 0
     lab = default_results() / "lab.tar.xz"
     lab.write_bytes(lab.read_bytes()[:-1])
-    test_verify.write(Path("runs"), plan, 2)
+    recorded.write(Path("runs"), plan, 2)
     answer = typed("leaderboard", "--format", "md")
     assert (answer.code, answer.err.count("results remove lab"), "prior" in answer.out) == (1, 1, True)
     assert "cannot be read" in typed("results", "list").out

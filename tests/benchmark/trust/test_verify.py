@@ -16,90 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import typer
-import yaml
 from numpy.lib import format as npy
 
-from mirbench import cli, metrics
+from mirbench import metrics
 from mirbench.errors import BadInput, MissingExtra
-from mirbench.places import default_results
-from mirbench.progress import Progress
-from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
-from mirbench.runs import runner, scores_archive
+from mirbench.runs import scores_archive
 from mirbench.runs.attempt import unfinished
 from mirbench.runs.ensemble import combine
-from mirbench.runs.plan import Plan, Request, draft_plan, make_plan
+from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import read_record
-from mirbench.runs.scores import Scores, target_hashes
+from mirbench.runs.scores import target_hashes
 from mirbench.runs.store import RunStore
 from mirbench.tasks.audit.statistics import committed
-from mirbench.trust import loose_files, repeated, rerun, submission, verify
-from mirbench.trust.verify import Case
-from mirbench.types import Split, Targets
-from tests.conftest import ROOT
+from mirbench.trust import loose_files, submission, verify
+from mirbench.types import Targets
+from tests.benchmark.trust.recorded import TASK, Edit, edit, edit_scores, first, of, problems, put, strict, write
 
 if TYPE_CHECKING:
     from tests.conftest import Answer
-
-QUIET = Progress(quiet=True)
-TASK = "composer-maestro"  # its clips are in a frozen list: labels can be looked up without its audio
-Edit = Callable[[dict[str, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """Three runs of the method that hears nothing."""
-    folder = tmp_path_factory.mktemp("plan")
-    plan = make_plan(Request(TASK, "prior", seeds=(0,), data=folder, cache=folder), Catalogue(), QUIET)
-    return replace(plan, uses_seed=True, specs=tuple(replace(plan.specs[0], seed=seed) for seed in range(3)))
-
-
-def heard(plan: Plan) -> Split:
-    """The test clips."""
-    return Split(plan.task, tuple(clip for clip in plan.folds[0] if clip.split == "test"))
-
-
-def write(root: Path, plan: Plan, seed: int = 0, draw: int | None = None, **facts: Any) -> Path:
-    """Put a run with drawn scores on record, as the runner would."""
-    spec, split = plan.specs[seed], heard(plan)
-    rng = np.random.default_rng(seed if draw is None else draw)
-    scores = rng.dirichlet(np.ones(len(split.classes)), len(split)).astype(np.float32)
-    found = metrics.evaluate(plan.task.metrics, scores, split.targets())
-    counts = {name: sum(c.split == name for c in plan.folds[0]) for name in ("train", "valid", "test")}
-    blank = unfinished(spec, plan)
-    done = replace(
-        blank, status="done", metrics=found, n_scored=metrics.n_scored(found), n_clips=counts,
-        seconds={"train": 1.0 + seed}, environment={"python": "3.11"}, **facts,
-    )  # fmt: skip
-    return RunStore(root).write(done, Scores.of(split, scores))
-
-
-def of(root: Path, **how: Any) -> list[Case]:
-    return verify.verify(root, Catalogue(), **how)
-
-
-def strict(root: Path, catalogue: Catalogue | None = None, **how: Any) -> list[Case]:
-    catalogue = catalogue or Catalogue()
-    return verify.verify(root, catalogue, None, submission.Submission(catalogue, committed, **how))
-
-
-def problems(cases: list[Case]) -> dict[str, list[str]]:
-    return {case.folder.name: case.problems for case in cases if case.problems}
-
-
-def edit(folder: Path, change: Edit) -> None:
-    path = folder / "record.json"
-    held = json.loads(path.read_text())
-    change(held)
-    path.write_text(json.dumps(held))
-
-
-def edit_scores(folder: Path, change: Edit) -> None:
-    with np.load(folder / "scores.npz") as stored:
-        held = dict(stored)
-    change(held)
-    np.savez_compressed(folder / "scores.npz", **held)
 
 
 def rehashed(held: dict[str, Any]) -> None:
@@ -145,14 +80,6 @@ def with_member(folder: Path, name: str) -> None:
 def cut(folder: Path) -> None:
     path = folder / "scores.npz"
     path.write_bytes(path.read_bytes()[:500])
-
-
-def put(name: str, column: Any, value: Any) -> Callable[[Path], None]:
-    def change(held: dict[str, Any]) -> None:
-        held[name] = held[name].copy()
-        held[name][column] = value
-
-    return lambda folder: edit_scores(folder, change)
 
 
 def fresh(name: str, make: Callable[[Any], Any]) -> Callable[[Path], None]:
@@ -235,25 +162,6 @@ TAMPERED: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: with_member(f, "scores.npy"), "holds 'scores', which scores do not have, or have once"),
     "curves that are none": (lambda f: (f / "deform.json").write_text("{"), "deform.json: not curves"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def honest(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two records that hold; not to be changed."""
-    root = tmp_path_factory.mktemp("honest") / "runs"
-    write(root, plan, 0)
-    write(root, plan, 1)
-    return root
-
-
-@pytest.fixture
-def runs(honest: Path, tmp_path: Path) -> Path:
-    """Two records of one's own."""
-    return Path(shutil.copytree(honest, tmp_path / "runs"))
-
-
-def first(root: Path) -> Path:
-    return sorted(root.glob("*/*/*"))[0]
 
 
 def test_honest_records_hold(honest: Path) -> None:
@@ -578,119 +486,7 @@ def test_strict_without_jsonschema_names_its_extra(monkeypatch: pytest.MonkeyPat
         submission.Submission(Catalogue(), committed)
 
 
-# repeated
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Path:
-    """A record that the runner made."""
-    request = Request(TASK, "prior", seeds=(0,), runs=tmp_path / "real", cache=tmp_path / "cache")
-    (outcome,) = runner.run(request, Catalogue(), QUIET)
-    return outcome.folder
-
-
-def again(folder: Path, **how: Any) -> rerun.Repeat:
-    record = next(RunStore(folder.parents[2]).records())[1]
-    return rerun.repeat((folder, record), Catalogue(), how.pop("places", {}), QUIET, **how)
-
-
-def test_run_repeats_to_the_bit(real: Path) -> None:
-    found = again(real)
-    assert (found.unable, found.deviation, found.n_changed, found.n_clips) == ("", 0.0, 0, 139)
-    assert found.within(0.0)
-
-
-def test_invented_scores_are_found_out_when_the_run_is_repeated(real: Path, plan: Plan) -> None:
-    root = real.parents[2]
-    invented = write(root, plan, 0, draw=3)
-    assert invented == real
-    assert problems(strict(root)) == {}  # consistent, and not true
-    found = again(real)
-    assert not found.within(rerun.TOLERANCE)
-    assert found.deviation > 0.1
-    assert "clips are predicted otherwise; accuracy" in str(found)
-
-
-def test_deviation_is_the_largest_difference_of_a_score(real: Path) -> None:
-    with np.load(real / "scores.npz") as held:
-        before = held["scores"].copy()
-    put("scores", (5, slice(None)), before[5] + np.array([0.25, -0.25]))(real)
-    found = again(real)
-    assert found.deviation == pytest.approx(0.25, abs=1e-6)
-    assert not found.within(0.2)
-    assert found.within(0.3)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
-        ("audio_sha256", "0" * 64, "clips, labels or audio are other ones (hash 00000000 on record"),
-        ("method_version", "0", "method_version is 0 on record and"),
-        ("task_version", "0", "task_version is 0 on record and 1 here"),
-    ],
-)
-def test_run_of_something_else_is_not_compared(field: str, value: str, said: str, plan: Plan, tmp_path: Path) -> None:
-    folder = write(tmp_path / "runs", replace(plan, specs=(replace(plan.specs[0], **{field: value}),)))
-    found = again(folder)
-    assert not found.within(1.0)
-    assert found.unable.startswith(f"cannot be compared: {said}")
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"method": "probe-linear", "source": "nano", "params": {}}, "the default data root"),
-        ({"method": "no-such-method"}, "No method is called"),
-        ({"task": "folder:songs"}, "(say where it is: --as folder:songs=folder:PATH)"),
-    ],
-)
-def test_run_that_lacks_something_here_cannot_be_repeated(
-    changes: dict[str, Any], said: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    spec = replace(plan.specs[0], **changes)
-    found = rerun.repeat((tmp_path, RunRecord(spec, "done")), Catalogue(), {}, QUIET)
-    assert found.unable.startswith("cannot be repeated here: ")
-    assert said in found.unable
-
-
-def test_own_data_is_repeated_where_it_is_said_to_lie(tmp_path: Path) -> None:
-    for name in ("high", "low"):
-        for number in range(12):
-            path = tmp_path / "there" / "songs" / name / f"{number}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"")  # prior does not listen
-    place = f"folder:{tmp_path / 'there' / 'songs'}"
-    request = Request(f"{place}+folds3", "prior", seeds=(0,), folds=(1,), runs=tmp_path / "own", cache=tmp_path / "c")
-    (outcome,) = runner.run(request, Catalogue(), QUIET)
-    assert outcome.record.spec.task == "folder:songs+folds3"
-    assert again(outcome.folder, places={"folder:songs": place}).within(0.0)
-
-
-def test_choice_is_the_quickest_of_each_system(honest: Path, plan: Plan) -> None:
-    runs = [(case.folder, case.record) for case in of(honest) if case.record]
-    assert [record.spec.seed for _, record in rerun.choose(runs, [])] == [0]
-    assert len(rerun.choose(runs, ["all"])) == 2
-    assert [record.spec.seed for _, record in rerun.choose(runs, [plan.specs[1].key[:6]])] == [1]
-    with pytest.raises(BadInput, match="--only zz: no run"):
-        rerun.choose(runs, ["zz"])
-
-
-def test_places_need_a_name_and_a_task() -> None:
-    assert rerun.parse_places(["folder:a=folder:/b/a"]) == {"folder:a": "folder:/b/a"}
-    with pytest.raises(BadInput, match="NAME=TASK is needed"):
-        rerun.parse_places(["folder:a"])
-
-
 # typed
-
-
-def test_request_of_a_run_that_searched_asks_for_the_same_run() -> None:
-    """A record holds every hyperparameter, those that were searched too."""
-    asked = Request(task="gtzan-demo", method="probe-mlp", source="nano", search={"lr": (0.001, 0.01)}, seeds=(3,))
-    (spec,) = draft_plan(replace(asked, params={"epochs": 2}), Catalogue()).specs
-    assert "lr" in spec.params
-    assert draft_plan(rerun.request_of(spec, {}), Catalogue()).specs == (spec,)
 
 
 def test_command_says_what_holds(honest: Path, typed: Callable[..., Answer]) -> None:
@@ -741,81 +537,6 @@ def test_command_says_once_what_it_says_of_every_record(
         assert ("3 records: refused: " in refused[0]) == (level < 3)
 
 
-def test_command_repeats(real: Path, typed: Callable[..., Answer]) -> None:
-    answer = typed("verify", real.parents[2], "--rerun", "--quiet")
-    assert answer.code == 0
-    assert "1 run to repeat: 1 within 0.001 of the scores on record, 0 not, 0 not compared." in answer.out
-
-
-def test_run_that_repeats_is_noted_and_one_that_no_longer_does_is_forgotten(real: Path) -> None:
-    found = again(real)
-    assert rerun.put_down(found, rerun.TOLERANCE)
-    held = repeated.notes()
-    (path,) = held[real.name]
-    assert repeated.is_repeated(real, real.name, held)
-    assert json.loads(path.read_text())["device"] == found.note.device != "unknown"  # type: ignore[union-attr]
-    assert not rerun.put_down(replace(found, unable="cannot be repeated here", note=None), 0.0)
-    assert repeated.notes() == held, "nothing was learnt of it"
-    assert not rerun.put_down(replace(found, deviation=0.5), tolerance=1.0), "which is another mark than that of others"
-    assert repeated.notes() == {}
-
-
-def test_record_that_changes_while_it_is_repeated_is_not_noted(real: Path) -> None:
-    record = replace(read_record(real / "record.json"), n_trainable=7)
-    found = rerun.repeat((real, record), Catalogue(), {}, QUIET)
-    assert (found.note, found.unable) == (None, "")  # what was repeated is compared with what was asked
-
-
-def test_run_whose_scores_are_not_those_that_its_record_was_written_with_is_not_noted(real: Path) -> None:
-    (real / "scores.npz").write_bytes((real / "scores.npz").read_bytes() + b"more")
-    assert again(real).note is None
-
-
-def test_command_notes_what_repeats(real: Path, typed: Callable[..., Answer]) -> None:
-    answer = typed("verify", real.parents[2], "--rerun", "--quiet")
-    assert (answer.code, "mark a system as repeated" in answer.out, list(repeated.notes())) == (0, True, [real.name])
-
-
-def test_command_speaks_of_the_quickest_where_none_is_named(honest: Path, typed: Callable[..., Answer]) -> None:
-    key = next(honest.glob("*/*/*/record.json")).parent.name
-    said = "1 of 2 runs are repeated, of each system the quickest"
-    assert said in typed("verify", honest, "--rerun", "--quiet").out
-    assert said not in typed("verify", honest, "--rerun", "--only", key, "--quiet").out
-
-
-def test_command_says_where_no_note_can_be_kept(real: Path, typed: Callable[..., Answer]) -> None:
-    default_results().parent.mkdir(exist_ok=True)
-    default_results().write_text("a file where the folder would be")
-    answer = typed("verify", real.parents[2], "--rerun", "--quiet")
-    assert (answer.code, "No note of it can be kept" in answer.out, "mark a system" in answer.out) == (0, True, False)
-
-
-def test_command_repeats_a_run_on_a_file_of_features_where_it_is_told(
-    plan: Plan, tmp_path: Path, typed: Callable[..., Answer]
-) -> None:
-    clips = plan.folds[0]
-    path = tmp_path / "far" / "away.npz"
-    path.parent.mkdir()
-    rows = np.random.default_rng(0).normal(size=(len(clips), 3)).astype(np.float32)
-    np.savez(path, id=np.array([clip.id for clip in clips]), rows=rows)
-    request = Request(
-        TASK, "knn", f"features:{path}", seeds=(0,), source_params={"array": "rows"}, runs=tmp_path / "runs",
-        cache=tmp_path / "cache",
-    )  # fmt: skip
-    (outcome,) = runner.run(request, Catalogue(), QUIET)
-    assert outcome.record.status == "done"
-    lost = typed("verify", tmp_path / "runs", "--rerun", "--quiet")
-    assert "(say where it is: --as features:away.npz=features:PATH)" in lost.out
-    found = typed("verify", tmp_path / "runs", "--rerun", "--quiet", "--as", f"features:away.npz=features:{path}")
-    assert (found.code, "1 within 0.001" in found.out) == (0, True)
-
-
-def test_command_fails_where_a_run_does_not_repeat(honest: Path, typed: Callable[..., Answer]) -> None:
-    answer = typed("verify", honest, "--rerun", "--only", "all", "--quiet")
-    assert answer.code == 1
-    assert "2 runs to repeat: 0 within 0.001 of the scores on record, 2 not, 0 not compared." in answer.out
-
-
 def test_command_prints_no_control_characters_of_a_record(runs: Path, typed: Callable[..., Answer]) -> None:
     edit(first(runs), lambda held: held.update(kind="\x1b[2J\n::error::"))
     answer = typed("verify", runs, "--quiet")
@@ -863,44 +584,3 @@ def test_stores_of_two_people_merge_by_copying(
         answers.append((typed("verify", "--strict", "--quiet"), typed("leaderboard")))
     assert answers[0] == answers[1]
     assert answers[0][0].out.startswith("3 records: 3 hold")
-
-
-# GitHub Actions
-
-
-def workflow() -> dict[str, Any]:
-    held: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "leaderboard.yml").read_text())
-    return held
-
-
-def steps() -> list[dict[str, Any]]:
-    return [step for job in workflow()["jobs"].values() for step in job["steps"]]
-
-
-def commands() -> list[list[str]]:
-    lines = [line.split() for step in steps() for line in step.get("run", "").splitlines()]
-    return [words[1:] for words in lines if words[0] == "mirbench"]
-
-
-def test_workflow_has_commands_that_can_be_typed() -> None:
-    group: Any = typer.main.get_command(cli.app)
-    assert [words[0] for words in commands()] == ["verify", "verify", "leaderboard"]
-    for name, *words in commands():
-        group.commands[name].make_context(name, list(words))  # raises for an option that there is not
-
-
-def test_workflow_pins_actions_and_may_only_read_what_is_sent() -> None:
-    held = workflow()
-    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        uses = re.findall(r"uses: (.*)", path.read_text())
-        assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", name) for name in uses), path
-    assert held["permissions"] == {"contents": "read"}
-    assert "permissions" not in held["jobs"]["verify"]
-    assert "pull_request_target" not in held[True]  # YAML reads the word on so
-
-
-def test_workflow_lets_a_pull_request_change_nothing_but_its_records() -> None:
-    checks = [step for step in steps() if "verify --strict" in step.get("run", "")]
-    (of_requests,) = [step for step in checks if "== 'pull_request'" in step["if"]]
-    assert '--since "$BASE"' in of_requests["run"]
-    assert of_requests["env"]["BASE"] == "${{ github.event.pull_request.base.sha }}"
