@@ -11,6 +11,7 @@ import functools
 import gc
 import itertools
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,10 @@ from mirbench.types import Split
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MIRBENCH_SHARED", ROOT.parent / "shared"))
 
+
+# what a script begins in its background ignores Ctrl-C, and so would every command that a test begins and interrupts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # hundreds of tests type commands, and a process of a user's builds the tree of them once
 typer.main.get_command = functools.cache(typer.main.get_command)
