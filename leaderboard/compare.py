@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,10 +20,10 @@ from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Difference
 from mirbench.leaderboard.table import over_folds, timing
-from mirbench.places import no_folder
+from mirbench.places import no_folder, user_path
 from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
-from mirbench.spelling import with_key
+from mirbench.spelling import is_key, with_key
 from mirbench.told_apart import told_apart
 
 __all__ = ["ClassChange", "ClipChange", "Comparison", "Cost", "compare", "find_pair"]
@@ -102,7 +102,7 @@ class Comparison:
 
 
 def find_pair(
-    root: Path, names: Sequence[str], left_out: list[str] | None = None, packs: Sequence[Pack] = ()
+    root: Path, names: Sequence[str], left_out: list[str] | None = None, packs: Sequence[Pack] = (), task: str = ""
 ) -> tuple[System, System]:
     """The two systems that are meant.
 
@@ -115,24 +115,46 @@ def find_pair(
         Takes a line for each run that cannot be read, which is then left out; without it the first of them raises.
     packs : sequence of Pack
         Results of others, in which what is none of one's own is looked for.
+    task : str
+        The task of both, for names that do not say it.
 
     Raises
     ------
     BadInput
         If a name stands for no system or for several, or they did not answer the same question.
     """
+    names = [_of_task(name, task, {pack.name for pack in packs}) for name in names]
     asked = joined(questions(root, left_out), packs, alone=True)
     places = {"": [RunStore(root, left_out)]}
     for pack in packs:
         places.setdefault(pack.name, []).append(RunStore(pack.opened(), []))
     (ask_a, a), (ask_b, b) = (_find_anywhere(asked, places, name) for name in names)
     if ask_a is not ask_b:
-        ours, theirs = (asdict(ask.record.spec) for ask in (ask_a, ask_b))
-        differ = [words for name, words in _QUESTION.items() if ours[name] != theirs[name]]
-        raise BadInput(f"{names[0]} and {names[1]} cannot be compared: they differ in {' and '.join(differ)}")
+        raise BadInput(_of_two_questions(a, b))
     if a == b:
         raise BadInput(f"{names[0]} and {names[1]} are the same system; name two")
     return _with_scores(ask_a, a, left_out), _with_scores(ask_b, b, left_out)
+
+
+def _of_task(name: str, task: str, packs: Collection[str]) -> str:
+    """A name with its task before it, where it says none: not a key, and not a folder."""
+    pack, colon, rest = name.partition(":")
+    before, rest = (f"{pack}:", rest) if colon and pack in packs else ("", name)
+    if not task or rest.startswith(f"{task}/") or is_key(rest) or user_path(rest).is_dir():
+        return name
+    return f"{before}{task}/{rest}"
+
+
+def _of_two_questions(a: System, b: System) -> str:
+    """Why they cannot be compared; which tasks they are of, where it is that."""
+    ours, theirs = (asdict(system.record.spec) for system in (a, b))
+    if ours["task"] != theirs["task"]:
+        return (
+            f"{a.label} is a result of {ours['task']}, {b.label} of {theirs['task']}; "
+            "name two of one task as TASK/METHOD+SOURCE, or say --task"
+        )
+    differ = [words for name, words in _QUESTION.items() if ours[name] != theirs[name]]
+    return f"{a.label} and {b.label} cannot be compared: they differ in {' and '.join(differ)}"
 
 
 def _with_scores(question: Question, system: System, left_out: list[str] | None) -> System:
@@ -160,7 +182,7 @@ def _find_anywhere(
                 raise BadInput(f"--runs {root}: {no_folder(root)}; {error}") from error
         if not any(places):
             raise
-        every = {system.name.replace(" + ", "+") for question in asked for system in question.systems}
+        every = _spelled_as(text, [pair for pack in places for pair in _of(asked, pack)])
         where = "`mirbench leaderboard --reference` shows them all."
         raise UnknownName(f"run below {root}, and no reference result,", text, every, where) from None
 
@@ -176,12 +198,18 @@ def _of_packs(
                 found.append(_find(_of(asked, pack), store, text))
     different = {(system.pack, system.key): (question, system) for question, system in found}
     if not different:
-        every = {system.name.replace(" + ", "+") for pack in packs for _, system in _of(asked, pack)}
+        every = _spelled_as(text, [pair for pack in packs for pair in _of(asked, pack)])
         raise UnknownName("result of others", text, every, "`mirbench leaderboard --reference` shows them.")
     if len(different) > 1:
         ways = ", ".join(f"{system.pack}:{system.record.spec.task}/{text}" for _, system in different.values())
         raise BadInput(f"{text}: there are {len(different)} among the results of others; name one ({ways})")
     return next(iter(different.values()))
+
+
+def _spelled_as(text: str, pairs: Iterable[tuple[Question, System]]) -> set[str]:
+    """What systems are called, with their task where what was asked for has one."""
+    names = ((question.record.spec.task, system.name.replace(" + ", "+")) for question, system in pairs)
+    return {f"{task}/{name}" if "/" in text else name for task, name in names}
 
 
 def _of(asked: Sequence[Question], pack: str) -> list[tuple[Question, System]]:

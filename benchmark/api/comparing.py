@@ -65,6 +65,7 @@ def compare(
     *,
     runs: str | PathLike[str] | None = None,
     reference: bool = True,
+    task: str = "",
 ) -> Comparison:
     """Compare two systems on the same clips.
 
@@ -79,6 +80,8 @@ def compare(
         Folder of records; None is that of the runs, or ``runs``.
     reference : bool
         Whether results of others, which ship with mirbench or were added, are known by name, too.
+    task : str
+        The task of both, where the names do not say it.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def compare(
     """
     left_out: list[str] = []
     packs = every_pack() if reference else []
-    pair = inner.find_pair(root_of((a, b), runs), (name_of(a), name_of(b)), left_out, packs)
+    pair = inner.find_pair(root_of((a, b), runs), (name_of(a), name_of(b)), left_out, packs, task)
     found = inner.compare(*pair, metric)
     if left_out:
         warnings.warn(said(left_out), stacklevel=2)

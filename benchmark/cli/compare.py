@@ -18,6 +18,7 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="METHOD+SOURCE, TASK/METHOD+SOURCE, a folder or a key.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other; NAME@KEY where there are several settings.")],
     runs: RunsFolder = Path("runs"),
+    task: Annotated[str, typer.Option("--task", metavar="NAME", help="Of both, where A and B do not say it.")] = "",
     metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="Default: the task's first.")] = "",
     form: Annotated[str, typer.Option("--format", metavar="text|json", help="For people, or programs.")] = "text",
     reference: Annotated[
@@ -36,7 +37,7 @@ def compare(
     packs = every_pack(left_out) if reference else []
     if not packs:
         folder_of_runs(runs)
-    found = compared(*find_pair(runs, (a, b), left_out, packs), metric)
+    found = compared(*find_pair(runs, (a, b), left_out, packs, task), metric)
     text = json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found)
     say(text, whole=form == "json")
     end(left_out)

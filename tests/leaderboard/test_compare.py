@@ -207,7 +207,6 @@ def test_compare_uses_every_seed_beside_a_single_one_and_says_so(tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"task": "noises"}, "task"),
         ({"task_version": "2"}, "version"),
         ({"windowing": Windowing("hopped16")}, "windowing"),
     ],
@@ -217,6 +216,31 @@ def test_compare_refuses_answers_to_another_question(tmp_path: Path, change: dic
     write(tmp_path, "right", truth(9), spec=change)
     with pytest.raises(BadInput, match=f"cannot be compared: they differ in .*{word}"):
         compared(tmp_path)
+
+
+def test_compare_says_of_which_task_each_is(tmp_path: Path) -> None:
+    write(tmp_path, "left", truth(9))
+    write(tmp_path, "right", truth(9), spec={"task": "noises"})
+    with pytest.raises(BadInput, match="^left is a result of tones, right of noises; name two of one task"):
+        compared(tmp_path)
+
+
+def test_compare_takes_the_task_of_both(tmp_path: Path) -> None:
+    for task in ("tones", "noises"):
+        write(tmp_path, "left", truth(9), spec={"task": task})
+        write(tmp_path, "right", wrong(9, [0]), spec={"task": task})
+    with pytest.raises(BadInput, match="several things"):
+        compared(tmp_path)
+    key = RunStore(tmp_path).find("noises/right")[0][1].spec.key
+    for b in ("right", "noises/right", key):
+        found = compare(*find_pair(tmp_path, ("left", b), task="noises"))
+        assert (found.task, found.name_b, found.value_a) == ("noises", "right", 1.0)
+
+
+def test_compare_proposes_a_name_of_the_task_that_was_meant(tmp_path: Path) -> None:
+    write(tmp_path, "left", truth(9))
+    with pytest.raises(UnknownName, match="Did you mean 'tones/left'"):
+        find_pair(tmp_path, ("left", "lefd"), task="tones")
 
 
 def test_compare_refuses_other_test_clips(tmp_path: Path) -> None:
