@@ -37,7 +37,7 @@ from mirbench.runs.speed import Speeds
 from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of, load_libraries, require_device_name
-from mirbench.runs.told_before import few_to_test, padded_clips
+from mirbench.runs.told_before import few_to_test, fewer_than_shots, padded_clips
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -166,10 +166,11 @@ class Job:
         return held_back(plan.task, clips, request.fit_on, plan.method, tunes=tunes, searches=searches)
 
     def told_before(self, catalogue: Catalogue) -> tuple[str, ...]:
-        """What else is to be said of the clips, where runs are left to do."""
+        """What else is to be said of the clips: what makes a score doubtful, and of what is left to do, the padding."""
+        doubts = few_to_test(self._plan, {spec.fold for spec in self._specs}), fewer_than_shots(self._plan)
         if all(map(self._is_there, self._specs)):
-            return ()
-        return few_to_test(self._plan, {spec.fold for spec in self._specs}), padded_clips(self._plan, catalogue)
+            return doubts
+        return *doubts, padded_clips(self._plan, catalogue)
 
     def do_free(self) -> set[str]:
         """Do, one after another, every run that no other process is at; returns who is at the others."""

@@ -1,8 +1,10 @@
-"""What is said of the clips of a run before it begins: few to test on, shorter than the window."""
+"""What is said of the clips of a run before it begins: few to test on or to learn from, shorter than the window."""
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Collection
 
 from mirbench.features.audio import heard_seconds
@@ -10,11 +12,12 @@ from mirbench.features.padding import is_short
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Plan
 
-__all__ = ["few_to_test", "padded_clips"]
+__all__ = ["few_to_test", "fewer_than_shots", "padded_clips"]
 
 _FEW = 20
 _ENOUGH_FOR_FOLDS = 15
 _Z = 1.96
+_SHOTS = re.compile(r"shots(\d+)(?:-draw\d+)?")
 
 
 def few_to_test(plan: Plan, folds: Collection[int]) -> str:
@@ -37,6 +40,22 @@ def few_to_test(plan: Plan, folds: Collection[int]) -> str:
     if plan.task.n_folds == 1 and len(every) >= max(_ENOUGH_FOR_FOLDS, 2 * n):
         return f"{said}; --task {shlex.quote(plan.request.task + '+folds5')} tests each of its {len(every)} clips once"
     return f"{said}; only more clips help"
+
+
+def fewer_than_shots(plan: Plan) -> str:
+    """How many classes have fewer clips in train than ``+shotsK`` asks for; "" where each has K."""
+    asked = [int(word[1]) for word in map(_SHOTS.fullmatch, plan.task.name.split("+")) if word]
+    if not asked or not plan.specs:
+        return ""
+    train = [clip for clip in plan.folds[plan.specs[0].fold] if clip.split == "train"]
+    count = Counter(name for clip in train for name in set(clip.present))
+    each = [count[name] for name in plan.task.classes]
+    n_short = sum(n < min(asked) for n in each)
+    if not n_short:
+        return ""
+    fold = " in the first fold" if plan.task.n_folds > 1 else ""
+    classes = f"{'all' if n_short == len(each) else f'{n_short} of'} {len(each)} classes"
+    return f"+shots{min(asked)}: {classes} have fewer train clips than that{fold}, the rarest {min(each)}"
 
 
 def padded_clips(plan: Plan, catalogue: Catalogue) -> str:

@@ -1,4 +1,4 @@
-"""What a run says of its clips before it begins: few to test on, shorter than the window."""
+"""What a run says of its clips before it begins: few to test on or to learn from, shorter than the window."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_run_says_that_its_test_clips_are_few_and_what_to_do(n: int, typed: Type
         f"{n} test clips of csv:songs: with all of them right, the 95 % interval of an accuracy begins "
         f"at {begins:.2f}; --task csv:songs.csv+folds5 tests each of its 40 clips once"
     )
-    assert "test clip" not in run(typed)  # on record
+    assert line in run(typed).splitlines()  # on record
     assert "test clip" not in run(typed, task="csv:songs.csv+folds5")  # as the line says
 
 
@@ -67,6 +67,22 @@ def test_run_of_one_fold_is_told_of_the_others(typed: Typed) -> None:
 def test_run_says_nothing_of_many_test_clips(typed: Typed) -> None:
     listed(40, test=20)
     assert "test clip" not in run(typed)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("shots14", ""),
+        ("shots15-draw2", "+shots15: 1 of 2 classes have fewer train clips than that, the rarest 14"),
+        ("shots100", "+shots100: all 2 classes have fewer train clips than that, the rarest 14"),
+        ("shots100+shots3", ""),
+    ],
+)
+def test_run_says_which_classes_have_fewer_clips_than_shots(word: str, said: str, typed: Typed) -> None:
+    listed(53, test=20)  # 29 are train: 15 a, 14 b
+    for _ in ("run", "read back"):
+        lines = [line for line in run(typed, task=f"csv:songs.csv+{word}").splitlines() if "+shots" in line[:6]]
+        assert lines == ([said] if said else [])
 
 
 def planned(**changes: Any) -> str:
