@@ -42,23 +42,24 @@ def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterab
 
 
 def _by_system(lines: Sequence[Line]) -> list[str]:
-    """A line a system, where some have many numbers of one unit: their means, the greatest gap, the verdicts."""
+    """A line a system and quantity, where some have it of many classes: the means, the greatest gap, the verdicts."""
     from tabulate import tabulate
 
     groups: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
     for line in lines:
         if line.ours is not None and line.printed.number is not None:
-            groups[line.printed.row, line.by, line.printed.unit].append(line)
+            quantity = line.printed.quantity.partition("[")[0]  # of which class or bar, a mean runs over
+            groups[line.printed.row, line.by, quantity].append(line)
     if max(map(len, groups.values()), default=0) < _MANY:
         return []
-    rows = [_of_system(row, by, held) for (row, by, _), held in groups.items() if len(held) >= _MANY]
-    heads = ["system", "numbers", "printed, mean", "ours, mean", "greatest gap", "verdicts", "by"]
-    align = ("left", "right", "right", "right", "left", "left", "left")
+    rows = [_of_system(*group, held) for group, held in groups.items() if len(held) >= _MANY]
+    heads = ["system", "quantity", "numbers", "printed, mean", "ours, mean", "greatest gap", "verdicts", "by"]
+    align = ("left", "left", "right", "right", "right", "left", "left", "left")
     cells = [[escaped(cell) for cell in row] for row in rows]
     return [tabulate(cells, heads, tablefmt="github", disable_numparse=True, colalign=align)]
 
 
-def _of_system(row: str, by: str, lines: Sequence[Line]) -> list[str]:
+def _of_system(row: str, by: str, quantity: str, lines: Sequence[Line]) -> list[str]:
     first = lines[0].printed
     printed = [float(line.printed.number or 0.0) / SCALES[first.unit] for line in lines]
     ours = [line.ours or 0.0 for line in lines]
@@ -67,7 +68,7 @@ def _of_system(row: str, by: str, lines: Sequence[Line]) -> list[str]:
     means = [f"{sum(held) / len(held):.{first.n_digits + 1}f}{_UNITS[first.unit]}" for held in (printed, ours)]
     judged = any(line.verdict != "stand-in" for line in lines)
     greatest = f"{_signed(gaps[k], first)}, {lines[k].printed.quantity}" if judged else ""
-    return [row, str(len(lines)), *means, greatest, summary(lines), shorten(by, _WIDEST, placeholder=" …")]
+    return [row, quantity, str(len(lines)), *means, greatest, summary(lines), shorten(by, _WIDEST, placeholder=" …")]
 
 
 def summary(lines: Sequence[Line]) -> str:

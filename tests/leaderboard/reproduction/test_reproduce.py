@@ -82,14 +82,15 @@ def test_markdown_has_both_numbers_and_the_rule() -> None:
 
 
 def test_systems_of_many_numbers_get_a_line_each() -> None:
-    """Five bars of one system, of which the third is 3 points off; the count beside them is of another unit."""
+    """Five bars of one system, of which the third is 3 points off; what stands beside them in no bracket is another quantity."""
     bars = [
         Line(number(f"{50 + k}.00", f"f1-per-class[{k}]", "percent"), "agrees", 50 + k + 3.0 * (k == 2), by="sys")
         for k in range(5)
     ]
-    text = as_markdown("Title", "", [*bars, Line(number("7", "n_trainable", "count"), "agrees", 7, by="sys")])
+    others = [Line(number("99.00", name, "percent"), "agrees", 99.0, by="sys") for name in ("macro-f1", "accuracy")]
+    text = as_markdown("Title", "", [*bars, *others])
     row = [cell.strip() for cell in text.splitlines()[4].strip("| ").split(" | ")]
-    assert row == ["row", "5", "52.000 %", "52.600 %", "+3.000, f1-per-class[2]", "5 agrees", "sys"]
+    assert row == ["row", "f1-per-class", "5", "52.000 %", "52.600 %", "+3.000, f1-per-class[2]", "5 agrees", "sys"]
     assert "greatest gap" not in as_markdown("Title", "", bars[:4])
 
 
