@@ -27,7 +27,7 @@ from mirbench.api.runs import Run, Runs
 from mirbench.errors import BadInput, UnknownName
 from mirbench.method import Method
 from mirbench.places import user_path, weights_folder
-from mirbench.plain_text import one_message
+from mirbench.plain_text import one_message, printable
 
 __all__ = ["Options", "run"]
 
@@ -138,7 +138,7 @@ def run(
     own = {} if isinstance(method, str) or inspect.isclass(method) else _fields_of(method, search or {})
     if jobs > 1 and known.nowhere:
         raise BadInput(f"jobs={jobs}: another process cannot import {known.nowhere}; put it into a file of its own")
-    circumstance, deform = _circumstance(options)
+    circumstance, deform = _circumstance(options, kind)
     request = Request(
         task=task.called if isinstance(task, TaskData) else task,
         method=called,
@@ -167,13 +167,16 @@ def _fields_of(method: Any, search: Mapping[str, Any]) -> dict[str, Any]:
     return {field.name: getattr(method, field.name) for field in fields(method) if field.name not in search}
 
 
-def _circumstance(options: Options) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _circumstance(options: Options, kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Fields of a request, and the deformations."""
     from mirbench.features.effects import parse_deform
     from mirbench.types import Windowing
 
     given: dict[str, Any] = dict(options)
     if unknown := [name for name in given if name not in Options.__annotations__]:
+        if unknown[0] in {field.name for field in fields(kind)}:
+            pair = {unknown[0]: given[unknown[0]]}
+            raise BadInput(f"{unknown[0]} is a hyperparameter of {kind.name}: params={printable(pair, 200)}")
         raise UnknownName("option of mirbench.run", unknown[0], Options.__annotations__)
     deform = given.pop("deform", "")
     deform = parse_deform(deform if isinstance(deform, str) else ",".join(deform))

@@ -57,13 +57,23 @@ def temporary(folder: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Where to write a file that is put in the place of `path` at the end of the block, unless that fails."""
+    """Where to write a file that is put in the place of `path` at the end of the block, unless that fails.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names `path`, whatever the file is called meanwhile.
+    """
     sweep(path.parent)
     work = path.with_name(_own_name("writing"))
     keep(work, lambda: _remove(work))
     try:
         yield work
         os.replace(work, path)
+    except OSError as error:
+        if error.filename is None or os.fspath(error.filename) != os.fspath(work):
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         _remove(work)
         let_go(work)

@@ -68,6 +68,8 @@ def bring(
     plan = make_plan(replace(request, method="prior", source=""), catalogue, progress)
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     known = [_scored(spec, plan, held, file) for spec in plan.specs]
+    if said := _passed_over(plan, held, file):
+        progress.say(said)
     store, outcomes = RunStore(request.runs), []
     store.require_writable()
     if plan.task.manifest:
@@ -134,6 +136,20 @@ def _scored(spec: RunSpec, plan: Plan, table: pd.DataFrame, file: Path) -> tuple
     except ValueError as error:
         raise BadInput(f"{file}: {error}") from error
     return test, scores
+
+
+def _passed_over(plan: Plan, table: pd.DataFrame, file: Path) -> str:
+    """How many lines are of clips that are not tested; "" where all are."""
+    tested = {clip.id for spec in plan.specs for clip in plan.folds[spec.fold] if clip.split == "test"}
+    every = {clip.id for clips in plan.folds for clip in clips}
+    strange = [name for name in table.index if name not in every]
+    n_others = len(table) - len(strange) - sum(name in tested for name in table.index)
+    said = []
+    if strange:
+        said.append(f"{len(strange)} of no clip of {plan.task.name}, as {printable(strange[0], 80)}")
+    if n_others:
+        said.append(f"{n_others} of clips that are not tested here")
+    return f"{printable(file, 200)}: lines that are passed over: {'; '.join(said)}" if said else ""
 
 
 def _numbers(table: pd.DataFrame, classes: Sequence[str], kind: str, file: Path) -> FloatArray:

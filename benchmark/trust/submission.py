@@ -33,6 +33,7 @@ from mirbench.runs.attempt import unfinished
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.scores import Scores
+from mirbench.taken_names import is_claimed
 from mirbench.trust.known_facts import is_place, unknown
 from mirbench.trust.rerun import differences, request_of
 from mirbench.trust.verify import Case, digest
@@ -102,6 +103,12 @@ class Submission:
         """Add what is wrong with a record as a submission."""
         record = case.record
         if record is None:
+            return
+        if is_claimed(record.spec.method_version):
+            case.problems.append(
+                "refused: its predictions were imported, and how they were made nobody can check; `mirbench verify` "
+                "without --strict computes their scores again"
+            )
             return
         case.problems += self._schema_errors(case.folder)
         case.problems += _doubtful(record)

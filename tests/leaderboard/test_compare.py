@@ -221,7 +221,7 @@ def test_compare_refuses_answers_to_another_question(tmp_path: Path, change: dic
 def test_compare_says_of_which_task_each_is(tmp_path: Path) -> None:
     write(tmp_path, "left", truth(9))
     write(tmp_path, "right", truth(9), spec={"task": "noises"})
-    with pytest.raises(BadInput, match="^left is a result of tones, right of noises; name two of one task"):
+    with pytest.raises(BadInput, match=r"^left is a result of tones, right of noises; name two of one task"):
         compared(tmp_path)
 
 
@@ -239,7 +239,7 @@ def test_compare_takes_the_task_of_both(tmp_path: Path) -> None:
 
 def test_compare_proposes_a_name_of_the_task_that_was_meant(tmp_path: Path) -> None:
     write(tmp_path, "left", truth(9))
-    with pytest.raises(UnknownName, match="Did you mean 'tones/left'"):
+    with pytest.raises(UnknownName, match=r"Did you mean 'tones/left'\?"):
         find_pair(tmp_path, ("left", "lefd"), task="tones")
 
 

@@ -173,6 +173,7 @@ def test_failed_run_is_warned_of_with_its_reason(songs: Path, kept: Path, cell: 
         ({"sealed": True, "deform": "noise"}, BadInput, "leave --deform or --sealed out"),
         ({"threads": "2"}, BadInput, "a whole number from 0 to 1024 is needed"),
         ({"worker": 3}, UnknownName, "No option of mirbench.run is called 'worker'"),
+        ({"C": 2}, BadInput, r"^C is a hyperparameter of probe-linear: params=\{'C': 2\}$"),
         ({"source_params": {"nothing": 1}}, UnknownName, "No option of nano is called 'nothing'"),
         ({"weights": "nowhere"}, BadInput, "no such folder"),
         ({"method": "ids-nmr", "source": "openl3"}, NotApplicable, "cannot use openl3"),

@@ -316,6 +316,19 @@ def test_file_that_fails_on_the_way_leaves_the_old_one(tmp_path: Path) -> None:
     assert (tmp_path / "list.csv").read_text() == "old"
 
 
+def test_file_that_cannot_be_written_is_called_by_its_own_name(tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "list.csv"
+    with pytest.raises(FileNotFoundError) as caught, written_whole(target) as work:
+        work.write_text("text")
+    assert str(caught.value).endswith(f"No such file or directory: '{target}'")
+
+
+def test_error_about_another_file_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, written_whole(tmp_path / "list.csv"):
+        (tmp_path / "other.csv").read_text()
+    assert caught.value.filename == str(tmp_path / "other.csv")
+
+
 def test_folder_in_use_is_not_cleared(tmp_path: Path) -> None:
     said = rf"in use by process {os.getpid()} on .*nothing was cleared"
     with using(tmp_path), pytest.raises(BadInput, match=said), clearing(tmp_path, QUIET):

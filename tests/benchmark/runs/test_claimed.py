@@ -78,6 +78,9 @@ def test_claimed_predictions_are_no_submission_and_no_model(songs: Path, tmp_pat
     assert typed("import", file, "--task", f"csv:{songs}", "--name", "ours", "--runs", runs, "--fold", "1").code == 0
     strict = typed("verify", "--strict", runs)
     assert strict.code == 1
+    ((refused, *_),) = ([line for line in strict.out.splitlines() if "/ours/" in line and "note" not in line],)
+    assert "refused: its predictions were imported" in refused
+    assert typed("verify", runs).code == 0
     ((_, record),) = RunStore(runs).records()
     again = typed("show", record.spec.key, "--runs", runs).out
     assert "mirbench import PATH/predictions.csv" in again
@@ -95,6 +98,16 @@ def test_labels_alone_will_do_where_a_clip_has_one_class(songs: Path, tmp_path: 
     accuracies = {record.spec.fold: record.metrics["accuracy"] for _, record in RunStore(tmp_path / "runs").records()}
     n_tested = sum(n // 3 % 3 == 0 for n in range(N))
     assert accuracies == {0: pytest.approx(1 - 1 / n_tested), 1: 1.0, 2: 1.0}
+
+
+def test_lines_that_are_passed_over_are_counted(songs: Path, tmp_path: Path, typed: Typed) -> None:
+    file = predictions(tmp_path / "made.csv", [*map(tuple, probabilities()), (1.0, 0.0, 0.0)])  # clip30 is nobody's
+    words = ("import", file, "--task", f"csv:{songs}", "--name", "ours", "--runs", tmp_path / "runs", "--fold", "1")
+    answer = typed(*words)
+    n_tested = sum(n // 3 % 3 == 1 for n in range(N))
+    said = f"lines that are passed over: 1 of no clip of csv:songs, as clip30; {N - n_tested} of clips that are not"
+    assert (answer.code, said in answer.err) == (0, True), answer
+    assert "passed over: 1 of no clip of csv:songs, as clip30\n" in typed(*words[:-2]).err
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_markdown_has_both_numbers_and_the_rule() -> None:
 
 
 def test_systems_of_many_numbers_get_a_line_each() -> None:
-    """Five bars of one system, of which the third is 3 points off; what stands beside them in no bracket is another quantity."""
+    """Five bars of one system, of which the third is 3 points off; no mean runs over other quantities beside them."""
     bars = [
         Line(number(f"{50 + k}.00", f"f1-per-class[{k}]", "percent"), "agrees", 50 + k + 3.0 * (k == 2), by="sys")
         for k in range(5)
