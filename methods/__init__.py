@@ -27,6 +27,9 @@ METHODS: Mapping[str, Entry] = {
     "cnnrp": Entry(f"{_RP}:CnnRp", "reprogramming: two small convolutions of the spectrogram"),
     "unet-rp": Entry(f"{_RP}:UnetRp", "reprogramming: a small U-Net of the spectrogram"),
     "padding-rp": Entry(f"{_RP}:PaddingRp", "reprogramming: a visual prompt, a learnt frame"),
+    "black-box-rp": Entry(
+        "mirbench.methods.black_box:BlackBoxRp", "reprogramming by answers alone: CMA-ES, no gradients"
+    ),
     "cnn-bs": Entry("mirbench.methods.cnn_bs:CnnBs", "a small CNN from scratch (CNN-BS of chen2022)"),
     "bl-cnn": Entry(f"{_TAGGERS}:BlCnn", "harmonic front end and four blocks, from scratch (BL-CNN of hung2022)"),
     "fcn": Entry(f"{_TAGGERS}:Fcn", "tagger from scratch: fully convolutional, 29 s"),

@@ -55,6 +55,8 @@ def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.
 FROM_SCRATCH = tuple(name for name, entry in METHODS.items() if "taggers" in entry.target)
 LIGHT = ("cnn1d", "sample-level", "short-chunk")  # of these; all share their code, and test_taggers.py trains each
 NAMED = ("zero-shot",)  # needs a source with names for the classes; see test_zero_shot.py
+EXTRA = {"black-box-rp": "cma"}  # packages that a method needs
+FEW = {"epochs": 1, "n_trees": 10, "queries": 300, "population": 4}
 LONG = ("cnn-bs",)  # whose other layout takes a tenth of the time
 
 
@@ -64,10 +66,11 @@ LONG = ("cnn-bs",)  # whose other layout takes a tenth of the time
     + [pytest.param(name, marks=pytest.mark.slow) for name in (*LIGHT, *LONG)],
 )
 def test_every_method_conforms(name: str, tiny: Tiny) -> None:
+    pytest.importorskip(EXTRA.get(name, "mirbench"))
     context, splits = tiny
     method = Catalogue().method(name)
     fields = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
-    few = {name: value for name, value in {"epochs": 1, "n_trees": 10}.items() if name in fields}
+    few = {name: value for name, value in FEW.items() if name in fields}
     assert checks.check_method(method, context, splits, few) == []
 
 

@@ -69,8 +69,13 @@ def passes_of(
 
     In each epoch train, three fifths of the clips, goes forth, and back: another pass through a network that is frozen,
     two through one that learns. Valid, a fifth, goes forth. Of train it may be crops: one a clip, or a thousand in all.
-    What learns on a hidden layer passes a small part of it, for the frozen body is passed once, ever.
+    What learns on a hidden layer passes a small part of it, for the frozen body is passed once, ever. A budget of
+    queries is that many windows.
     """
+    if isinstance(queries := params.get("queries"), int):
+        return queries / (
+            (task.n_clips or _USUAL_CLIPS) * windows_a_clip(task, _seconds(card, own), windowing or Windowing())
+        )
     needs, epochs = set(method.needs), params.get("epochs", 0)
     if not isinstance(epochs, int) or (needs and not needs & {"frontend", "body", "layers"}):
         return 0.0

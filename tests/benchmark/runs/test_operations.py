@@ -150,3 +150,9 @@ def test_operations_in_the_tables_are_what_torch_counts(name: str) -> None:
     with torch.no_grad():
         assert own is not None
         assert flops_of(lambda: built(torch.zeros(shape))) == own.flops
+
+
+def test_budget_of_queries_is_that_many_windows_of_the_network() -> None:
+    card = CATALOGUE.source("efficientat-mn04")
+    windows = GTZAN.n_clips * windows_a_clip(GTZAN, card.seconds, Windowing())
+    assert passes("black-box-rp", card.name, queries=3 * windows) == 3.0
