@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.types import BlindSplit, FloatArray, Split
 
-__all__ = ["Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "needed_stages"]
+__all__ = [
+    "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "asked_of", "needed_stages",
+]  # fmt: skip
 
 Part = Literal["train", "valid", "test"]
 
@@ -59,6 +62,12 @@ class Method(Protocol):
     spares : mapping, optional
         ``{stage: (hyperparameter, value)}`` of the class: a stage among `needs` that is not needed where the
         hyperparameter has this value.
+    adds : mapping, optional
+        ``{stage: (hyperparameter, value)}`` of the class: a stage besides those of `needs` that is needed where the
+        hyperparameter has another value than this, its default.
+    later : tuple of str, optional
+        Hyperparameters that came when there were records of this version already: at their defaults the method is what
+        it was, so that neither records nor keys hold them.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
     uses_seed : bool, optional
@@ -97,7 +106,17 @@ def needed_stages(method: type[Method], params: Mapping[str, Any]) -> tuple[str,
     """The stages of a source that a method uses with these hyperparameters, of which defaults may be left out."""
     spares: Mapping[str, tuple[str, Any]] = getattr(method, "spares", {})
     spared = {stage for stage, (name, value) in spares.items() if params.get(name) == value}
-    return tuple(stage for stage in method.needs if stage not in spared)
+    adds: Mapping[str, tuple[str, Any]] = getattr(method, "adds", {})
+    added = tuple(stage for stage, (name, value) in adds.items() if params.get(name, value) != value)
+    return tuple(stage for stage in method.needs if stage not in spared) + added
+
+
+def asked_of(method: Method) -> dict[str, Any]:
+    """Hyperparameters of a method as a record has them: all, less those that came `later` and are at their default."""
+    fields = {field.name: field.default for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    every: dict[str, Any] = dataclasses.asdict(method)  # type: ignore[call-overload]
+    later: tuple[str, ...] = getattr(method, "later", ())
+    return {name: value for name, value in every.items() if name not in later or value != fields[name]}
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import hashlib
 import importlib.util
 import inspect
@@ -120,7 +121,7 @@ def check_method(origin: str, method: Any) -> None:
         raise BadInput(f"{origin}: {method.__name__} must be a frozen dataclass: add @dataclass(frozen=True)")
     if not isinstance(method.needs, tuple):
         raise BadInput(f'{origin}: needs of {method.__name__} must be a tuple, as in needs = ("pooled",)')
-    if fixed := {"name", "version", "needs"} & set(method.__dataclass_fields__):
+    if fixed := {"name", "version", "needs"} & {field.name for field in dataclasses.fields(method)}:
         raise BadInput(
             f"{origin}: {min(fixed)} of {method.__name__} is a hyperparameter; write it without a type, as in "
             f'name, version, needs = "my-method", "1", ()'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from mirbench.types import Pad
 
-__all__ = ["UNKNOWN", "WHOLE", "Activations", "SourceCard", "Stage", "WeightFile", "trained_on_it"]
+__all__ = ["UNKNOWN", "WHOLE", "Activations", "SourceCard", "Stage", "WeightFile", "deviations", "trained_on_it"]
 
 UNKNOWN = "unknown"
 """Stands in `SourceCard.trained_on` where nobody says what a network was trained on."""
@@ -178,6 +178,11 @@ class Activations:
 
     pooled: Any
     layers: dict[int, Any] = field(default_factory=dict)
+
+
+def deviations(tokens: Any) -> Any:
+    """Standard deviation over the tokens of a layer, (n, n_tokens, width) -> (n, width); 0 where there is one token."""
+    return (tokens - tokens.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()
 
 
 def trained_on_it(contaminated: Sequence[str], subject: str = "source") -> str:

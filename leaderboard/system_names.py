@@ -24,7 +24,7 @@ def names_of(records: Sequence[RunRecord]) -> dict[str, str]:
         differ = sorted({key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)})
         for record, setting in zip(alike, settings, strict=True):
             shown = sorted({*differ, *record.changed, *record.spec.search, *record.spec.later})
-            said = ", ".join(f"{key}={setting.get(key)}" for key in shown)
+            said = ", ".join(f"{key}={setting[key]}" for key in shown if key in setting)
             names[record.spec.system] = f"{name} ({said})" if said else name
     return names
 

@@ -1,4 +1,4 @@
-"""A random forest on the mean embedding of each clip, grown on train, or on train and valid as OpenMIC-2018's is."""
+"""A random forest on mean embeddings or hidden layers, grown on train, or on train and valid, as OpenMIC-2018's is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mirbench.errors import BadInput
 from mirbench.method import Fitted
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
+from mirbench.methods.probed_layers import ProbedLayers
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, Split
@@ -22,7 +23,7 @@ Predict = Callable[[BlindSplit], FloatArray]
 
 
 @dataclass(frozen=True)
-class ForestProbe:
+class ForestProbe(ProbedLayers):
     """Random forest.
 
     Parameters
@@ -55,6 +56,7 @@ class ForestProbe:
     name, version, needs = "probe-forest", "1", ("pooled",)
 
     def __post_init__(self) -> None:
+        self.check_layers()
         if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
             raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
 
@@ -64,17 +66,18 @@ class ForestProbe:
         return self.fit_on != "train"
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Fit on the mean embeddings of train, or of train and valid."""
+        """Fit on the features of train, or of train and valid."""
         from sklearn.ensemble import RandomForestClassifier
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
 
-        fit = fit_sklearn(make, probabilities, train, context, standardise=self.standardise)
+        how: dict[str, Any] = {"standardise": self.standardise, "features_of": self.features}
+        fit = fit_sklearn(make, probabilities, train, context, **how)
         valid_score = None
         if self.fit_on == "train-and-valid":
             valid_score = _score(fit.predict, valid)  # before it has seen valid
-            fit = fit_sklearn(make, probabilities, _joined(train, valid), context, standardise=self.standardise)
+            fit = fit_sklearn(make, probabilities, _joined(train, valid), context, **how)
         state = fit.state(lambda part: keep_trees(part.model))
         return Fitted(fit.predict, n_trainable=None, state=state, valid_score=valid_score)
 
@@ -84,7 +87,7 @@ class ForestProbe:
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same trees."""
-        return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context)
+        return restore_sklearn(state, lambda held, _: Trees(held), probabilities, context, features_of=self.features)
 
 
 def _joined(train: Split, valid: Split) -> Split:

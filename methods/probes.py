@@ -1,4 +1,4 @@
-"""Probes: a small classifier on the mean embedding of each clip; the source stays frozen.
+"""Probes: a small classifier on the mean embedding of each clip, or on hidden layers; the source stays frozen.
 
 Every probe standardises its features on train. In a multi-label task scikit-learn's classifiers learn each label by
 itself, on the clips of which it is known. The kernel SVM and the forest (`mirbench.methods.forest_probe`) have no count
@@ -20,13 +20,13 @@ from mirbench.method import Fitted
 from mirbench.methods.classifiers import (
     Features,
     align_columns,
-    embeddings,
     fit_sklearn,
     margins,
     probabilities,
     restore_sklearn,
     with_examples,
 )
+from mirbench.methods.probed_layers import ProbedLayers
 from mirbench.methods.stored import KernelMachine, Logistic, keep_kernel, keep_linear
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
@@ -44,7 +44,7 @@ Predict = Callable[[BlindSplit], FloatArray]
 
 
 @dataclass(frozen=True)
-class LinearProbe:
+class LinearProbe(ProbedLayers):
     """Logistic regression.
 
     Parameters
@@ -59,31 +59,34 @@ class LinearProbe:
     uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
+        self.check_layers()
         if self.C <= 0:
             raise BadInput(f"{self.name}: C must be above 0")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Fit on the mean embeddings of train; nothing here is random."""
+        """Fit on the features of train; nothing here is random."""
         from sklearn.linear_model import LogisticRegression
 
-        fit = fit_sklearn(lambda: LogisticRegression(C=self.C, max_iter=2000), probabilities, train, context)
+        def make() -> Any:
+            return LogisticRegression(C=self.C, max_iter=2000)
+
+        fit = fit_sklearn(make, probabilities, train, context, features_of=self.features)
         state = fit.state(lambda part: keep_linear(part.model))
         return Fitted(fit.predict, n_trainable=fit.n_linear(), state=state)
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same weights."""
-        return restore_sklearn(state, lambda held, _: Logistic(held), probabilities, context)
+        return restore_sklearn(state, lambda held, _: Logistic(held), probabilities, context, features_of=self.features)
 
     def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
         """See `mirbench.method.Graphed`."""
         from mirbench.methods.graphs import LinearHead
-        from mirbench.methods.training.graph import Front
 
-        return Front(context, ("pooled",), by_clip=True), LinearHead(state, len(split.classes))
+        return self.front(context), LinearHead(state, len(split.classes))
 
 
 @dataclass(frozen=True)
-class SvmProbe:
+class SvmProbe(ProbedLayers):
     """RBF support vector machine.
 
     Parameters
@@ -101,17 +104,18 @@ class SvmProbe:
     uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
+        self.check_layers()
         if self.C <= 0 or (self.gamma is not None and self.gamma <= 0):
             raise BadInput(f"{self.name}: C and gamma must be above 0")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Fit on the mean embeddings of train; nothing here is random."""
+        """Fit on the features of train; nothing here is random."""
         from sklearn.svm import SVC
 
         gamma = "scale" if self.gamma is None else self.gamma
-        fit = fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), margins, train, context)
+        fit = fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), margins, train, context, features_of=self.features)
         state = fit.state(lambda part: {"support": part.rows[part.model.support_], **keep_kernel(part.model)})
-        return Fitted(fit.predict, n_trainable=None, state=with_examples(state, embeddings(context, train)))
+        return Fitted(fit.predict, n_trainable=None, state=with_examples(state, self.features(context, train)))
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same support vectors."""
@@ -119,21 +123,20 @@ class SvmProbe:
         def load(held: Mapping[str, Any], standardised: Callable[[Features], Features]) -> KernelMachine:
             return KernelMachine(held, standardised(held["features"][held["support"]].astype(np.float64)))
 
-        return restore_sklearn(state, load, margins, context)
+        return restore_sklearn(state, load, margins, context, features_of=self.features)
 
     def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
         """See `mirbench.method.Graphed`; of a task of one class a clip."""
         from mirbench.methods.graphs import KernelHead
-        from mirbench.methods.training.graph import Front
 
         if split.kind != "single-label":
             raise NotApplicable("--onnx: a kernel machine of each label is not written so; leave --onnx out")
         weights = KernelMachine(state, state["features"]).pair_weights
-        return Front(context, ("pooled",), by_clip=True), KernelHead(state, weights, len(split.classes))
+        return self.front(context), KernelHead(state, weights, len(split.classes))
 
 
 @dataclass(frozen=True)
-class NeighboursProbe:
+class NeighboursProbe(ProbedLayers):
     """The classes of the nearest clips of train by cosine, weighted by nearness; nothing is learnt.
 
     Parameters
@@ -148,15 +151,16 @@ class NeighboursProbe:
     uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
+        self.check_layers()
         if self.k < 1:
             raise BadInput(f"{self.name}: k must be at least 1")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Keep the mean embeddings of train; nothing here is random."""
+        """Keep the features of train; nothing here is random."""
 
-        fit = fit_sklearn(self._make, self._votes, train, context)
+        fit = fit_sklearn(self._make, self._votes, train, context, features_of=self.features)
         state = fit.state(lambda part: {"support": part.rows, "answers": part.answers})
-        return Fitted(fit.predict, n_trainable=None, state=with_examples(state, embeddings(context, train)))
+        return Fitted(fit.predict, n_trainable=None, state=with_examples(state, self.features(context, train)))
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same clips of train."""
@@ -165,7 +169,7 @@ class NeighboursProbe:
             clips = standardised(held["features"][held["support"]].astype(np.float64))
             return self._make().fit(clips, held["answers"])
 
-        return restore_sklearn(state, load, self._votes, context)
+        return restore_sklearn(state, load, self._votes, context, features_of=self.features)
 
     def _make(self) -> Any:
         from sklearn.neighbors import KNeighborsClassifier
@@ -178,7 +182,7 @@ class NeighboursProbe:
 
 
 @dataclass(frozen=True)
-class MlpProbe(Stackable, NetworkMethod):
+class MlpProbe(ProbedLayers, Stackable, NetworkMethod):
     """One hidden layer, ReLU, Adam, early stopping on valid: BL-R of hung2022, trained as Castellon et al. do.
 
     Parameters
@@ -201,10 +205,11 @@ class MlpProbe(Stackable, NetworkMethod):
     epochs: int = 200
     patience: int = 20
 
-    name, version, needs = "probe-mlp", "2", ("pooled",)
+    name, version, needs, joins = "probe-mlp", "2", ("pooled",), True
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_layers()
         if min(self.hidden, self.patience) < 1:
             raise BadInput(f"{self.name}: hidden and patience must be at least 1")
 
@@ -214,7 +219,7 @@ class MlpProbe(Stackable, NetworkMethod):
 
         from mirbench.methods.reprogramming.adapters import Standardise
 
-        width = embeddings(context, split).shape[1]
+        width = self.features(context, split).shape[1]
         return nn.Sequential(
             Standardise(width), nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, len(split.classes))
         )
@@ -225,17 +230,17 @@ class MlpProbe(Stackable, NetworkMethod):
 
         standardise = next(module.children())
         assert isinstance(standardise, Standardise)
-        standardise.learn(embeddings(context, train))
+        standardise.learn(self.features(context, train))
 
     def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
-        """Mean embeddings of clips."""
-        return ("pooled",), True
+        """What it learns from, means over the windows of clips."""
+        return self.stages_of(context.source.card), True
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
-        """Mean embeddings of clips."""
+        """What it learns from of each clip."""
         from mirbench.methods.training import Inputs
 
-        return Inputs((embeddings(context, split),), np.arange(len(split)), len(split))
+        return Inputs((self.features(context, split),), np.arange(len(split)), len(split))
 
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """Early stopping."""

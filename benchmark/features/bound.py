@@ -21,7 +21,7 @@ from mirbench.features.stopwatch import Stopwatch
 from mirbench.features.tokens import FewerTokens
 from mirbench.features.usual import computed_as_usual
 from mirbench.features.windows import AnySplit, Windows
-from mirbench.source import SourceCard
+from mirbench.source import SourceCard, deviations
 from mirbench.types import clips_of
 
 __all__ = ["BoundSource", "fold_batch_norm"]
@@ -183,9 +183,12 @@ class BoundSource:
 
     def layer_means(self, split: AnySplit) -> list[Windows]:
         """Mean over the tokens of every hidden layer, values (n, width) each; all from one pass."""
-        names = [f"mean{k}" for k in range(self.card.n_layers)]
-        rows = self._rows(split, *names)
-        return [rows[name] for name in names]
+        rows = self.together(split, *(f"mean{k}" for k in range(self.card.n_layers)))
+        return list(rows.values())
+
+    def together(self, split: AnySplit, *stages: str) -> dict[str, Windows]:
+        """Several of "pooled", "layerK", "meanK" and "sdK" (over the tokens of layer K), all from one pass."""
+        return self._rows(split, *stages)
 
     def logits(self, split: AnySplit) -> Windows:
         """The source's own opinion, values (n, n_outputs); computed from `pooled`, which is cached."""
@@ -253,7 +256,7 @@ class BoundSource:
     def _compute(self, windows: npt.NDArray[Any], stages: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
         """Rows of windows of audio (n, n_samples), or of picture files (n, height, width, 3)."""
         layers = tuple(
-            sorted({int(m.group(1)) for stage in stages if (m := re.fullmatch(r"(?:layer|mean)(\d+)", stage))})
+            sorted({int(m.group(1)) for stage in stages if (m := re.fullmatch(r"(?:layer|mean|sd)(\d+)", stage))})
         )
         out: dict[str, npt.NDArray[Any]] = {}
         network = self.network  # loaded, if it was not, before the front end is timed
@@ -274,6 +277,8 @@ class BoundSource:
                     out[f"layer{k}"] = found.layers[k].clamp(-_HALF, _HALF).half().cpu().numpy()
                 if f"mean{k}" in stages:
                     out[f"mean{k}"] = found.layers[k].float().mean(dim=1).cpu().numpy()
+                if f"sd{k}" in stages:
+                    out[f"sd{k}"] = deviations(found.layers[k].float()).cpu().numpy()
         return {stage: out[stage] for stage in stages}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
 from mirbench.lasting import made_to_last
-from mirbench.method import Method, Restorable, needed_stages
+from mirbench.method import Method, Restorable, asked_of, needed_stages
 from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
@@ -331,7 +330,8 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
     if wrong := [name for name, value in changed.items() if value is not None and value <= 0]:
         raise BadInput(f"--source-set {wrong[0]}={changed[wrong[0]]}: more than 0 is needed")
     card = replace(card, **{name: value for name, value in changed.items() if value is not None})
-    needs = needed_stages(method, request.params)
+    points = [request.params, *({**request.params, **point} for point in grid(request.search))]
+    needs = tuple(dict.fromkeys(stage for params in points for stage in needed_stages(method, params)))
     if lacks := [stage for stage in needs if stage not in card.offers]:
         able = sorted(name for name in catalogue.names("source") if set(needs) <= set(catalogue.source(name).offers))
         spares: Mapping[str, tuple[str, Any]] = getattr(method, "spares", {})
@@ -369,9 +369,9 @@ def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
 
 
 def _params(method: Method) -> dict[str, Any]:
-    """Every hyperparameter; raises `BadInput` for one that cannot be copied."""
+    """Its hyperparameters; raises `BadInput` for one that cannot be copied."""
     try:
-        return dataclasses.asdict(method)  # type: ignore[call-overload]
+        return asked_of(method)
     except Exception as error:  # a field may be anything of somebody else's
         raise BadInput(f"{method.name}: a hyperparameter cannot be written down: {printable(error, 500)}") from error
 

@@ -23,6 +23,7 @@ import numpy as np
 from mirbench.errors import MirbenchError
 from mirbench.features.datasets import read_labels
 from mirbench.installation import extra_module
+from mirbench.method import asked_of
 from mirbench.names import confusable, unseen, wrong_name
 from mirbench.places import default_cache
 from mirbench.plain_text import printable
@@ -253,7 +254,7 @@ class Submission:
             yield f"is not what can be asked: {error}"
             return
         method = build(kind, spec.params)
-        if json.loads(json.dumps(asdict(method))) != dict(spec.params):  # type: ignore[call-overload]
+        if json.loads(json.dumps(asked_of(method))) != dict(spec.params):
             yield f"params are not the hyperparameters of {spec.method}"
         if bool(spec.source) != bool(kind.needs):
             has, takes = ("a source" if there else "no source" for there in (spec.source, kind.needs))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from mirbench.source import deviations
+
 if TYPE_CHECKING:
     from mirbench import Context
 
@@ -27,22 +29,24 @@ class Front(nn.Module):
     Parameters
     ----------
     stages : tuple of str
-        "audio", "entry" (what the body begins from), "pooled", "layerK" or "meanK".
+        "audio", "entry" (what the body begins from), "pooled", "layerK", "meanK" or "sdK".
     by_clip : bool
         Whether the mean over the windows is handed on, (1, …).
+    joined : bool
+        Whether the stages are handed on as one tensor, side by side.
     """
 
-    def __init__(self, context: Context, stages: tuple[str, ...], by_clip: bool) -> None:
+    def __init__(self, context: Context, stages: tuple[str, ...], by_clip: bool, joined: bool = False) -> None:
         super().__init__()
         self.network = context.source.network
         self._offers = "frontend" in context.source.card.offers
-        self._stages, self._by_clip = stages, by_clip
-        self._layers = tuple(sorted({int(m[2]) for s in stages if (m := re.fullmatch(r"(layer|mean)(\d+)", s))}))
+        self._stages, self._by_clip, self._joined = stages, by_clip, joined and len(stages) > 1
+        self._layers = tuple(sorted({int(m[2]) for s in stages if (m := re.fullmatch(r"(layer|mean|sd)(\d+)", s))}))
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal where two compute the same."""
-        return id(self.network), self._stages, self._by_clip
+        return id(self.network), self._stages, self._by_clip, self._joined
 
     def forward(self, windows: Tensor) -> tuple[Tensor, ...]:
         """Each stage, in the order asked for."""
@@ -56,8 +60,10 @@ class Front(nn.Module):
                 # layers are kept in half precision
                 held[f"layer{k}"] = found.layers[k].clamp(-_HALF, _HALF).half().float()
                 held[f"mean{k}"] = found.layers[k].mean(dim=1)
+                held[f"sd{k}"] = deviations(found.layers[k])
         out = (held[stage] for stage in self._stages)
-        return tuple(value.mean(dim=0, keepdim=True) if self._by_clip else value for value in out)
+        handed = tuple(value.mean(dim=0, keepdim=True) if self._by_clip else value for value in out)
+        return (torch.cat(handed, dim=1),) if self._joined else handed
 
 
 class NetworkHead(nn.Module):

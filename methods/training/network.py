@@ -73,6 +73,8 @@ class NetworkMethod:
     name: ClassVar[str] = ""
     version: ClassVar[str] = "1"
     needs: ClassVar[tuple[str, ...]] = ()
+    joins: ClassVar[bool] = False
+    """Whether `inputs` has one array, of all `stages` side by side."""
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.lr <= 0:
@@ -262,7 +264,7 @@ class NetworkMethod:
         self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
         average = "prob" if by_clip else context.windowing.average
         head = NetworkHead(module.eval(), split.kind, average, self.independent(split))
-        return Front(context, stages, by_clip), head
+        return Front(context, stages, by_clip, self.joins), head
 
     def independent(self, split: AnySplit) -> bool:
         """Whether each class is taught by itself; see `mirbench.methods.training.clip_scores`."""

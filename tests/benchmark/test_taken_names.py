@@ -178,3 +178,15 @@ def test_installed_plugin_and_a_file_of_one_name_are_refused(tmp_path: Path, mon
     install(monkeypatch, EntryPoint("my-probe", "one_pkg:Mine", "mirbench.methods"))
     with pytest.raises(BadInput, match=r"mine\.py and one_pkg:Mine: both have a method 'my-probe'"):
         Catalogue([load_plugin(written(tmp_path / "mine.py"))]).method("my-probe")
+
+
+def test_method_on_one_that_comes_with_mirbench_is_taken(tmp_path: Path) -> None:
+    """Its name is of the class, as that of the one it is built on, and no hyperparameter."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import dataclass\n\nfrom mirbench.methods.probes import LinearProbe\n\n\n"
+        "@dataclass(frozen=True)\nclass Mine(LinearProbe):\n    C: float = 2.0\n"
+        '    name, version = "mine", "1"\n',
+        encoding="utf-8",
+    )
+    assert load_plugin(file).methods["mine"].name == "mine"

@@ -625,3 +625,13 @@ def test_interval_of_a_method_without_chance_is_that_of_its_seeds_all_the_same(t
         assert found is not None
         intervals.append((found.low, found.high))
     assert intervals[0] == pytest.approx(intervals[1])
+
+
+def test_setting_that_a_record_does_not_hold_is_not_in_its_name(tmp_path: Path) -> None:
+    """A hyperparameter that came later is in no record that has its default."""
+    write(tmp_path)
+    write(tmp_path, replace(SPEC, params={**SPEC.params, "layers": "2"}), changed={"layers": "2"})
+    (board,) = boards(tmp_path)
+    plain, other = sorted((row.system.name for row in board.rows), key=len)
+    assert "layers" not in plain
+    assert "layers=2" in other
