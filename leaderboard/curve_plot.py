@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench.errors import BadInput
 from mirbench.leaderboard.drawn import axis_label
 from mirbench.leaderboard.few_clips import Amount, paths
 from mirbench.leaderboard.figures import COLOURS, DOUBLE, MARKERS, WIDE, blank, styled, wrap
@@ -41,19 +40,12 @@ def curve(found: Sequence[Amount], width: float = DOUBLE) -> Figure:
     Parameters
     ----------
     found : sequence of Amount
-        As `mirbench.leaderboard.few_clips.amounts` gives them.
-
-    Raises
-    ------
-    BadInput
-        If no system learnt from two numbers of clips.
+        One at least, as `mirbench.leaderboard.few_clips.asked_for` gives them.
     """
     board = found[-1].board
     metric = board.metrics[0]
     sign = 1 if METRICS[metric].higher_is_better else -1
     every = sorted(paths(found), key=lambda path: (-path[-1][0].n_clips, -sign * _value(path[-1][1], metric)))
-    if not every:
-        raise BadInput(f"{board.task}: no system has results from two numbers of labelled clips; there is no curve")
     drawn = every[:_MOST]
     figure = blank(width, max(2.6, 0.5 * width) if width >= WIDE else 2.6 + 0.14 * len(drawn))
     axes = figure.subplots()

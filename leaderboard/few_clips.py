@@ -24,7 +24,7 @@ from mirbench.leaderboard.drawn import metric_of, same
 from mirbench.leaderboard.statistics import Interval
 from mirbench.leaderboard.table import Board, Row, mean_and_sd
 
-__all__ = ["FEWER", "Amount", "amounts", "families", "of_one_task", "paths", "system_of"]
+__all__ = ["FEWER", "Amount", "amounts", "asked_for", "families", "of_one_task", "paths", "system_of"]
 
 FEWER = re.compile(r"\+((?:shots|fraction)\d+(?:\.\d+)?)(-draw\d+)?(?=\+|$)")
 """The modifiers that leave fewer clips to learn from: word, and draw."""
@@ -63,6 +63,24 @@ class Amount:
         """The word, with the number of draws where there are several."""
         n_draws = self.draws[row.key]
         return f"{self.word}, {n_draws} draws" if n_draws > 1 else self.word
+
+
+def asked_for(boards: Sequence[Board], tasks: Sequence[str], metric: str = "") -> list[Amount]:
+    """The tables of one task, one for each number of clips; see `amounts` and `of_one_task`.
+
+    Raises
+    ------
+    BadInput
+        If no system learnt from two numbers of clips, or several tasks have such systems.
+    """
+    family = of_one_task(boards, tasks)
+    found = amounts(family, metric)
+    if not found:
+        raise BadInput(
+            f"from few clips to all: no system of {FEWER.sub('', family[0].title)} has results from two numbers of "
+            "labelled clips, on the same folds; run the same systems on several"
+        )
+    return found
 
 
 def families(boards: Sequence[Board], pattern: re.Pattern[str] = FEWER) -> list[list[Board]]:
@@ -139,7 +157,7 @@ def amounts(family: Sequence[Board], metric: str = "", *, intervals: bool = True
             n_words[system_of(row)].add(word)
     several = {system for system, words in n_words.items() if len(words) > 1}
     found = [_amount(word, boards, used, several, intervals=intervals) for word, boards in drawn.items()]
-    return sorted(found, key=lambda amount: amount.n_clips)
+    return sorted((amount for amount in found if amount.board.rows), key=lambda amount: amount.n_clips)
 
 
 def _amount(word: str, boards: Sequence[Board], metric: str, kept: Set[_System], *, intervals: bool) -> Amount:

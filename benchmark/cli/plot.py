@@ -116,10 +116,10 @@ def _curve(boards: Sequence[Board], tasks: Sequence[str], metric: str, width: fl
     import matplotlib
 
     from mirbench.leaderboard.curve_plot import curve
-    from mirbench.leaderboard.few_clips import amounts, of_one_task
+    from mirbench.leaderboard.few_clips import asked_for
 
     matplotlib.use("agg")
-    return curve(amounts(of_one_task(boards, tasks), metric), width)
+    return curve(asked_for(boards, tasks, metric), width)
 
 
 def _of_search(boards: Sequence[Board], width: float) -> Iterator[Figure]:

@@ -148,9 +148,9 @@ def _columns(form: str, columns: str) -> list[str]:
 
 def _by_clips(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
     """A table for each number of labelled clips of a task."""
-    from mirbench.leaderboard.few_clips import amounts, of_one_task
+    from mirbench.leaderboard.few_clips import asked_for
 
-    return [amount.board for amount in amounts(of_one_task(boards, tasks))]
+    return [amount.board for amount in asked_for(boards, tasks)]
 
 
 def _refuse_together(form: str, rows: str, columns: str, update: Path | None, *, pivoted: str) -> None:

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.curve_plot import curve
-from mirbench.leaderboard.few_clips import Amount, amounts, families, of_one_task, paths
+from mirbench.leaderboard.few_clips import Amount, amounts, asked_for, families, of_one_task, paths
 from mirbench.leaderboard.table import Row, boards
 from tests.conftest import Answer
 from tests.leaderboard.page.test_page import SPEC, write
@@ -108,6 +108,8 @@ def test_paths_join_no_systems_of_other_folds(tmp_path: Path) -> None:
     write(tmp_path, SPEC, n_folds=2)
     write(tmp_path, replace(SPEC, task="tones+shots2", fold=1), n_folds=2)
     assert [paths(amounts(family)) for family in families(boards(tmp_path))] == [[]]
+    with pytest.raises(BadInput, match="no system of tones has results from two numbers of labelled clips"):
+        asked_for(boards(tmp_path), [])
 
 
 def test_family_is_found_by_its_task_or_by_one_of_its_tables(tmp_path: Path) -> None:
