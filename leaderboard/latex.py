@@ -63,7 +63,8 @@ def latex_pivot(boards: Sequence[Board]) -> str:
     names = [escaped(name) for name, _ in table.rows]
     lines = [[name, *(_marked(escaped(t), p) for t, p in cells)] for name, cells in zip(
         names, pivot_cells(table), strict=True)]  # fmt: skip
-    said = ["Mean ± standard deviation over seeds.", *dict.fromkeys(SAID[board.standing] for board in table.boards)]
+    said = ["Mean ± standard deviation over seeds.", *dict.fromkeys(SAID[board.standing] for board in table.boards),
+            *dict.fromkeys(note for board in table.boards for note in board.notes)]  # fmt: skip
     some = [f"{board.title}: {name} ({'; '.join(row.flags)})" for name, rows in table.rows
             for board, row in zip(table.boards, rows, strict=True) if row and not row.system.complete]  # fmt: skip
     said += [_LEGEND, *([f"Of some folds alone: {'; '.join(some)}."] if some else [])]

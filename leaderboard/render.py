@@ -162,9 +162,10 @@ def markdown_pivot(boards: Sequence[Board]) -> str:
     align = ["left", *["right"] * len(table.boards)]
     text = tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
     said = dict.fromkeys(
-        f"{escaped(board.title)}: {SAID[board.standing]}" for board in table.boards if SAID[board.standing]
+        f"{escaped(board.task)}: {SAID[board.standing]}" for board in table.boards if SAID[board.standing]
     )
-    return "\n\n".join([text, "Mean ± standard deviation over seeds; the highest in bold.", *said]) + "\n"
+    notes = dict.fromkeys(escaped(note) for board in table.boards for note in board.notes)
+    return "\n\n".join([text, "Mean ± standard deviation over seeds; the highest in bold.", *said, *notes]) + "\n"
 
 
 def csv_pivot(boards: Sequence[Board]) -> str:

@@ -26,7 +26,7 @@ from mirbench.source import trained_on_it
 from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
-__all__ = ["OF_TIMES", "Board", "Row", "boards", "boards_of", "over_folds", "timing"]
+__all__ = ["OF_TIMES", "Board", "Row", "boards", "boards_of", "mean_and_sd", "over_folds", "timing"]
 
 _BUSY = "timed on a busy machine"
 _OTHERWISE = "its speed is left out: it was timed by an earlier version of mirbench, in another way"
@@ -260,7 +260,7 @@ def _row(system: System, newest: int) -> Row:
     counted = values[:1] if alike else values
     return Row(
         system=system,
-        metrics={metric: _mean_sd([value[metric] for value in counted]) for metric in known},
+        metrics={metric: mean_and_sd([value[metric] for value in counted]) for metric in known},
         n_seeds=len(system.seeds),
         n_folds=record.n_folds,
         n_done=len(system.folds),
@@ -315,7 +315,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(there)) if there else None
 
 
-def _mean_sd(values: Sequence[float | None]) -> Summary | None:
+def mean_and_sd(values: Sequence[float | None]) -> Summary | None:
+    """Of those that are defined; the deviation is None for one of them, all is for none."""
     there = [value for value in values if value is not None]
     if not there:
         return None

@@ -80,6 +80,8 @@ def pivoted(boards: Sequence[Board]) -> Iterator[RenderableType]:
     yield Words("Mean ± standard deviation over seeds.", style="dim")
     for said in dict.fromkeys(SAID[board.standing] for board in found.boards if SAID[board.standing]):
         yield Words(said, style="dim")
+    for note in dict.fromkeys(note for board in found.boards for note in board.notes):
+        yield Words(note, style="dim")
 
 
 def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[RenderableType]:

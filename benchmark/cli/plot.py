@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     from mirbench.leaderboard.table import Board
 
-KINDS = ("pareto", "forest", "box", "ranks", "sweep", "classes", "positives")
+KINDS = ("pareto", "forest", "box", "ranks", "sweep", "classes", "positives", "curve")
 
 
 def plot(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="|".join(KINDS), help="ranks is over several tasks; sweep is three figures of a search."
+            metavar="|".join(KINDS),
+            help="ranks is over several tasks; sweep is three figures of a search; curve: from few clips to all.",
         ),
     ],
     runs: RunsFolder = Path("runs"),
@@ -75,6 +76,11 @@ def plot(
         say(f"written to {target}", error=True)
         end(left_out)
         return
+    if kind == "curve":
+        save(_curve(read_boards(runs, left_out, reference, task), task, metric, width), target)
+        say(f"written to {target}", error=True)
+        end(left_out)
+        return
     figure = _drawn(kind, of_tasks(read_boards(runs, left_out, reference, task), task), metric, cost, width)
     save(figure, target)
     say(f"written to {target}", error=True)
@@ -104,6 +110,16 @@ def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: fl
     if kind == "pareto":
         return plots.pareto(boards[0], metric, cost, width)
     return {"forest": plots.forest, "box": plots.box}[kind](boards[0], metric, width)
+
+
+def _curve(boards: Sequence[Board], tasks: Sequence[str], metric: str, width: float) -> Figure:
+    import matplotlib
+
+    from mirbench.leaderboard.curve_plot import curve
+    from mirbench.leaderboard.few_clips import asked_for
+
+    matplotlib.use("agg")
+    return curve(asked_for(boards, tasks, metric), width)
 
 
 def _of_search(boards: Sequence[Board], width: float) -> Iterator[Figure]:

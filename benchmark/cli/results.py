@@ -46,6 +46,10 @@ def leaderboard(
         str, typer.Option("--rows", metavar="ROWS", help="How many, or METHOD+SOURCE,METHOD+SOURCE,….")
     ] = "",
     pivoted: Annotated[bool, typer.Option("--pivot", help="One table: systems against tasks.")] = False,
+    by_clips: Annotated[
+        bool,
+        typer.Option("--by-clips", help="One table: systems against numbers of labelled clips (+shots, +fraction)."),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -71,7 +75,11 @@ def leaderboard(
             f"--format html --task {task[0]}: a page of some tasks does not replace the one of all in {runs}; name its "
             "file with --output"
         )
-    _refuse_together(form, rows, columns, update, pivoted=pivoted)
+    if by_clips and pivoted:
+        raise BadInput(
+            "--by-clips: one task against numbers of clips, --pivot tasks side by side; leave one of them out"
+        )
+    _refuse_together(form, rows, columns, update, pivoted="--by-clips" if by_clips else "--pivot" if pivoted else "")
     left_out: list[str] = []
     if update and reference is None:
         reference = False  # what people maintain does not change because others have results, or repeat runs
@@ -83,13 +91,14 @@ def leaderboard(
         from mirbench.leaderboard.render import of_tasks
         from mirbench.leaderboard.repeated import with_repeated
 
-        partial = bool(task or shown or rows or pivoted)
+        partial = bool(task or shown or rows or pivoted or by_clips)
         kept = form in ("", "md", "html") and not partial and runs.is_dir()
         usual = runs / f"leaderboard.{form or 'md'}" if kept else None
         if form == "html" and not (usual or output):
             raise BadInput(f"--format html: {runs} is no folder to write into; name its file with --output")
-        marked = with_repeated(of_tasks(found, task), left_out)
-        _write(form, of_rows(marked, rows), shown, output, usual, pivoted=pivoted)
+        asked = _by_clips(found, task) if by_clips else of_tasks(found, task)
+        marked = with_repeated(asked, left_out)
+        _write(form, of_rows(marked, rows), shown, output, usual, pivoted=pivoted or by_clips)
     end(left_out)
 
 
@@ -137,14 +146,23 @@ def _columns(form: str, columns: str) -> list[str]:
     return [name for name in (part.strip() for part in columns.split(",")) if name]
 
 
-def _refuse_together(form: str, rows: str, columns: str, update: Path | None, *, pivoted: bool) -> None:
+def _by_clips(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
+    """A table for each number of labelled clips of a task."""
+    from mirbench.leaderboard.few_clips import asked_for
+
+    return [amount.board for amount in asked_for(boards, tasks)]
+
+
+def _refuse_together(form: str, rows: str, columns: str, update: Path | None, *, pivoted: str) -> None:
     """Refuse options that do not go together."""
     if rows and form in ("json", "html"):
         raise BadInput(f"--rows: {form} holds every row; it is for md, csv and latex")
     if pivoted and (form in ("json", "html") or columns):
-        raise BadInput("--pivot: md, csv and latex show the first metric of each task by it; leave --columns out")
+        raise BadInput(f"{pivoted}: md, csv and latex show the first metric of each task by it; leave --columns out")
     if update and (rows or pivoted):
-        raise BadInput("--update: rows are chosen between its markers (rows=N); leave --rows and --pivot out")
+        raise BadInput(
+            "--update: rows are chosen between its markers (rows=N); leave --rows, --pivot and --by-clips out"
+        )
 
 
 def _update(path: Path, boards: Sequence[Board], tasks: Sequence[str], columns: Sequence[str]) -> None:

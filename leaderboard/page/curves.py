@@ -6,17 +6,16 @@ A *curve* is ``{"title", "said", "y", "panels"}``; a panel ``{"title", "x", "log
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mirbench import metrics
 from mirbench.leaderboard.by_class import mean
+from mirbench.leaderboard.few_clips import FEWER, amounts, families, paths, system_of
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
 from mirbench.runs.store import RunStore
@@ -24,14 +23,11 @@ from mirbench.types import IntArray
 
 __all__ = ["across", "confusion", "within"]
 
-_FEWER = re.compile(r"\+(?:shots|fraction)\d+(?:\.\d+)?(-draw\d+)?(?=\+|$)")
 _LEVEL = re.compile(r"\+(?:normalized|levels8)(?=\+|$)")
 _LEVELS = {"": "as recorded", "+normalized": "peaks at 0 dBFS", "+levels8": "eight levels"}
 _BY_LOUDNESS = re.compile(r"\+(?:loudness|loud1v5)(?=\+|$)")
 
 _CurveFacts = dict[str, Any]
-_Point = tuple[float, str, float, float | None]
-"""Place on the x axis, what it is called, mean and standard deviation."""
 
 
 def confusion(system: System) -> IntArray:
@@ -44,9 +40,9 @@ def confusion(system: System) -> IntArray:
 def across(boards: Sequence[Board]) -> dict[str, list[_CurveFacts]]:
     """Curves over tasks that differ in how much is learnt from, or in their level, by the title of every such table."""
     found: dict[str, list[_CurveFacts]] = defaultdict(list)
-    for curve, pattern, placed in ((_few_shot, _FEWER, _by_clips), (_levels, _LEVEL, _by_level)):
-        for family in _families(boards, pattern):
-            lines = _lines(family, pattern, placed)
+    for curve, pattern, lines_of in ((_few_shot, FEWER, _by_clips), (_levels, _LEVEL, _by_level)):
+        for family in families(boards, pattern):
+            lines = lines_of(family)
             if lines:
                 for board in family:
                     found[board.title].append(curve(family[0], lines))
@@ -60,71 +56,40 @@ def within(board: Board) -> list[_CurveFacts]:
     return [curve for curve in (_by_loudness(board), _deformed(board)) if curve]
 
 
-def _families(boards: Sequence[Board], pattern: re.Pattern[str]) -> list[list[Board]]:
-    """Tables of the same task but for a modifier, two or more."""
-    families: dict[str, list[Board]] = defaultdict(list)
-    for board in boards:
-        if board.rows and board.metrics:
-            windowing = asdict(board.rows[0].system.record.spec.windowing)
-            base = pattern.sub("", board.task)
-            families[json.dumps([base, board.version, board.metrics[:1], windowing])].append(board)
-    return [family for family in families.values() if len(family) > 1]
+def _by_clips(family: Sequence[Board]) -> list[dict[str, Any]]:
+    """A line for each system that learnt from two numbers of clips or more."""
+    lines = []
+    for path in paths(amounts(family, intervals=False)):
+        texts = [amount.said(row) for amount, row in path]
+        lines.append(
+            _line([row for _, row in path], [amount.n_clips for amount, _ in path], texts, family[0].metrics[0])
+        )
+    return lines
 
 
-def _lines(
-    family: Sequence[Board], pattern: re.Pattern[str], placed: Callable[[Row, str], tuple[float, str]]
-) -> list[dict[str, Any]]:
-    """A line for each system that answered two of the tasks or more, over the same folds."""
-    points: dict[str, list[_Point]] = defaultdict(list)
-    names: dict[str, Row] = {}
+def _by_level(family: Sequence[Board]) -> list[dict[str, Any]]:
+    """A line for each system that heard two levels or more."""
+    held: dict[Any, list[tuple[int, Row]]] = defaultdict(list)
     for board in family:
-        match = pattern.search(board.task)
+        match = _LEVEL.search(board.task)
         for row in board.rows:
-            if value := row.metrics.get(board.metrics[0]):
-                key = _system(row)
-                points[key].append((*placed(row, match[0] if match else ""), *value))
-                names.setdefault(key, row)
-    lines = [_line(names[key], _averaged(their)) for key, their in points.items()]
+            if row.metrics.get(board.metrics[0]):
+                held[system_of(row)].append((list(_LEVELS).index(match[0] if match else ""), row))
+    lines = []
+    for points in held.values():
+        points.sort(key=lambda point: point[0])
+        places = [place for place, _ in points]
+        texts = [list(_LEVELS.values())[place] for place in places]
+        lines.append(_line([row for _, row in points], places, texts, family[0].metrics[0]))
     return [line for line in lines if len(line["x"]) > 1]
 
 
-def _averaged(points: Iterable[_Point]) -> list[_Point]:
-    """One point a place; several draws of the same number are averaged, and their deviation is over draws."""
-    alike: dict[str, list[_Point]] = defaultdict(list)
-    for point in points:
-        alike[point[1]].append(point)
-    found = []
-    for text, same in alike.items():
-        values = [value for _, _, value, _ in same]
-        drawn = float(np.std(values, ddof=1)) if len(same) > 1 else same[0][3]
-        said = f"{text}, {len(same)} draws" if len(same) > 1 else text
-        found.append((float(np.mean([place for place, *_ in same])), said, float(np.mean(values)), drawn))
-    return sorted(found)
-
-
-def _line(row: Row, points: Sequence[_Point]) -> dict[str, Any]:
-    folds = "" if row.system.complete else f" (folds {', '.join(map(str, row.system.folds))})"
-    x, text, y, sd = (list(column) for column in zip(*points, strict=True))
-    return {"key": row.key, "name": row.label + folds, "x": x, "y": y, "sd": sd, "text": text}
-
-
-def _system(row: Row) -> str:
-    """What is the same of a system in two tasks."""
-    fields = asdict(row.system.record.spec)
-    for name in ("task", "task_version", "audio_sha256", "fold", "seed"):
-        del fields[name]
-    return json.dumps([fields, row.system.folds], sort_keys=True)
-
-
-def _by_clips(row: Row, word: str) -> tuple[float, str]:
-    drawn = _FEWER.search(word)
-    text = word.removesuffix((drawn[1] or "") if drawn else "").removeprefix("+")
-    clips = mean(run.record.n_clips.get("train") for run in row.system.runs)
-    return clips or 0.0, text or "all"
-
-
-def _by_level(row: Row, word: str) -> tuple[float, str]:
-    return float(list(_LEVELS).index(word)), _LEVELS[word]
+def _line(rows: Sequence[Row], x: Sequence[float], text: Sequence[str], metric: str) -> dict[str, Any]:
+    first = rows[0]
+    folds = "" if first.system.complete else f" (folds {', '.join(map(str, first.system.folds))})"
+    values = [row.metrics[metric] or (None, None) for row in rows]
+    y, sd = [value for value, _ in values], [deviation for _, deviation in values]
+    return {"key": first.key, "name": first.label + folds, "x": list(x), "y": y, "sd": sd, "text": list(text)}
 
 
 def _few_shot(board: Board, lines: list[dict[str, Any]]) -> _CurveFacts:
