@@ -28,7 +28,7 @@ METHODS: Mapping[str, Entry] = {
     "unet-rp": Entry(f"{_RP}:UnetRp", "reprogramming: a small U-Net of the spectrogram"),
     "padding-rp": Entry(f"{_RP}:PaddingRp", "reprogramming: a visual prompt, a learnt frame"),
     "black-box-rp": Entry(
-        "mirbench.methods.black_box:BlackBoxRp", "reprogramming by answers alone: CMA-ES, no gradients"
+        "mirbench.methods.reprogramming.black_box:BlackBoxRp", "reprogramming by answers alone: CMA-ES, no gradients"
     ),
     "cnn-bs": Entry("mirbench.methods.cnn_bs:CnnBs", "a small CNN from scratch (CNN-BS of chen2022)"),
     "bl-cnn": Entry(f"{_TAGGERS}:BlCnn", "harmonic front end and four blocks, from scratch (BL-CNN of hung2022)"),

@@ -24,7 +24,7 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.installation import extra_module
 from mirbench.method import Fitted, Part
-from mirbench.methods.answers import Answers, loss_of, one_channel, spread
+from mirbench.methods.reprogramming.answers import Answers, loss_of, one_channel, spread
 from mirbench.metrics import METRICS
 from mirbench.source import SourceCard
 from mirbench.types import BlindSplit, FloatArray, Split

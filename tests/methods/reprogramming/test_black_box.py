@@ -13,8 +13,8 @@ import torch
 
 from mirbench import Context, Windows
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.answers import _stretched
-from mirbench.methods.black_box import BlackBoxRp
+from mirbench.methods.reprogramming.answers import _stretched
+from mirbench.methods.reprogramming.black_box import BlackBoxRp
 from mirbench.methods.reprogramming.outputs import output
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
