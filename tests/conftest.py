@@ -34,9 +34,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MIRBENCH_SHARED", ROOT.parent / "shared"))
 
 
-# what a script begins in its background ignores Ctrl-C, and so would every command that a test begins and interrupts
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# what a script begins in its background ignores Ctrl-C, what `nohup` begins the end of its terminal, and so would every
+# command that a test begins and stops; what is handled here, commands meet as usual
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", lambda *_: None)):
+    if signal.getsignal(number := getattr(signal, _name, signal.SIGINT)) is signal.SIG_IGN:
+        signal.signal(number, _handler)
 
 # hundreds of tests type commands, and a process of a user's builds the tree of them once
 typer.main.get_command = functools.cache(typer.main.get_command)

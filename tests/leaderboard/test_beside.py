@@ -154,7 +154,7 @@ def test_compare_takes_ones_own_first_then_that_of_others_and_either_by_the_name
     assert find_pair(others.own, ("mine+tiny", "lab:theirs+tiny"), None, packs)[1].label == "theirs + tiny [lab]"
     with pytest.raises(BadInput, match="3 among the results of others; name one"):
         find_pair(others.own, ("mine+tiny", "theirs+tiny"), None, packs)
-    with pytest.raises(BadInput, match="they differ in task"):
+    with pytest.raises(BadInput, match=r"mine \+ tiny is a result of tones, theirs \+ tiny \[reference\] of chords"):
         find_pair(others.own, ("mine+tiny", "reference:chords/theirs+tiny"), None, packs)
     said = "No run below .*, and no reference result, is called 'thiers.tiny'. Did you mean 'theirs.tiny'"
     with pytest.raises(UnknownName, match=said):
