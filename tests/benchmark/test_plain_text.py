@@ -166,6 +166,7 @@ def shell(words: str, folder: Path, **environment: str) -> Answer:
     return Answer(done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
@@ -181,6 +182,7 @@ def test_terminal_without_the_letters_gets_others(environment: dict[str, str], t
     assert answer.err.startswith(r"mirbench: \u")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "err"),
     [

@@ -567,6 +567,7 @@ def leaderboard(typed: Typed, runs: Path, *words: object) -> Answer:
     return typed("leaderboard", "--runs", runs, *words)
 
 
+@pytest.mark.slow
 def test_command_prints_csv_json_and_latex_and_writes_no_file(typed: Typed, runs: Path) -> None:
     outs = {form: leaderboard(typed, runs, "--format", form) for form in ("csv", "json", "latex")}
     assert (len(read(outs["csv"].out)), len(strict(outs["json"].out)["boards"])) == (3, 2)

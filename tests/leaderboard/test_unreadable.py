@@ -195,6 +195,7 @@ def test_command_counts_many_and_names_a_few(plans: list[Plan], root: Path, type
     assert "; and 2 more" in answer.err
 
 
+@pytest.mark.slow
 def test_run_that_is_on_record_and_unreadable_stays_and_the_next_seed_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def test_restored_cnn_bs_equals_the_fitted(specaug: bool, tiny: Tiny) -> None:
     assert not np.allclose(*predictions, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_code_layout_learns_to_fit_its_training_clips(tiny: Tiny) -> None:
     """From a seed whose rectifiers are not dead from the start, as those of some seeds are."""
     context, (train, valid, _) = tiny

@@ -121,6 +121,7 @@ def test_last_blocks_of_ast_are_counted_by_hand(weightless: Any) -> None:
     assert total(method, module) == 87_734_490 - DEAD_IMAGENET_HEADS + OWN_HEAD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [1, 8])
 def test_low_rank_adapters_of_ast_are_counted_by_hand(rank: int, weightless: Any) -> None:
     pytest.importorskip("peft")
@@ -406,6 +407,7 @@ def test_mapped_head_of_a_source_without_classes_is_not_applicable(small: tuple[
         FineTune(head="mapped").module(context, split)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_frozen_blocks_of_efficientat_keep_their_statistics_in_a_run(shared: Path, tmp_path: Path) -> None:
     from mirbench.features import audio

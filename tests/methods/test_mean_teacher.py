@@ -232,6 +232,7 @@ def test_mean_teacher_learns_what_the_frames_tell(judged_by: Any, tmp_path: Path
     assert ((scores[:, 0] > scores[:, 1]) == up).mean() >= 0.75  # chance is a half
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judged_by", ["student", "teacher"])
 @pytest.mark.parametrize("select", ["loss", "score"])
 def test_kept_epoch_is_the_one_that_was_best_on_valid(judged_by: Any, select: Any, tmp_path: Path) -> None:

@@ -171,6 +171,7 @@ def searched(select: str, folder: Path) -> Outcome:
     return outcome
 
 
+@pytest.mark.slow
 def test_search_selects_by_the_loss_where_the_epochs_are(tmp_path: Path) -> None:
     by_score, by_loss = (searched(select, tmp_path).record for select in ("score", "loss"))
 

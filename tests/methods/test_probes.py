@@ -90,6 +90,7 @@ def test_mlp_probe_counts_its_parameters(tiny: Tiny) -> None:
     assert fitted.n_trainable == (96 + 1) * 8 + (8 + 1) * 3
 
 
+@pytest.mark.slow
 def test_mlp_probe_stops_when_valid_gets_no_better(tiny: Tiny) -> None:
     context, (train, valid, _) = tiny
     fitted = MlpProbe(patience=3).fit(train, valid, context, seed=0)

@@ -152,6 +152,7 @@ def test_nothing_is_selected_on_valid(tmp_path: Path) -> None:
         assert np.array_equal(value, states[1][name])
 
 
+@pytest.mark.slow
 def test_it_learns_what_is_easy(tmp_path: Path) -> None:
     train, valid, test = splits = splits_of(UNBALANCED, ("a", "b", "c"))
     context = table_context(gaussian(splits, 4, 0.05), tmp_path)

@@ -166,6 +166,7 @@ def test_composer_demo_reports_as_many_steps_as_clips(tmp_path: Path) -> None:
     assert sum(steps) == COMPOSER_MAESTRO_DEMO.n_clips
 
 
+@pytest.mark.slow
 def test_composer_demo_is_the_same_bytes_each_time(made: Path, tmp_path: Path) -> None:
     COMPOSER_MAESTRO_DEMO.synthesise(tmp_path, lambda n: None)  # type: ignore[misc]
     first, second = ([path.read_bytes() for path in sorted(at.rglob("*.wav"))] for at in (made, tmp_path))

@@ -66,6 +66,7 @@ def records(folder: Path) -> dict[str, list[str]]:
     return {name: sorted(held) for name, held in found.items()}
 
 
+@pytest.mark.slow
 def test_choose_names_the_source_that_tells_the_classes_and_leaves_ordinary_records(
     tmp_path: Path, typed: Mirbench
 ) -> None:

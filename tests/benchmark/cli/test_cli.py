@@ -426,6 +426,7 @@ def test_run_asked_otherwise_is_not_read_back(words: tuple[str, ...], typed: Mir
     assert (again.code, read_back(again)) == (0, 0)
 
 
+@pytest.mark.slow
 def test_run_on_edited_audio_is_not_read_back(typed: Mirbench, tmp_path: Path) -> None:
     root = write_excerpt(tmp_path / "data")
     assert probe(typed, root).code == 0

@@ -51,6 +51,7 @@ def test_check_names_every_odd_file(fault: str, words: str, songs: Path, typed: 
     assert err.count(words) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "words"), [("cancels", "its channels cancel"), ("unit", "another unit")])
 def test_run_says_once_that_files_are_odd_and_goes_on(fault: str, words: str, songs: Path, typed: Typed) -> None:
     for n in (1, 4):

@@ -291,6 +291,7 @@ def test_rows_of_another_process_are_found_without_computing(splits, tmp_path: P
 # Layers and entries
 
 
+@pytest.mark.slow
 def test_layer_means_are_the_means_of_the_layers_from_one_pass(splits, tmp_path: Path) -> None:
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)

@@ -169,6 +169,7 @@ def test_duplicates_are_dropped_and_the_row_that_readers_took_stays(root: Path, 
     assert sum(len(np.load(path / "keys.npy")) for path in shards(folder)) < 1.2 * len(numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_row_that_readers_took_stays_where_large_shards_hold_it_too(
     root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -39,6 +39,7 @@ def stretches(path: Path) -> list[Excerpt]:
     return [*beside, *over, beside[4], beside[4], Excerpt(path, 10.0), Excerpt(path, 100.0, 2.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_stretches_are_those_decoded_alone_in_any_order_and_from_any_thread(
     kind: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch

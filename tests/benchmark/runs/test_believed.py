@@ -110,6 +110,7 @@ def test_results_after_a_method_that_changes_the_source_are_the_same_to_the_bit(
     np.testing.assert_array_equal(place.scores(), clean)
 
 
+@pytest.mark.slow
 def test_next_seed_gets_the_source_as_it_was_loaded(place: Place) -> None:
     outcomes = place.run("spoiler", params={"seeds": 1}, seeds=(0, 1))
     assert [outcome.record.status for outcome in outcomes] == ["failed", "done"]

@@ -62,6 +62,7 @@ def test_folder_predicts_as_the_run_where_no_run_is(model: Model, folder: Path, 
     assert again.runs == "mean of 2 seeds"
 
 
+@pytest.mark.slow
 def test_folder_holds_no_pickle_and_no_code(folder: Path) -> None:
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".json", ".md", ".safetensors"}
 
@@ -171,6 +172,7 @@ def test_example_of_the_documentation_is_that_of_the_folder(folder: Path) -> Non
     assert example.replace("genres-model", folder.name) in (folder / "README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["probe-linear", "probe-mlp"])
 def test_refit_is_one_model_of_all_clips_that_no_table_shows(method: str, made: Made) -> None:  # noqa: F811
     params = {} if method == "probe-linear" else {"hidden": 3, "epochs": 3}

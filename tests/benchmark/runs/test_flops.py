@@ -56,6 +56,7 @@ def test_operations_of_the_method_are_added(tmp_path: Path) -> None:
     assert record.flops == 2 * (SOURCE + 2 * (90 * 7 + 7 * 7 + 7 * 7 + 7 * 3))
 
 
+@pytest.mark.slow
 def test_operations_are_of_the_first_clip_however_many_are_cached(tmp_path: Path) -> None:
     first = recorded_by(tmp_path, "probe-linear")
     again = recorded_by(tmp_path, "probe-linear", params={"C": 2.0})

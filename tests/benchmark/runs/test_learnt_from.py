@@ -98,6 +98,7 @@ def asked(drawn: Drawn, **changes: Any) -> list[Outcome]:
     return run(replace(drawn.request, **changes), Catalogue(), QUIET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", PROBES)
 def test_folds_of_a_list_learnt_from_all_that_is_given_are_scikit_learns_to_the_digit(
     drawn: Drawn, method: str

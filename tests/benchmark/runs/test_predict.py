@@ -137,6 +137,7 @@ def test_clips_of_test_as_files_get_the_scores_on_record(method: str, made: Made
     assert [str(file) for file in found.files] == made.files
 
 
+@pytest.mark.slow
 def test_no_data_set_is_needed(made: Made, probe: list[Path], tmp_path: Path) -> None:
     shutil.copytree(made.runs, tmp_path / "runs")
     shutil.copy(made.files[0], tmp_path / "mine.wav")
@@ -145,6 +146,7 @@ def test_no_data_set_is_needed(made: Made, probe: list[Path], tmp_path: Path) ->
     np.testing.assert_allclose(found.probabilities, recorded(made, probe[0])[:1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_score_of_a_file_does_not_depend_on_the_others(made: Made, probe: list[Path], tmp_path: Path) -> None:
     together = made.predict(probe[0])
     for n, file in enumerate(made.files):
@@ -198,6 +200,7 @@ def test_folds_are_averaged_with_their_seeds(made: Made) -> None:
     assert made.predict("tiny+folds3/tf-retrain+nano").runs == "mean of 5 runs"
 
 
+@pytest.mark.slow
 def test_runs_of_different_settings_are_not_mixed(made: Made) -> None:
     for n_trees in (3, 4):
         made.run("probe-forest", {"n_trees": n_trees})
@@ -205,6 +208,7 @@ def test_runs_of_different_settings_are_not_mixed(made: Made) -> None:
         made.predict("probe-forest+nano")
 
 
+@pytest.mark.slow
 def test_ensemble_predicts_the_mean_of_its_members(made: Made, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     linear, knn = (made.run(method, runs=runs)[0] for method in ("probe-linear", "knn"))
@@ -219,6 +223,7 @@ def test_ensemble_predicts_the_mean_of_its_members(made: Made, tmp_path: Path) -
         there.predict(ensemble)
 
 
+@pytest.mark.slow
 def test_ensemble_of_ranks_has_none_for_a_file(made: Made, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     folders = [str(made.run(method, runs=runs)[0]) for method in ("probe-linear", "knn")]
@@ -282,6 +287,7 @@ def test_file_whose_channels_cancel_is_predicted_and_said(
     assert "inverted.wav: its channels cancel" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_file_is_heard_whole(made: Made, tmp_path: Path) -> None:
     """Noise and then a tone, each as long as nano's window: the mean of what each is alone."""
     (folder,) = made.run("tf-retrain", {"epochs": 1})
@@ -308,6 +314,7 @@ def quieter(file: str, folder: Path) -> Path:
     return folder / "quiet.wav"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modifier", ["", "+normalized", "+levels8"])
 def test_file_is_brought_to_the_levels_of_the_runs_task(modifier: str, made: Made, tmp_path: Path) -> None:
     (folder,) = made.run("mfcc-codebook", {"n_words": 8}, task=f"tiny{modifier}+shots3")

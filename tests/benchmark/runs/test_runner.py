@@ -195,6 +195,7 @@ def test_touched_but_equal_audio_is_read_back(tmp_path: Path, catalogue_of_own_d
     assert all(o.read_back for o in do(tmp_path, catalogue_of_own_data))
 
 
+@pytest.mark.slow
 def test_edited_plugin_is_not_read_back(tmp_path: Path, catalogue: Catalogue) -> None:
     text = (
         "from dataclasses import dataclass\nimport numpy as np\nfrom mirbench import Fitted\n"
@@ -469,6 +470,7 @@ def test_search_of_a_metric_that_should_be_low_takes_the_lowest(tmp_path: Path, 
     assert outcome.record.metrics["accuracy"] == 0.0
 
 
+@pytest.mark.slow
 def test_training_on_a_metric_that_should_be_low_keeps_the_lowest(tmp_path: Path, catalogue: Catalogue, monkeypatch):
     lower_is_better(monkeypatch)
     params = {"epochs": 30, "lr": 3e-5}
@@ -507,6 +509,7 @@ def plain(tmp_path: Path, catalogue: Catalogue, **source_params: float) -> Outco
     return outcome
 
 
+@pytest.mark.slow
 def test_option_that_is_called_as_a_field_of_the_card_takes_its_place(tmp_path: Path, catalogue: Catalogue) -> None:
     outcomes = [plain(tmp_path, catalogue, seconds=seconds) for seconds in (1.0, 0.5)]
     assert [o.record.status for o in outcomes] == ["done", "done"], outcomes[1].record.reason
@@ -579,6 +582,7 @@ def test_energy_without_codecarbon_is_one_line_and_exit_code_2(typed, monkeypatc
     assert answer.err == "mirbench: --energy needs codecarbon: pip install 'mirbench[energy]'\n"
 
 
+@pytest.mark.slow
 def test_what_an_entry_loaded_is_let_go_when_its_runs_are_done(
     tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

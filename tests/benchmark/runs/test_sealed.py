@@ -251,6 +251,7 @@ WAYS = ("hidden", "path", "name", "siblings", "instance", "closure", "garbage", 
 BLIND_ANYHOW = ("hidden",)  # a blind split holds no labels in any process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in BLIND_ANYHOW])
 def test_way_to_peek_works_where_the_labels_are(way: str, tmp_path: Path, songs: Catalogue) -> None:
     record = do(tmp_path, songs, "peek", params={"way": way}).record
@@ -278,6 +279,7 @@ def test_order_in_which_clips_are_listed_or_written_is_not_told(how: str, tmp_pa
     assert told.metrics["accuracy"] < 1.0
 
 
+@pytest.mark.slow
 def test_sealed_run_gives_the_same_scores_and_says_that_it_was_sealed(tmp_path: Path, songs: Catalogue) -> None:
     held = sealed(tmp_path, songs, "probe-linear", source="nano")
     open_one = do(tmp_path, songs, "probe-linear", source="nano")

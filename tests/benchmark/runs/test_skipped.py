@@ -72,6 +72,7 @@ def test_run_without_weights_is_recorded_as_skipped_with_the_reason(tmp_path, sp
     assert {path.name for path in outcomes[0].folder.iterdir()} == {"record.json"}
 
 
+@pytest.mark.slow
 def test_asking_again_tries_again_and_leaves_one_record(tmp_path, splits, weights) -> None:
     do(tmp_path, splits)
     outcomes = do(tmp_path, splits)
@@ -79,6 +80,7 @@ def test_asking_again_tries_again_and_leaves_one_record(tmp_path, splits, weight
     assert len(on_record(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_skipped_record_vanishes_once_the_run_is_done(tmp_path, splits, weights) -> None:
     do(tmp_path, splits)
     (weights / "ear.pth").write_bytes(b"anything")
@@ -87,6 +89,7 @@ def test_skipped_record_vanishes_once_the_run_is_done(tmp_path, splits, weights)
     assert sorted((r.spec.seed, r.status) for r in on_record(tmp_path)) == [(0, "done"), (1, "skipped")]
 
 
+@pytest.mark.slow
 def test_done_run_is_read_back_where_its_weights_are_gone(tmp_path, splits, weights) -> None:
     (weights / "ear.pth").write_bytes(b"anything")
     (first,) = do(tmp_path, splits, seeds=(0,))
@@ -139,6 +142,7 @@ def asked(typed: Mirbench, mini: Path, *words: str) -> Answer:
     return typed("run", "--task", "gtzan-mini", "--data", mini, "--seeds", "1", "--fold", "0", "--quiet", *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

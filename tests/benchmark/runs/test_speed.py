@@ -92,6 +92,7 @@ def test_another_command_takes_the_speed_on_record(ask: Callable[..., list[RunRe
     assert {record.environment["timed_run"] for record in later} == {first.spec.key}
 
 
+@pytest.mark.slow
 def test_run_that_is_asked_for_alone_takes_the_speed_of_another_seed_and_fold(
     ask: Callable[..., list[RunRecord]],
 ) -> None:
@@ -99,6 +100,7 @@ def test_run_that_is_asked_for_alone_takes_the_speed_of_another_seed_and_fold(
     assert speeds(ask(folds=(1,), seeds=(4,)) + ask(folds=(1,), seeds=(70,))) == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_other_settings_are_timed_by_themselves(ask: Callable[..., list[RunRecord]]) -> None:
     assert speeds(ask() + ask(params={"level": 0.7})) == [1.0] * 4 + [2.0] * 4
 

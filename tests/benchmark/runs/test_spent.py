@@ -52,6 +52,7 @@ def done(tmp_path: Path, **changes: Any) -> list[Outcome]:
     return run(replace(request, **changes), catalogue, QUIET)
 
 
+@pytest.mark.slow
 def test_phases_add_up_to_the_wall_time_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[float] = []
     inner = attempt._do

@@ -112,6 +112,7 @@ def scores_of(outcome: Outcome) -> Scores:
     return RunStore(outcome.folder).scores(outcome.folder)
 
 
+@pytest.mark.slow
 def test_run_with_tuned_thresholds_scores_what_scikit_learn_does_at_them(request_: Request) -> None:
     usual, tuned = (
         run(replace(request_, thresholds=how, folds=(0,)), Catalogue(), QUIET)[0] for how in ("0.5", "valid")
@@ -128,6 +129,7 @@ def test_run_with_tuned_thresholds_scores_what_scikit_learn_does_at_them(request
     assert any(row.name.endswith("thresholds=valid)") for row in board.rows)
 
 
+@pytest.mark.slow
 def test_thresholds_of_a_refit_are_those_that_valid_gave_before(request_: Request) -> None:
     before, after = (
         run(replace(request_, thresholds="valid", fit_on=fit_on, folds=(1,)), Catalogue(), QUIET)[0]

@@ -38,6 +38,7 @@ def run(typed: Typed, *words: str, task: str = "csv:songs.csv", method: str = "p
     return answer.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 19])
 def test_run_says_that_its_test_clips_are_few_and_what_to_do(n: int, typed: Typed) -> None:
     listed(40, test=n)
@@ -69,6 +70,7 @@ def test_run_says_nothing_of_many_test_clips(typed: Typed) -> None:
     assert "test clip" not in run(typed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "said"),
     [

@@ -96,6 +96,7 @@ def test_check_names_what_a_peeking_method_looks_at(look: Callable[..., Any], at
     assert problem.startswith(f"looks at {at} of the test clips")
 
 
+@pytest.mark.slow
 def test_check_says_nothing_against_a_method_that_listens() -> None:
     assert check_blind(LinearProbe, NANO, QUIET) == []  # type: ignore[type-abstract]
 

@@ -57,6 +57,7 @@ def classify(model: LinearSVC | LogisticRegression, train: Split, state, vectors
     return model.fit(standard[: len(train)], train.class_index()).predict(standard[len(train) :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [MfccCodebook, SparseCoding])
 def test_bags_of_frames_take_clips_of_any_length_and_silence(method: type[Method], ragged: Tiny) -> None:
     context, splits = ragged
@@ -122,6 +123,7 @@ def test_atoms_of_sparse_coding_suit_frames_better_than_as_many_frames_do(tiny: 
     assert loss(state["atoms"]) < loss(picked / np.linalg.norm(picked, axis=1, keepdims=True))
 
 
+@pytest.mark.slow
 @bags
 def test_words_depend_on_the_seed_alone(bag, tiny: Tiny) -> None:
     context, (train, valid, _) = tiny

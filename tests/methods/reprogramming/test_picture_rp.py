@@ -438,6 +438,7 @@ def test_unet_that_learns_moves_its_convolutions(tiny: Tiny) -> None:
     assert all(not np.array_equal(state[name], fresh[name].numpy()) for name in state if name.endswith("0.weight"))
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("options", [{}, {"specaug": True, "mapping": "fc527", "select": "last"}], ids=["new", "fc527"])
 def test_restored_picture_reprogramming_equals_the_fitted(method: Any, options: dict[str, Any], tiny: Tiny) -> None:

@@ -102,6 +102,7 @@ def test_published_file_is_a_little_larger_than_its_values(name: str) -> None:
     assert 60_000 < card_of(name).weights[0].n_bytes - values < 130_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mn01", "mn02", "mn05", "mn10"])
 def test_size_without_weights_conforms_to_its_card(name: str) -> None:
     assert check_network(card_of(name), network_of(WIDTHS[name])) == []

@@ -122,6 +122,7 @@ def test_fit_leaves_the_global_generator_as_it_was(tiny: Tiny) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ast-bs", "nrp", "mean-teacher", "finetune", "probe-mlp", "ids-nmr", "layer-mix"])
 def test_fit_does_not_depend_on_whether_the_source_was_loaded_before(name: str, tiny: Tiny, tmp_path: Path) -> None:
     """Building a network draws its first weights, which may move no generator that the method draws from."""

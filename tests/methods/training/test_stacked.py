@@ -75,6 +75,7 @@ MLP = MlpProbe(hidden=16, batch_size=25, patience=3, epochs=15)
 PICTURE = PictureMlp(hidden=16, epochs=4, batch_size=25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [{}, {"lr": 0.01, "weight_decay": 0.1}, {"batch_size": 7}, {"batch_size": 49}, {"epochs": 1}], ids=str
 )
@@ -149,6 +150,7 @@ def test_seeds_and_points_of_ids_nmr_are_those_alone(change: dict[str, Any], tin
     assert_as_alone(jobs, splits, context, [3] * 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [
@@ -218,6 +220,7 @@ def test_optimiser_is_that_of_each_alone(plan: tuple[Phase, ...], tmp_path: Path
     assert_as_alone(jobs, splits, noisy(splits, tmp_path), [4] * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", [1, 2])
 def test_members_stop_in_any_phase(patience: int, tmp_path: Path) -> None:
     splits = splits_like()

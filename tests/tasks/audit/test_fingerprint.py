@@ -55,10 +55,12 @@ def songs() -> list[Signal]:
     return [song(g, np.random.default_rng(n), seconds=6.0, sample_rate=SONG_RATE) for n in range(2) for g in GENRES]
 
 
+@pytest.mark.slow
 def test_songs_of_the_same_styles_are_no_repeats(songs: list[Signal]) -> None:
     assert found(songs) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEFORMATIONS)
 def test_each_planted_copy_is_found_and_nothing_else(name: str, songs: list[Signal]) -> None:
     originals = songs[: len(GENRES)]

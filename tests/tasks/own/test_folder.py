@@ -353,6 +353,7 @@ def test_names_that_are_no_utf8_are_ids_that_can_be_written(tmp_path: Path) -> N
     assert str(clips).encode("utf-8", "backslashreplace")
 
 
+@pytest.mark.slow
 def test_run_on_names_that_are_no_utf8_is_written_and_read_back(tmp_path: Path, typed: Typed) -> None:
     """From the folder to a record, to the list beside it, to the same task again, and to what is predicted."""
     root = in_bytes(sing(tmp_path / os.fsdecode(b"m\xfcsik")), ODD)
@@ -424,6 +425,7 @@ def test_data_check_of_a_folder_counts_what_is_there(tmp_path: Path, typed: Type
     assert "card" not in out
 
 
+@pytest.mark.slow
 def test_predict_takes_a_folder_as_a_task_does(tmp_path: Path, typed: Typed) -> None:
     root = sing(tmp_path / "songs")
     typed("run", "--task", f"folder:{root}", "--method", "probe-linear", "--source", "nano", "--seeds", "1", "--quiet")

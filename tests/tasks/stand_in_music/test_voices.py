@@ -101,6 +101,7 @@ def test_scene_takes_all_chance_from_its_generator() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_scenes_of_one_kind_are_more_alike_than_of_two() -> None:
     spectra = np.array([[spectrum(of_kind(kind, 100 * kind + n)) for n in range(5)] for kind in range(10)])
     distances = np.linalg.norm(spectra[:, :, None, None] - spectra, axis=-1)  # (kind, n, kind, n)
@@ -131,6 +132,7 @@ def test_voice_adds_energy_where_its_kind_has_it() -> None:
     assert np.mean(ranks) < 2, ranks  # of 0 to 8: 4 by chance
 
 
+@pytest.mark.slow
 def test_voice_is_heard_in_a_clip_shorter_than_its_bar() -> None:
     assert min(added([], kind, seed, 0.3)[1] for kind in range(10) for seed in range(5)) > 0.1
 

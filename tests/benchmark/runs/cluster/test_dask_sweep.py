@@ -87,6 +87,7 @@ def joined(*names: str, shares: tuple[str, ...] = ()) -> Inline:
     return client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", [(), ("a", "b"), ("a",)])
 def test_records_are_those_of_a_serial_run_to_the_bit(
     shares: tuple[str, ...], sweep: Sweep, tmp_path: Path, plugin: Path
@@ -101,6 +102,7 @@ def test_records_are_those_of_a_serial_run_to_the_bit(
     assert {bool(packed) for name, (_, packed) in client.runs if name not in shares} <= {True}
 
 
+@pytest.mark.slow
 def test_what_is_on_record_is_read_back_and_not_done_again(sweep: Sweep) -> None:
     sweep(joined("a"))
     again = joined("a")
@@ -122,6 +124,7 @@ def test_runs_on_record_that_were_not_sealed_are_told(sweep: Sweep, monkeypatch:
     ]
 
 
+@pytest.mark.slow
 def test_failed_run_is_done_again(sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
     store = RunStore(tmp_path / "runs")
@@ -133,6 +136,7 @@ def test_failed_run_is_done_again(sweep: Sweep, tmp_path: Path) -> None:
     assert result.complete
 
 
+@pytest.mark.slow
 def test_record_that_cannot_be_read_stays_as_it_is(sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
     folder, _ = next(iter(RunStore(tmp_path / "runs").records()))
@@ -157,6 +161,7 @@ def test_damaged_run_is_done_by_another_worker_and_told(
     assert len(lines) == 3 - sum(name == "b" for name, _ in client.runs) + len(client.runs) - 3
 
 
+@pytest.mark.slow
 def test_run_that_only_comes_damaged_is_on_record_as_failed(sweep: Sweep, tmp_path: Path) -> None:
     client = joined("a")
     client.change = lambda name, answer: (answer[0], answer[1][:-50])
@@ -167,6 +172,7 @@ def test_run_that_only_comes_damaged_is_on_record_as_failed(sweep: Sweep, tmp_pa
     assert not result.complete
 
 
+@pytest.mark.slow
 def test_run_of_another_seed_never_takes_the_place_of_the_one_asked_for(sweep: Sweep, tmp_path: Path) -> None:
     client = joined("a", "b")
     kept: list[Any] = []
@@ -209,6 +215,7 @@ def test_run_whose_workers_die_is_failed_with_the_reason_and_the_others_are_done
     assert left_behind(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", [(), ("a",)])
 def test_run_that_another_process_is_at_is_waited_for(shares: tuple[str, ...], sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
@@ -232,6 +239,7 @@ def test_run_that_another_process_is_at_is_waited_for(shares: tuple[str, ...], s
     assert [answer for answer in again.runs if "held" not in json.loads(answer[1][0])] == []
 
 
+@pytest.mark.slow
 def test_run_that_another_process_gives_up_is_done(sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
     folder, _ = next(iter(RunStore(tmp_path / "runs").records()))
@@ -247,6 +255,7 @@ def test_run_that_another_process_gives_up_is_done(sweep: Sweep, tmp_path: Path)
     assert len(again.runs) == 1
 
 
+@pytest.mark.slow
 def test_data_that_no_worker_has_are_told_of_each_and_the_other_entries_are_done(
     sweep: Sweep, lines: list[str], tmp_path: Path
 ) -> None:
@@ -294,6 +303,7 @@ def test_run_that_cannot_end_in_time_is_put_off(sweep: Sweep) -> None:
     assert (result.n_left, len(limits.put_off)) == (1, 1)
 
 
+@pytest.mark.slow
 def test_speed_of_a_system_is_measured_once_by_a_worker(sweep: Sweep, tmp_path: Path) -> None:
     sweep(joined("a"))
     records = [record for _, record in RunStore(tmp_path / "runs").records()]
