@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, cast
 
 from mirbench.errors import BadInput
@@ -30,7 +31,8 @@ __all__ = [
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
 """Told apart by the colour-blind: Okabe and Ito (2008), Color Universal Design; grey in place of their black."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", *(f"${letter}$" for letter in ascii_uppercase))
+"""Of methods; from the thirteenth on, letters."""
 SINGLE, DOUBLE = 3.5, 7.0
 """Inches: one column of a journal, and both."""
 WIDE = 5.0

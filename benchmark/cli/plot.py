@@ -11,7 +11,7 @@ import typer
 from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, finite, one_of
 from mirbench.cli.results import Tasks, read_boards
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, UnknownName
 from mirbench.plain_text import say
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ def plot(
     if printed and kind not in ("box", "classes", "positives"):
         raise BadInput(f"plot {kind} --printed: printed numbers stand beside ours in box, classes and positives")
     finite("--width", width)
+    from mirbench.leaderboard.columns import COSTS
+
+    if cost not in COSTS:  # before a table is asked for
+        raise UnknownName("cost", cost, COSTS)
     target = output or runs / f"{kind}.png"
     from mirbench.leaderboard.figures import save, suffix_of
     from mirbench.leaderboard.render import of_tasks
@@ -71,7 +75,9 @@ def plot(
     if printed:
         from mirbench.cli.plot_printed import drawn_of
 
-        figure = drawn_of(kind, printed, runs, width, left_out, demo=demo)
+        figure, n_ours = drawn_of(kind, printed, runs, width, left_out, demo=demo)
+        if not n_ours:
+            say(f"no run of it is on record in {runs}: only printed numbers are drawn", error=True)
         save(figure, target)
         say(f"written to {target}", error=True)
         end(left_out)

@@ -19,8 +19,8 @@ _BY_CLASS = r"two-class-f1-per-class\[(.+)\]"
 _BOX = r"(median|lower-quartile|upper-quartile|lower-whisker|upper-whisker|outlier)\[.+\]"
 
 
-def drawn_of(kind: str, suite: str, runs: Path, width: float, left_out: list[str], *, demo: bool) -> Figure:
-    """The figure of a suite's printed tables.
+def drawn_of(kind: str, suite: str, runs: Path, width: float, left_out: list[str], *, demo: bool) -> tuple[Figure, int]:
+    """The figure of a suite's printed tables, and how many of the systems in it are on record.
 
     Parameters
     ----------
@@ -40,17 +40,18 @@ def drawn_of(kind: str, suite: str, runs: Path, width: float, left_out: list[str
     matplotlib.use("agg")  # else it looks for a window
     lines = _lines(suite, runs, left_out, demo=demo)
     series = series_of_lines(lines, _BOX if kind == "box" else _BY_CLASS)
+    n_ours = sum(bool(each.ours) for each in series)
     if kind == "box":
-        return class_plots.boxes(series, "two-class macro F1 of seeds", width)
+        return class_plots.boxes(series, "two-class macro F1 of seeds", width), n_ours
     if kind == "classes":
-        return class_plots.by_class(series, "two-class F1", width)
+        return class_plots.by_class(series, "two-class F1", width), n_ours
     counts: dict[str, int] = {}
     for number in read_printed(["chen2022-rf"]):
         if number.quantity.startswith("n_present["):
             name = number.quantity[len("n_present[") : -1]
             counts[name] = counts.get(name, 0) + int(number.value)
     said = "positive labels of OpenMIC-2018, train and test"
-    return class_plots.by_positives(series, counts, "two-class F1", width, said)
+    return class_plots.by_positives(series, counts, "two-class F1", width, said), n_ours
 
 
 def _lines(suite: str, runs: Path, left_out: list[str], *, demo: bool) -> list[Line]:

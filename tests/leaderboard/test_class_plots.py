@@ -82,9 +82,11 @@ def test_command_draws_printed_figures_and_refuses_others(typed: Callable[..., T
     ):
         answer = typed("plot", kind, "--printed", suite, "--output", f"{kind}.svg")
         assert answer.code == 0, answer.err
+        assert "no run of it is on record in runs: only printed numbers" in answer.err
         assert Path(f"{kind}.svg").stat().st_size > 10_000
     assert "r = 0.758" in Path("positives.svg").read_text(encoding="utf-8")
     for words, says in (
+        (("plot", "pareto", "--cost", "money"), "No cost is called 'money'"),
         (("plot", "forest", "--printed", "chen2022-figure4"), "printed numbers stand beside ours in box, classes"),
         (("plot", "box", "--printed", "every-method", "--output", "x.png"), "no printed table belongs to it"),
         (("plot", "classes", "--printed", "hung2022-table1", "--output", "x.png"), "nothing of this printed table"),

@@ -212,6 +212,12 @@ def test_pareto_tells_more_sources_than_colours_apart() -> None:
     assert len({look(figure, f"k{n}") for n in range(16)}) == 16
 
 
+def test_pareto_tells_more_methods_than_usual_markers_apart() -> None:
+    rows = [row(f"method-{n}", n_trainable=10) for n in range(30)]
+    figure = pareto(board(*(replace(made, system=replace(made.system, key=f"k{n}")) for n, made in enumerate(rows))))
+    assert len({look(figure, f"k{n}") for n in range(30)}) == 30
+
+
 def test_label_stands_nearer_to_its_own_point_than_to_another_or_has_a_line_to_it() -> None:
     rows = [row(f"m{n}", 0.9 - 0.02 * n, n_trainable=100 + 7 * n * n, interval=None) for n in range(12)]
     for cost in ("trainable", "clips-per-second"):
