@@ -64,13 +64,18 @@ class UnknownName(BadInput):
         many = len(known) > (_MOST_SHOWN if where else _MOST_KNOWN)
         if near := _near(name, known):
             said = f" Did you mean '{near[0]}'?"
-            said += f" Also near: {', '.join(near[1:])}." if near[1:] else ""
+            said += f" Also near: {_listed(near[1:])}." if near[1:] else ""
         elif many:
-            said = f" Known: {', '.join(known[:_FEW])} … and {len(known) - _FEW} more."
+            said = f" Known: {_listed(known[:_FEW])} … and {len(known) - _FEW} more."
         else:
-            said = f" Known: {', '.join(known) or 'none'}."
+            said = f" Known: {_listed(known) or 'none'}."
         said += f" {where}" if many and where else ""
         super().__init__(f"No {kind} is called '{printable(name)}'.{said}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names with commas between them; one that holds commas of its own is quoted."""
+    return ", ".join(f"'{name}'" if "," in name else name for name in names)
 
 
 def _near(name: str, known: Sequence[str]) -> list[str]:

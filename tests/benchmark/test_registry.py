@@ -83,6 +83,11 @@ def test_unknown_name_is_answered_by_five_near_names_at_most(kind: str, typed: s
     assert "-demo" not in said
 
 
+def test_names_that_hold_commas_are_quoted_where_names_are_listed() -> None:
+    said = str(UnknownName("row", "xyz", ["FCN, msd", "FCN, tags", "svm"]))
+    assert said.endswith("Known: 'FCN, msd', 'FCN, tags', svm.")
+
+
 def test_unknown_name_far_from_all_guesses_nothing():
     with pytest.raises(UnknownName) as caught:
         Catalogue().task("qqqqqqqqqq")
