@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
     refit: bool
     pad: str
     thresholds: str
+    calibrate: str
     deform: str | Sequence[str]
     sealed: bool
     stack: bool
@@ -107,8 +108,9 @@ def run(
     progress : bool
         Whether to say on standard error how far it is.
     **options
-        ``precision``, ``windows``, ``average``, ``fit_on``, ``refit``, ``pad``, ``thresholds``, ``deform``, ``sealed``,
-        ``stack``, ``energy``, ``threads``, ``decode_threads``: as the flags of ``mirbench run``.
+        ``precision``, ``windows``, ``average``, ``fit_on``, ``refit``, ``pad``, ``thresholds``, ``calibrate``,
+        ``deform``, ``sealed``, ``stack``, ``energy``, ``threads``, ``decode_threads``: as the flags of
+        ``mirbench run``.
 
     Returns
     -------
@@ -195,6 +197,7 @@ def _circumstance(options: Options, kind: Any) -> tuple[dict[str, Any], tuple[st
         given.pop("fit_on", "train"),
         given.pop("pad", ""),
         str(given.pop("thresholds", "0.5")),
+        given.pop("calibrate", "none"),
         refit=given.pop("refit", False),
     )
     one_of("precision", given.get("precision", "float32"), PRECISIONS)

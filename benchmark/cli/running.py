@@ -69,6 +69,10 @@ def run(
         str,
         typer.Option("--thresholds", metavar="0.5|valid", help="Of multi-label tasks: a half, or tuned on valid."),
     ] = "0.5",
+    calibrate: Annotated[
+        str,
+        typer.Option("--calibrate", metavar="none|temperature", help="Scores at a temperature fitted on valid."),
+    ] = "none",
     *,
     how: Recording,
 ) -> None:
@@ -80,7 +84,7 @@ def run(
 
     # what needs no torch is refused first
     chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(how.deform)
-    asked = protocol(fit_on, pad, thresholds, refit=refit, dashes="--")
+    asked = protocol(fit_on, pad, thresholds, calibrate, refit=refit, dashes="--")
     circumstance, catalogue = how.circumstance(), how.catalogue()
     kind = catalogue.method(method)
     request = Request(

@@ -20,14 +20,14 @@ from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.record import FitOn, RunRecord, RunSpec, ThresholdsFrom
+from mirbench.record import CalibrateBy, FitOn, RunRecord, RunSpec, ThresholdsFrom
 from mirbench.registry import Catalogue
+from mirbench.runs.calibration import what_is_tuned
 from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
-from mirbench.runs.thresholds import tunes_thresholds
 from mirbench.source import WHOLE, SourceCard
 from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
 
@@ -49,7 +49,7 @@ class Request:
         None is all of the task's folds.
     search : mapping of str to sequence
         Values to try of each hyperparameter; chosen on valid.
-    fit_on, thresholds : str
+    fit_on, thresholds, calibrate : str
         As those of a `RunSpec`.
     pad : str
         As that of a `RunSpec`; "" is as the card of the source says.
@@ -79,6 +79,7 @@ class Request:
     fit_on: FitOn = "train"
     pad: Pad | Literal[""] = ""
     thresholds: ThresholdsFrom = "0.5"
+    calibrate: CalibrateBy = "none"
     data: Path | None = None
     weights: Path | None = None
     runs: Path = Path("runs")
@@ -186,7 +187,7 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     if both := sorted(set(request.params) & set(request.search)):
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
     refuse_large(request.search, "--search")
-    tunes = tunes_thresholds(request.thresholds, task)
+    tunes = what_is_tuned(request.thresholds, request.calibrate, task)
     for point in grid(request.search):
         at_point = build(kind, {**request.params, **point})  # refuse bad values before any work
         require_possible(request.fit_on, at_point, request.search, tunes=tunes)
@@ -365,6 +366,7 @@ def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
         fit_on=request.fit_on,
         pad=pad_of(request.pad, plan.task, card),
         thresholds=request.thresholds,
+        calibrate=request.calibrate,
     )
 
 
