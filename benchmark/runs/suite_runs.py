@@ -24,6 +24,7 @@ from mirbench.runs.hyperparameters import (
 )
 from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.runs.toml_tables import Kinds, as_text, listed
+from mirbench.spelling import travelled
 from mirbench.types import Pad, Windowing
 
 __all__ = ["RUN_KEYS", "Entry", "count_runs", "entries_of", "identity", "merged", "names_in"]
@@ -41,6 +42,8 @@ RUN_KEYS: Kinds = {
     "pad": (str,),
     "thresholds": (str,),
     "calibrate": (str,),
+    "test-on": (str,),
+    "classes": (str,),
     "set": (dict,),
     "search": (dict,),
     "each": (dict,),
@@ -152,7 +155,8 @@ def entries_of(
             raise BadInput(f"{key} is needed")
     windowing = Windowing(_choice(table, "windows"), _choice(table, "average"))
     sources = names_in(table, "source") or [""]
-    for task, method in itertools.product(names_in(table, "task"), names_in(table, "method")):
+    tasks = [travelled(task, table.get("test-on", ""), table.get("classes", "")) for task in names_in(table, "task")]
+    for task, method in itertools.product(tasks, names_in(table, "method")):
         kind = catalogue.method(method)
         for source, point in itertools.product(sources if kind.needs else [""], _points(table.get("each", {}))):
             own = {**table, "set": table.get("set", {}) | point}
