@@ -129,6 +129,8 @@ def travelled(task: str, test_on: str, classes: str, *, dashes: str = "") -> str
 
     Parameters
     ----------
+    task : str
+        What is learnt from.
     test_on, classes : str
         Name of the other, and which of its classes is which; "" where neither is given.
     dashes : str

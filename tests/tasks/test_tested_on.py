@@ -17,6 +17,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.suite import read_suite
 from mirbench.spelling import on_record, travelled
+from mirbench.trust.known_facts import is_place
 from mirbench.trust.recompute import wrong_metrics
 from mirbench.types import Clip, Task
 
@@ -160,6 +161,17 @@ def test_stand_in_is_that_of_both_where_they_are_two() -> None:
     assert Catalogue().task(f"gtzan+on:ballroom{pairs}").demo == f"gtzan-demo+on:ballroom-demo{pairs}"
     assert Catalogue().task(f"gtzan-demo+on:ballroom-demo{pairs}").standing == "synthesised"
     assert Catalogue().task("gtzan+on:gtzan-kaggle").demo == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("gtzan+on:gtzan-kaggle", False), ("gtzan+on:csv:a", True), ("csv:a+on:gtzan", True),
+        ("gtzan+on:ballroom::/etc/pairs.csv", True),
+    ],
+)  # fmt: skip
+def test_record_of_two_tasks_that_ship_is_held_against_them_and_of_no_place_elsewhere(name: str, place: bool) -> None:
+    assert is_place(name) == place
 
 
 def test_lists_are_called_by_their_last_parts_on_record() -> None:
