@@ -21,9 +21,15 @@ import numpy.typing as npt
 
 from mirbench.types import BoolArray, FloatArray, IntArray, Targets
 
-__all__ = ["ADDED", "METRICS", "SINGLE_LABEL", "TAGGING", "Metric", "evaluate", "n_scored", "validate"]
+__all__ = [
+    "ADDED", "METRICS", "N_BINS", "SINGLE_LABEL", "TAGGING", "Metric", "confidences", "evaluate", "n_scored",
+    "validate",
+]  # fmt: skip
 
 ValueArray = npt.NDArray[np.float64]
+
+N_BINS = 15
+"""Of equal width, in which calibration is measured, as in Guo et al. (2017)."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +199,45 @@ def pr_auc(scores: FloatArray, targets: Targets) -> float:
     return _mean(pr_auc_per_class(scores, targets))
 
 
+def confidences(scores: FloatArray, targets: Targets) -> tuple[IntArray, ValueArray, BoolArray]:
+    """What calibration is measured by: how sure each answer was, to a fifteenth, and by how much that was wrong.
+
+    Returns
+    -------
+    bins : ndarray of int, shape (n_clips, n_columns)
+        Of `N_BINS` of equal width, which hold their upper edge; one column for the class that is predicted of a
+        single-label task, else a column a class.
+    gaps : ndarray, shape (n_clips, n_columns)
+        1 where the answer was right, or the class is present, else 0; less the score.
+    known : ndarray of bool, shape (n_clips, n_columns)
+        What counts.
+    """
+    held = scores.astype(np.float64)
+    present = targets.value >= 0.5
+    if targets.kind == "single-label":
+        top = predicted(scores)[:, None]
+        held, present = np.take_along_axis(held, top, axis=1), np.take_along_axis(present, top, axis=1)
+    known = targets.known if targets.kind == "multi-label" else np.ones(held.shape, dtype=np.bool_)
+    bins = np.searchsorted(np.linspace(0.0, 1.0, N_BINS + 1)[1:-1], held, side="left")
+    return bins.astype(np.int64), present - held, known
+
+
+def ece(scores: FloatArray, targets: Targets) -> float:
+    """Expected calibration error: mean distance of scores from how often they are right, in 15 bins of equal width.
+
+    In each bin the share of right answers less the mean score, its absolute value weighted by the bin's number of
+    clips. Of a single-label task the class that is predicted is asked; of a multi-label task each class by itself,
+    where it is known, and the mean over classes is taken. A lower value is better.
+    """
+    bins, gaps, known = confidences(scores, targets)
+    values = np.full(gaps.shape[1], np.nan)
+    for k in range(len(values)):
+        rows = known[:, k]
+        if rows.any():
+            values[k] = np.abs(np.bincount(bins[rows, k], gaps[rows, k], N_BINS)).sum() / rows.sum()
+    return _mean(values)
+
+
 def _f1(true: BoolArray, chosen: BoolArray, known: BoolArray) -> ValueArray:
     hit = (true & chosen & known).sum(axis=0)
     total = (true & known).sum(axis=0) + (chosen & known).sum(axis=0)
@@ -320,22 +365,28 @@ METRICS: Mapping[str, Metric] = {
             "precision-per-class", "per-class", _BOTH, precision_per_class, f"{_SKLEARN}.precision_score(average=None)"
         ),
         Metric("recall-per-class", "per-class", _BOTH, recall_per_class, f"{_SKLEARN}.recall_score(average=None)"),
+        Metric(
+            "ece", "value", _BOTH, ece,
+            "Guo, Pleiss, Sun, Weinberger (2017), On calibration of modern neural networks, arXiv:1706.04599",
+            higher_is_better=False,
+        ),
         Metric("confusion", "matrix", _SINGLE, confusion, f"{_SKLEARN}.confusion_matrix"),
     )
 }  # fmt: skip
 
-ADDED = ("macro-precision", "macro-recall", "precision-per-class", "recall-per-class")
-"""What records of versions before 0.5.0 lack, and may lack."""
+ADDED = ("macro-precision", "macro-recall", "precision-per-class", "recall-per-class", "ece")
+"""What came after version 0.4.0, the last of them after 0.5.0: records of before lack it, and may."""
 
 SINGLE_LABEL = (
     "accuracy", "balanced-accuracy", "macro-f1", "roc-auc", "pr-auc", "f1-per-class", "roc-auc-per-class",
     "pr-auc-per-class", "confusion", "macro-precision", "macro-recall", "precision-per-class", "recall-per-class",
+    "ece",
 )  # fmt: skip
 """What a single-label task reports; accuracy selects."""
 
 TAGGING = (
     "roc-auc", "pr-auc", "macro-f1", "roc-auc-per-class", "pr-auc-per-class", "f1-per-class", "macro-precision",
-    "macro-recall", "precision-per-class", "recall-per-class",
+    "macro-recall", "precision-per-class", "recall-per-class", "ece",
 )  # fmt: skip
 """What a tagging task reports; the ROC-AUC selects."""
 

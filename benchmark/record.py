@@ -45,7 +45,10 @@ more, after what was selected on valid."""
 ThresholdsFrom = Literal["0.5", "valid"]
 """Above which score a label of several is predicted: a half, or what is best on valid, class by class."""
 
-_LATER: dict[str, Any] = {"fit_on": "train", "pad": "zeros", "thresholds": "0.5"}
+CalibrateBy = Literal["none", "temperature"]
+"""Whether scores are as the model says, or with a temperature that was fitted on valid."""
+
+_LATER: dict[str, Any] = {"fit_on": "train", "pad": "zeros", "thresholds": "0.5", "calibrate": "none"}
 """Fields that came later, with what earlier versions did: where it is that, they are neither in keys nor in files, so
 that a run of before is the run that it was."""
 
@@ -109,6 +112,8 @@ class RunSpec:
         `mirbench.features.padding`.
     thresholds : {"0.5", "valid"}
         Above which score a label of a multi-label task is predicted; see `mirbench.runs.thresholds`.
+    calibrate : {"none", "temperature"}
+        What is done to scores so that they are probabilities; see `mirbench.runs.calibration`.
     """
 
     task: str
@@ -129,6 +134,7 @@ class RunSpec:
     fit_on: FitOn = "train"
     pad: Pad = "zeros"
     thresholds: ThresholdsFrom = "0.5"
+    calibrate: CalibrateBy = "none"
 
     @property
     def later(self) -> dict[str, str]:
@@ -222,6 +228,8 @@ class RunRecord:
         The hyperparameters of the best of them.
     thresholds : sequence of float
         One a class, where they were tuned on valid: what the model scores, before a half means that.
+    temperature : float or None
+        Fitted on valid, where that was asked for.
     history : sequence of mapping
         A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``; of a fit on valid too, without valid.
     standing, n_folds
@@ -258,6 +266,7 @@ class RunRecord:
     trials: Sequence[Mapping[str, Any]] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Sequence[Value] = ()
+    temperature: Amount | None = None
     history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
     n_folds: Folds = 1

@@ -30,7 +30,7 @@ from mirbench.plain_text import printable
 from mirbench.plugin_file import Plugin, check_identity, file_sha256
 from mirbench.progress import Progress
 from mirbench.source import SourceCard
-from mirbench.spelling import in_one_order, taken_apart
+from mirbench.spelling import called_word, in_one_order, taken_apart
 from mirbench.tables import Entry, OwnNetwork, families, modifier, modifiers, own_networks, table, target_of
 from mirbench.taken_names import KINDS, Kind, Ours, refuse_taken
 from mirbench.types import Task
@@ -96,8 +96,20 @@ class Catalogue:
         if twice := [word for word in ordered if ordered.count(word) > 1]:
             raise BadInput(f"{name}: +{twice[0]} is there twice; give it once")
         for word in ordered:
-            task = _modified(task, word)
+            task = self._modified(task, word)
         return task
+
+    def _modified(self, task: Task, word: str) -> Task:
+        """A task with one modifier, "word" or "word" and an argument, as in "shots10"."""
+        known, prefix = modifiers(), modifier(word)
+        if not prefix:
+            raise UnknownName("modifier of tasks", word, [name for name, _ in known.values()])
+        entry, argument = known[prefix][1], word.removeprefix(prefix)
+        others = (self.task(argument.partition("::")[0]),) if entry.names_another else ()
+        modified = target_of(entry.target)(task, argument, *others)
+        assert isinstance(modified, Task)
+        demo = modified.demo if others else f"{task.demo}+{word}" if task.demo else ""
+        return replace(modified, name=f"{task.name}+{called_word(word)}", demo=demo)
 
     def _parts(self, name: str) -> tuple[str, list[str]]:
         return taken_apart(name, (name,) if name in self._tasks or _looks_like("task", name) else ())
@@ -224,17 +236,6 @@ def _looks_like(kind: str, name: str) -> str:
     if suffix == ".py" and os.path.isfile(name):
         return f"a file so called: give it as --plugin {name}, and here the name of the {kind} that it holds"
     return ""
-
-
-def _modified(task: Task, word: str) -> Task:
-    """A task with one modifier, "word" or "word" and an argument, as in "shots10"."""
-    known, prefix = modifiers(), modifier(word)
-    if not prefix:
-        raise UnknownName("modifier of tasks", word, [name for name, _ in known.values()])
-    modified = target_of(known[prefix][1].target)(task, word.removeprefix(prefix))
-    assert isinstance(modified, Task)
-    demo = f"{task.demo}+{word}" if task.demo else ""
-    return replace(modified, name=f"{task.name}+{word}", demo=demo)
 
 
 @functools.cache

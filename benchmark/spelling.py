@@ -16,13 +16,13 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
-from mirbench.errors import MirbenchError
+from mirbench.errors import BadInput, MirbenchError
 from mirbench.places import user_path
 from mirbench.tables import families, modifier, modifiers, target_of
 
 __all__ = [
-    "composed_name", "in_one_order", "in_one_spelling", "is_key", "on_record", "other_spellings", "taken_apart",
-    "with_key",
+    "called_word", "composed_name", "in_one_order", "in_one_spelling", "is_key", "on_record", "other_spellings",
+    "taken_apart", "travelled", "with_key",
 ]  # fmt: skip
 
 _ARGUMENT = re.compile(r"(?P<whole>\d+)?(?P<rest>\.\d+)?(?:-draw(?P<draw>\d{1,6}))?")
@@ -103,7 +103,14 @@ def on_record(kind: Literal["task", "source"], name: str) -> str:
     Nothing of it needs to be there; a name that records have already is returned as it is.
     """
     base, words = taken_apart(name) if kind == "task" else (name, [])
-    return "+".join([_called(kind, base), *in_one_order(words)])
+    return "+".join([_called(kind, base), *map(called_word, in_one_order(words))])
+
+
+def called_word(word: str) -> str:
+    """What records call a modifier that was typed with a path."""
+    prefix = modifier(word)
+    called = modifiers()[prefix][1].called if prefix else ""
+    return f"{prefix}{target_of(called)(word.removeprefix(prefix))}" if called else word
 
 
 def _called(kind: str, base: str) -> str:
@@ -115,6 +122,32 @@ def _called(kind: str, base: str) -> str:
         return f"{prefix}:{target_of(entry.called)(argument)}"
     except MirbenchError:  # nothing of that spelling can have been run
         return composed_name(base)
+
+
+def travelled(task: str, test_on: str, classes: str, *, dashes: str = "") -> str:
+    """The name of a task that is tested on another; see `mirbench.tasks.tested_on`.
+
+    Parameters
+    ----------
+    task : str
+        What is learnt from.
+    test_on, classes : str
+        Name of the other, and which of its classes is which; "" where neither is given.
+    dashes : str
+        What stands before the names of flags.
+
+    Raises
+    ------
+    BadInput
+        If classes are given for no other task, or hold a "+".
+    """
+    if not test_on:
+        if classes:
+            raise BadInput(f"{dashes}classes: of which task? Give {dashes}test{'-' if dashes else '_'}on TASK, too")
+        return task
+    if "+" in classes:
+        raise BadInput(f"{dashes}classes: a '+' parts names of tasks; write such classes into a .csv file")
+    return f"{task}+on:{test_on}" + (f"::{classes}" if classes else "")
 
 
 def other_spellings(task: str) -> Iterator[str]:

@@ -43,11 +43,13 @@ class Entry:
         Of a family, "module:function", which takes the argument of the name, the data root and a `Progress`, and
         returns the folder; "" where nothing fetches its data.
     called : str
-        Of a family whose argument is a path or may be written in several ways, "module:function", which takes the
-        argument and returns that by which records call it, without a look at what is there.
+        Of a family or modifier whose argument is a path or may be written in several ways, "module:function", which
+        takes the argument and returns that by which records call it, without a look at what is there.
     goes_behind : tuple of str
         Of a modifier, those in whose place it may as well be: whichever of both comes first, the task is the same, and
         is called with this one behind.
+    names_another : bool
+        Of a modifier whose argument names another task, before "::" if that is there; its function takes that, too.
     flops : int
         Of a source whose card does not say them (a network's code is known by what it imports, its card among that):
         operations of one window, as `mirbench.runs.measure.flops_of` counts them.
@@ -58,6 +60,7 @@ class Entry:
     fetch: str = ""
     called: str = ""
     goes_behind: tuple[str, ...] = ()
+    names_another: bool = False
     flops: int = 0
 
 
@@ -89,7 +92,7 @@ def modifiers() -> dict[str, tuple[str, Entry]]:
 
 def modifier(word: str) -> str:
     """The modifier that a word is, without its argument; "" for none."""
-    if "/" in word:  # the rest of a path with a plus in it
+    if "/" in word and not word.startswith("on:"):  # the rest of a path with a plus in it
         return ""
     return max((prefix for prefix in modifiers() if word.startswith(prefix)), key=len, default="")
 

@@ -47,7 +47,8 @@ def _asked(spec: RunSpec) -> dict[str, Any]:
     fields = {
         field.name.replace("_", " "): getattr(spec, field.name)
         for field in dataclasses.fields(spec)
-        if field.name not in ("fold", "seed", "params", "source_params", "windowing", "fit_on", "pad", "thresholds")
+        if field.name not in ("fold", "seed", "params", "source_params", "windowing")
+        and field.name.replace("_", "-") not in spec.as_asked
     }
     fields |= vars(spec.windowing) | spec.as_asked
     fields |= {name: value for name, value in spec.params.items() if name not in OF_ONE_RUN}

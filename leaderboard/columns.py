@@ -16,7 +16,7 @@ Raw = dict[str, str | float | int | None]
 
 _TITLES = {
     "balanced-accuracy": "bal. accuracy", "macro-f1": "macro-F1", "roc-auc": "ROC-AUC", "pr-auc": "PR-AUC",
-    "macro-precision": "precision", "macro-recall": "recall",
+    "macro-precision": "precision", "macro-recall": "recall", "ece": "ECE",
 }  # fmt: skip
 
 

@@ -239,6 +239,7 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
         "fit_on": spec.fit_on,
         "pad": spec.pad,
         "thresholds": spec.thresholds,
+        "calibrate": spec.calibrate,
         "seeds": row.system.seeds,
         "folds": row.system.folds,
         "metrics": values,

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.metrics import N_BINS, confidences
 from mirbench.types import BoolArray, FloatArray, Targets
 
 __all__ = ["WEIGHTED", "Drawn", "chosen"]
@@ -131,6 +132,19 @@ def pr_auc(scores: FloatArray, drawn: Drawn) -> ValueArray:
     return _over_classes(_average_precision, scores, drawn)
 
 
+def ece(scores: FloatArray, drawn: Drawn) -> ValueArray:
+    """Distance of scores from how often they are right, in bins, mean over classes; as `accuracy`."""
+    from scipy.sparse import csr_array
+
+    bins, gaps, known = confidences(scores, drawn.targets)
+    n_clips, n_columns = gaps.shape
+    clips, columns = np.nonzero(known)
+    places = (columns * N_BINS + bins[clips, columns], clips)
+    sums = csr_array((gaps[clips, columns], places), shape=(n_columns * N_BINS, n_clips)) @ drawn.weights
+    off = np.abs(sums).reshape(n_columns, N_BINS, -1).sum(axis=1)
+    return _macro(_ratio(off, drawn.sums(known)))
+
+
 def _roc_auc(positives: ValueArray, negatives: ValueArray) -> ValueArray:
     """Share of pairs in which the positive is above the negative, equals counted half (Mann, Whitney 1947)."""
     at_or_below = np.cumsum(negatives, axis=0)
@@ -216,5 +230,6 @@ WEIGHTED: Mapping[str, Callable[[FloatArray, Drawn], ValueArray]] = {
     "macro-recall": macro_recall,
     "roc-auc": roc_auc,
     "pr-auc": pr_auc,
+    "ece": ece,
 }
 """By the names of `mirbench.metrics.METRICS`: every metric that is one number."""

@@ -111,5 +111,11 @@ MODIFIERS: Mapping[str, Entry] = {
     "+balanced": Entry(f"{_MODIFIERS}:balanced", "the same number of clips of each class in each split"),
     "+binarised": Entry(f"{_MODIFIERS}:binarised", "soft labels made hard at 0.5", goes_behind=_CHOOSING),
     "+resplit": Entry(f"{_MODIFIERS}:resplit", "splits drawn anew, 70/15/15, groups kept together; also resplit-draw1"),
+    "+on:TASK": Entry(
+        "mirbench.tasks.tested_on:tested_on",
+        "learnt from one task, tested on another: its test clips, the classes of both",
+        called="mirbench.tasks.tested_on:called_on",
+        names_another=True,
+    ),
     "+foldsK": Entry(f"{_MODIFIERS}:folds", "K folds drawn anew, groups kept together: folds5, folds5-draw1"),
 }

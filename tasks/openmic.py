@@ -39,7 +39,7 @@ INSTRUMENTS = (
 )  # fmt: skip
 METRICS = (
     "two-class-macro-f1", "macro-f1", "roc-auc", "pr-auc", "two-class-f1-per-class", "f1-per-class",
-    "roc-auc-per-class", "pr-auc-per-class",
+    "roc-auc-per-class", "pr-auc-per-class", "ece",
 )  # fmt: skip
 
 _KEY = re.compile(r"[0-9]{6}_[0-9]+")

@@ -65,7 +65,9 @@ def is_known(kind: str, name: str) -> bool:
         "source": (SOURCES, SOURCE_FAMILIES),
     }[kind]
     base, *words = name.split("+") if kind == "task" else [name]
-    modified = all(any(f"+{word}".startswith(known.rstrip("KF")) for known in MODIFIERS) for word in words)
+    modified = all(
+        any(f"+{word}".startswith(known.removesuffix("TASK").rstrip("KF")) for known in MODIFIERS) for word in words
+    )
     family = base.partition(":")[0] in {known.partition(":")[0] for known in families} and ":" in base
     return modified and (base in table or family)
 

@@ -43,7 +43,7 @@ FLOORS = (
 
 DOORS = {
     "mirbench.features": (
-        "audio", "claims", "clip_list", "download", "memo", "pictures", "sound_files", "temporary", "walk",
+        "audio", "claims", "clip_list", "datasets", "download", "memo", "pictures", "sound_files", "temporary", "walk",
     ),
     "mirbench.runs": ("measure", "results_pack", "run_folders", "scores", "store"),
     "mirbench.trust": ("repeated", "verify"),

@@ -39,6 +39,7 @@ AVERAGES = ("prob", "logit")
 FIT_ON = ("train", "train-and-valid", "refit")
 PADS = ("zeros", "center", "repeat", "reflect", "noise")
 THRESHOLDS = ("0.5", "valid")
+CALIBRATE = ("none", "temperature")
 
 
 def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
@@ -48,8 +49,10 @@ def one_of(flag: str, value: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def protocol(fit_on: str, pad: str, thresholds: str, *, refit: bool, dashes: str = "") -> dict[str, Any]:
-    """Fields of a request: what is learnt from, how short clips are padded, what a label's score must reach.
+def protocol(
+    fit_on: str, pad: str, thresholds: str, calibrate: str, *, refit: bool, dashes: str = ""
+) -> dict[str, Any]:
+    """Fields of a request: what is learnt from, how short clips are padded, and what is tuned on valid.
 
     Parameters
     ----------
@@ -72,7 +75,10 @@ def protocol(fit_on: str, pad: str, thresholds: str, *, refit: bool, dashes: str
     if pad:
         one_of(f"{dashes}pad", pad, PADS)
     one_of(f"{dashes}thresholds", thresholds, THRESHOLDS)
-    return {"fit_on": "refit" if refit else fit_on, "pad": pad, "thresholds": thresholds}
+    one_of(f"{dashes}calibrate", calibrate, CALIBRATE)
+    return {
+        "fit_on": "refit" if refit else fit_on, "pad": pad, "thresholds": thresholds, "calibrate": calibrate,
+    }  # fmt: skip
 
 
 def folder_of_runs(runs: str | PathLike[str]) -> Path:

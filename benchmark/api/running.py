@@ -28,6 +28,7 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.method import Method
 from mirbench.places import user_path, weights_folder
 from mirbench.plain_text import one_message, printable
+from mirbench.spelling import travelled
 
 __all__ = ["Options", "run"]
 
@@ -42,6 +43,9 @@ class Options(TypedDict, total=False):
     refit: bool
     pad: str
     thresholds: str
+    calibrate: str
+    test_on: str
+    classes: str
     deform: str | Sequence[str]
     sealed: bool
     stack: bool
@@ -107,8 +111,9 @@ def run(
     progress : bool
         Whether to say on standard error how far it is.
     **options
-        ``precision``, ``windows``, ``average``, ``fit_on``, ``refit``, ``pad``, ``thresholds``, ``deform``, ``sealed``,
-        ``stack``, ``energy``, ``threads``, ``decode_threads``: as the flags of ``mirbench run``.
+        ``precision``, ``windows``, ``average``, ``fit_on``, ``refit``, ``pad``, ``thresholds``, ``calibrate``,
+        ``test_on``, ``classes``, ``deform``, ``sealed``, ``stack``, ``energy``, ``threads``, ``decode_threads``: as the
+        flags of ``mirbench run``.
 
     Returns
     -------
@@ -139,8 +144,9 @@ def run(
     if jobs > 1 and known.nowhere:
         raise BadInput(f"jobs={jobs}: another process cannot import {known.nowhere}; put it into a file of its own")
     circumstance, deform = _circumstance(options, kind)
+    called_so = task.called if isinstance(task, TaskData) else task
     request = Request(
-        task=task.called if isinstance(task, TaskData) else task,
+        task=travelled(called_so, options.get("test_on", ""), options.get("classes", "")),
         method=called,
         source=source.name if isinstance(source, SourceModel) else source,
         seeds=_numbers("seeds", seeds),
@@ -178,6 +184,7 @@ def _circumstance(options: Options, kind: Any) -> tuple[dict[str, Any], tuple[st
             pair = {unknown[0]: given[unknown[0]]}
             raise BadInput(f"{unknown[0]} is a hyperparameter of {kind.name}: params={printable(pair, 200)}")
         raise UnknownName("option of mirbench.run", unknown[0], Options.__annotations__)
+    _ = given.pop("test_on", ""), given.pop("classes", "")  # the name of the task holds them
     deform = given.pop("deform", "")
     deform = parse_deform(deform if isinstance(deform, str) else ",".join(deform))
     refuse_contradictions(
@@ -195,6 +202,7 @@ def _circumstance(options: Options, kind: Any) -> tuple[dict[str, Any], tuple[st
         given.pop("fit_on", "train"),
         given.pop("pad", ""),
         str(given.pop("thresholds", "0.5")),
+        given.pop("calibrate", "none"),
         refit=given.pop("refit", False),
     )
     one_of("precision", given.get("precision", "float32"), PRECISIONS)

@@ -11,6 +11,7 @@ from mirbench.api.asking import AVERAGES, WINDOWS, do, folder_of_runs, one_of, o
 from mirbench.cli.left_out import end
 from mirbench.cli.options import Recording, RunsFolder, taking
 from mirbench.plain_text import say
+from mirbench.spelling import travelled
 
 if TYPE_CHECKING:
     from mirbench.types import Windowing
@@ -69,6 +70,16 @@ def run(
         str,
         typer.Option("--thresholds", metavar="0.5|valid", help="Of multi-label tasks: a half, or tuned on valid."),
     ] = "0.5",
+    test_on: Annotated[
+        str, typer.Option("--test-on", metavar="TASK", help="Test on another task, by the classes of both.")
+    ] = "",
+    classes: Annotated[
+        str, typer.Option("--classes", metavar="A=B,…|FILE.csv", help="Which class of --test-on is which.")
+    ] = "",
+    calibrate: Annotated[
+        str,
+        typer.Option("--calibrate", metavar="none|temperature", help="Scores at a temperature fitted on valid."),
+    ] = "none",
     *,
     how: Recording,
 ) -> None:
@@ -80,11 +91,11 @@ def run(
 
     # what needs no torch is refused first
     chosen_seeds, windowing, deformations = _seeds(seeds), _windowing(windows, average), parse_deform(how.deform)
-    asked = protocol(fit_on, pad, thresholds, refit=refit, dashes="--")
+    asked = protocol(fit_on, pad, thresholds, calibrate, refit=refit, dashes="--")
     circumstance, catalogue = how.circumstance(), how.catalogue()
     kind = catalogue.method(method)
     request = Request(
-        task=task,
+        task=travelled(task, test_on, classes, dashes="--"),
         method=method,
         source=source,
         seeds=chosen_seeds,

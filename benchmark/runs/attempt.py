@@ -24,6 +24,7 @@ from mirbench.method import Fitted, Method, ReadsRows
 from mirbench.names import unseen
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord, RunSpec, Trial
+from mirbench.runs.calibration import best_temperature, tempered
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.learnt_from import fitted_again, joined, without_valid
 from mirbench.runs.plan import Plan
@@ -178,7 +179,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
             fitted, trials, chosen = learnt.fitted, learnt.trials, learnt.chosen
         with context.watch.phase("predicting"):
             scores, inference_seconds = _tested(spec, plan, fitted, chosen, test, context)
-            scores = moved(scores, learnt.thresholds)
+            scores = moved(tempered(scores, learnt.temperature, test.task.kind), learnt.thresholds)
         with context.watch.phase("scoring"):
             found = metrics.evaluate(plan.task.metrics, scores, test.targets())
         memory = stack.memory(spec.seed, measure.peak_memory(context.device))
@@ -211,6 +212,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         trials=[dataclasses.asdict(trial) for trial in trials],
         chosen=chosen,
         thresholds=learnt.thresholds,
+        temperature=learnt.temperature,
         history=fitted.history,
         environment=environment | speed.circumstance | context.circumstances,
         spent={**context.watch.seconds, "decoding_threads": context.watch.beside},
@@ -220,12 +222,13 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
 
 @dataclass(frozen=True)
 class _Learnt:
-    """What was learnt, the trials of its search, the point that was chosen, and thresholds that were tuned."""
+    """What was learnt, the trials of its search, the point that was chosen, and what was tuned on valid."""
 
     fitted: Fitted
     trials: list[Trial]
     chosen: dict[str, Any]
     thresholds: tuple[float, ...] = ()
+    temperature: float | None = None
 
 
 def _learnt(
@@ -245,6 +248,8 @@ def _learnt(
         if request.thresholds == "valid":
             scores = _predicted(learnt.fitted, valid)
             learnt = replace(learnt, thresholds=best_thresholds(scores, valid.targets(), plan.task.metrics))
+        if request.calibrate == "temperature":
+            learnt = replace(learnt, temperature=best_temperature(_predicted(learnt.fitted, valid), valid.targets()))
         if request.fit_on == "refit":
             method = at_point(plan.method, learnt.chosen)
             again = fitted_again(method, learnt.fitted, joined(train, valid), context, seed)

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["fitted_again", "held_back", "joined", "refits", "require_possible", "selects", "without_valid"]
 
+_TUNED = {
+    "--thresholds": "--thresholds valid are tuned on valid",
+    "--calibrate": "--calibrate temperature is fitted on valid",
+}
+_SAID = {"--thresholds": "thresholds are tuned", "--calibrate": "a temperature is fitted"}
+
 
 def selects(method: Method) -> bool:
     """Whether a method selects something on valid; one that does not says ``uses_valid = False``.
@@ -37,15 +43,15 @@ def selects(method: Method) -> bool:
         raise BadInput(f"{method.name}: its `uses_valid` cannot be read: {printable(error, 500)}") from error
 
 
-def require_possible(fit_on: FitOn, method: Method, search: Mapping[str, Sequence[Any]], *, tunes: bool) -> None:
+def require_possible(fit_on: FitOn, method: Method, search: Mapping[str, Sequence[Any]], *, tunes: str) -> None:
     """Refuse clips to learn from that do not go with what is selected on valid.
 
     Parameters
     ----------
     method : Method
         At any point of the search.
-    tunes : bool
-        Whether thresholds are tuned on valid.
+    tunes : str
+        The flag that asks for something else to be tuned on valid, or ""; see `mirbench.runs.calibration`.
 
     Raises
     ------
@@ -65,7 +71,7 @@ def require_possible(fit_on: FitOn, method: Method, search: Mapping[str, Sequenc
     if fit_on == "train-and-valid":
         chosen = [f"{method.name} selects on valid"] if own else []
         chosen += ["--search chooses on valid"] if search else []
-        chosen += ["--thresholds valid are tuned on valid"] if tunes else []
+        chosen += [_TUNED[tunes]] if tunes else []
         if chosen and own and not refits(method):
             raise NotApplicable(f"{_flag(fit_on)}: {' and '.join(chosen)}; {_what_goes(method, chosen[1:], fit_on)}")
         if chosen:
@@ -77,7 +83,7 @@ def require_possible(fit_on: FitOn, method: Method, search: Mapping[str, Sequenc
             f"--refit: {method.name} selects nothing on valid; --fit-on train-and-valid fits it on both, once"
         )
     elif own and not refits(method):
-        others = ["--search"] * bool(search) + ["--thresholds"] * tunes
+        others = ["--search"] * bool(search) + [tunes] * bool(tunes)
         raise NotApplicable(
             f"--refit: {method.name} selects on valid, and has no `refit`; {_what_goes(method, others, fit_on)}"
         )
@@ -149,7 +155,7 @@ def without_valid(fitted: Fitted) -> Fitted:
     return replace(fitted, history=history, valid_score=None)
 
 
-def held_back(task: Task, clips: Sequence[Clip], fit_on: FitOn, method: Method, *, tunes: bool, searches: bool) -> str:
+def held_back(task: Task, clips: Sequence[Clip], fit_on: FitOn, method: Method, *, tunes: str, searches: bool) -> str:
     """What is said of the clips of valid before a run begins: how many are held back from training, and what for.
 
     "" of a method that learns from no clip, or joins those of valid by a hyperparameter of its own.
@@ -167,7 +173,7 @@ def held_back(task: Task, clips: Sequence[Clip], fit_on: FitOn, method: Method, 
     drawn = ", drawn here from what the data call train," if task.valid_drawn else ""
     selected = [f"{method.name} selects"] if selects(method) else []
     selected += ["--search chooses"] if searches else []
-    selected += ["thresholds are tuned"] if tunes else []
+    selected += [_SAID[tunes]] if tunes else []
     chosen = " and ".join(selected)
     if fit_on == "train-and-valid":
         return f"all {n_both} clips{fold} are learnt from, the {n_valid} of valid too: nothing is selected on those"

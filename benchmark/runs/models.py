@@ -17,12 +17,12 @@ from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
+from mirbench.runs.calibration import as_tuned
 from mirbench.runs.members import Member
 from mirbench.runs.own_files import Heard, as_plugin
 from mirbench.runs.plan import Plan, Request, draft_plan
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
-from mirbench.runs.thresholds import with_thresholds
 from mirbench.source import SourceCard
 from mirbench.types import BlindSplit, FloatArray, Split, Task
 
@@ -127,6 +127,8 @@ class Models:
             raise NotApplicable(f"--onnx: {method.name} is no network that torch could write; leave --onnx out")
         if leaf.record.thresholds:
             raise NotApplicable("--onnx: thresholds that were tuned on valid are not written so; leave --onnx out")
+        if leaf.record.temperature is not None:
+            raise NotApplicable("--onnx: a temperature that was fitted on valid is not written so; leave --onnx out")
         self.load(leaf, heard, scratch)  # refuses what does not load
         context = self._context(leaf, plan, scratch)
         state = self.store.state(leaf.folder, leaf.record.files) or {}
@@ -235,7 +237,7 @@ def _restored(leaf: Leaf, method: Method, store: RunStore, split: Split, context
     except Exception as error:  # arrays that do not fit, in torch's or numpy's words
         refuse_broken(error)
         raise BadInput(f"{leaf.folder}: its model does not load ({_line(error)}); remove it to run it again") from error
-    return with_thresholds(restored, leaf.record.thresholds)
+    return as_tuned(restored, leaf.record)
 
 
 def answers(model: Predict, heard: Heard, rows: range) -> Iterator[tuple[int, FloatArray | str]]:

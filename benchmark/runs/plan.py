@@ -20,14 +20,14 @@ from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
 from mirbench.progress import Progress
-from mirbench.record import FitOn, RunRecord, RunSpec, ThresholdsFrom
+from mirbench.record import CalibrateBy, FitOn, RunRecord, RunSpec, ThresholdsFrom
 from mirbench.registry import Catalogue
+from mirbench.runs.calibration import what_is_tuned
 from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
-from mirbench.runs.thresholds import tunes_thresholds
 from mirbench.source import WHOLE, SourceCard
 from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
 
@@ -49,7 +49,7 @@ class Request:
         None is all of the task's folds.
     search : mapping of str to sequence
         Values to try of each hyperparameter; chosen on valid.
-    fit_on, thresholds : str
+    fit_on, thresholds, calibrate : str
         As those of a `RunSpec`.
     pad : str
         As that of a `RunSpec`; "" is as the card of the source says.
@@ -79,6 +79,7 @@ class Request:
     fit_on: FitOn = "train"
     pad: Pad | Literal[""] = ""
     thresholds: ThresholdsFrom = "0.5"
+    calibrate: CalibrateBy = "none"
     data: Path | None = None
     weights: Path | None = None
     runs: Path = Path("runs")
@@ -186,7 +187,7 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     if both := sorted(set(request.params) & set(request.search)):
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
     refuse_large(request.search, "--search")
-    tunes = tunes_thresholds(request.thresholds, task)
+    tunes = what_is_tuned(request.thresholds, request.calibrate, task)
     for point in grid(request.search):
         at_point = build(kind, {**request.params, **point})  # refuse bad values before any work
         require_possible(request.fit_on, at_point, request.search, tunes=tunes)
@@ -295,10 +296,31 @@ def _clips(
     places = [place for clips in folds for place in excerpts(Split(task, clips))]
     look = pictures.survey if task.medium == "picture" else audio.survey
     facts = look(places, request.cache / "files.sqlite", progress, request.workers)
+    _refuse_heard_before(task, folds, facts)
     if odd := audio.oddities(facts):
         more = f" (and {len(odd) - 1} more; `mirbench data check` names all)" if len(odd) > 1 else ""
         progress.warn(f"{task.name}: used as it is, and odd: {odd[0]}{more}")
     return folds, folder, facts
+
+
+def _refuse_heard_before(task: Task, folds: _Folds, facts: Mapping[Excerpt, audio.Facts]) -> None:
+    """Refuse to test on another task whose audio was learnt from: two data sets may hold one song."""
+    if "+on:" not in task.name:
+        return
+    for clips in folds:
+        known = {
+            (facts[p].sha256, p.start): clip.id for clip in clips if clip.split != "test" and (p := Excerpt.of(clip))
+        }
+        both = [
+            (clip.id, known[held])
+            for clip in clips
+            if clip.split == "test" and (held := (facts[Excerpt.of(clip)].sha256, clip.start)) in known
+        ]
+        if both:
+            raise BadInput(
+                f"{task.name}: {len(both)} clips of test are in train or valid, too, to the byte ({both[0][0]} is "
+                f"{both[0][1]}): that would be no test; take them out of one of the two"
+            )
 
 
 def _check_splits(task: Task, folds: _Folds) -> None:
@@ -365,6 +387,7 @@ def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
         fit_on=request.fit_on,
         pad=pad_of(request.pad, plan.task, card),
         thresholds=request.thresholds,
+        calibrate=request.calibrate,
     )
 
 

@@ -111,6 +111,8 @@ def as_text(held: RunRecord | Robustness) -> str:
         spec = {"spec": {name: value for name, value in asked.items() if name not in held.spec.left_out}}
         if not held.thresholds:  # as records of earlier versions are
             del fields["thresholds"]
+        if held.temperature is None:
+            del fields["temperature"]
     # the numbers of what was asked stay as they are
     if fault := next(unbounded(spec), None) or next(unbounded(fields := _plain(fields)), None):
         raise ValueError(fault)

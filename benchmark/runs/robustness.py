@@ -15,8 +15,8 @@ from mirbench.features.deformation import Curve, Robustness, area_under
 from mirbench.features.effects import EFFECTS, Effect
 from mirbench.method import Fitted, Method, Restorable
 from mirbench.record import RunRecord
+from mirbench.runs.calibration import as_tuned
 from mirbench.runs.learnt_from import joined
-from mirbench.runs.thresholds import with_thresholds
 from mirbench.types import BlindSplit, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def measure(trained: Trained, names: Sequence[str], context: Context, store: Run
     found = held or Robustness(next(iter(clean)), clean, {})
     todo = [name for name in names if not _current(found.curves.get(name), EFFECTS[name])]
     if todo:
-        predict = with_thresholds(_model(trained, context, store), record.thresholds)
+        predict = as_tuned(_model(trained, context, store), record)
         _compare(predict(trained.test.blind()), store.scores(trained.folder).scores)
         count = sum(len(EFFECTS[name].severities) for name in todo)
         what = f"{record.spec.method} fold {record.spec.fold} seed {record.spec.seed} deformed"

@@ -28,6 +28,7 @@ from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs import robustness
 from mirbench.runs.attempt import attempt, first_line, splits, unfinished
+from mirbench.runs.calibration import what_is_tuned
 from mirbench.runs.learnt_from import held_back
 from mirbench.runs.limits import Limits
 from mirbench.runs.measure import give_back_memory
@@ -162,7 +163,8 @@ class Job:
         if all(map(self._is_there, self._specs)):
             return ""
         clips = plan.folds[self._specs[0].fold] if self._specs else ()
-        tunes, searches = request.thresholds == "valid", bool(request.search)
+        tunes = what_is_tuned(request.thresholds, request.calibrate, plan.task)
+        searches = bool(request.search)
         return held_back(plan.task, clips, request.fit_on, plan.method, tunes=tunes, searches=searches)
 
     def told_before(self, catalogue: Catalogue) -> tuple[str, ...]:

@@ -21,8 +21,8 @@
     set = { epochs = 50 }
     search = { lr = { from = 1e-4, to = 5e-4, step = 1e-4 }, batch_size = [8, 16] }
     fold = 0                                    # one alone; all if left out
-    windows = "nonoverlap"                      # and `average`, `fit-on`, `refit = true`, `pad`, `thresholds`, as the
-                                                # flags of `mirbench run`
+    windows = "nonoverlap"                      # and `average`, `fit-on`, `refit = true`, `pad`, `thresholds`,
+                                                # `calibrate`, as the flags of `mirbench run`
 
     [[run]]
     method = "picture-mlp"

@@ -11,7 +11,7 @@ from typing import Any
 
 from mirbench.errors import BadInput, MissingExtra, NotApplicable, UnknownName
 from mirbench.method import Method
-from mirbench.record import FitOn, ThresholdsFrom
+from mirbench.record import CalibrateBy, FitOn, ThresholdsFrom
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import (
     MOST_POINTS,
@@ -24,6 +24,7 @@ from mirbench.runs.hyperparameters import (
 )
 from mirbench.runs.plan import DEFAULT_SOURCE, Request, draft_plan
 from mirbench.runs.toml_tables import Kinds, as_text, listed
+from mirbench.spelling import travelled
 from mirbench.types import Pad, Windowing
 
 __all__ = ["RUN_KEYS", "Entry", "count_runs", "entries_of", "identity", "merged", "names_in"]
@@ -40,6 +41,9 @@ RUN_KEYS: Kinds = {
     "refit": (bool,),
     "pad": (str,),
     "thresholds": (str,),
+    "calibrate": (str,),
+    "test-on": (str,),
+    "classes": (str,),
     "set": (dict,),
     "search": (dict,),
     "each": (dict,),
@@ -151,7 +155,8 @@ def entries_of(
             raise BadInput(f"{key} is needed")
     windowing = Windowing(_choice(table, "windows"), _choice(table, "average"))
     sources = names_in(table, "source") or [""]
-    for task, method in itertools.product(names_in(table, "task"), names_in(table, "method")):
+    tasks = [travelled(task, table.get("test-on", ""), table.get("classes", "")) for task in names_in(table, "task")]
+    for task, method in itertools.product(tasks, names_in(table, "method")):
         kind = catalogue.method(method)
         for source, point in itertools.product(sources if kind.needs else [""], _points(table.get("each", {}))):
             own = {**table, "set": table.get("set", {}) | point}
@@ -180,7 +185,7 @@ def _entry(where: str, request: Request, table: Mapping[str, Any], catalogue: Ca
     said += [f"{name}: {len(values)} values" for name, values in request.search.items()]
     said += [f"{name}={as_text(value)}" for name, value in table.get("source-set", {}).items() if request.source]
     usual = Request("", "")
-    for name in ("fit_on", "pad", "thresholds"):
+    for name in ("fit_on", "pad", "thresholds", "calibrate"):
         if (value := getattr(request, name)) != getattr(usual, name):
             said.append(f"{name.replace('_', '-')}={value}")
     texts = {"other": table.get("other", ""), "demo_task": table.get("demo-task", "")}
@@ -198,11 +203,12 @@ def _protocol(table: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a request that came last; see `RunSpec`."""
     if table.get("refit") and table.get("fit-on", "refit") != "refit":
         raise BadInput("fit-on and refit: the one is for what selects nothing on valid, the other for what does")
-    given = {"fit-on": "refit" if table.get("refit") else "train", "thresholds": "0.5", **table}
-    for key, known in (("fit-on", FitOn), ("pad", Pad), ("thresholds", ThresholdsFrom)):
+    given = {"fit-on": "refit" if table.get("refit") else "train", "thresholds": "0.5", "calibrate": "none", **table}
+    choices = {"fit-on": FitOn, "pad": Pad, "thresholds": ThresholdsFrom, "calibrate": CalibrateBy}
+    for key, known in choices.items():
         if key in given and given[key] not in typing.get_args(known):
             raise UnknownName(key, given[key], typing.get_args(known))
-    return {key.replace("-", "_"): given[key] for key in ("fit-on", "pad", "thresholds") if key in given}
+    return {key.replace("-", "_"): given[key] for key in choices if key in given}
 
 
 def _choice(table: Mapping[str, Any], key: str) -> Any:

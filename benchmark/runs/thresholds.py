@@ -7,16 +7,16 @@ others, F1 at a half is F1 at the tuned threshold, and AUCs are what they were, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import NotApplicable
 from mirbench.record import ThresholdsFrom
-from mirbench.types import BlindSplit, FloatArray, Targets, Task
+from mirbench.types import FloatArray, Targets, Task
 
-__all__ = ["best_thresholds", "moved", "tunes_thresholds", "with_thresholds"]
+__all__ = ["best_thresholds", "moved", "tunes_thresholds"]
 
 _F1S = ("two-class-macro-f1", "macro-f1")
 """Of these the first that a task reports is what thresholds are tuned for."""
@@ -98,10 +98,3 @@ def moved(scores: FloatArray, thresholds: Sequence[float]) -> FloatArray:
     above = 0.5 + 0.5 * (held - at) / (1 - at)
     just_below = np.nextafter(np.float32(0.5), np.float32(0))
     return np.where(held < at, np.minimum(below, just_below), above).astype(np.float32)
-
-
-def with_thresholds(
-    predict: Callable[[BlindSplit], FloatArray], thresholds: Sequence[float]
-) -> Callable[[BlindSplit], FloatArray]:
-    """The same with its scores `moved`."""
-    return (lambda split: moved(predict(split), thresholds)) if len(thresholds) else predict

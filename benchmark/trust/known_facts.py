@@ -51,7 +51,7 @@ class KnownFacts:
             yield f"{kind} {name} has version {version} on record; this mirbench has {now}"
 
     def _task(self, name: str) -> Task | None:
-        if ":" in name:  # a record from elsewhere does not tell this machine which folder or address to look into
+        if is_place(name):  # a record from elsewhere does not tell this machine which folder or address to look into
             return None
         try:
             return self._catalogue.task(name)
@@ -87,6 +87,7 @@ def _taken(record: RunRecord) -> Iterator[str]:
 
 def is_place(name: str) -> bool:
     """Whether looking a name up would look into a folder or at an address that a record from elsewhere names."""
+    name = name.replace("+on:", "+on-", 1)  # of a task that is tested on another, whose name may be a place, too
     return ":" in name and not name.startswith(("shipped:", "timm:"))
 
 

@@ -161,6 +161,7 @@ def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) ->
         fit_on=spec.fit_on,
         pad=spec.pad,
         thresholds=spec.thresholds,
+        calibrate=spec.calibrate,
         **circumstance,
     )
 

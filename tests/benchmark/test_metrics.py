@@ -326,6 +326,7 @@ def test_per_class_values_follow_the_order_of_classes(seed, n_clips, n_classes):
 def test_perfect_scores_give_one(seed, n_clips, n_classes):
     _, targets, _ = single_label(seed, n_clips, n_classes)
     found = evaluate(VALUES, targets.value, targets)
+    assert found.pop("ece") == 0.0
     defined = [value for value in found.values() if value is not None]
     assert defined == pytest.approx([1.0] * len(defined))
     assert found["accuracy"] == 1.0
@@ -336,6 +337,7 @@ def test_perfect_scores_give_one(seed, n_clips, n_classes):
 def test_perfect_scores_of_multi_label_give_one(seed, n_clips, n_classes):
     _, targets = multi_label(seed, n_clips, n_classes)
     found = evaluate(tuple(set(VALUES) & set(MULTI)), targets.value, targets)
+    assert found.pop("ece") == 0.0
     assert all(value in (None, pytest.approx(1.0)) for value in found.values())
     assert found["macro-f1"] == pytest.approx(1.0)
 
@@ -588,3 +590,19 @@ def test_n_scored_of_two_class_macro_f1_counts_the_judged_classes():
 def test_per_class_values_of_a_macro_are_in_the_table(name):
     assert METRICS[METRICS[name].per_class].kind == "per-class"
     assert METRICS[METRICS[name].per_class].over_folds == METRICS[name].over_folds
+
+
+def test_ece_is_how_far_the_scores_of_a_bin_are_from_the_share_that_is_right():
+    """Four clips said to be 0.9 likely, of which two are right; one of 0.6 that is right."""
+    scores = np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]], dtype=np.float32)
+    value = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]], dtype=np.float32)
+    targets = Targets(value, np.ones_like(value, dtype=bool), "single-label")
+    assert METRICS["ece"].function(scores, targets) == pytest.approx((4 * 0.4 + 1 * 0.4) / 5)
+
+
+def test_ece_of_labels_that_are_as_likely_as_they_are_said_to_be_is_zero():
+    scores = np.full((4, 2), 0.25, dtype=np.float32)
+    value = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], dtype=np.float32)
+    targets = Targets(value, np.ones_like(value, dtype=bool), "multi-label")
+    assert METRICS["ece"].function(scores, targets) == 0.0
+    assert METRICS["ece"].function(scores * 2, targets) == pytest.approx(0.25)

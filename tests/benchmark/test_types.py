@@ -53,6 +53,7 @@ CHANGES = {
     "fit_on": "refit",
     "pad": "center",
     "thresholds": "valid",
+    "calibrate": "temperature",
 }
 
 

@@ -31,6 +31,7 @@ REQUESTS = {
     "refit": Request("gtzan", "probe-mlp", "nano", fit_on="refit"),
     "padded": Request("gtzan", "knn", "nano", pad="reflect"),
     "thresholds": Request("openmic", "knn", "nano", thresholds="valid"),
+    "calibrated": Request("gtzan", "knn", "nano", calibrate="temperature"),
     "precision": Request("gtzan", "knn", "nano", precision="bfloat16"),
     "seeds in a row": Request("gtzan", "knn", "nano", seeds=(2, 3, 4)),
     "some seeds": Request("gtzan", "knn", "nano", seeds=(0, 7)),

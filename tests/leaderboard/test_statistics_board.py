@@ -102,6 +102,30 @@ def sklearn_share(name, targets, scores, weights):
     return np.mean(values) if values else math.nan
 
 
+def calibration_by_hand(targets, scores, weights):
+    """Bin by bin and clip by clip, as Guo et al. (2017) write it."""
+    single = targets.kind == "single-label"
+    values = []
+    for k in range(1 if single else scores.shape[1]):
+        total, error = 0.0, 0.0
+        for m in range(15):
+            size, right, sure = 0.0, 0.0, 0.0
+            for i in range(len(scores)):
+                column = scores[i].argmax() if single else k
+                p = float(scores[i, column])
+                inside = m / 15 < p <= (m + 1) / 15 or (m == 0 and p == 0)
+                if inside and targets.known[i, column]:
+                    weight = float(weights[i])
+                    size += weight
+                    right += weight * (targets.value[i, column] >= 0.5)
+                    sure += weight * p
+            total += size
+            error += abs(right - sure)
+        if total:
+            values.append(error / total)
+    return np.mean(values) if values else math.nan
+
+
 def sklearn_value(name, targets, scores, weights):
     labels, answers = targets.value.argmax(1), scores.argmax(1)
     rows = weights > 0
@@ -115,6 +139,8 @@ def sklearn_value(name, targets, scores, weights):
         return sklearn_f1(targets, scores, weights, two_class=name.startswith("two"))
     if name in ("macro-precision", "macro-recall"):
         return sklearn_share(name, targets, scores, weights)
+    if name == "ece":
+        return calibration_by_hand(targets, scores, weights)
     score = reference.roc_auc_score if name == "roc-auc" else reference.average_precision_score
     return by_class(score, targets, scores, weights)
 

@@ -222,7 +222,7 @@ class OwnLoop(Mlp):
         raise NotImplementedError
 
 
-def refused(fit_on: Any, method: Any, search: dict[str, Any], *, tunes: bool) -> str:
+def refused(fit_on: Any, method: Any, search: dict[str, Any], *, tunes: str) -> str:
     try:
         require_possible(fit_on, method, search, tunes=tunes)
     except NotApplicable as error:
@@ -232,8 +232,8 @@ def refused(fit_on: Any, method: Any, search: dict[str, Any], *, tunes: bool) ->
 
 @pytest.mark.parametrize("fit_on", ["train-and-valid", "refit"])
 @pytest.mark.parametrize("search", [{}, {"C": (1, 2)}], ids=["", "search"])
-@pytest.mark.parametrize("tunes", [False, True], ids=["", "thresholds"])
-def test_each_thing_that_a_refusal_says_to_do_works(fit_on: Any, search: dict[str, Any], tunes: bool) -> None:
+@pytest.mark.parametrize("tunes", ["", "--thresholds", "--calibrate"])
+def test_each_thing_that_a_refusal_says_to_do_works(fit_on: Any, search: dict[str, Any], tunes: str) -> None:
     """Of a method that says nothing of valid, with all that may choose on it."""
     line = refused(fit_on, Silent(), search, tunes=tunes)
     assert "say `uses_valid = False` in its class" in line
@@ -248,7 +248,7 @@ def test_each_thing_that_a_refusal_says_to_do_works(fit_on: Any, search: dict[st
 @pytest.mark.parametrize("method", [Selects(), OwnLoop()], ids=["says", "inherits"])
 @pytest.mark.parametrize("fit_on", ["train-and-valid", "refit"])
 def test_method_that_selects_on_valid_is_not_told_to_say_that_it_does_not(method: Any, fit_on: Any) -> None:
-    line = refused(fit_on, method, {}, tunes=False)
+    line = refused(fit_on, method, {}, tunes="")
     assert "selects on valid" in line
     assert "uses_valid" not in line
     assert "give its class `refit`" in line
@@ -354,7 +354,7 @@ def test_nothing_is_said_of_clips_that_a_method_joins_itself() -> None:
     train, valid, test = splits_of({"train": "aab", "valid": "ab", "test": "ab"}, "ab")
     forest = Catalogue().method("probe-forest")(fit_on="train-and-valid")
     clips = (*train.clips, *valid.clips, *test.clips)
-    assert held_back(train.task, clips, "train", forest, tunes=False, searches=False) == ""
+    assert held_back(train.task, clips, "train", forest, tunes="", searches=False) == ""
     assert [clip.id for clip in joined(train, valid).clips] == ["train0", "train1", "train2", "valid0", "valid1"]
 
 
