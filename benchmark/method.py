@@ -115,7 +115,7 @@ def asked_of(method: Method) -> dict[str, Any]:
     """Hyperparameters of a method as a record has them: all, less those that came `later` and are at their default."""
     fields = {field.name: field.default for field in dataclasses.fields(method)}  # type: ignore[arg-type]
     every: dict[str, Any] = dataclasses.asdict(method)  # type: ignore[call-overload]
-    later: tuple[str, ...] = getattr(method, "later", ())
+    later = {name for cls in type(method).__mro__ for name in vars(cls).get("later", ())}
     return {name: value for name, value in every.items() if name not in later or value != fields[name]}
 
 

@@ -78,6 +78,10 @@ class CnnBs(Chen2022Method):
         network = (cnn_bs_code if self.layout == "code" else cnn_bs_matched)(len(split.classes))
         return nn.Sequential(SpecAugment(), network) if self.specaug else network
 
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Those of pictures."""
+        return ("mixup",) if self.specaug else ("masks", "mixup")
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Log-mel pictures."""
         import torch

@@ -138,6 +138,12 @@ class FineTune(NetworkMethod):
         """What the body begins with."""
         return ("entry",), False
 
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Those of what the body begins with."""
+        if "frontend" not in context.source.card.offers:
+            return ("levels", "mixup") if context.medium == "audio" else ("mixup",)
+        return ("mixup",) if self.specaug or context.medium == "picture" else ("masks", "mixup")
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """What the body begins with."""
         from mirbench.methods.training import Inputs

@@ -98,6 +98,10 @@ class MeanTeacher(NetworkMethod):
         frames[seen.clip_index, place], there[seen.clip_index, place] = values, 1.0
         return Inputs((frames, there), np.arange(seen.n_clips), seen.n_clips)
 
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """None: labels are made hard, and pairs of clips have no frames in common."""
+        return ()
+
     def phases(self) -> tuple[Phase, ...]:
         """Adam, halved every 30 epochs."""
         from mirbench.methods.training import Phase

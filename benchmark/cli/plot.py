@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mirbench.leaderboard.table import Board
 
-KINDS = ("pareto", "forest", "box", "ranks", "sweep", "classes", "positives", "curve")
+KINDS = ("pareto", "forest", "box", "ranks", "sweep", "classes", "positives", "curve", "layers")
 
 
 def plot(
@@ -27,7 +27,7 @@ def plot(
         str,
         typer.Argument(
             metavar="|".join(KINDS),
-            help="ranks is over several tasks; sweep is three figures of a search; curve: from few clips to all.",
+            help="ranks: over several tasks; sweep: figures of a search; curve: from few clips to all; layers: probes.",
         ),
     ],
     runs: RunsFolder = Path("runs"),
@@ -113,6 +113,10 @@ def _drawn(kind: str, boards: Sequence[Board], metric: str, cost: str, width: fl
         if kind == "classes":
             return class_plots.by_class(series, label, width)
         return class_plots.by_positives(series, n_present, label, width, "clips of test that have the class")
+    if kind == "layers":
+        from mirbench.leaderboard.layer_plot import by_layer
+
+        return by_layer(boards[0], metric, width)
     if kind == "pareto":
         return plots.pareto(boards[0], metric, cost, width)
     return {"forest": plots.forest, "box": plots.box}[kind](boards[0], metric, width)

@@ -154,6 +154,10 @@ class IiNmr(_Reprogramming):
 
         return InputNoise(round(card.sample_rate * card.seconds))
 
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Those of audio."""
+        return ("levels", "mixup")
+
     def reads(self, split: AnySplit, part: Part, context: Context) -> None:
         """Nothing of train where that is heard in random crops, which are decoded afresh."""
         if part != "train" or self.items == "chunks":
@@ -200,6 +204,10 @@ class IdNmr(_Reprogramming):
         if shape[1] != 1:
             raise NotApplicable(f"{self.name} changes spectrograms; the clips of this task are pictures in colour")
         return int(shape[2])
+
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Those of pictures."""
+        return ("masks", "mixup")
 
     def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
         """Pictures."""

@@ -3,18 +3,17 @@
 References
 ----------
 Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08379; code: hchen605/ast_inst_cls.
-Bahng, Jahanian, Sankaranarayanan, Isola (2022), Exploring visual prompts for adapting large-scale models. Park et al.
-(2019), SpecAugment.
+Bahng, Jahanian, Sankaranarayanan, Isola (2022), Exploring visual prompts for adapting large-scale models.
 """
 
 from __future__ import annotations
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 
 from mirbench import AnySplit, BoundSource
 from mirbench.errors import NotApplicable
+from mirbench.methods.training.augment import SpecAugment
 
 __all__ = ["PictureConvolutions", "PictureNoise", "PicturePadding", "PictureUnet", "SpecAugment", "spec_augment"]
 
@@ -90,36 +89,6 @@ class PicturePadding(nn.Module):
         small = nn.functional.interpolate(picture, self.size, mode="bilinear", antialias=True)
         frame = torch.zeros_like(self.inside).masked_scatter(self.inside == 0, self.frame)
         return nn.functional.pad(small, self.margins) + frame
-
-
-class SpecAugment(nn.Module):
-    """A band of frequencies and a stretch of time of each picture set to zero, in training alone.
-
-    Parameters
-    ----------
-    n_bands, n_frames : int
-        The widest of each; 24 and 96 in chen2022's code.
-
-    Notes
-    -----
-    What zero means is a matter of the picture. On raw log-mel, as in that code (``input_norm=none``), it is an energy
-    of one, louder than most of what is heard; where AST's pictures are normalised (``input_norm=audioset``) it is the
-    mean of AudioSet.
-    """
-
-    draws = True  # random numbers in training
-
-    def __init__(self, n_bands: int = 24, n_frames: int = 96) -> None:
-        super().__init__()
-        self.frequencies = torchaudio.transforms.FrequencyMasking(n_bands, iid_masks=True)
-        self.times = torchaudio.transforms.TimeMasking(n_frames, iid_masks=True)
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """(n, 1, n_bands, n_frames) -> the same shape."""
-        if not self.training:
-            return picture
-        masked: Tensor = self.times(self.frequencies(picture))
-        return masked
 
 
 def spec_augment(source: BoundSource, split: AnySplit) -> SpecAugment:

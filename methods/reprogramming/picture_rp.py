@@ -73,6 +73,10 @@ class _PictureReprogramming(Chen2022Method):
         mapped = output(self.mapping, card, source, len(split.classes), self.outputs_per_class)
         return Reprogrammed(adapter, source, "body", mapped)
 
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Those of pictures, which `specaug` masks already."""
+        return ("mixup",) if self.specaug else ("masks", "mixup")
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
         from mirbench.methods.training import Inputs
@@ -102,6 +106,10 @@ class AstBs(Stackable, _PictureReprogramming):
         mapped = output(self.mapping, replace(card, n_features=n_features), network, len(split.classes),
                         self.outputs_per_class)  # fmt: skip
         return Reprogrammed(augment, network, "body", mapped) if augment else mapped
+
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Mixup: of embeddings, or of pictures that `specaug` masks."""
+        return ("mixup",)
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, or pictures where SpecAugment is wanted."""

@@ -88,6 +88,10 @@ class TaggerMethod(NetworkMethod):
 
         return Inputs.of(context.audio(split, self.architecture.sample_rate, self.architecture.seconds))
 
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """All of audio, and masks where there is a spectrogram."""
+        return ("masks", "levels", "mixup") if hasattr(module, "front") else ("levels", "mixup")
+
     def reads(self, split: AnySplit, part: Part, context: Context) -> None:
         """Nothing of train where that is heard in random crops, which are decoded afresh."""
         if part != "train" or self.items == "chunks":

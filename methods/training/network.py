@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from mirbench.methods.training.recipe import Loss, Phase, Recipe
 
 __all__ = ["NetworkMethod", "median_epoch"]
+
+_ACTS_ON = {
+    "masks": "it is of spectrograms that are passed on in training",
+    "levels": "it is of audio that is heard in training",
+    "mixup": "it is of labels that may be soft",
+}
+_AUGMENTATIONS = tuple(_ACTS_ON)
 
 
 def median_epoch(histories: Sequence[Sequence[Mapping[str, float]]], select: str) -> int:
@@ -62,6 +70,9 @@ class NetworkMethod:
         Windows a step.
     accumulate : int
         Parts in which a batch is computed, for machines with little memory; batch norm sees the parts.
+    augment : str
+        How the clips of train are varied: none, or one or more of masks (a band and a stretch of each spectrogram at
+        its mean), levels (of audio, 6 dB up or down) and mixup (of two items and their labels), as masks+mixup.
     """
 
     epochs: int = 100
@@ -69,16 +80,24 @@ class NetworkMethod:
     weight_decay: float = 0.0
     batch_size: int = 16
     accumulate: int = 1
+    augment: str = field(default="none", kw_only=True)
 
     name: ClassVar[str] = ""
     version: ClassVar[str] = "1"
     needs: ClassVar[tuple[str, ...]] = ()
     joins: ClassVar[bool] = False
     """Whether `inputs` has one array, of all `stages` side by side."""
+    later: ClassVar[tuple[str, ...]] = ("augment",)
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.lr <= 0:
             raise BadInput(f"{self.name}: epochs, batch_size and accumulate must be at least 1, lr above 0")
+        names = self.augment.split("+")
+        if self.augment != "none" and (set(names) - set(_AUGMENTATIONS) or len(set(names)) < len(names)):
+            said = ", ".join(_AUGMENTATIONS)
+            raise BadInput(f"{self.name}: augment={self.augment}: none, or of {said} some joined by +, as masks+mixup")
+        if self.augment != "none" and type(self).fit is not NetworkMethod.fit:
+            raise BadInput(f"{self.name}: augment={self.augment}: it trains in a way of its own; leave augment out")
 
     @property
     def uses_valid(self) -> bool:
@@ -110,6 +129,10 @@ class NetworkMethod:
     def window_order(self, seen: Inputs, context: Context, generator: np.random.Generator, seed: int) -> IntArray:
         """The windows of train in the order of an epoch, each once; shape (n_windows,)."""
         return context.reading_order(seen.arrays, generator)
+
+    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+        """Which augmentations can act on what the module is fed: of rows of a frozen source mixup alone."""
+        return ("mixup",)
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy for one class a clip, else masked binary cross entropy."""
@@ -180,19 +203,40 @@ class NetworkMethod:
                 return self.window_order(seen, context, generator, seed)
 
             draw = every_window(seen, train.targets(), recipe.batch_size, context, order)
-        learnt = fit_module(
-            module,
-            lambda split: self.inputs(context, split),
-            train,
-            valid,
-            context,
-            recipe,
-            seed=seed,
-            independent=self.independent(train),
-            draw=draw,
-            what=f"{self.name} seed {seed}",
-        )
+        with self._augmented(module, draw, context) as batches:
+            learnt = fit_module(
+                module,
+                lambda split: self.inputs(context, split),
+                train,
+                valid,
+                context,
+                recipe,
+                seed=seed,
+                independent=self.independent(train),
+                draw=batches,
+                what=f"{self.name} seed {seed}",
+            )
         return self.fitted(module, learnt, context)
+
+    def _augmented(self, module: nn.Module, draw: Draw, context: Context) -> AbstractContextManager[Draw]:
+        """Batches of an epoch, augmented as was asked for.
+
+        Raises
+        ------
+        NotApplicable
+            If that cannot act here.
+        """
+        if self.augment == "none":
+            return nullcontext(draw)
+        from mirbench.methods.training.augment import augmented
+
+        names, able = self.augment.split("+"), self.can_augment(module, context)
+        if lacking := [name for name in names if name not in able]:
+            raise NotApplicable(
+                f"augment={lacking[0]} cannot act where {self.name} learns: {_ACTS_ON[lacking[0]]}; here "
+                f"{' and '.join(able) or 'none'} can"
+            )
+        return augmented(names, module, draw)
 
     def fresh(self, train: Split, context: Context, seed: int) -> tuple[nn.Module, Recipe]:
         """The module before training, on the device, and its recipe.

@@ -8,7 +8,7 @@ products and of the optimiser, which steps through all members in one pass. Wher
 rounding, another one of them may be kept.
 
 What does not fit is fitted alone: another precision than float32, batches in parts or that are not each window once an
-epoch, dropout, a step of its own after the optimiser's, and methods with a `fit` of their own.
+epoch, augmentation, dropout, a step of its own after the optimiser's, and methods with a `fit` of their own.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def _alike(a: NetworkMethod, b: NetworkMethod) -> bool:
 def _most(method: NetworkMethod, train: Split, context: Context, seed: int) -> int:
     """How many of a method may be trained together: 1 where it cannot be stacked."""
     if type(method).fit is not NetworkMethod.fit or context.precision != "float32" or method.accumulate > 1:
+        return 1
+    if method.augment != "none":
         return 1
     if method.draw(context, train, seed) is not None:
         return 1

@@ -518,7 +518,7 @@ def test_command_draws_ranks_over_all_tasks_beside_the_records(typed: Typed, run
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["pie"], "one of pareto, forest, box, ranks, sweep, classes, positives, curve is needed"),
+        (["pie"], "one of pareto, forest, box, ranks, sweep, classes, positives, curve, layers is needed"),
         (["pareto"], "name one of these with --task: noises, tones"),
         (["pareto", "--task", "tone"], "Did you mean 'tones'"),
         (["pareto", "--task", "tones", "--cost", "money"], "No cost is called 'money'"),
