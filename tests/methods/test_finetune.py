@@ -43,17 +43,6 @@ def trainable(module: nn.Module) -> int:
 # Counts
 
 
-@pytest.fixture(scope="module")
-def weightless() -> Any:
-    """A full-size AST whose parameters have shapes and no values."""
-    from transformers import ASTConfig, ASTForAudioClassification
-
-    from mirbench.methods.sources.ast import AstNetwork, FilterBank
-
-    with torch.device("meta"):
-        return AstNetwork(ASTForAudioClassification(ASTConfig(num_labels=527)), FilterBank())
-
-
 def on_ast(method: FineTune, network: Any, n_classes: int) -> TunedSource:
     """The module that a method makes of a full-size AST, and its counts of what is used."""
     import copy
