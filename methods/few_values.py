@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BitFit", "BottleneckAdapters", "Lora", "PromptTokens"]
 
-_QUERY_VALUE = ("q_proj", "query", "v_proj", "value")
-_ATTENTION = (*_QUERY_VALUE, "k_proj", "key", "qkv", "o_proj", "out_proj", "proj")
+_QUERY_VALUE = ("q_proj", "query", "v_proj", "value", "qkv")
+_ATTENTION = (*_QUERY_VALUE, "k_proj", "key", "o_proj", "out_proj", "proj")
 """Names of the linear layers of attention in transformers and timm."""
 
 
@@ -169,8 +169,8 @@ class Lora(_FewValues):
         Of the updates; their scale is twice that over the rank. AST: 6 on queries and values, or 3 on attention, make
         230,410 values with the head of ten classes.
     layers : {"query-value", "attention", "all"}
-        Which linear layers; the first is the paper's. `finetune` with ``tuned=lora`` has them in all, and in
-        convolutions where there are no linear ones.
+        Which linear layers; the first is the paper's, keys among them where one layer makes all three. `finetune` with
+        ``tuned=lora`` has them in all, and in convolutions where there are no linear ones.
 
     References
     ----------

@@ -41,7 +41,7 @@ def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
     for name, module in network.named_modules():
         if isinstance(module, nn.Sequential | nn.ModuleList) and len(module) == card.n_layers > 1:
             return name, module
-    raise NotApplicable(f"{card.name} has no list of blocks to choose from; fine-tune all of it (tuned=all)")
+    raise NotApplicable(f"{card.name} has no list of blocks to choose from; fine-tune all of it (finetune, tuned=all)")
 
 
 @dataclass(frozen=True)
