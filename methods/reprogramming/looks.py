@@ -15,8 +15,7 @@ from mirbench.methods.reprogramming.picture_adapters import PictureNoise, Pictur
 from mirbench.types import Split
 
 if TYPE_CHECKING:
-    from mirbench import Context
-    from mirbench.features.windows import Windows
+    from mirbench import Context, Windows
 
 __all__ = ["of_embeddings", "of_pictures", "of_waveforms"]
 
