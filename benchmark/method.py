@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from mirbench.learnt import Learnt
 from mirbench.types import BlindSplit, FloatArray, Split
 
 __all__ = [
-    "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "asked_of", "needed_stages",
+    "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "Showing", "asked_of",
+    "needed_stages",
 ]  # fmt: skip
 
 Part = Literal["train", "valid", "test"]
@@ -161,6 +163,30 @@ class Graphed(Protocol):
 
         The front takes the windows of one clip, (n_windows, n_samples), and gives a tuple of tensors; the head takes
         these, and gives the clip's probabilities, (n_classes,).
+        """
+        ...
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A method that shows what it learnt, for ``mirbench show RUN --learnt FOLDER``."""
+
+    def learnt(self, state: Mapping[str, Any], split: Split, context: Any) -> Iterable[Learnt]:
+        """Pictures and sounds of what was learnt, and of what it makes of a few clips.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `Fitted` had it.
+        split : Split
+            A few clips.
+        context : Context
+            What audio and the source's rows come from.
+
+        Raises
+        ------
+        NotApplicable
+            If with these hyperparameters there is nothing to look at.
         """
         ...
 

@@ -8,6 +8,7 @@ from mirbench.tables import OwnNetwork
 __all__ = ["METHODS", "OWN_NETWORKS"]
 
 _TAGGERS, _NMR = "mirbench.methods.taggers.methods", "mirbench.methods.reprogramming.nmr"
+_FEW = "mirbench.methods.few_values"
 _RP, _HAND_MADE = "mirbench.methods.reprogramming.picture_rp", "mirbench.methods.hand_made"
 
 METHODS: Mapping[str, Entry] = {
@@ -22,6 +23,13 @@ METHODS: Mapping[str, Entry] = {
     "tf-retrain": Entry("mirbench.methods.retrain:Retrain", "softmax regression on balanced batches (shtern2017)"),
     "mean-teacher": Entry("mirbench.methods.mean_teacher:MeanTeacher", "attention over frames, mean teacher (MT)"),
     "finetune": Entry("mirbench.methods.finetune:FineTune", "all of the source, its last blocks, or low-rank adapters"),
+    "bottleneck-adapters": Entry(f"{_FEW}:BottleneckAdapters", "bottlenecks inside a frozen source, new head"),
+    "prompt-tokens": Entry(f"{_FEW}:PromptTokens", "learnt tokens inside a frozen transformer, new head"),
+    "bitfit": Entry(f"{_FEW}:BitFit", "the biases of the source, new head"),
+    "lora": Entry(f"{_FEW}:Lora", "low-rank updates of a frozen source, new head"),
+    "attentive-pooling": Entry(
+        "mirbench.methods.attentive_pooling:AttentivePooling", "attention over the tokens of a hidden layer"
+    ),
     "ast-bs": Entry(f"{_RP}:AstBs", "frozen source, new head or another output mapping"),
     "nrp": Entry(f"{_RP}:NoiseRp", "reprogramming: a learnt picture added to the spectrogram"),
     "cnnrp": Entry(f"{_RP}:CnnRp", "reprogramming: two small convolutions of the spectrogram"),

@@ -9,24 +9,23 @@ BL-FT of Hung, Yang, Chen, Lerch (2022), arXiv:2211.01317; AST-TL of Chen & Lerc
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
-from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.inside import TunedInside, freeze_unused
 from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
-from mirbench.runs.measure import count_parameters
 from mirbench.source import SourceCard
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from mirbench import Context
-    from mirbench.methods.training import Inputs, Loss, Phase, Recipe
+    from mirbench.methods.training import Loss, Phase, Recipe
 
-__all__ = ["FineTune", "blocks_of"]
+__all__ = ["FineTune", "add_lora", "blocks_of"]
 
 
 def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
@@ -42,11 +41,11 @@ def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
     for name, module in network.named_modules():
         if isinstance(module, nn.Sequential | nn.ModuleList) and len(module) == card.n_layers > 1:
             return name, module
-    raise NotApplicable(f"{card.name} has no list of blocks to choose from; fine-tune all of it (tuned=all)")
+    raise NotApplicable(f"{card.name} has no list of blocks to choose from; fine-tune all of it (finetune, tuned=all)")
 
 
 @dataclass(frozen=True)
-class FineTune(NetworkMethod):
+class FineTune(TunedInside):
     """All or part of the source is trained with the task's head.
 
     Parameters
@@ -127,28 +126,17 @@ class FineTune(NetworkMethod):
         module = TunedSource(network, output, mapped=self.head == "mapped", statistics=self.statistics, augment=augment)
         module = module.to(context.device)
         first = context.source.tensor(context.source.entry(split).values[slice(0, 1)])
-        _freeze_unused(module, first)
+        freeze_unused(module, first)
         if self.tuned == "last":
             _freeze_before(network, blocks_of(network, card), self.last_blocks)
         elif self.tuned == "lora":
             _add_lora(network, blocks_of(network, card), self.rank)
         return module
 
-    def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
-        """What the body begins with."""
-        return ("entry",), False
-
     def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
-        """Those of what the body begins with."""
-        if "frontend" not in context.source.card.offers:
-            return ("levels", "mixup") if context.medium == "audio" else ("mixup",)
-        return ("mixup",) if self.specaug or context.medium == "picture" else ("masks", "mixup")
-
-    def inputs(self, context: Context, split: AnySplit) -> Inputs:
-        """What the body begins with."""
-        from mirbench.methods.training import Inputs
-
-        return Inputs.of(context.source.entry(split))
+        """Those of what the body begins with, which `specaug` masks already."""
+        able = super().can_augment(module, context)
+        return tuple(name for name in able if name != "masks") if self.specaug else able
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy of a new head for one class a clip, else masked binary cross entropy."""
@@ -164,38 +152,6 @@ class FineTune(NetworkMethod):
     def recipe(self, module: nn.Module, kind: str) -> Recipe:
         """With the selection that was chosen."""
         return replace(super().recipe(module, kind), select=self.select)
-
-    def n_total(self, module: nn.Module, context: Context) -> int | None:
-        """The source as published with its output, trained or not, used or not, as with other methods."""
-        return count_parameters(module)
-
-    def state(self, module: nn.Module) -> dict[str, Tensor]:
-        """What training changed; the rest is the source's."""
-        from mirbench.methods.training import moving_state
-
-        return moving_state(module)
-
-    def load(self, module: nn.Module, state: Mapping[str, Tensor]) -> None:
-        """Put it back into a fresh copy."""
-        from mirbench.methods.training import moving_state
-
-        if lacking := moving_state(module).keys() - state.keys():
-            raise BadInput(f"the stored model lacks {sorted(lacking)[0]}")
-        module.load_state_dict(state, strict=False)
-
-
-def _freeze_unused(module: nn.Module, entry: Tensor) -> None:
-    """Freeze what a prediction does not reach."""
-    import torch
-
-    module.eval()
-    with torch.enable_grad():
-        module(entry).sum().backward()
-    unused = {name for name, parameter in module.named_parameters() if parameter.grad is None}
-    for name, parameter in module.named_parameters():
-        parameter.grad = None
-        parameter.requires_grad_(name not in unused)
-    module.train()
 
 
 def _freeze_before(network: nn.Module, blocks: tuple[str, nn.Module], count: int) -> None:
@@ -215,14 +171,30 @@ def _freeze_before(network: nn.Module, blocks: tuple[str, nn.Module], count: int
 def _add_lora(network: nn.Module, blocks: tuple[str, nn.Module], rank: int) -> None:
     from torch import nn
 
-    if importlib.util.find_spec("peft") is None:
-        raise MissingExtra("tuned=lora", "peft", "peft")
-    from peft import LoraConfig, inject_adapter_in_model
-
     name, listed = blocks
     inside = {f"{name}.{key}": module for key, module in listed.named_modules()}
     linear = [key for key, module in inside.items() if isinstance(module, nn.Linear)]
     convolutions = [key for key, m in inside.items() if isinstance(m, nn.Conv2d) and m.groups == 1]
     if not (linear or convolutions):
         raise NotApplicable("its blocks have neither linear layers nor convolutions for low-rank adapters")
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear or convolutions), network)
+    add_lora(network, linear or convolutions, rank, "tuned=lora")
+
+
+def add_lora(network: nn.Module, names: Sequence[str], rank: int, asked: str) -> None:
+    """Put low-rank updates into the layers of these names, by the library peft.
+
+    Parameters
+    ----------
+    asked : str
+        What needs it, for people.
+
+    Raises
+    ------
+    MissingExtra
+        If peft is not installed.
+    """
+    if importlib.util.find_spec("peft") is None:
+        raise MissingExtra(asked, "peft", "peft")
+    from peft import LoraConfig, inject_adapter_in_model
+
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(names)), network)

@@ -1,4 +1,4 @@
-"""The network of `mirbench.methods.finetune`: a source of one's own to train, with an output."""
+"""The network of `mirbench.methods.finetune` and `mirbench.methods.few_values`: a source to train, with an output."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class TunedSource(nn.Module):
         What batch norms normalise by in training; see `FineTune`.
     augment : Module or None
         What changes the entry in training, without parameters.
+    still : bool
+        Whether all of the source stays in eval mode, its dropout too: of a frozen source that is trained around.
     """
 
     def __init__(
@@ -34,10 +36,12 @@ class TunedSource(nn.Module):
         mapped: bool,
         statistics: str = "batch",
         augment: nn.Module | None = None,
+        still: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.output, self.mapped, self.statistics = network, output, mapped, statistics
         self.augment = augment or nn.Identity()
+        self.still = still
 
     def forward(self, entry: Tensor) -> Tensor:
         """(n, …) -> (n, n_classes)."""
@@ -53,4 +57,6 @@ class TunedSource(nn.Module):
             kept = self.statistics == "source" and isinstance(module, nn.modules.batchnorm._BatchNorm)
             if kept or (own and not any(parameter.requires_grad for parameter in own)):
                 module.eval()
+        if self.still:
+            self.network.eval()
         return self

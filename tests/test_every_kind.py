@@ -20,6 +20,8 @@ from mirbench.types import Split, excerpts
 
 FEW = {"epochs": 1, "n_trees": 10, "queries": 300, "population": 4}
 KINDS = ("ast", "vit", "inception", "wav2vec2")
+OF_BLOCKS = ("bottleneck-adapters", "prompt-tokens", "lora")
+"""Methods that act inside blocks, of which Inception has no list."""
 
 
 def _made(kind: str, folder: Path) -> SourceCard:
@@ -92,7 +94,11 @@ def test_method_conforms_with_every_kind_of_source_that_it_accepts(
         pytest.importorskip("cma")
     if name == "zero-shot":
         pytest.skip("at random weights nothing has a name")
-    assert checks.check_method(method, context, splits, few) == []
+    problems = checks.check_method(method, context, splits, few)
+    if name in OF_BLOCKS and context.source.card.name == "inception-v3":
+        assert [problem[: len("NotApplicable")] for problem in problems] == ["NotApplicable"]
+    else:
+        assert problems == []
 
 
 @pytest.mark.slow

@@ -10,10 +10,12 @@ import typer
 from mirbench.cli.left_out import end
 from mirbench.cli.options import DataRoot, Plugins, RunsFolder, WeightsFolder, catalogue_of, one_of
 from mirbench.errors import BadInput
+from mirbench.places import path_text
 from mirbench.plain_text import printable, say
 
 if TYPE_CHECKING:
     from mirbench.registry import Catalogue
+    from mirbench.runs.models import Places
 
 _MOST_PROBLEMS = 10  # of one thing, that are said
 _LETTERS = 600  # of a line, most of which somebody else may have written
@@ -57,6 +59,13 @@ def show(
     source_settings: Annotated[
         list[str], typer.Option("--source-set", metavar="NAME=VALUE", help="Of --pictures.")
     ] = [],  # noqa: B006
+    learnt: Annotated[
+        Path | None,
+        typer.Option("--learnt", metavar="FOLDER", help="Of a run: write what was learnt, as pictures and sounds."),
+    ] = None,
+    clip: Annotated[
+        list[Path], typer.Option("--clip", metavar="FILE", help="Of --learnt: shown on this one; may be given again.")
+    ] = [],  # noqa: B006
     data: DataRoot = None,
     weights: WeightsFolder = None,
 ) -> None:
@@ -64,14 +73,20 @@ def show(
     from mirbench.cli.card_look import look
     from mirbench.cli.cards import card_of
     from mirbench.cli.show_run import runs_as_text
+    from mirbench.runs.models import Places
     from mirbench.runs.suite import shipped
     from mirbench.terminal import draw
 
+    if clip and learnt is None:
+        raise BadInput("--clip: is of --learnt FOLDER, which shows what a run learnt on this file")
     if name in shipped():
         say(shipped()[name].read_text("utf-8"), end="")
         return
     if pictures is not None:
         _write_pictures(name, pictures, source, source_settings, catalogue_of(plugin), data, weights)
+        return
+    if learnt is not None:
+        _write_learnt(name, runs, learnt, clip, plugin, Places(data=data, weights=weights))
         return
     left_out: list[str] = []
     try:
@@ -82,6 +97,18 @@ def show(
             raise
         say(text)
     end(left_out)
+
+
+def _write_learnt(name: str, runs: Path, folder: Path, clips: list[Path], plugins: list[Path], places: Places) -> None:
+    from mirbench.cli.learnt import write_learnt
+    from mirbench.plugin_file import load_plugin
+    from mirbench.progress import Progress
+    from mirbench.runs.learnt import learnt_of
+
+    title, found = learnt_of(name, runs, Progress(), places, clips, [load_plugin(path) for path in plugins])
+    say(title)
+    for path, said in write_learnt(found, folder):
+        say(printable(f"  {path_text(path)}: {said}"))
 
 
 def _write_pictures(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mirbench.errors import BadInput, ChangedSource, MirbenchError, NotApplicable, UnknownName
 from mirbench.features.weights import Weights, find_weights
 from mirbench.installation import refuse_broken
-from mirbench.method import Graphed, Method, Restorable
+from mirbench.learnt import Learnt
+from mirbench.method import Graphed, Method, Restorable, Showing
 from mirbench.places import default_cache
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
@@ -133,6 +134,21 @@ class Models:
         context = self._context(leaf, plan, scratch)
         state = self.store.state(leaf.folder, leaf.record.files) or {}
         found: tuple[Any, Any] = method.graph(state, heard.split(range(1)).blind(), context)
+        return found
+
+    def learnt(self, leaf: Leaf, heard: Heard, scratch: Path | None) -> list[Learnt]:
+        """What the model's method shows of what it learnt; see `mirbench.method.Showing`. Parameters as of `load`."""
+        method = self._plan(leaf.record, heard).method
+        if not isinstance(method, Showing):
+            raise NotApplicable(
+                f"--learnt: {method.name} has nothing to look at or to listen to; reprogramming has (ii-nmr, id-nmr, "
+                "ids-nmr, nrp, cnnrp, unet-rp, padding-rp)"
+            )
+        self.load(leaf, heard, scratch)  # refuses what does not load
+        context = self._context(leaf, self._plan(leaf.record, heard), scratch)
+        state = self.store.state(leaf.folder, leaf.record.files) or {}
+        found = list(method.learnt(state, heard.split(range(len(heard.clips))), context))
+        self.require_untouched()
         return found
 
     def hear(self, heard: Heard, scratch: Path | None) -> None:

@@ -14,7 +14,7 @@ arXiv:2211.01317; code: biboamy/music-repro.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mirbench import Context
+    from mirbench.learnt import Learnt
     from mirbench.method import Part
     from mirbench.methods.training import Draw, Inputs, Loss, Phase
 
@@ -119,6 +120,13 @@ class _Reprogramming(NetworkMethod):
         if self.schedule == "paper":
             return super().phases()
         return hung2022_phases(self.epochs)
+
+    def learnt(self, state: Mapping[str, Any], split: Split, context: Context) -> Iterator[Learnt]:
+        """What is added to, or made of, waveforms or pictures; see `mirbench.method.Showing`."""
+        from mirbench.methods.reprogramming.looks import of_pictures, of_waveforms
+
+        adapter: Any = self.stored(state, split.blind(), context).adapter
+        return (of_waveforms if self.entry == "frontend" else of_pictures)(adapter, split, context)
 
     def draw(self, context: Context, train: Split, seed: int) -> Draw | None:
         """Random crops as in the authors' code; a crop that spans several windows averages their logits in the loss."""
@@ -272,6 +280,14 @@ class IdsNmr(Stackable, _Reprogramming):
         from mirbench.methods.training import Inputs
 
         return Inputs.of(*context.source.layer_and_pooled(split, self._layer(context.source.card)))
+
+    def learnt(self, state: Mapping[str, Any], split: Split, context: Context) -> Iterator[Learnt]:
+        """Gain and shift of embeddings; see `mirbench.method.Showing`."""
+        from mirbench.methods.reprogramming.looks import of_embeddings
+
+        adapter: Any = self.stored(state, split.blind(), context).adapter
+        card = context.source.card
+        return of_embeddings(adapter, context.source.layer(split, self._layer(card)), card.n_features, context)
 
     def live_inputs(self, context: Context, audio: Tensor) -> tuple[Tensor, ...]:
         """The same from the body, now."""

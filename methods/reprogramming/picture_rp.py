@@ -12,19 +12,22 @@ Chen & Lerch (2022), Music instrument classification reprogrammed, arXiv:2211.08
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.reprogramming.outputs import OutputMapping
 from mirbench.methods.training.schedules import Chen2022Method
 from mirbench.methods.training.stackable import Stackable
+from mirbench.types import Split
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mirbench import Context
+    from mirbench.learnt import Learnt
     from mirbench.methods.training import Inputs
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
@@ -77,6 +80,13 @@ class _PictureReprogramming(Chen2022Method):
         """Those of pictures, which `specaug` masks already."""
         return ("mixup",) if self.specaug else ("masks", "mixup")
 
+    def learnt(self, state: Mapping[str, Any], split: Split, context: Context) -> Iterator[Learnt]:
+        """What is learnt of the picture, and pictures before and after; see `mirbench.method.Showing`."""
+        from mirbench.methods.reprogramming.looks import of_pictures
+
+        adapter: Any = self.stored(state, split.blind(), context).adapter
+        return of_pictures(adapter[-1] if self.specaug else adapter, split, context)
+
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Pictures."""
         from mirbench.methods.training import Inputs
@@ -110,6 +120,10 @@ class AstBs(Stackable, _PictureReprogramming):
     def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
         """Mixup: of embeddings, or of pictures that `specaug` masks."""
         return ("mixup",)
+
+    def learnt(self, state: Mapping[str, Any], split: Split, context: Context) -> Iterator[Learnt]:
+        """Nothing: an output mapping is all there is."""
+        raise NotApplicable("--learnt: ast-bs learns an output mapping alone; there is nothing to look at")
 
     def inputs(self, context: Context, split: AnySplit) -> Inputs:
         """Embeddings, or pictures where SpecAugment is wanted."""

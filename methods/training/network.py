@@ -271,17 +271,23 @@ class NetworkMethod:
         self, state: Mapping[str, Any], split: BlindSplit, context: Context
     ) -> Callable[[BlindSplit], FloatArray]:
         """`predict` of an earlier fit, from its state."""
+        from mirbench.methods.training.fitting import predictor
+
+        module = self.stored(state, split, context)
+        return predictor(
+            module, lambda split: self.inputs(context, split), context, independent=self.independent(split)
+        )
+
+    def stored(self, state: Mapping[str, Any], split: AnySplit, context: Context) -> nn.Module:
+        """The module of an earlier fit, from its state, in eval mode."""
         import torch
 
-        from mirbench.methods.training.fitting import predictor
         from mirbench.methods.training.loop import seeded
 
         with seeded(0, context.device):
             module = self.module(context, split).to(context.device)
         self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
-        return predictor(
-            module.eval(), lambda split: self.inputs(context, split), context, independent=self.independent(split)
-        )
+        return module.eval()
 
     def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
         """What `inputs` reads of the source, and whether as means over the windows of a clip.
@@ -297,17 +303,12 @@ class NetworkMethod:
 
     def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
         """See `mirbench.method.Graphed`."""
-        import torch
-
         from mirbench.methods.training.graph import Front, NetworkHead
-        from mirbench.methods.training.loop import seeded
 
         stages, by_clip = self.stages(context)
-        with seeded(0, context.device):
-            module = self.module(context, split).to(context.device)
-        self.load(module, {name: torch.as_tensor(value) for name, value in state.items()})
+        module = self.stored(state, split, context)
         average = "prob" if by_clip else context.windowing.average
-        head = NetworkHead(module.eval(), split.kind, average, self.independent(split))
+        head = NetworkHead(module, split.kind, average, self.independent(split))
         return Front(context, stages, by_clip, self.joins), head
 
     def independent(self, split: AnySplit) -> bool:

@@ -43,17 +43,6 @@ def trainable(module: nn.Module) -> int:
 # Counts
 
 
-@pytest.fixture(scope="module")
-def weightless() -> Any:
-    """A full-size AST whose parameters have shapes and no values."""
-    from transformers import ASTConfig, ASTForAudioClassification
-
-    from mirbench.methods.sources.ast import AstNetwork, FilterBank
-
-    with torch.device("meta"):
-        return AstNetwork(ASTForAudioClassification(ASTConfig(num_labels=527)), FilterBank())
-
-
 def on_ast(method: FineTune, network: Any, n_classes: int) -> TunedSource:
     """The module that a method makes of a full-size AST, and its counts of what is used."""
     import copy
@@ -393,7 +382,7 @@ def test_blocks_are_the_list_of_as_many_modules_as_there_are_layers(tiny: Tiny) 
 def test_source_without_a_list_of_blocks_is_not_applicable(tuned: Any, small: tuple[Any, Split]) -> None:
     context, split = small
     context.source.card = replace(SMALL, n_layers=7)
-    with pytest.raises(NotApplicable, match=r"small has no list of blocks to choose from; .* \(tuned=all\)"):
+    with pytest.raises(NotApplicable, match=r"small has no list of blocks to choose from; .* \(finetune, tuned=all\)"):
         FineTune(tuned=tuned).module(context, split)
     assert SPEECHATT.n_layers == 1  # its single layer makes no list either
     with pytest.raises(NotApplicable, match="no list of blocks"):
