@@ -88,7 +88,7 @@ def leaderboard(
     said = {"--by-clips": by_clips, "--pivot": pivoted, "--against": bool(against)}
     together = [flag for flag, given in said.items() if given]
     if len(together) > 1:
-        raise BadInput(f"{' and '.join(together)}: each asks for another table; give one of them")
+        raise BadInput(f"{' and '.join(together)}: each asks for another table; leave one of them out")
     against = against or ("tasks" if pivoted or by_clips else "")
     _refuse_together(form, rows, columns, update, together)
     left_out: list[str] = []
@@ -172,7 +172,7 @@ def _refuse_together(form: str, rows: str, columns: str, update: Path | None, pi
         raise BadInput(f"{pivots[0]}: md, csv and latex show the first metric of each task by it; leave --columns out")
     if update and (rows or pivots):
         raise BadInput(
-            "--update: rows are chosen between its markers (rows=N); leave --rows, --pivot, --against and --by-clips out"
+            "--update: rows are chosen between its markers (rows=N); leave --rows, --pivot, --against, --by-clips out"
         )
 
 

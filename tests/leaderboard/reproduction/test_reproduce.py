@@ -234,6 +234,7 @@ def test_command_lists_the_suites(typed: Callable[..., Typed]) -> None:
         "crossed",
         "every-method",
         "from-scratch",
+        "low-resource",
         "mirex-instruments",
     }
 
