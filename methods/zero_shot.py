@@ -11,7 +11,7 @@ import numpy as np
 from mirbench import clip_means
 from mirbench.errors import NotApplicable
 from mirbench.method import Fitted
-from mirbench.methods.label_names import match
+from mirbench.methods.reprogramming.label_names import match
 from mirbench.types import BlindSplit, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class ZeroShot:
     """Scores of classes by their names: by text where the source has a text tower (CLAP), else by its own labels.
 
     A class is scored by the label of the source that its name means, the most likely where there are several (see
-    `mirbench.methods.label_names`). A class that no label means scores 0: it is never predicted where another is. In a
-    single-label task the scores are divided by their sum.
+    `mirbench.methods.reprogramming.label_names`). A class that no label means scores 0: it is never predicted where
+    another is. In a single-label task the scores are divided by their sum.
 
     By text, a multi-label task is scored by x / (1 + abs(x)) of the scaled cosines, brought to [0, 1]: they rank clips.
     Whether a score is above a half means little, for no text tower was taught what is absent.

@@ -62,7 +62,8 @@ class BlackBoxRp:
     mapping : {"many-to-one", "names"}
         Which classes of the source speak for a class of the task: the next few in their order, averaged, as in
         hung2022 and chen2022 (see `mirbench.methods.reprogramming.outputs`), or those that mean it by their names, the
-        most likely of them (see `mirbench.methods.label_names`); a class that none means is never predicted.
+        most likely of them (see `mirbench.methods.reprogramming.label_names`); a class that none means is never
+        predicted.
     outputs_per_class : int or None
         Of many-to-one; None as in hung2022.
     """
@@ -141,7 +142,7 @@ class BlackBoxRp:
 
     def box(self, context: Context, classes: tuple[str, ...]) -> Answers:
         """The source, and which of its classes speak for each class of the task."""
-        from mirbench.methods.label_names import match
+        from mirbench.methods.reprogramming.label_names import match
         from mirbench.methods.reprogramming.outputs import outputs_per_class
 
         card: SourceCard = context.source.card

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mirbench.methods import label_names
-from mirbench.methods.label_names import match
+from mirbench.methods.reprogramming.label_names import match
 from mirbench.methods.sources.audioset import audioset_labels
 from mirbench.registry import Catalogue
 
