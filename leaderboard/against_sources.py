@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from mirbench.errors import BadInput
 from mirbench.leaderboard.chosen_rows import Pivot
 from mirbench.leaderboard.columns import title_of
-from mirbench.leaderboard.system_names import settings_of
+from mirbench.leaderboard.system_names import UNLESS_SAID, settings_of
 from mirbench.leaderboard.table import Board, Row
 
 __all__ = ["against_sources"]
@@ -35,14 +35,14 @@ def against_sources(boards: Sequence[Board]) -> list[Pivot]:
 
 def _crossed(board: Board) -> Pivot:
     settings = settings_of([row.system.record for row in board.rows])
-    telling = _telling(board, settings)
+    telling, sources = _telling(board, settings), _of_sources(board, settings)
     cells: dict[str, dict[str, Row]] = defaultdict(dict)
     alike: dict[str, list[str]] = defaultdict(list)
     for row in board.rows:
         spec = row.system.record.spec
         said = settings[row.key]
         of_row = {name: value for name, value in said.items() if name in telling[spec.method]}
-        of_column = {name.removeprefix("source "): value for name, value in said.items() if _is_of_source(name)}
+        of_column = _of_column(row, said, sources[spec.source])
         rest = {name: value for name, value in said.items() if name not in of_row and not _is_of_source(name)}
         cells[_with(spec.method, of_row)].setdefault(_with(spec.source or _NO_SOURCE, of_column), row)
         if rest and (text := _with(spec.method, rest)) and (on := spec.source or _NO_SOURCE) not in alike[text]:
@@ -72,8 +72,28 @@ def _telling(board: Board, settings: Mapping[str, Mapping[str, object]]) -> dict
     return found
 
 
+def _of_sources(board: Board, settings: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
+    """By source, its settings that any of its rows says: a column has them all, for whichever method."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in board.rows:
+        found[row.system.record.spec.source] |= {name for name in settings[row.key] if _is_of_source(name)}
+    return found
+
+
+def _of_column(row: Row, said: Mapping[str, object], names: set[str]) -> dict[str, object]:
+    spec = row.system.record.spec
+    known = {f"source {name}": value for name, value in {**UNLESS_SAID, **spec.source_params}.items()}
+    known |= {"source version": spec.source_version, _SHA256: spec.source_sha256[:8]}
+    values = {name: said.get(name, known.get(name)) for name in names}
+    return {name.removeprefix("source ") if name != _SHA256 else "sha256": values[name] for name in values}
+
+
+_SHA256 = "weights"
+"""What a row's name calls the hash of the weights."""
+
+
 def _is_of_source(name: str) -> bool:
-    return name.startswith("source ") or name == "weights"
+    return name.startswith("source ") or name == _SHA256
 
 
 def _with(name: str, settings: Mapping[str, object]) -> str:

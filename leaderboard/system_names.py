@@ -9,10 +9,10 @@ from typing import Any
 from mirbench.record import OF_ONE_RUN, RunRecord
 from mirbench.source import PRETRAINED
 
-__all__ = ["names_of", "settings_of"]
+__all__ = ["UNLESS_SAID", "names_of", "settings_of"]
 
 _MOST_VALUES = 6  # of a search, in a name
-_UNLESS_SAID = {"weights": PRETRAINED, "seconds": "its own"}
+UNLESS_SAID = {"weights": PRETRAINED, "seconds": "its own"}
 """What a record does not say of a source that is taken as it is; see `mirbench.source.further_options`."""
 
 
@@ -71,7 +71,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
     settings = {name: value for name, value in spec.params.items() if not (_of_ensemble(record) and name in OF_ONE_RUN)}
     settings |= {name: _best_of(values) for name, values in spec.search.items()}
-    settings |= {f"source {name}": value for name, value in {**_UNLESS_SAID, **spec.source_params}.items()}
+    settings |= {f"source {name}": value for name, value in {**UNLESS_SAID, **spec.source_params}.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
     settings |= record.spec.as_asked

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.errors import NotApplicable
-from mirbench.methods.label_names import match
+from mirbench.methods.reprogramming.label_names import match
 from mirbench.types import FloatArray, IntArray, Split
 
 if TYPE_CHECKING:

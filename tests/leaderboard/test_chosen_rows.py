@@ -124,6 +124,16 @@ def test_methods_against_sources_are_one_table_with_what_is_set_alike_below(tmp_
     assert "Set alike: ids-nmr (epochs=8, lr=0.5) on ear." in text
 
 
+def test_column_of_a_source_is_one_for_every_method(tmp_path: Path, typed: Typed) -> None:
+    """Also where a method was run on the pretrained source alone."""
+    crossed(tmp_path)
+    write(tmp_path, replace(SPEC, method="ast-bs", source="ear", source_sha256="ear"))
+    text = typed("leaderboard", "--runs", tmp_path, "--against", "sources", "--format", "md").out
+    head, _, line = (line.split("|")[1:-1] for line in text.splitlines()[:3])
+    assert [cell.strip() for cell in head[1:]] == ["ear (weights=pretrained)", "ear (weights=random)", "eye"]
+    assert (line[0].strip(), line[2].strip(), line[3].strip()) == ("ast-bs", "—", "—")
+
+
 def test_methods_against_sources_are_the_same_in_csv_and_latex(tmp_path: Path, typed: Typed) -> None:
     crossed(tmp_path)
     asked = ("leaderboard", "--runs", tmp_path, "--against", "sources", "--format")
