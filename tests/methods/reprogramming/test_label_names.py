@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirbench.methods import label_names
+from mirbench.methods.reprogramming import label_names
 from mirbench.methods.reprogramming.label_names import match
 from mirbench.methods.sources.audioset import audioset_labels
 from mirbench.registry import Catalogue
