@@ -38,6 +38,10 @@ from mirbench.types import Task
 __all__ = ["Catalogue", "Entry", "is_ours", "taken", "version_here"]
 
 
+_BESIDE = ("flops", "untrained", "shorter")
+"""What a row says in place of the card of a source."""
+
+
 class Catalogue:
     """Every task, method and source that can be named here.
 
@@ -186,8 +190,8 @@ class Catalogue:
                 return getattr(plugin, kind + "s")[name]
         if name in table(kind):
             entry = table(kind)[name]
-            found = target_of(entry.target)
-            return replace(found, flops=entry.flops) if entry.flops else found
+            beside = {name: said for name in _BESIDE if (said := getattr(entry, name))}
+            return replace(target_of(entry.target), **beside) if beside else target_of(entry.target)
         for point in self._points(kind):
             if point.name == name:
                 try:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from mirbench.types import Pad
 
-__all__ = ["UNKNOWN", "WHOLE", "Activations", "SourceCard", "Stage", "WeightFile", "deviations", "trained_on_it"]
+__all__ = [
+    "PRETRAINED", "UNKNOWN", "WHOLE", "Activations", "SourceCard", "Stage", "WeightFile", "deviations",
+    "further_options", "seed_of", "trained_on_it", "with_weights",
+]  # fmt: skip
 
 UNKNOWN = "unknown"
 """Stands in `SourceCard.trained_on` where nobody says what a network was trained on."""
 
 WHOLE = "whole"
 """Value of the option ``seconds``: a clip is one window, however long it is."""
+
+PRETRAINED = "pretrained"
+"""Value of the option ``weights``: those that are published."""
 
 Stage = Literal["frontend", "body", "layers", "pooled", "head"]
 """What a source may offer. ``frontend``, ``body`` and ``head`` are its differentiable stages; ``layers`` are the
@@ -122,6 +129,12 @@ class SourceCard:
         `mirbench.features.padding`.
     front : str
         "module:function" that makes the front end alone, of a sample rate and the options, where that needs no weights.
+    untrained : str
+        "module:function" that makes the same network at random weights, drawn from torch's global generator; it takes
+        this card and the options. "" where torch does not make it here. It gives a source the option ``weights``.
+    shorter : str
+        "module:function" that takes the network and a number of seconds below those of the card, and makes it hear
+        windows of that length; "" where nothing does. It gives a source the option ``seconds``.
     adapter : str
         "module:function" that makes the network of what the builder names, where that is no such function; "" where it
         is one. It takes that, and what a builder takes.
@@ -163,6 +176,8 @@ class SourceCard:
     adapter: str = ""
     pad: Pad = "zeros"
     front: str = ""
+    untrained: str = ""
+    shorter: str = ""
 
 
 @dataclass
@@ -183,6 +198,31 @@ class Activations:
 def deviations(tokens: Any) -> Any:
     """Standard deviation over the tokens of a layer, (n, n_tokens, width) -> (n, width); 0 where there is one token."""
     return (tokens - tokens.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()
+
+
+def further_options(card: SourceCard) -> dict[str, Any]:
+    """Options that a source has beside those of its card, with their defaults.
+
+    No record and no key holds one that is at its default, for records are older than these options.
+    """
+    found: dict[str, Any] = {"weights": PRETRAINED} if card.untrained else {}
+    if card.shorter:
+        found["seconds"] = card.seconds
+    return {name: usual for name, usual in found.items() if name not in card.options}
+
+
+def seed_of(card: SourceCard, options: Mapping[str, Any]) -> int | None:
+    """The number of the draw where options ask for random weights, of "random" 0 and of "random-3" 3; else None."""
+    if "weights" in card.options:  # an option of the source's own
+        return None
+    asked = re.fullmatch(r"random(?:-([1-9]\d{0,8}))?", str(options.get("weights", "")), re.ASCII)
+    return int(asked[1] or 0) if asked else None
+
+
+def with_weights(card: SourceCard, options: Mapping[str, Any]) -> SourceCard:
+    """The card of what the options ask for: at random weights, nothing is missing and nothing was heard before."""
+    drawn = card.untrained and seed_of(card, options) is not None
+    return replace(card, trained_on=(), missing="") if drawn else card
 
 
 def trained_on_it(contaminated: Sequence[str], subject: str = "source") -> str:

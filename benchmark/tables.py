@@ -53,6 +53,8 @@ class Entry:
     flops : int
         Of a source whose card does not say them (a network's code is known by what it imports, its card among that):
         operations of one window, as `mirbench.runs.measure.flops_of` counts them.
+    untrained, shorter : str
+        The same of `SourceCard.untrained` and `SourceCard.shorter`.
     """
 
     target: str
@@ -62,6 +64,8 @@ class Entry:
     goes_behind: tuple[str, ...] = ()
     names_another: bool = False
     flops: int = 0
+    untrained: str = ""
+    shorter: str = ""
 
 
 def table(kind: str) -> Mapping[str, Entry]:

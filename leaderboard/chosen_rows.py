@@ -80,23 +80,30 @@ def place(row: Row, board: Board) -> Literal["leads", "tied", ""]:
 
 @dataclass(frozen=True)
 class Pivot:
-    """Systems against tasks.
+    """Systems against tasks, or methods against sources.
 
     Parameters
     ----------
     boards : tuple of Board
-        A column each, of its first metric.
+        Of each column, that which holds its rows; it shows the first metric.
     rows : tuple of (str, tuple of (Row or None))
         Names of systems and their rows, None where a table has none; those of most tasks first, then by their ranks.
+    heads : tuple of str
+        A heading a column.
+    stub : str
+        What stands above the names of the rows.
+    notes : tuple of str
+        What is to be said below, a line each.
+    of_sources : bool
+        Whether columns are sources, and all of one task.
     """
 
     boards: tuple[Board, ...]
     rows: tuple[tuple[str, tuple[Row | None, ...]], ...]
-
-    @property
-    def heads(self) -> list[str]:
-        """A heading a task."""
-        return [f"{board.title}, {title_of(board.metrics[0])}" for board in self.boards]
+    heads: tuple[str, ...]
+    stub: str = "method + source"
+    notes: tuple[str, ...] = ()
+    of_sources: bool = False
 
 
 def pivot(boards: Sequence[Board]) -> Pivot:
@@ -122,7 +129,7 @@ def pivot(boards: Sequence[Board]) -> Pivot:
     for key in sorted(keys, key=order):
         cells = tuple(rows.get(key) for rows in held)
         rows.append((next(row.name for row in cells if row), cells))
-    return Pivot(used, tuple(rows))
+    return Pivot(used, tuple(rows), tuple(f"{board.title}, {title_of(board.metrics[0])}" for board in used))
 
 
 def pivot_cells(table: Pivot) -> list[list[tuple[str, str]]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells, place
+from mirbench.leaderboard.chosen_rows import Pivot, of_how_many, pivot_cells, place
 from mirbench.leaderboard.columns import Column, chosen, notes_of
 from mirbench.leaderboard.marks import explained, labelled, meanings, often
 from mirbench.leaderboard.render import SAID
@@ -57,9 +57,14 @@ def usual_columns(board: Board) -> list[str]:
     return ["system", *first, *(["interval"] if first else []), *more, "trainable"]
 
 
-def latex_pivot(boards: Sequence[Board]) -> str:
-    """One table, systems against tasks, of the first metric of each."""
-    table = pivot(boards)
+def latex_pivot(tables: Sequence[Pivot]) -> str:
+    """Systems against tasks, of the first metric of each, or methods against sources."""
+    label = "methods-by-source" if any(table.of_sources for table in tables) else "systems-by-task"
+    labels = [f"tab:{label}{f'-{n}' if n > 1 else ''}" for n in range(1, len(tables) + 1)]
+    return _headed([_pivot_environment(table, label) for table, label in zip(tables, labels, strict=True)])
+
+
+def _pivot_environment(table: Pivot, label: str) -> str:
     names = [escaped(name) for name, _ in table.rows]
     lines = [[name, *(_marked(escaped(t), p) for t, p in cells)] for name, cells in zip(
         names, pivot_cells(table), strict=True)]  # fmt: skip
@@ -67,13 +72,13 @@ def latex_pivot(boards: Sequence[Board]) -> str:
             *dict.fromkeys(note for board in table.boards for note in board.notes)]  # fmt: skip
     some = [f"{board.title}: {name} ({'; '.join(row.flags)})" for name, rows in table.rows
             for board, row in zip(table.boards, rows, strict=True) if row and not row.system.complete]  # fmt: skip
-    said += [_LEGEND, *([f"Of some folds alone: {'; '.join(some)}."] if some else [])]
+    said += [_LEGEND, *table.notes, *([f"Of some folds alone: {'; '.join(some)}."] if some else [])]
     caption = " ".join(escaped(text) for text in said if text)
-    heads = ["method + source", *table.heads]
+    heads = [table.stub, *table.heads]
     plain = [[name, *(text for text, _ in cells)] for (name, _), cells in zip(
         table.rows, pivot_cells(table), strict=True)]  # fmt: skip
     page = _Page.of([heads, *plain], "l" + "r" * len(table.boards), [0])
-    return _headed([_environment(lines, heads, page, caption, "tab:systems-by-task")])
+    return _environment(lines, heads, page, caption, label)
 
 
 def escaped(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mirbench.errors import UnknownName
-from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells
+from mirbench.leaderboard.chosen_rows import Pivot, of_how_many, pivot_cells
 from mirbench.leaderboard.columns import COLUMNS, TIMES, Column, chosen
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import System
@@ -149,37 +149,43 @@ def escaped(text: str) -> str:
     return _MARKS.sub(r"\\\g<0>", text)
 
 
-def markdown_pivot(boards: Sequence[Board]) -> str:
-    """One table, systems against tasks, of the first metric of each; the leaders in bold."""
+def markdown_pivot(tables: Sequence[Pivot]) -> str:
+    """Systems against tasks, of the first metric of each, or methods against sources; the leaders in bold."""
+    return "\n".join(map(_markdown_pivot, tables))
+
+
+def _markdown_pivot(table: Pivot) -> str:
     from tabulate import tabulate
 
-    table = pivot(boards)
     lines = [
         [escaped(name), *(f"**{text}**" if where == "leads" else text for text, where in cells)]
         for (name, _), cells in zip(table.rows, pivot_cells(table), strict=True)
     ]
-    heads = ["method + source", *map(escaped, table.heads)]
+    heads = [escaped(table.stub), *map(escaped, table.heads)]
     align = ["left", *["right"] * len(table.boards)]
     text = tabulate(lines, heads, tablefmt="github", disable_numparse=True, colalign=align)
     said = dict.fromkeys(
         f"{escaped(board.task)}: {SAID[board.standing]}" for board in table.boards if SAID[board.standing]
     )
-    notes = dict.fromkeys(escaped(note) for board in table.boards for note in board.notes)
+    notes = dict.fromkeys(escaped(note) for note in (*table.notes, *(n for board in table.boards for n in board.notes)))
     return "\n\n".join([text, "Mean ± standard deviation over seeds; the highest in bold.", *said, *notes]) + "\n"
 
 
-def csv_pivot(boards: Sequence[Board]) -> str:
+def csv_pivot(tables: Sequence[Pivot]) -> str:
     """The same as CSV: of each task the mean, and the standard deviation over seeds."""
     import pandas as pd
 
-    table = pivot(boards)
     lines = []
-    for name, rows in table.rows:
-        line: dict[str, Any] = {"system": name}
-        for board, row in zip(table.boards, rows, strict=True):
-            mean, sd = (row.metrics.get(board.metrics[0]) if row else None) or (None, None)
-            line |= {f"{board.title}: {board.metrics[0]}": mean, f"{board.title}: {board.metrics[0]}_sd": sd}
-        lines.append(line)
+    for table in tables:
+        for name, rows in table.rows:
+            line: dict[str, Any] = {"system": name}
+            if table.of_sources:
+                line = {"task": table.boards[0].title, "method": name}
+            for board, head, row in zip(table.boards, table.heads, rows, strict=True):
+                mean, sd = (row.metrics.get(board.metrics[0]) if row else None) or (None, None)
+                column = f"{head if table.of_sources else board.title}: {board.metrics[0]}"
+                line |= {column: mean, f"{column}_sd": sd}
+            lines.append(line)
     return str(pd.DataFrame(lines).map(csv_cell).to_csv(index=False, lineterminator="\n"))
 
 

@@ -7,26 +7,44 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirbench.record import OF_ONE_RUN, RunRecord
+from mirbench.source import PRETRAINED
 
-__all__ = ["names_of"]
+__all__ = ["UNLESS_SAID", "names_of", "settings_of"]
 
 _MOST_VALUES = 6  # of a search, in a name
+UNLESS_SAID = {"weights": PRETRAINED, "seconds": "its own"}
+"""What a record does not say of a source that is taken as it is; see `mirbench.source.further_options`."""
 
 
 def names_of(records: Sequence[RunRecord]) -> dict[str, str]:
     """A name for each system, by its key, with the settings that differ from their defaults, or from another's."""
+    names = {}
+    for key, (name, shown) in _named(records).items():
+        said = ", ".join(f"{setting}={value}" for setting, value in shown.items())
+        names[key] = f"{name} ({said})" if said else name
+    return names
+
+
+def settings_of(records: Sequence[RunRecord]) -> dict[str, dict[str, Any]]:
+    """The settings that stand in the name of each system, by its key."""
+    return {key: shown for key, (_, shown) in _named(records).items()}
+
+
+def _named(records: Sequence[RunRecord]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Method and source of each system, and the settings that its name says."""
     plain: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         plain[_plain_name(record)].append(record)
-    names = {}
+    found = {}
     for name, alike in plain.items():
         settings = [_settings(record) for record in alike]
-        differ = sorted({key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)})
+        differ = {key for s in settings for key in s if any(s.get(key) != t.get(key) for t in settings)}
+        if len({s["source weights"] for s in settings}) == len({(s["source weights"], s["weights"]) for s in settings}):
+            differ.discard("weights")  # which are random is said, and tells them apart
         for record, setting in zip(alike, settings, strict=True):
             shown = sorted({*differ, *record.changed, *record.spec.search, *record.spec.later})
-            said = ", ".join(f"{key}={setting[key]}" for key in shown if key in setting)
-            names[record.spec.system] = f"{name} ({said})" if said else name
-    return names
+            found[record.spec.system] = name, {key: setting[key] for key in shown if key in setting}
+    return found
 
 
 def _of_ensemble(record: RunRecord) -> bool:
@@ -53,7 +71,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
     settings = {name: value for name, value in spec.params.items() if not (_of_ensemble(record) and name in OF_ONE_RUN)}
     settings |= {name: _best_of(values) for name, values in spec.search.items()}
-    settings |= {f"source {name}": value for name, value in spec.source_params.items()}
+    settings |= {f"source {name}": value for name, value in {**UNLESS_SAID, **spec.source_params}.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}
     settings |= record.spec.as_asked

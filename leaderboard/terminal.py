@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mirbench.leaderboard.chosen_rows import of_how_many, pivot, pivot_cells
-from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of, title_of
+from mirbench.leaderboard.chosen_rows import Pivot, of_how_many, pivot_cells
+from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of
 from mirbench.leaderboard.marks import explained, meanings, often
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
@@ -65,14 +65,18 @@ def tables(
         yield Words(f"{longest} rows are more than this terminal shows: --rows {fit} gives the first.", style="dim")
 
 
-def pivoted(boards: Sequence[Board]) -> Iterator[RenderableType]:
-    """One table, systems against tasks: the leader of each in bold."""
-    found = pivot(boards)
+def pivoted(tables: Sequence[Pivot]) -> Iterator[RenderableType]:
+    """Systems against tasks, or methods against sources: the leader of each in bold."""
+    for found in tables:
+        yield from _pivoted(found)
+
+
+def _pivoted(found: Pivot) -> Iterator[RenderableType]:
     lines = box.SIMPLE_HEAD if knows_all_letters() else box.ASCII
     table = Table(box=lines, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("method + source")
-    for board in found.boards:
-        table.add_column(Words(f"{board.title} {title_of(board.metrics[0])}"), justify="right")
+    table.add_column(Words(found.stub))
+    for head in found.heads:
+        table.add_column(Words(head), justify="right")
     for (name, _), cells in zip(found.rows, pivot_cells(found), strict=True):
         table.add_row(Words(name), *(Text(text, "bold" if where == "leads" else "") for text, where in cells))
     yield table
@@ -80,7 +84,7 @@ def pivoted(boards: Sequence[Board]) -> Iterator[RenderableType]:
     yield Words("Mean ± standard deviation over seeds.", style="dim")
     for said in dict.fromkeys(SAID[board.standing] for board in found.boards if SAID[board.standing]):
         yield Words(said, style="dim")
-    for note in dict.fromkeys(note for board in found.boards for note in board.notes):
+    for note in dict.fromkeys([*found.notes, *(note for board in found.boards for note in board.notes)]):
         yield Words(note, style="dim")
 
 

@@ -13,7 +13,7 @@ from mirbench.cli.method_card import method_card
 from mirbench.errors import UnknownName
 from mirbench.method import Method
 from mirbench.registry import Catalogue, is_ours
-from mirbench.source import SourceCard, WeightFile
+from mirbench.source import SourceCard, WeightFile, further_options
 from mirbench.taken_names import KINDS
 from mirbench.terminal import WIDTH, drawn
 from mirbench.types import Task
@@ -108,6 +108,9 @@ def _doubt(url: str, checksum: str) -> str:
     return f"  (unverified: {why}; fetched with --allow-unverified alone)" if why else ""
 
 
+_FURTHER = {"weights": "or random, random-1, random-2 …", "seconds": "or fewer, of a window"}
+
+
 def _source(card: SourceCard) -> Card:
     if card.missing and not card.n_features:  # nothing is known of it
         return Card("source", card.name, facts=[("missing", card.missing)])
@@ -136,7 +139,8 @@ def _source(card: SourceCard) -> Card:
                 name, str(value), f"one of {', '.join(map(str, card.choices[name]))}" if name in card.choices else ""
             )
             for name, value in card.options.items()
-        ],
+        ]
+        + [Option(name, f"{value}", _FURTHER[name]) for name, value in further_options(card).items()],
         flag="--source-set NAME=VALUE",
         commands=[f"mirbench run --task gtzan-mini --method probe-linear --source {card.name}"],
     )

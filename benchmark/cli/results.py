@@ -15,9 +15,11 @@ from mirbench.places import no_folder
 from mirbench.plain_text import is_terminal, say
 
 if TYPE_CHECKING:
+    from mirbench.leaderboard.chosen_rows import Pivot
     from mirbench.leaderboard.table import Board
 
 FORMATS = ("md", "csv", "latex", "json", "html")
+AGAINST = ("tasks", "sources")
 
 Tasks = Annotated[list[str], typer.Option("--task", metavar="TASK", help="Only this task; may be given again.")]
 
@@ -50,6 +52,12 @@ def leaderboard(
         bool,
         typer.Option("--by-clips", help="One table: systems against numbers of labelled clips (+shots, +fraction)."),
     ] = False,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against", metavar="|".join(AGAINST), help="The same, or a table a task: methods against sources."
+        ),
+    ] = "",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -75,11 +83,14 @@ def leaderboard(
             f"--format html --task {task[0]}: a page of some tasks does not replace the one of all in {runs}; name its "
             "file with --output"
         )
-    if by_clips and pivoted:
-        raise BadInput(
-            "--by-clips: one task against numbers of clips, --pivot tasks side by side; leave one of them out"
-        )
-    _refuse_together(form, rows, columns, update, pivoted="--by-clips" if by_clips else "--pivot" if pivoted else "")
+    if against:
+        one_of("--against", against, AGAINST)
+    said = {"--by-clips": by_clips, "--pivot": pivoted, "--against": bool(against)}
+    together = [flag for flag, given in said.items() if given]
+    if len(together) > 1:
+        raise BadInput(f"{' and '.join(together)}: each asks for another table; leave one of them out")
+    against = against or ("tasks" if pivoted or by_clips else "")
+    _refuse_together(form, rows, columns, update, together)
     left_out: list[str] = []
     if update and reference is None:
         reference = False  # what people maintain does not change because others have results, or repeat runs
@@ -91,14 +102,14 @@ def leaderboard(
         from mirbench.leaderboard.render import of_tasks
         from mirbench.leaderboard.repeated import with_repeated
 
-        partial = bool(task or shown or rows or pivoted or by_clips)
+        partial = bool(task or shown or rows or against)
         kept = form in ("", "md", "html") and not partial and runs.is_dir()
         usual = runs / f"leaderboard.{form or 'md'}" if kept else None
         if form == "html" and not (usual or output):
             raise BadInput(f"--format html: {runs} is no folder to write into; name its file with --output")
         asked = _by_clips(found, task) if by_clips else of_tasks(found, task)
         marked = with_repeated(asked, left_out)
-        _write(form, of_rows(marked, rows), shown, output, usual, pivoted=pivoted or by_clips)
+        _write(form, of_rows(marked, rows), shown, output, usual, against)
     end(left_out)
 
 
@@ -153,15 +164,15 @@ def _by_clips(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
     return [amount.board for amount in asked_for(boards, tasks)]
 
 
-def _refuse_together(form: str, rows: str, columns: str, update: Path | None, *, pivoted: str) -> None:
-    """Refuse options that do not go together."""
+def _refuse_together(form: str, rows: str, columns: str, update: Path | None, pivots: Sequence[str]) -> None:
+    """Refuse options that do not go together; `pivots` are the flags that ask for tables side by side."""
     if rows and form in ("json", "html"):
         raise BadInput(f"--rows: {form} holds every row; it is for md, csv and latex")
-    if pivoted and (form in ("json", "html") or columns):
-        raise BadInput(f"{pivoted}: md, csv and latex show the first metric of each task by it; leave --columns out")
-    if update and (rows or pivoted):
+    if pivots and (form in ("json", "html") or columns):
+        raise BadInput(f"{pivots[0]}: md, csv and latex show the first metric of each task by it; leave --columns out")
+    if update and (rows or pivots):
         raise BadInput(
-            "--update: rows are chosen between its markers (rows=N); leave --rows, --pivot and --by-clips out"
+            "--update: rows are chosen between its markers (rows=N); leave --rows, --pivot, --against, --by-clips out"
         )
 
 
@@ -178,32 +189,42 @@ def _write(
     columns: Sequence[str],
     output: Path | None,
     usual: Path | None,
-    *,
-    pivoted: bool,
+    against: str,
 ) -> None:
     """Print tables, and write them into the file that is asked for, or the usual one, which holds all of them.
 
     A terminal gets a table that fits, whatever the file is; markdown is for files and pipes.
     """
     target = output or usual
-    text = _pivot(form or "md", boards) if pivoted else _text(form or "md", boards, columns)
+    tables = _pivots(boards, against)
+    text = _pivot(form or "md", tables) if against else _text(form or "md", boards, columns)
     if target:
         target.write_text(text, encoding="utf-8", newline="\n")
     if not form and is_terminal():
         from mirbench.leaderboard import terminal
         from mirbench.terminal import draw, height, width
 
-        draw(*(terminal.pivoted(boards) if pivoted else terminal.tables(boards, columns, width(), height())))
+        draw(*(terminal.pivoted(tables) if against else terminal.tables(boards, columns, width(), height())))
     elif form in ("", "md") or not target:
         say(text, end="\n" if form in ("", "md") else "", whole=True)
     if target:
         say(f"written to {target}", error=True)
 
 
-def _pivot(form: str, boards: Sequence[Board]) -> str:
+def _pivots(boards: Sequence[Board], against: str) -> list[Pivot]:
+    """The tables that ``--against`` asks for."""
+    from mirbench.leaderboard.against_sources import against_sources
+    from mirbench.leaderboard.chosen_rows import pivot
+
+    if against == "sources":
+        return against_sources(boards)
+    return [pivot(boards)] if against else []
+
+
+def _pivot(form: str, tables: Sequence[Pivot]) -> str:
     from mirbench.leaderboard import latex, render
 
-    return {"md": render.markdown_pivot, "csv": render.csv_pivot, "latex": latex.latex_pivot}[form](boards)
+    return {"md": render.markdown_pivot, "csv": render.csv_pivot, "latex": latex.latex_pivot}[form](tables)
 
 
 def _text(form: str, boards: Sequence[Board], columns: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mirbench.features.random_weights import drawn_network
 from mirbench.lasting import made_to_last
-from mirbench.source import SourceCard
+from mirbench.source import SourceCard, further_options, seed_of
 
 __all__ = ["has_python", "kept_elsewhere", "load_network"]
 
@@ -20,15 +21,23 @@ def load_network(card: SourceCard, paths: Sequence[Path | str | None], options: 
     Parameters
     ----------
     paths : sequence
-        What its builder takes first: files or the folder of its weights.
+        What its builder takes first: files or the folder of its weights. Random weights need none.
     options : mapping
-        Options of the source.
+        Options of the source; see `mirbench.source.further_options` for those that its builder knows nothing of.
     """
+    further = further_options(card)
+    own = {name: value for name, value in options.items() if name not in further}
     with made_to_last():  # and the libraries that it imports
-        builder = _target(card.builder)
-        if card.adapter:
-            return _target(card.adapter)(builder, *paths, **options)
-        return builder(*paths, **options)
+        seed = seed_of(card, options)
+        if seed is not None:
+            network = drawn_network(card, own, seed)
+        elif card.adapter:
+            network = _target(card.adapter)(_target(card.builder), *paths, **own)
+        else:
+            network = _target(card.builder)(*paths, **own)
+        if "seconds" in further and "seconds" in options:
+            network = _target(card.shorter)(network, options["seconds"])
+        return network
 
 
 def kept_elsewhere(card: SourceCard, options: Mapping[str, Any]) -> str:

@@ -16,9 +16,10 @@ from mirbench.features.claims import claimed
 from mirbench.features.download import fetch
 from mirbench.features.memo import file_sha256
 from mirbench.features.networks import has_python, kept_elsewhere
+from mirbench.features.random_weights import drawn_sha256
 from mirbench.places import weights_folder
 from mirbench.progress import Progress
-from mirbench.source import SourceCard, WeightFile
+from mirbench.source import SourceCard, WeightFile, seed_of
 from mirbench.unverified import verified
 
 __all__ = ["Weights", "find_weights", "not_here", "on_disk"]
@@ -33,7 +34,8 @@ class Weights:
     Parameters
     ----------
     path : Path or None
-        A file, or a folder with config.json and \\*.safetensors; None where another program keeps them.
+        A file, or a folder with config.json and \\*.safetensors; None where another program keeps them, or they are
+        drawn at random.
     sha256 : str
         Of the file; of a folder's files and their names; of the hashes of several files.
     published : bool
@@ -64,8 +66,8 @@ def find_weights(
     folder : Path or None
         Looked in first, by file name and then by hash; default ``MIRBENCH_WEIGHTS``.
     options : mapping or None
-        Of the source: one may need a further file (see `SourceCard`). A source whose weights another program keeps
-        tells what they are by a function ``identity`` of its builder's module, which takes them.
+        Of the source: one may need a further file (see `SourceCard`), random weights need none. A source whose weights
+        another program keeps tells what they are by a function ``identity`` of its builder's module, which takes them.
     must_load : bool
         Whether a fetched file without a checksum that does not load is fetched once more.
 
@@ -79,6 +81,8 @@ def find_weights(
     memo = cache / "files.sqlite"
     if card.shipped:
         return None
+    if (seed := seed_of(card, options or {})) is not None:
+        return Weights(None, drawn_sha256(card, options or {}, seed), True)
     if card.kind == "embedding" and not (card.weights or card.hub or card.file or card.packaged):
         return Weights(None, kept_elsewhere(card, options or {}), True)
     if card.file:
@@ -109,14 +113,16 @@ def find_weights(
     return Weights(first.path, sha256, published, tuple(found.path for found in others if found.path))
 
 
-def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
+def on_disk(card: SourceCard, folder: Path | None, cache: Path, options: Mapping[str, Any] | None = None) -> bool:
     """Whether the weights of a source can be had without fetching anything; those found by name are not hashed.
 
     Parameters
     ----------
-    folder : Path or None
+    folder, options
         As of `find_weights`.
     """
+    if seed_of(card, options or {}) is not None:
+        return True
     if card.adapter and not (card.weights or card.hub):
         return has_python(card)  # an encoder that names none
     if card.packaged or card.file:
@@ -129,12 +135,14 @@ def on_disk(card: SourceCard, folder: Path | None, cache: Path) -> bool:
     return bool(here) and all(here)
 
 
-def not_here(card: SourceCard, folder: Path | None, cache: Path) -> tuple[str, str]:
+def not_here(
+    card: SourceCard, folder: Path | None, cache: Path, options: Mapping[str, Any] | None = None
+) -> tuple[str, str]:
     """Why the weights of a source cannot be had, and what will be fetched of them; both "" where they are here.
 
     Nothing is fetched or hashed, so that whether an address answers is not told.
     """
-    if card.kind == "precomputed" or on_disk(card, folder, cache):
+    if card.kind == "precomputed" or on_disk(card, folder, cache, options):
         return "", ""
     if card.hub:
         return "", f"the weights of {card.hub} from the hub"

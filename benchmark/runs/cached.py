@@ -60,7 +60,9 @@ class CachedRows:
 
     def _count(self, plan: Plan) -> tuple[int, int] | None:
         request, card = plan.request, plan.card
-        if card is not None and (card.missing or not weights_on_disk(card, request.weights, request.cache)):
+        if card is not None and (
+            card.missing or not weights_on_disk(card, request.weights, request.cache, request.source_params)
+        ):
             return None
         if plan.task.name not in self._looked:
             self._looked[plan.task.name] = _look(plan.task, request)

@@ -25,7 +25,7 @@ from mirbench.runs.onnx_graph import FILE, write_onnx
 from mirbench.runs.plain_weights import copied
 from mirbench.runs.predict import Model, load_model
 from mirbench.runs.record_file import as_text
-from mirbench.source import SourceCard
+from mirbench.source import SourceCard, seed_of, with_weights
 
 __all__ = ["TOLERANCE", "Compared", "compared", "export"]
 
@@ -161,10 +161,12 @@ def _source(model: Model, leaf: Leaf, card: SourceCard, work: Path) -> dict[str,
         raise BadInput(f"{card.name}: was computed elsewhere; sounds of your own have no such features")
     if card.kind == "embedding":
         raise BadInput(f"{card.name}: another program computes it and keeps its weights; a folder cannot hold that")
+    card = with_weights(card, spec.source_params)
+    drawn = seed_of(card, spec.source_params) is not None  # they are drawn again
     found = leaf.source or find_weights(card, places.weights, places.cache, model.models.progress, spec.source_params)
-    if found is None or found.path is None or found.sha256 != spec.source_sha256:
+    if found is None or (found.path is None and not drawn) or found.sha256 != spec.source_sha256:
         raise BadInput(f"{card.name}: the weights here are not those of the run; give their folder as --weights DIR")
-    weights = [] if card.packaged else _copied(found, card, work / "weights")
+    weights = [] if card.packaged or drawn else _copied(found, card, work / "weights")
     files = sorted(
         path for name in weights for path in ([name] if name.is_file() else name.iterdir()) if path.is_file()
     )

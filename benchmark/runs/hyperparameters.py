@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
 from mirbench.plain_text import printable
-from mirbench.source import WHOLE, SourceCard
+from mirbench.source import PRETRAINED, WHOLE, SourceCard, further_options, seed_of
 
 __all__ = [
     "MOST_POINTS",
@@ -121,10 +121,19 @@ def parse_options(of: str, defaults: Mapping[str, Any], settings: Sequence[str])
 
 def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
     """`parse_options` of a source; texts where it is missing, for what options it has is not known then."""
-    if card.missing:
-        return dict(split_setting(text, "--source-set") for text in settings)
+    said = dict(split_setting(text, "--source-set") for text in settings)
+    further = further_options(card)
+    if "weights" in said and "weights" not in {**card.options, **further} and not card.missing:
+        raise BadInput(f"--source-set weights={said['weights']}: no network of {card.name} is made here; leave it out")
+    if card.missing and not ("weights" in further and seed_of(card, said) is not None):
+        return said
     whole = [text for text in settings if card.any_length and text.replace(" ", "") == f"seconds={WHOLE}"]
-    found = parse_options(card.name, card.options, [text for text in settings if text not in whole])
+    found = parse_options(card.name, {**card.options, **further}, [text for text in settings if text not in whole])
+    for name, usual in further.items():
+        if found[name] == usual:
+            del found[name]
+        else:
+            _require_further(card, name, found)
     if whole:
         found["seconds"] = WHOLE
     for name, accepted in card.choices.items():
@@ -133,6 +142,15 @@ def parse_source(card: SourceCard, settings: Sequence[str]) -> dict[str, Any]:
         if found[name] not in accepted:
             raise UnknownName(f"{name} of {card.name}", str(found[name]), [*map(str, accepted)])
     return found
+
+
+def _require_further(card: SourceCard, name: str, found: Mapping[str, Any]) -> None:
+    """Refuse a value of `further_options` that cannot be had."""
+    where = f"--source-set {name}={found[name]}"
+    if name == "weights" and seed_of(card, found) is None:
+        raise BadInput(f"{where}: {PRETRAINED}, random, or random-1, random-2 … for other draws, are accepted")
+    if name == "seconds" and not 0.1 <= found["seconds"] <= card.seconds:
+        raise BadInput(f"{where}: {card.name} hears 0.1 to {card.seconds:g} s")
 
 
 def _once(name: str, found: Mapping[str, Any], flag: str) -> None:

@@ -28,7 +28,7 @@ from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
-from mirbench.source import WHOLE, SourceCard
+from mirbench.source import WHOLE, SourceCard, with_weights
 from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
 
 __all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
@@ -338,7 +338,7 @@ def _card(request: Request, method: type[Method], catalogue: Catalogue) -> Sourc
         if request.source:
             raise BadInput(f"--source {request.source}: {method.name} uses no source; leave the flag out")
         return None
-    card = catalogue.source(request.source or DEFAULT_SOURCE)
+    card = with_weights(catalogue.source(request.source or DEFAULT_SOURCE), request.source_params)
     if card.missing:
         return card
     changed = {name: value for name, value in request.source_params.items() if name in _FIELDS}

@@ -17,6 +17,7 @@ from mirbench.errors import BadInput
 from mirbench.installation import require
 from mirbench.progress import Progress
 from mirbench.runs.plan import Plan
+from mirbench.source import seed_of
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -75,7 +76,10 @@ def context_of(plan: Plan, progress: Progress, scratch: Path | None = None) -> C
             return load_network(card, paths, request.source_params)
 
         # the builder's code too: whoever edits a network must not meet rows of the old one
-        code = _code_sha256(*(target.partition(":")[0] for target in (card.builder, card.adapter) if target))
+        targets = [card.builder, card.adapter]
+        targets += [card.untrained] if seed_of(card, request.source_params) is not None else []
+        targets += [card.shorter] if "seconds" in request.source_params else []
+        code = _code_sha256(*(target.partition(":")[0] for target in targets if target))
         spec = plan.specs[0]
         identity = f"{card.name}:{spec.source_version}:{code}:{sha256}:{sorted(request.source_params.items())}"
     return Context(

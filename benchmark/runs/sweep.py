@@ -28,7 +28,7 @@ from mirbench.runs.runner import Job, Outcome
 from mirbench.runs.suite import Suite, naming
 from mirbench.runs.suite_runs import Entry, identity
 from mirbench.runs.surroundings import find_device
-from mirbench.source import SourceCard
+from mirbench.source import SourceCard, with_weights
 from mirbench.types import Task
 
 __all__ = [
@@ -116,7 +116,9 @@ def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
             return replace(entry, unable=f"{task.name} has no stand-in")
         task = catalogue.task(task.demo)
     request = replace(request, task=task.name, data=None, folds=None)
-    if request.source and not _is_here(catalogue.source(request.source), task, request):
+    if request.source and not _is_here(
+        with_weights(catalogue.source(request.source), request.source_params), task, request
+    ):
         nano = catalogue.source(DEMO_SOURCE)
         instead_of = f"{request.source} {sorted(request.source_params.items())}"
         request = replace(request, source=nano.name, source_params=dict(nano.options))
@@ -184,7 +186,7 @@ def _is_here(card: SourceCard, task: Task, request: Request) -> bool:
         return False
     if card.shipped:
         return card.shipped in task.ships
-    return on_disk(card, request.weights, request.cache)
+    return on_disk(card, request.weights, request.cache, request.source_params)
 
 
 def part_of(suite: Suite, pieces: Sequence[Piece], *, first: bool) -> Suite:

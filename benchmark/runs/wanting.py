@@ -40,7 +40,11 @@ class Wanting:
                 yield self._data[key]
         if card is None:
             return
-        lacks, fetched = (card.missing, "") if card.missing else not_here(card, request.weights, request.cache)
+        lacks, fetched = (
+            (card.missing, "")
+            if card.missing
+            else not_here(card, request.weights, request.cache, request.source_params)
+        )
         if lacks:
             yield lacks
         elif fetched:

@@ -34,6 +34,7 @@ from mirbench.runs.attempt import unfinished
 from mirbench.runs.hyperparameters import build, grid
 from mirbench.runs.plan import draft_plan
 from mirbench.runs.scores import Scores
+from mirbench.source import further_options, with_weights
 from mirbench.taken_names import is_claimed
 from mirbench.trust.known_facts import is_place, unknown
 from mirbench.trust.rerun import differences, request_of
@@ -260,8 +261,8 @@ class Submission:
             has, takes = ("a source" if there else "no source" for there in (spec.source, kind.needs))
             yield f"has {has}, and {spec.method} takes {takes}"
         if spec.source and not is_place(spec.source):
-            card = self.catalogue.source(spec.source)
-            if set(spec.source_params) != set(card.options):
+            card = with_weights(self.catalogue.source(spec.source), spec.source_params)
+            if set(spec.source_params) - set(further_options(card)) != set(card.options):
                 yield f"source_params are not the options of {spec.source}"
             if strange := set(record.contaminated) - set(card.trained_on):
                 yield f"{spec.source} was not trained on {printable(min(strange), 400)}"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.methods.reprogramming.outputs import require_fitting
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
 from mirbench.methods.training.stackable import Stackable
@@ -52,10 +53,11 @@ class _Reprogramming(NetworkMethod):
     ----------
     outputs_per_class : int or None
         Source classes a class; None as in the paper (5, or 2 for SpeechATT).
-    mapping : {"mean-prob", "sum-logit", "new-head", "fc527"}
+    mapping : {"mean-prob", "sum-logit", "new-head", "fc527", "names", "flm", "ilm", "blm", "blm+"}
         Averaged probabilities (paper) or summed logits (authors' code), with nothing to learn; or chen2022's: a new
         layer norm and linear layer in place of the source's head, for which the source needs none, or a linear layer
-        on its logits. See `mirbench.methods.reprogramming.outputs`.
+        on its logits; or other outputs than those that lie one after the other. See
+        `mirbench.methods.reprogramming.outputs` and `mirbench.methods.reprogramming.label_maps`.
     source_head : {"pretrained", "random-frozen"}
         The source's own classifier (paper), or one at random weights (authors' code as released).
     items : {"chunks", "1000-crops"}
@@ -67,7 +69,9 @@ class _Reprogramming(NetworkMethod):
     """
 
     outputs_per_class: int | None = None
-    mapping: Literal["mean-prob", "sum-logit", "new-head", "fc527"] = "mean-prob"
+    mapping: Literal[
+        "mean-prob", "sum-logit", "new-head", "fc527", "names", "flm", "ilm", "blm", "blm+"
+    ] = "mean-prob"  # fmt: skip
     source_head: Literal["pretrained", "random-frozen"] = "pretrained"
     items: Literal["chunks", "1000-crops"] = "chunks"
     schedule: Literal["paper", "authors-code"] = "paper"
@@ -78,13 +82,7 @@ class _Reprogramming(NetworkMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mapping == "new-head" and (self.source_head != "pretrained" or self.outputs_per_class is not None):
-            raise BadInput(
-                f"{self.name}: mapping=new-head takes nothing of the source's head; leave source_head and "
-                "outputs_per_class out"
-            )
-        if self.mapping == "fc527" and self.outputs_per_class is not None:
-            raise BadInput(f"{self.name}: mapping=fc527 learns from all outputs; leave outputs_per_class out")
+        require_fitting(self.name, self.mapping, self.outputs_per_class, self.source_head)
 
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The trainable part."""
@@ -100,7 +98,7 @@ class _Reprogramming(NetworkMethod):
         from mirbench.methods.reprogramming.outputs import output, outputs_per_class
 
         card, source = context.source.card, context.source.network
-        if self.mapping in ("mean-prob", "sum-logit"):  # refused before a stage of the source is computed
+        if self.mapping in ("mean-prob", "sum-logit", "flm", "ilm"):  # refused before a stage of the source is computed
             outputs_per_class(card, len(split.classes), self.outputs_per_class)
         adapter = self.adapter(card, context, split)
         mapped = output(
@@ -108,6 +106,12 @@ class _Reprogramming(NetworkMethod):
             random_head=self.source_head == "random-frozen",
         )  # fmt: skip
         return Reprogrammed(adapter, source, self.entry, mapped)
+
+    def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
+        """What the mapping knows of train."""
+        from mirbench.methods.reprogramming.outputs import learn_mapping
+
+        learn_mapping(self.mapping, module, context, train, lambda: self.inputs(context, train), self.outputs_per_class)
 
     def loss(self, kind: str) -> Loss:
         """Binary cross entropy on every class, also where a clip has one."""

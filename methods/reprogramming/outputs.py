@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from mirbench.errors import BadInput, NotApplicable
@@ -10,12 +11,53 @@ from mirbench.source import SourceCard
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["OutputMapping", "output", "outputs_per_class"]
+    from mirbench import Context
+    from mirbench.methods.training.batch import Inputs
+    from mirbench.types import Split
 
-OutputMapping = Literal["new-head", "fc527", "many-to-one", "sum-logit"]
+__all__ = ["OutputMapping", "learn_mapping", "output", "outputs_per_class", "require_fitting"]
+
+OutputMapping = Literal[
+    "new-head", "fc527", "many-to-one", "sum-logit", "names", "flm", "ilm", "blm", "blm+"
+]  # fmt: skip
 """A new layer norm and linear layer in place of the source's head, a linear layer on the logits of the source's own
 head (527 for AudioSet), or averages of its probabilities or sums of its logits (`LabelMapping`), with nothing to learn.
-hung2022's reprogramming calls the averages mean-prob, chen2022's many-to-one."""
+hung2022's reprogramming calls the averages mean-prob, chen2022's many-to-one. Averages are of outputs that lie one
+after the other, or that are chosen by name or by what the source answers to train; blm and blm+ weight all outputs: see
+`mirbench.methods.reprogramming.label_maps`."""
+
+_OF_ALL = ("fc527", "names", "blm", "blm+")
+_WEIGHTED = ("names", "flm", "ilm", "blm", "blm+")
+
+
+def require_fitting(name: str, mapping: str, per_class: int | None, source_head: str = "pretrained") -> None:
+    """Refuse settings that say nothing beside this mapping.
+
+    Parameters
+    ----------
+    name : str
+        Of the method.
+    mapping : str
+        An `OutputMapping`, or mean-prob.
+    per_class : int or None
+        Outputs of the source a class.
+    source_head : {"pretrained", "random-frozen"}
+        Which head of the source.
+
+    Raises
+    ------
+    BadInput
+        If that is so.
+    """
+    if mapping == "new-head" and (source_head != "pretrained" or per_class is not None):
+        raise BadInput(
+            f"{name}: mapping=new-head takes nothing of the source's head; leave source_head and outputs_per_class out"
+        )
+    if mapping in _OF_ALL and per_class is not None:
+        which = "the outputs that names choose" if mapping == "names" else "all outputs"
+        raise BadInput(f"{name}: mapping={mapping} learns from {which}; leave outputs_per_class out")
+    if mapping == "names" and source_head != "pretrained":
+        raise BadInput(f"{name}: mapping=names: a random head has no names; leave source_head out")
 
 
 def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> int:
@@ -40,6 +82,30 @@ def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> i
             else f"{card.name} has {card.n_outputs} classes, fewer than the {n_classes} of the task"
         )
     return chosen
+
+
+def learn_mapping(
+    kind: str, module: nn.Module, context: Context, train: Split, inputs: Callable[[], Inputs], wanted: int | None
+) -> None:
+    """Put into a module what its mapping takes from names or from train; of most mappings that is nothing.
+
+    Parameters
+    ----------
+    kind : str
+        An `OutputMapping`, or mean-prob.
+    module : Module
+        Before training; its `output` was made here.
+    inputs : callable
+        What the module is fed of train.
+    wanted : int or None
+        As of `outputs_per_class`.
+    """
+    if kind in _WEIGHTED:
+        from mirbench.methods.reprogramming.label_maps import learn_weights
+
+        greedy = kind in ("flm", "ilm")
+        per_class = outputs_per_class(context.source.card, len(train.classes), wanted) if greedy else 1
+        learn_weights(kind, module, context, train, inputs, per_class)
 
 
 def output(
@@ -78,7 +144,16 @@ def output(
     if kind == "fc527":
         own = fresh_head(card.n_features, card.n_outputs) if random_head else SourceHead(head)
         return nn.Sequential(own, nn.Linear(card.n_outputs, n_classes))
-    rule = "sum-logit" if kind == "sum-logit" else "mean-prob"
-    mapping = LabelMapping(n_classes, outputs_per_class(card, n_classes, per_class), rule, card.activation)
+    mapping: nn.Module
+    if kind in _WEIGHTED:
+        from mirbench.methods.reprogramming.label_maps import WeightedMapping
+
+        if kind in ("flm", "ilm"):
+            outputs_per_class(card, n_classes, per_class)  # refused where there are too few
+        rule = "logits" if kind in ("blm", "blm+") else "mean-prob"
+        mapping = WeightedMapping(card.n_outputs, n_classes, rule, card.activation)
+    else:
+        rule = "sum-logit" if kind == "sum-logit" else "mean-prob"
+        mapping = LabelMapping(n_classes, outputs_per_class(card, n_classes, per_class), rule, card.activation)
     own = fresh_head(card.n_features, card.n_outputs) if random_head else SourceHead(head)
     return nn.Sequential(own, mapping)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.reprogramming.outputs import OutputMapping
+from mirbench.methods.reprogramming.outputs import OutputMapping, require_fitting
 from mirbench.methods.training.schedules import Chen2022Method
 from mirbench.methods.training.stackable import Stackable
 from mirbench.types import Split
@@ -39,13 +39,13 @@ class _PictureReprogramming(Chen2022Method):
 
     Parameters
     ----------
-    mapping : {"new-head", "fc527", "many-to-one", "sum-logit"}
+    mapping : {"new-head", "fc527", "many-to-one", "sum-logit", "names", "flm", "ilm", "blm", "blm+"}
         See `mirbench.methods.reprogramming.outputs.OutputMapping`; the printed counts are those of the new head.
     specaug : bool
         SpecAugment on the spectrograms of train, before they are changed: on in the released script, off in the paper.
         See `mirbench.methods.reprogramming.picture_adapters.SpecAugment`.
     outputs_per_class : int or None
-        Of many-to-one and sum-logit; None as in hung2022.
+        Of many-to-one, sum-logit, flm and ilm; None as in hung2022.
     """
 
     mapping: OutputMapping = "new-head"
@@ -53,6 +53,17 @@ class _PictureReprogramming(Chen2022Method):
     outputs_per_class: int | None = None
 
     needs: ClassVar[tuple[str, ...]] = ("frontend", "body")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mapping in ("names", "blm", "blm+"):
+            require_fitting(self.name, self.mapping, self.outputs_per_class)
+
+    def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
+        """What the mapping knows of train."""
+        from mirbench.methods.reprogramming.outputs import learn_mapping
+
+        learn_mapping(self.mapping, module, context, train, lambda: self.inputs(context, train), self.outputs_per_class)
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """What changes the picture."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ def hf_card(argument: str, weights: Path | None = None) -> SourceCard:
     if here is not None:
         card = _card(f"hf:{argument}" if _is_repository(argument) else f"hf:{here.name}", here, file=str(here))
         if not has_weights(here):
-            return _without(card.name, f"{card.name}: {here} {NO_WEIGHTS}")
+            return replace(card, missing=f"{card.name}: {here} {NO_WEIGHTS}")
         return card
     try:
         return _card(f"hf:{argument}", _from_hub(argument), hub=argument)
@@ -157,6 +158,8 @@ def _card(name: str, folder: Path, *, hub: str = "", file: str = "") -> SourceCa
         license=str(about.get("license") or ""),
         reference=f"https://huggingface.co/{hub}" if hub else "",
         notes=tuple(_notes(facts)),
+        untrained="mirbench.methods.sources.untrained:hugging_face",
+        shorter="mirbench.methods.sources.shorter:ast" if facts.kind == "ast" else "",
     )
 
 

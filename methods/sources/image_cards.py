@@ -187,6 +187,7 @@ def timm_card(argument: str, weights: Path | None = None) -> SourceCard:
         trained_on=("imagenet",) if any(word in config.tag for word in ("in1k", "in12k", "in21k", "in22k")) else (),
         activation="softmax",
         hub=config.hf_hub_id,
+        untrained="mirbench.methods.sources.untrained:timm_network",
         options={**_OPTIONS, "architecture": architecture},
         reference="Wightman (2019), PyTorch image models, github.com/huggingface/pytorch-image-models",
         license=config.license or "",

@@ -21,7 +21,7 @@ from mirbench.methods.training.recipe import Loss, Recipe
 from mirbench.metrics import METRICS
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Targets
 
-__all__ = ["Learnt", "clip_scores", "every_window", "fit_module", "predictor"]
+__all__ = ["Learnt", "clip_scores", "every_window", "fit_module", "predictor", "window_logits"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def fit_module(
     metric = METRICS[valid.task.metrics[0]]
 
     def score() -> tuple[float, float]:
-        logits = _logits(module, seen_valid, context)
+        logits = window_logits(module, seen_valid, context)
         scores = clip_scores(logits, seen_valid, valid.task.kind, context, independent=independent)
         value = metric.function(scores, known_valid)
         return value if metric.higher_is_better else -value, _valid_loss(logits, seen_valid, known_valid, recipe.loss)
@@ -97,7 +97,7 @@ def predictor(
 
     def predict(split: BlindSplit) -> FloatArray:
         seen = inputs(split)
-        return clip_scores(_logits(module, seen, context), seen, split.kind, context, independent=independent)
+        return clip_scores(window_logits(module, seen, context), seen, split.kind, context, independent=independent)
 
     return predict
 
@@ -152,7 +152,8 @@ def every_window(
 
 
 @torch.no_grad()
-def _logits(module: nn.Module, seen: Inputs, context: Context) -> FloatArray:
+def window_logits(module: nn.Module, seen: Inputs, context: Context) -> FloatArray:
+    """Logits of every window, (n_windows, n_classes), in eval mode."""
     module.eval()
     parts = []
     batch_size = windows_at_once(module, seen, context)

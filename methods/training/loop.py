@@ -47,6 +47,10 @@ def train(
     score : callable
         ``score()`` -> (score, loss) on valid; called in eval mode after each epoch.
 
+    Notes
+    -----
+    A module with a function `before_epoch` has it called before each epoch but the first.
+
     Returns
     -------
     list of dict
@@ -72,6 +76,8 @@ def train(
             if phase.goes_on and before is not None:
                 optimizer.state = before.state
             for _ in range(phase.epochs):
+                if history and (prepares := getattr(module, "before_epoch", None)):
+                    prepares()
                 row = _epoch(module, optimizer, scaler, draw(generator), recipe, context)
                 schedule.step()
                 module.eval()

@@ -76,6 +76,8 @@ def _most(method: NetworkMethod, train: Split, context: Context, seed: int) -> i
     if method.draw(context, train, seed) is not None:
         return 1
     module, recipe = method.fresh(train, context, seed)
+    if hasattr(module, "before_epoch"):
+        return 1
     if recipe.after_step is not None or recipe.accumulate > 1 or any(map(_draws, module.modules())):
         return 1
     room = _ROOM

@@ -80,12 +80,12 @@ def test_latex_has_no_note_on_columns_that_are_not_there() -> None:
 def test_pivot_has_a_row_a_system_and_a_column_a_task() -> None:
     table = pivot(two())
     assert [name for name, _ in table.rows] == ["b + tiny", "a + tiny", "c + tiny"]
-    assert table.heads == ["tones, accuracy", "chords, accuracy"]
+    assert table.heads == ("tones, accuracy", "chords, accuracy")
     assert [cells[1] is None for _, cells in table.rows] == [False, False, True]
 
 
 def test_pivot_in_latex_marks_the_leader_of_each_task_and_fills_every_cell() -> None:
-    text = latex_pivot(two())
+    text = latex_pivot([pivot(two())])
     lines = re.findall(r"^(\w \+ tiny .*) \\\\$", text, re.MULTILINE)
     assert [line.count("&") for line in lines] == [2, 2, 2]
     assert re.findall(r"\\textbf\{(.*?) ", text) == ["0.700", "0.900"]
@@ -94,10 +94,58 @@ def test_pivot_in_latex_marks_the_leader_of_each_task_and_fills_every_cell() -> 
 
 
 def test_pivot_in_markdown_and_csv_hold_the_same_scores() -> None:
-    held = pd.read_csv(io.StringIO(csv_pivot(two())), index_col="system")
+    held = pd.read_csv(io.StringIO(csv_pivot([pivot(two())])), index_col="system")
     assert held["chords: accuracy"].dropna().to_dict() == {"a + tiny": 0.6, "b + tiny": 0.7}
-    (line,) = (line for line in markdown_pivot(two()).splitlines() if line.startswith("| b + tiny"))
+    (line,) = (line for line in markdown_pivot([pivot(two())]).splitlines() if line.startswith("| b + tiny"))
     assert [cell.strip() for cell in line.split("|")[2:4]] == ["0.800 ± 0.010", "**0.700 ± 0.010**"]
+
+
+def crossed(tmp_path: Path) -> None:
+    """Two mappings of one adapter on two sources, of which one has fewer epochs; one source at random weights too."""
+    for source, epochs in (("ear", 8), ("eye", 3)):
+        for mapping in ("new-head", "fc527"):
+            for weights in ("", "random") if source == "ear" else ("",):
+                options = {"weights": weights} if weights else {}
+                params = {"mapping": mapping, "epochs": epochs, "lr": 0.5}
+                spec = replace(SPEC, method="ids-nmr", params=params, source=source, source_params=options,
+                               source_sha256=f"{source}{weights}")  # fmt: skip
+                changed = {"epochs": epochs, "lr": 0.5} | {f"source {name}": value for name, value in options.items()}
+                write(tmp_path, spec, changed=changed)
+
+
+def test_methods_against_sources_are_one_table_with_what_is_set_alike_below(tmp_path: Path, typed: Typed) -> None:
+    crossed(tmp_path)
+    text = typed("leaderboard", "--runs", tmp_path, "--against", "sources", "--format", "md").out
+    head, _, first, second = (line.split("|")[1:-1] for line in text.splitlines()[:4])
+    assert [cell.strip() for cell in head[1:]] == ["ear (weights=pretrained)", "ear (weights=random)", "eye"]
+    assert [line[0].strip() for line in (first, second)] == ["ids-nmr (mapping=fc527)", "ids-nmr (mapping=new-head)"]
+    assert all("0." in cell for line in (first, second) for cell in line[1:])
+    assert "Set alike: ids-nmr (epochs=3, lr=0.5) on eye." in text
+    assert "Set alike: ids-nmr (epochs=8, lr=0.5) on ear." in text
+
+
+def test_column_of_a_source_is_one_for_every_method(tmp_path: Path, typed: Typed) -> None:
+    """Also where a method was run on the pretrained source alone."""
+    crossed(tmp_path)
+    write(tmp_path, replace(SPEC, method="ast-bs", source="ear", source_sha256="ear"))
+    text = typed("leaderboard", "--runs", tmp_path, "--against", "sources", "--format", "md").out
+    head, _, line = (line.split("|")[1:-1] for line in text.splitlines()[:3])
+    assert [cell.strip() for cell in head[1:]] == ["ear (weights=pretrained)", "ear (weights=random)", "eye"]
+    assert (line[0].strip(), line[2].strip(), line[3].strip()) == ("ast-bs", "—", "—")
+
+
+def test_methods_against_sources_are_the_same_in_csv_and_latex(tmp_path: Path, typed: Typed) -> None:
+    crossed(tmp_path)
+    asked = ("leaderboard", "--runs", tmp_path, "--against", "sources", "--format")
+    held = pd.read_csv(io.StringIO(typed(*asked, "csv").out))
+    assert list(held["method"]) == ["ids-nmr (mapping=fc527)", "ids-nmr (mapping=new-head)"]
+    assert sum(column.startswith("ear (weights=random): ") for column in held.columns) == 2
+    assert "tab:methods-by-source" in typed(*asked, "latex").out
+
+
+def test_against_takes_two_words(tmp_path: Path, typed: Typed) -> None:
+    answer = typed("leaderboard", "--runs", tmp_path, "--against", "seeds")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
 
 
 def test_pivot_keeps_settings_apart(tmp_path: Path, typed: Typed) -> None:

@@ -19,6 +19,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from mirbench.errors import BadInput, UnknownName
+from mirbench.leaderboard.chosen_rows import pivot
 from mirbench.leaderboard.columns import COLUMNS, DEFAULT, chosen
 from mirbench.leaderboard.latex import escaped, latex, latex_pivot
 from mirbench.leaderboard.readme import update, updated
@@ -343,7 +344,7 @@ def test_latex_of_more_rows_than_a_page_says_how_to_get_fewer() -> None:
 def test_latex_is_no_wider_than_a_page(tmp_path: Path) -> None:
     boards = [board(row(name), row("b"), title=f"t{k}") for k, name in enumerate([*LONG_NAMES.values(), "short"])]
     several = [replace(each, title=f"t{k}") for k, each in enumerate(boards[:3])]
-    tables = "\n".join([latex(boards), latex_pivot(several)])
+    tables = "\n".join([latex(boards), latex_pivot([pivot(several)])])
     head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{array,booktabs}\begin{document}"
     (tmp_path / "tables.tex").write_text(f"{head}\n{tables}\n\\end{{document}}\n")
     done = subprocess.run(

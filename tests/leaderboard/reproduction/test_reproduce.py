@@ -230,7 +230,13 @@ def test_command_without_data_runs_nothing_and_says_so(typed: Callable[..., Type
 def test_command_lists_the_suites(typed: Callable[..., Typed]) -> None:
     listed = typed("reproduce", "--list")
     assert [line.split()[0] for line in listed.out.splitlines()] == sorted(titles(printed=True))
-    assert set(shipped()) - set(titles(printed=True)) == {"every-method", "from-scratch", "mirex-instruments"}
+    assert set(shipped()) - set(titles(printed=True)) == {
+        "crossed",
+        "every-method",
+        "from-scratch",
+        "low-resource",
+        "mirex-instruments",
+    }
 
 
 def test_command_says_which_suite_is_no_papers(typed: Callable[..., Typed]) -> None:
