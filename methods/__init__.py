@@ -25,7 +25,7 @@ METHODS: Mapping[str, Entry] = {
     "finetune": Entry("mirbench.methods.finetune:FineTune", "all of the source, its last blocks, or low-rank adapters"),
     "bottleneck-adapters": Entry(f"{_FEW}:BottleneckAdapters", "bottlenecks inside a frozen source, new head"),
     "prompt-tokens": Entry(f"{_FEW}:PromptTokens", "learnt tokens inside a frozen transformer, new head"),
-    "bitfit": Entry(f"{_FEW}:BitFit", "the biases of the source, new head"),
+    "bitfit": Entry(f"{_FEW}:BiasTuning", "the biases of the source, new head"),
     "lora": Entry(f"{_FEW}:Lora", "low-rank updates of a frozen source, new head"),
     "attentive-pooling": Entry(
         "mirbench.methods.attentive_pooling:AttentivePooling", "attention over the tokens of a hidden layer"

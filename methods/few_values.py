@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mirbench import Context
 
-__all__ = ["BitFit", "BottleneckAdapters", "Lora", "PromptTokens"]
+__all__ = ["BiasTuning", "BottleneckAdapters", "Lora", "PromptTokens"]
 
 _QUERY_VALUE = ("q_proj", "query", "v_proj", "value", "qkv")
 _ATTENTION = (*_QUERY_VALUE, "k_proj", "key", "o_proj", "out_proj", "proj")
@@ -138,7 +138,7 @@ class PromptTokens(_FewValues):
 
 
 @dataclass(frozen=True)
-class BitFit(_FewValues):
+class BiasTuning(_FewValues):
     """The biases of a source alone, those of its norms (their shifts) too (Ben Zaken et al. 2022).
 
     It has no size: on AST they are 102,912, and 112,138 with the head of ten classes.

@@ -16,7 +16,7 @@ from mirbench import Context, Windows
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.adapted_blocks import Bottleneck, traced
 from mirbench.methods.attentive_pooling import AttentivePooling
-from mirbench.methods.few_values import BitFit, BottleneckAdapters, Lora, PromptTokens
+from mirbench.methods.few_values import BiasTuning, BottleneckAdapters, Lora, PromptTokens
 from mirbench.methods.inside import TunedInside
 from mirbench.methods.sources.cards import AST
 from mirbench.methods.token_attention import TokenAttention
@@ -38,7 +38,7 @@ METHODS: list[Any] = [
     pytest.param(BottleneckAdapters(width=4, place="feed-forward"), id="adapters-feed-forward"),
     pytest.param(PromptTokens(n_tokens=3), id="deep"),
     pytest.param(PromptTokens(n_tokens=3, depth="shallow"), id="shallow"),
-    pytest.param(BitFit(), id="bitfit"),
+    pytest.param(BiasTuning(), id="bitfit"),
     pytest.param(Lora(rank=2), id="lora"),
 ]
 AS_PUBLISHED = [param for param in METHODS if param.id not in ("deep", "shallow")]
@@ -71,7 +71,7 @@ def made(method: TunedInside, tiny: Tiny) -> tuple[TunedSource, Tensor]:
         (BottleneckAdapters(width=12, place="feed-forward"), 12 * (768 * 12 + 12 + 12 * 768 + 768)),
         (PromptTokens(n_tokens=24), 12 * 24 * 768),
         (PromptTokens(n_tokens=294, depth="shallow"), 294 * 768),
-        (BitFit(), 12 * (4 * 768 + 3072 + 768 + 2 * 768) + 768 + 768),
+        (BiasTuning(), 12 * (4 * 768 + 3072 + 768 + 2 * 768) + 768 + 768),
         (Lora(rank=6), 12 * 2 * 6 * (768 + 768)),
         (Lora(rank=3, layers="attention"), 12 * 4 * 3 * (768 + 768)),
         (Lora(rank=1, layers="all"), 12 * (4 * 2 * 768 + 2 * (768 + 3072))),
@@ -236,7 +236,7 @@ def test_adapters_of_convolutions_stand_behind_their_blocks(small: tuple[Any, Sp
 
 
 def test_biases_of_convolutions_are_learnt_with_the_shifts_of_norms(small: tuple[Any, Split]) -> None:
-    module = BitFit().module(*small)
+    module = BiasTuning().module(*small)
     learnt = {name for name, p in module.named_parameters() if p.requires_grad and name.startswith("network")}
     assert learnt == {f"network.blocks.{block}.{layer}.bias" for block in (0, 1) for layer in (0, 1)}
 
