@@ -145,7 +145,7 @@ class BiasTuning(_FewValues):
 
     References
     ----------
-    Ben Zaken, Goldberg, Ravfogel (2022), BitFit: simple parameter-efficient fine-tuning for transformer-based masked
+    Ben Zaken, Goldberg, Ravfogel (2022), Simple parameter-efficient fine-tuning for transformer-based masked
     language-models, ACL.
     """
 
