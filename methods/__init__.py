@@ -8,7 +8,7 @@ from mirbench.tables import OwnNetwork
 __all__ = ["METHODS", "OWN_NETWORKS"]
 
 _TAGGERS, _NMR = "mirbench.methods.taggers.methods", "mirbench.methods.reprogramming.nmr"
-_FEW = "mirbench.methods.few_values"
+_FEW = "mirbench.methods.tuning.few_values"
 _RP, _HAND_MADE = "mirbench.methods.reprogramming.picture_rp", "mirbench.methods.hand_made"
 
 METHODS: Mapping[str, Entry] = {
@@ -22,7 +22,9 @@ METHODS: Mapping[str, Entry] = {
     "picture-mlp": Entry("mirbench.methods.picture_mlp:PictureMlp", "three linear layers, AdamW (rommel2023)"),
     "tf-retrain": Entry("mirbench.methods.retrain:Retrain", "softmax regression on balanced batches (shtern2017)"),
     "mean-teacher": Entry("mirbench.methods.mean_teacher:MeanTeacher", "attention over frames, mean teacher (MT)"),
-    "finetune": Entry("mirbench.methods.finetune:FineTune", "all of the source, its last blocks, or low-rank adapters"),
+    "finetune": Entry(
+        "mirbench.methods.tuning.finetune:FineTune", "all of the source, its last blocks, or low-rank adapters"
+    ),
     "bottleneck-adapters": Entry(f"{_FEW}:BottleneckAdapters", "bottlenecks inside a frozen source, new head"),
     "prompt-tokens": Entry(f"{_FEW}:PromptTokens", "learnt tokens inside a frozen transformer, new head"),
     "bitfit": Entry(f"{_FEW}:BiasTuning", "the biases of the source, new head"),

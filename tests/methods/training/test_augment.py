@@ -14,7 +14,6 @@ from mirbench import Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import asked_of
 from mirbench.methods.cnn_bs import CnnBs
-from mirbench.methods.finetune import FineTune
 from mirbench.methods.layer_mix import LayerMix
 from mirbench.methods.mean_teacher import MeanTeacher
 from mirbench.methods.probes import MlpProbe
@@ -24,6 +23,7 @@ from mirbench.methods.taggers.methods import Musicnn, SampleLevel
 from mirbench.methods.taggers.multi_level import MultiLevel
 from mirbench.methods.training.augment import LEVELS_DB, augmented, changed_levels, masked, mixed
 from mirbench.methods.training.batch import Batch
+from mirbench.methods.tuning.finetune import FineTune
 from mirbench.types import Split
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]

@@ -15,11 +15,11 @@ from torch import nn
 from mirbench import AnySplit, Context
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio
-from mirbench.methods.finetune import FineTune
 from mirbench.methods.reprogramming.picture_rp import AstBs, CnnRp, NoiseRp, UnetRp
 from mirbench.methods.sources.cards import AST
 from mirbench.methods.training import Inputs, cross_entropy, masked_bce
 from mirbench.methods.training.network import NetworkMethod
+from mirbench.methods.tuning.finetune import FineTune
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.trust import checks

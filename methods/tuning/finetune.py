@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
-from mirbench.methods.inside import TunedInside, freeze_unused
 from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
+from mirbench.methods.tuning.inside import TunedInside, freeze_unused
 from mirbench.source import SourceCard
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class FineTune(TunedInside):
         from mirbench.methods.reprogramming.adapters import LabelMapping, new_head
         from mirbench.methods.reprogramming.outputs import outputs_per_class
         from mirbench.methods.reprogramming.picture_adapters import spec_augment
-        from mirbench.methods.tuned_source import TunedSource
+        from mirbench.methods.tuning.tuned_source import TunedSource
 
         card, n_classes = context.source.card, len(split.classes)
         output: nn.Module = new_head(card.n_features, n_classes)

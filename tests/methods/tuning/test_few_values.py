@@ -14,21 +14,21 @@ from torch import Tensor, nn
 
 from mirbench import Context, Windows
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.adapted_blocks import Bottleneck, traced
 from mirbench.methods.attentive_pooling import AttentivePooling
-from mirbench.methods.few_values import BiasTuning, BottleneckAdapters, Lora, PromptTokens
-from mirbench.methods.inside import TunedInside
 from mirbench.methods.sources.cards import AST
 from mirbench.methods.token_attention import TokenAttention
 from mirbench.methods.training import Batch, cross_entropy
-from mirbench.methods.tuned_source import TunedSource
+from mirbench.methods.tuning.adapted_blocks import Bottleneck, traced
+from mirbench.methods.tuning.few_values import BiasTuning, BottleneckAdapters, Lora, PromptTokens
+from mirbench.methods.tuning.inside import TunedInside
+from mirbench.methods.tuning.tuned_source import TunedSource
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import build
 from mirbench.runs.measure import count_parameters, flops_of
 from mirbench.runs.suite import read_suite
 from mirbench.source import Activations
 from mirbench.types import Split
-from tests.methods.test_finetune import on_ast, small, trainable
+from tests.methods.tuning.test_finetune import on_ast, small, trainable
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
 __all__ = ["small"]  # a fixture

@@ -1,4 +1,4 @@
-"""The network of `mirbench.methods.finetune` and `mirbench.methods.few_values`: a source to train, with an output."""
+"""The network of methods that train inside a source: the source, of which some or all is trained, with an output."""
 
 from __future__ import annotations
 

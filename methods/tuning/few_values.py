@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.finetune import add_lora, blocks_of
-from mirbench.methods.inside import TunedInside, freeze_unused
+from mirbench.methods.tuning.finetune import add_lora, blocks_of
+from mirbench.methods.tuning.inside import TunedInside, freeze_unused
 from mirbench.source import SourceCard
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _FewValues(TunedInside):
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """A frozen copy of the source with a few values that are trained, and a new head."""
         from mirbench.methods.reprogramming.adapters import new_head
-        from mirbench.methods.tuned_source import TunedSource
+        from mirbench.methods.tuning.tuned_source import TunedSource
 
         card, network = context.source.card, context.source.copy()
         head = new_head(card.n_features, len(split.classes))
@@ -98,7 +98,7 @@ class BottleneckAdapters(_FewValues):
 
     def choose(self, network: Any, card: SourceCard, entry: Tensor) -> None:
         """Bottlenecks alone."""
-        from mirbench.methods.adapted_blocks import add_bottlenecks, traced
+        from mirbench.methods.tuning.adapted_blocks import add_bottlenecks, traced
 
         blocks = traced(network.requires_grad_(False), list(blocks_of(network, card)[1].children()), entry)
         add_bottlenecks(blocks, self.width, self.place, entry.device)
@@ -131,7 +131,7 @@ class PromptTokens(_FewValues):
 
     def choose(self, network: Any, card: SourceCard, entry: Tensor) -> None:
         """Tokens alone."""
-        from mirbench.methods.adapted_blocks import add_prompts, traced
+        from mirbench.methods.tuning.adapted_blocks import add_prompts, traced
 
         blocks = traced(network.requires_grad_(False), list(blocks_of(network, card)[1].children()), entry)
         add_prompts(blocks, self.n_tokens, self.depth, entry.device)

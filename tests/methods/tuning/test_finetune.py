@@ -17,11 +17,11 @@ from torchvision.models import vit_b_16
 
 from mirbench import Context, Windows
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
-from mirbench.methods.finetune import FineTune, blocks_of
 from mirbench.methods.sources.cards import AST, EFFICIENTAT_MN04, SPEECHATT
 from mirbench.methods.sources.images import ImageNetwork, VitTrunk
 from mirbench.methods.training import Batch, cross_entropy, masked_bce
-from mirbench.methods.tuned_source import TunedSource
+from mirbench.methods.tuning.finetune import FineTune, blocks_of
+from mirbench.methods.tuning.tuned_source import TunedSource
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
