@@ -12,6 +12,9 @@ from markdown_it.token import Token
 
 from tests.conftest import ROOT
 
+OF_NO_PAPER = {"crossed", "equal-budget", "every-method", "from-scratch", "low-resource", "mirex-instruments"}
+"""Suites that ask a question of ours."""
+
 PAGES = ("README.md", "CONTRIBUTING.md", "AGENTS.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")))
 
 

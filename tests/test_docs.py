@@ -24,10 +24,9 @@ from mirbench.runs.suite import shipped
 from mirbench.tasks import FAMILIES as TASK_FAMILIES
 from mirbench.tasks import MODIFIERS, TASKS
 from tests.conftest import ROOT
-from tests.pages import PAGES, first_column, named, rows, spans, text_of, tokens, typed_in
+from tests.pages import OF_NO_PAPER, PAGES, first_column, named, rows, spans, text_of, tokens, typed_in
 
 FOLDERS = ("benchmark", "tasks", "methods", "leaderboard", "tests", "docs", ".ci", ".github")
-OF_NO_PAPER = {"crossed", "equal-budget", "every-method", "from-scratch", "low-resource", "mirex-instruments"}
 PLACEHOLDERS = re.compile("NAME|TASK|FOLDER")
 PATH = re.compile(rf"(?<![\w/.:-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*-]*")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
