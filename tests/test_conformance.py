@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from mirbench.registry import Catalogue
 from mirbench.tasks import TASKS
 from mirbench.trust import checks
 from mirbench.types import Split
+from tests.every_method import NAMED, in_few_steps
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
 
@@ -54,9 +54,6 @@ def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.
 
 FROM_SCRATCH = tuple(name for name, entry in METHODS.items() if "taggers" in entry.target)
 LIGHT = ("cnn1d", "sample-level", "short-chunk")  # of these; all share their code, and test_taggers.py trains each
-NAMED = ("zero-shot",)  # needs a source with names for the classes; see test_zero_shot.py
-EXTRA = {"black-box-rp": "cma"}  # packages that a method needs
-FEW = {"epochs": 1, "n_trees": 10, "queries": 300, "population": 4}
 LONG = ("cnn-bs",)  # whose other layout takes a tenth of the time
 
 
@@ -66,11 +63,8 @@ LONG = ("cnn-bs",)  # whose other layout takes a tenth of the time
     + [pytest.param(name, marks=pytest.mark.slow) for name in (*LIGHT, *LONG)],
 )
 def test_every_method_conforms(name: str, tiny: Tiny) -> None:
-    pytest.importorskip(EXTRA.get(name, "mirbench"))
     context, splits = tiny
-    method = Catalogue().method(name)
-    fields = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
-    few = {name: value for name, value in FEW.items() if name in fields}
+    method, few = in_few_steps(name)
     assert checks.check_method(method, context, splits, few) == []
 
 

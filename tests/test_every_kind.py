@@ -17,8 +17,8 @@ from mirbench.registry import Catalogue
 from mirbench.source import SourceCard
 from mirbench.trust import checks
 from mirbench.types import Split, excerpts
+from tests.every_method import NAMED, in_few_steps
 
-FEW = {"epochs": 1, "n_trees": 10, "queries": 300, "population": 4}
 KINDS = ("ast", "vit", "inception", "wav2vec2")
 OF_BLOCKS = ("bottleneck-adapters", "prompt-tokens", "lora")
 """Methods that act inside blocks, of which Inception has no list."""
@@ -85,14 +85,10 @@ def test_method_conforms_with_every_kind_of_source_that_it_accepts(
     name: str, source: tuple[Context, tuple[Split, Split, Split]]
 ) -> None:
     context, splits = source
-    method = Catalogue().method(name)
+    method, few = in_few_steps(name)
     if not method.needs or not set(method.needs) <= set(context.source.card.offers):
         pytest.skip(f"{name} does not take a source that offers {', '.join(context.source.card.offers)}")
-    fields = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
-    few = {name: value for name, value in FEW.items() if name in fields}
-    if name == "black-box-rp":
-        pytest.importorskip("cma")
-    if name == "zero-shot":
+    if name in NAMED:
         pytest.skip("at random weights nothing has a name")
     problems = checks.check_method(method, context, splits, few)
     if name in OF_BLOCKS and context.source.card.name == "inception-v3":

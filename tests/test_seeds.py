@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,12 +21,12 @@ from mirbench.runs.plan import Request
 from mirbench.runs.runner import Outcome, run
 from mirbench.trust import checks
 from mirbench.types import Split
+from tests.every_method import NAMED, in_few_steps
 from tests.toys import QUIET
 
 Tiny = tuple[Context, tuple[Split, Split, Split]]
 
 NOT_RANDOM = ("prior", "probe-linear", "probe-svm", "knn", "zero-shot")
-NAMED = ("zero-shot",)  # nothing in its fit sees a seed; it needs a source with names for the classes
 SLOW = ("cnn-bs", *(name for name, entry in METHODS.items() if "taggers" in entry.target))
 OTHERS = [name for name in METHODS if name not in NOT_RANDOM]
 
@@ -41,8 +40,7 @@ def test_methods_in_which_nothing_is_random_say_so() -> None:
 
 def scores(name: str, tiny: Tiny, seed: int) -> Any:
     context, (train, valid, test) = tiny
-    method = Catalogue().method(name)
-    few = {"epochs": 1} if "epochs" in {field.name for field in dataclasses.fields(method)} else {}  # type: ignore[arg-type]
+    method, few = in_few_steps(name)
     return method(**few).fit(train, valid, context, seed=seed).predict(test.blind())
 
 
