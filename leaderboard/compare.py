@@ -97,7 +97,8 @@ class Comparison:
         d, n = self.difference, self.difference.n_clips
         if d.p >= 0.05:
             return f"{self.name_a} and {self.name_b} cannot be told apart on {n} clips."
-        better, worse = (self.name_a, self.name_b) if d.value > 0 else (self.name_b, self.name_a)
+        a_is_better = (d.value > 0) == metrics.METRICS[self.metric].higher_is_better
+        better, worse = (self.name_a, self.name_b) if a_is_better else (self.name_b, self.name_a)
         return f"{better} is better than {worse} on these {n} clips."
 
 
@@ -208,8 +209,13 @@ def _of_packs(
 
 def _spelled_as(text: str, pairs: Iterable[tuple[Question, System]]) -> set[str]:
     """What systems are called, with their task where what was asked for has one."""
-    names = ((question.record.spec.task, system.name.replace(" + ", "+")) for question, system in pairs)
+    names = ((question.record.spec.task, _as_typed(system)) for question, system in pairs)
     return {f"{task}/{name}" if "/" in text else name for task, name in names}
+
+
+def _as_typed(system: System) -> str:
+    """The name of a system as it is typed, with its settings where tables show some."""
+    return system.name.replace(" + ", "+")
 
 
 def _of(asked: Sequence[Question], pack: str) -> list[tuple[Question, System]]:
@@ -219,7 +225,8 @@ def _of(asked: Sequence[Question], pack: str) -> list[tuple[Question, System]]:
 
 def _find(every: Sequence[tuple[Question, System]], store: RunStore, text: str) -> tuple[Question, System]:
     name, key = with_key(text)
-    exact = [pair for pair in every if text in (pair[1].key, pair[1].name)]
+    typed = text.replace(" + ", "+")
+    exact = [(q, s) for q, s in every if typed in (s.key, _as_typed(s), f"{q.record.spec.task}/{_as_typed(s)}")]
     if len(exact) == 1:
         return exact[0]
     found = store.find(name)

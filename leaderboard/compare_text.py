@@ -8,6 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from mirbench.leaderboard.compare import Comparison, Cost
+from mirbench.metrics import METRICS
 from mirbench.plain_text import cut_middle
 from mirbench.runs.scores import how_over_folds
 
@@ -37,7 +38,8 @@ def as_text(comparison: Comparison) -> str:
         lines.append(f"  {mark}  {value:.3f}  {name} ({len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'})")
     lines.append(f"  A - B  {d.value:+.3f}, 95 % interval {d.low:+.3f} to {d.high:+.3f}, {_p(d.p)} ({d.method})")
     if d.low < 0 < d.high:
-        lines.append(f"  As far as these clips tell, A may be {d.high:.3f} better, or {-d.low:.3f} worse.")
+        most = (d.high, -d.low) if METRICS[c.metric].higher_is_better else (-d.low, d.high)
+        lines.append(f"  As far as these clips tell, A may be {most[0]:.3f} better, or {most[1]:.3f} worse.")
     lines += [f"  {note}" for note in c.notes]
     lines += ["", _clip_lines(c), "", _class_lines(c), "", _cost_lines(c)]
     return "\n".join(lines)

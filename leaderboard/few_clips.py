@@ -20,11 +20,13 @@ import numpy as np
 from mirbench.errors import BadInput
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.by_class import mean
+from mirbench.leaderboard.chosen_rows import of_rows
 from mirbench.leaderboard.drawn import metric_of, same
 from mirbench.leaderboard.statistics import Interval
 from mirbench.leaderboard.table import Board, Row, mean_and_sd
+from mirbench.spelling import on_record
 
-__all__ = ["FEWER", "Amount", "amounts", "asked_for", "families", "of_one_task", "paths", "system_of"]
+__all__ = ["FEWER", "Amount", "amounts", "asked_for", "families", "of_best", "of_one_task", "paths", "system_of"]
 
 FEWER = re.compile(r"\+((?:shots|fraction)\d+(?:\.\d+)?)(-draw\d+)?(?=\+|$)")
 """The modifiers that leave fewer clips to learn from: word, and draw."""
@@ -118,7 +120,11 @@ def of_one_task(boards: Sequence[Board], tasks: Sequence[str] = ()) -> list[Boar
         found = {
             name: family
             for name, family in found.items()
-            if any(task in (name, board.task, board.title) for task in tasks for board in family)
+            if any(
+                {task, on_record("task", task)} & {name, board.task, board.title, FEWER.sub("", board.task)}
+                for task in tasks
+                for board in family
+            )
         }
     if not found:
         of = f" of {', '.join(tasks)}" if tasks else ""
@@ -189,6 +195,21 @@ def _amount(word: str, boards: Sequence[Board], metric: str, kept: Set[_System],
         notes=(_NOTE,),
     )
     return Amount(n_clips, word, draws, board)
+
+
+def of_best(boards: Sequence[Board], rows: str) -> list[Board]:
+    """The same tables with the rows that are asked for; of a number, the systems that are the best of the last table.
+
+    Parameters
+    ----------
+    rows : str
+        As `mirbench.leaderboard.chosen_rows.of_rows` takes it.
+    """
+    if not rows.isdecimal():
+        return of_rows(boards, rows)
+    (last,) = of_rows(boards[-1:], rows)
+    kept = {system_of(row) for row in last.rows}
+    return [replace(board, rows=tuple(row for row in board.rows if system_of(row) in kept)) for board in boards]
 
 
 def paths(found: Sequence[Amount]) -> list[list[tuple[Amount, Row]]]:

@@ -26,6 +26,7 @@ _SMALL, _SMALL_SPACE = 0.92, 8.0  # the same in a table that would be too wide
 _LEAST = 0.2  # of the width of the text for a name
 _PIECE = 12  # letters of a name between which no line is broken
 _A_PAGE = 40  # rows
+_RAISED = "\\textsuperscript{"
 _NAMES = ("system", "method", "source", "flags", "device")
 _SPECIAL = str.maketrans(
     {
@@ -149,8 +150,9 @@ def _headed(tables: Sequence[str]) -> str:
 
 
 def _breakable(cell: str) -> str:
-    """A cell of LaTeX that may be broken where a name has no spaces."""
-    return _LONG_PIECE.sub(r"\g<0>\\allowbreak{}", cell)
+    """A cell of LaTeX that may be broken where a name has no spaces; not within the command of its footnotes."""
+    name, mark, notes = cell.partition(_RAISED)
+    return _LONG_PIECE.sub(r"\g<0>\\allowbreak{}", name) + mark + notes
 
 
 def _environment(lines: Sequence[Sequence[str]], heads: Sequence[str], page: _Page, caption: str, label: str) -> str:
@@ -183,7 +185,7 @@ def _cell(column: Column, row: Row, board: Board, frequent: set[str], marks: Seq
     if column.name in board.metrics[:1]:
         return _marked(text, place(row, board))
     if column.name == "system" and marks:
-        return f"{text}\\textsuperscript{{{','.join(marks)}}}"
+        return f"{text}{_RAISED}{','.join(marks)}}}"
     return text
 
 
@@ -201,5 +203,5 @@ def _caption(board: Board, marks: dict[str, str], shown: Sequence[Column], numbe
     for_all = {mark for mark in often(row.marks for row in board.rows) if mark not in numbered}
     said += [f"All rows: {line}." for line in explained(for_all)]
     said += [f"{line}." for line in explained(mark for mark in every if mark not in for_all)]
-    notes = [f"\\textsuperscript{{{mark}}}~{escaped(flag)}." for flag, mark in marks.items()]
+    notes = [f"{_RAISED}{mark}}}~{escaped(flag)}." for flag, mark in marks.items()]
     return " ".join([*(escaped(text) for text in said if text), *notes])

@@ -79,7 +79,7 @@ def tested_on(task: Task, argument: str, other: Task) -> Task:
         reference="; ".join(dict.fromkeys(filter(None, (task.reference, other.reference)))),
         license="; ".join(dict.fromkeys(filter(None, (task.license, other.license)))),
         notes=(f"train and valid are of {task.name}, test is of {other.name}; {_said(shared)}",),
-        cautions=_left_out(task, other, shared),
+        cautions=_left_out(task, other, shared, "not among --classes" if argument.partition("::")[2] else ""),
         demo=_stand_in(task, argument, other),
         synthesise=None,
     )
@@ -117,9 +117,10 @@ def _shared(task: Task, other: Task, pairs: str) -> _Shared:
         )
     if len(groups) < 2:
         raise BadInput(
-            f"+on:{other.name}: {task.name} shares {len(groups)} of its classes with it by name, and two are needed. "
-            f"It has {', '.join(task.classes)}; {other.name} has {', '.join(other.classes)}. Say which is which: "
-            "--classes 'a=b,c=d', with those of the task that is learnt from first, or --classes FILE.csv"
+            f"+on:{other.name}: {task.name} shares {len(groups)} of its classes with it by "
+            f"{'--classes' if pairs else 'name'}, and two are needed. It has {', '.join(task.classes)}; "
+            f"{other.name} has {', '.join(other.classes)}. Say which is which: --classes 'a=b,c=d', all of them, "
+            "those of the task that is learnt from first, or --classes FILE.csv"
         )
     groups.sort(key=lambda group: min(map(task.classes.index, group[0])))
     names = tuple(min(ours) if len(ours) == 1 else min(theirs) for ours, theirs in groups)
@@ -221,11 +222,11 @@ def _said(shared: _Shared) -> str:
     return "its classes there: " + ", ".join(f"{name} = {' or '.join(theirs)}" for name, theirs in pairs.items())
 
 
-def _left_out(task: Task, other: Task, shared: _Shared) -> tuple[str, ...]:
-    """What a user should know of the classes that have no counterpart."""
+def _left_out(task: Task, other: Task, shared: _Shared, why: str) -> tuple[str, ...]:
+    """What a user should know of the classes that have no counterpart, or are left out because of something else."""
     lacking = [
         f"{', '.join(names)} of {part.name}"
         for part, held in ((task, shared.of_task), (other, shared.of_other))
         if (names := [name for name in part.classes if name not in held])
     ]
-    return (f"without a counterpart, and left out: {'; '.join(lacking)}",) if lacking else ()
+    return (f"{why or 'without a counterpart'}, and left out: {'; '.join(lacking)}",) if lacking else ()

@@ -158,7 +158,7 @@ def _search(record: RunRecord) -> _Lines:
     if record.thresholds:
         yield "tuned", f"thresholds of {len(record.thresholds)} classes on valid, {_several(record.thresholds)}"
     if record.temperature is not None:
-        yield "calibrated", f"temperature {record.temperature:.3g} on valid"
+        yield "tuned", f"temperature {record.temperature:.3g} on valid"
     if not record.trials:
         return
     yield "chosen", f"{_pairs(record.chosen)} of {len(record.trials)} points, on valid"

@@ -1,13 +1,16 @@
-"""Help texts: options and commands in the panels that typer's ``rich_help_panel`` names, examples at the end."""
+"""Commands and their help: options in the panels that typer's ``rich_help_panel`` names, examples at the end."""
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from mirbench.errors import BadInput
 
 __all__ = ["Command", "Group", "said"]
 
@@ -22,6 +25,16 @@ def said(title: str, lines: Sequence[str]) -> str:
 
 class Command(TyperCommand):
     """A command whose options stand in panels."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an option with nothing behind it, as a variable of the shell that is not set leaves it."""
+        known = {name for param in self.get_params(ctx) if not getattr(param, "is_flag", True) for name in param.opts}
+        for option, value in itertools.pairwise([*args, "more"]):
+            name, equals, rest = option.partition("=")
+            if name in known and not ctx.resilient_parsing and (value == "" if not equals else rest == ""):
+                raise BadInput(f"{name}: nothing is given for it; say what is meant, or leave it out")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words after its name: what may be left out is in brackets."""

@@ -99,6 +99,7 @@ def leaderboard(
         _update(update, found, task, shown)
     else:
         from mirbench.leaderboard.chosen_rows import of_rows
+        from mirbench.leaderboard.few_clips import of_best
         from mirbench.leaderboard.render import of_tasks
         from mirbench.leaderboard.repeated import with_repeated
 
@@ -109,7 +110,8 @@ def leaderboard(
             raise BadInput(f"--format html: {runs} is no folder to write into; name its file with --output")
         asked = _by_clips(found, task) if by_clips else of_tasks(found, task)
         marked = with_repeated(asked, left_out)
-        _write(form, of_rows(marked, rows), shown, output, usual, against)
+        chosen = of_best(marked, rows) if by_clips else of_rows(marked, rows)
+        _write(form, chosen, shown, output, usual, against)
     end(left_out)
 
 
@@ -169,7 +171,8 @@ def _refuse_together(form: str, rows: str, columns: str, update: Path | None, pi
     if rows and form in ("json", "html"):
         raise BadInput(f"--rows: {form} holds every row; it is for md, csv and latex")
     if pivots and (form in ("json", "html") or columns):
-        raise BadInput(f"{pivots[0]}: md, csv and latex show the first metric of each task by it; leave --columns out")
+        idle = "--columns" if columns else f"--format {form}"
+        raise BadInput(f"{pivots[0]}: md, csv and latex show the first metric of each task by it; leave {idle} out")
     if update and (rows or pivots):
         raise BadInput(
             "--update: rows are chosen between its markers (rows=N); leave --rows, --pivot, --against, --by-clips out"

@@ -164,6 +164,18 @@ def test_compare_gives_the_ratio_of_costs_of_one_machine(tmp_path: Path) -> None
     assert lines["training, s"][-3:] == ["2", "8", "0.25"]
 
 
+def test_compare_by_an_error_calls_the_lower_one_better(tmp_path: Path) -> None:
+    write(tmp_path, "left", truth(60))
+    write(tmp_path, "right", wrong(60, range(20)))
+    high = compared(tmp_path)
+    low = replace(high, metric="ece")
+    assert high.verdict.startswith("left is better than right")
+    assert low.verdict.startswith("right is better than left")
+    unsure = replace(high, difference=replace(high.difference, low=-0.1, high=0.3, p=0.5))
+    assert "A may be 0.300 better, or 0.100 worse" in as_text(unsure)
+    assert "A may be 0.100 better, or 0.300 worse" in as_text(replace(unsure, metric="ece"))
+
+
 def test_compare_is_one_screen(tmp_path: Path) -> None:
     write(tmp_path, "left", wrong(300, range(100)))
     write(tmp_path, "right", wrong(300, range(90, 250)))
@@ -265,7 +277,8 @@ def test_compare_asks_which_settings_are_meant_and_takes_either_key(tmp_path: Pa
     (question,) = questions(tmp_path)
     for system in question.systems:
         if system.record.spec.method == "left":
-            assert compared(tmp_path, f"left@{system.key}").name_a == system.name
+            for name in (system.name, f"tones/{system.name}", f"left@{system.key}"):
+                assert compared(tmp_path, name).name_a == system.name
             assert compared(tmp_path, f"left@{system.record.spec.key[:9]}").name_a == system.name
             assert compared(tmp_path, system.key, record.spec.key).name_a == system.name
 

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.curve_plot import curve
-from mirbench.leaderboard.few_clips import Amount, amounts, asked_for, families, of_one_task, paths
+from mirbench.leaderboard.few_clips import Amount, amounts, asked_for, families, of_best, of_one_task, paths
 from mirbench.leaderboard.table import Row, boards
 from tests.conftest import Answer
 from tests.leaderboard.page.test_page import SPEC, write
@@ -120,6 +120,22 @@ def test_family_is_found_by_its_task_or_by_one_of_its_tables(tmp_path: Path) -> 
         of_one_task(boards(tmp_path))
     for name in ("tones", "tones+shots2"):
         assert {board.task for board in of_one_task(boards(tmp_path), [name])} == {"tones", "tones+shots2"}
+
+
+def test_family_of_a_list_is_found_by_its_path(tmp_path: Path) -> None:
+    for task in ("csv:songs", "csv:songs+shots2"):
+        write(tmp_path, replace(SPEC, task=task))
+    for name in ("csv:songs", "csv:songs.csv", "csv:/music/songs.csv", "csv:/music/songs.csv+shots2"):
+        assert len(of_one_task(boards(tmp_path), [name])) == 2
+
+
+def test_rows_that_are_chosen_are_of_the_same_systems_in_every_column(tmp_path: Path) -> None:
+    ran(tmp_path, {"tones": 0.9, "tones+shots2": 0.1}, "late")
+    ran(tmp_path, {"tones": 0.4, "tones+shots2": 0.8}, "early")
+    shown = of_best([amount.board for amount in found(tmp_path)], "1")
+    assert [[row.system.record.spec.method for row in board.rows] for board in shown] == [["late"], ["late"]]
+    named = of_best([amount.board for amount in found(tmp_path)], "early")
+    assert [[row.system.record.spec.method for row in board.rows] for board in named] == [["early"], ["early"]]
 
 
 def test_one_number_of_clips_is_no_curve(tmp_path: Path) -> None:

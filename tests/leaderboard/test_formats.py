@@ -325,6 +325,13 @@ def test_latex_breaks_long_names_and_keeps_every_letter(name: str) -> None:
     assert printed(body(text)[1][0].strip().replace(r"\allowbreak{}", "")) == f"{name} + tiny"
 
 
+def test_latex_breaks_no_command_of_a_footnote() -> None:
+    text = latex([board(row(LONG_NAMES["words"], flags=("only fold 0 of 5",)), row("b"))])
+    cell = body(text)[1][0].strip()
+    assert cell.endswith(r"\textsuperscript{a}")
+    assert r"\allowbreak" in cell
+
+
 def test_latex_of_short_names_breaks_nothing() -> None:
     text = latex([three()], ["system", "accuracy", "trainable"])
     assert text.startswith("% Needs \\usepackage{booktabs}.\n")

@@ -129,7 +129,7 @@ def test_other_classes_or_another_version_are_another_version() -> None:
     ("other", "pairs", "said"),
     [
         (OTHER, "folk=house,folk=techno,jazz=techno", "folk, jazz and house, techno are several classes on both sides"),
-        (OTHER, "folk=house", "shares 1 of its classes with it by name, and two are needed"),
+        (OTHER, "folk=house", "shares 1 of its classes with it by --classes, and two are needed"),
         (OTHER, "folk=polka,jazz=Jazz", "other has no class 'polka'; it has Jazz, hip-hop, house, techno"),
         (OTHER, "blues=house,jazz=Jazz", "own has no class 'blues'"),
         (OTHER, "folk", "'folk' is no pair; a=b, or two columns"),

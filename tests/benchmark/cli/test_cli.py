@@ -117,7 +117,30 @@ def test_data_of_an_unknown_task_hints_at_a_near_one(words: tuple[str, ...], typ
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "-1", "abc", "", " ", "1.5", "1e3", "3-1", "2-", "1--2", "0,", ",0", "0,x", "0,-1", "1,1", "0-2,4"]
+    "words",
+    [
+        ("run", "--task", "gtzan", "--method", "prior", "--test-on", ""),
+        ("run", "--task", "gtzan", "--method", "prior", "--seeds="),
+        ("run", "--method", "prior", "--task", ""),
+        ("compare", "a", "b", "--task="),
+        ("leaderboard", "--runs", ""),
+        ("show", "prior", "--learnt", ""),
+        ("data", "check", "gtzan", "--data", ""),
+    ],
+    ids=" ".join,
+)
+def test_option_with_nothing_behind_it_is_refused(words: tuple[str, ...], typed: Mirbench) -> None:
+    option = words[-2] if words[-1] == "" else words[-1].rstrip("=")
+    assert one_line(typed(*words)) == f"{option}: nothing is given for it; say what is meant, or leave it out"
+
+
+def test_value_that_ends_with_an_equals_sign_is_a_value(typed: Mirbench) -> None:
+    words = ("run", "--task", "gtzan", "--method", "prior", "--set", "lr=")
+    assert "nothing is given" not in one_line(typed(*words))
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "abc", " ", "1.5", "1e3", "3-1", "2-", "1--2", "0,", ",0", "0,x", "0,-1", "1,1", "0-2,4"]
 )
 def test_run_refuses_seeds(text: str, typed: Mirbench) -> None:
     line = one_line(typed("run", "--task", "gtzan", "--method", "prior", f"--seeds={text}"))

@@ -194,9 +194,11 @@ class Processes:
         (self.folder / f"{name}.py").write_text(change + _PRELOAD)
         return self.worker(name, "--preload", f"{name}.py", *words, **environment)
 
-    def sweep(self, runs: str = "runs", *words: str, said: str = "", **environment: str) -> ForkServerProcess:
-        """Start the command."""
-        where = ["--scheduler", str(self.file)] if "--scheduler" not in words and self.scheduler else []
+    def sweep(
+        self, runs: str = "runs", *words: str, said: str = "", here: bool = False, **environment: str
+    ) -> ForkServerProcess:
+        """Start the command; `here` is without the scheduler."""
+        where = ["--scheduler", str(self.file)] if "--scheduler" not in words and self.scheduler and not here else []
         every = ["sweep", "suite.toml", "--plugin", "plugin.py", "--runs", runs, *where, *words]
         return self.start(["mirbench", *every], said or f"{runs}.txt", **environment)
 

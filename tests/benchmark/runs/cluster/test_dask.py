@@ -134,7 +134,7 @@ def test_scheduler_that_is_killed_ends_the_command_in_one_line_and_loses_nothing
     assert 2 <= len(done) < len(EVERY)
     assert done.items() <= held(serial).items()
     let_go(processes)
-    assert ended(processes.sweep("runs", "--scheduler", "")) == 0
+    assert ended(processes.sweep("runs", here=True)) == 0
     assert held(processes.folder / "runs") == held(serial)
 
 
