@@ -89,6 +89,9 @@ def find_member(store: RunStore, text: str) -> Member:
         }
         if not alike:
             raise UnknownName(f"key of {name}", key, known)
+    if len(alike) > 1:  # what was asked for and could not be done is none of those that are meant
+        done = {system: runs for system, runs in alike.items() if any(record.status == "done" for _, record in runs)}
+        alike = done or alike
     if len(alike) > 1:
         ways = told_apart(name, {system: [record for _, record in runs] for system, runs in alike.items()})
         raise BadInput(f"{text}: holds runs of {len(alike)} settings; name one of{ways}")

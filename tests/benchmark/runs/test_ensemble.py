@@ -376,6 +376,15 @@ def test_folder_of_several_settings_says_how_to_name_one(tmp_path: Path) -> None
         of(tmp_path, "svm+ears@0123", "forest+eyes")
 
 
+def test_settings_without_any_result_are_none_of_those_that_are_meant(tmp_path: Path) -> None:
+    write(tmp_path, SPEC)
+    refused = replace(SPEC, params={"C": 2.0})
+    RunStore(tmp_path).write(RunRecord(refused, "skipped", "it cannot act here"))
+    assert find_member(RunStore(tmp_path), "svm+ears").settings == SPEC.system
+    with pytest.raises(BadInput, match=r"has no result \(skipped: it cannot act here\)"):
+        find_member(RunStore(tmp_path), f"svm+ears@{refused.system}")
+
+
 # What stands on record
 
 
