@@ -5,6 +5,7 @@ Two dictionaries: k-means on MFCC, where each frame is one word, and sparse codi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -263,11 +264,16 @@ class SparseCoding(_BagOfFrames):
     def learn(self, sample: Array, seed: int) -> dict[str, Array]:
         """One pass over the patches in minibatches."""
         from sklearn.decomposition import PCA, MiniBatchDictionaryLearning
+        from sklearn.exceptions import ConvergenceWarning
 
         components = PCA(0.9, whiten=True, svd_solver="full").fit(sample)
         n_words = _n_words(self.n_words, sample)
         learner = MiniBatchDictionaryLearning(n_words, alpha=self.penalty, max_iter=1, random_state=seed)
-        atoms = learner.fit(components.transform(sample)).components_
+        with (
+            warnings.catch_warnings()
+        ):  # of atoms that are alike one is left out of a patch's code; rounding says where
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            atoms = learner.fit(components.transform(sample)).components_
         return {"frames.mean": components.mean_, "components": components.components_,
                 "variances": components.explained_variance_, "atoms": atoms}  # fmt: skip
 

@@ -396,7 +396,9 @@ def test_sealed_scores_are_those_of_the_open_run_on_a_fresh_cache(
     open_one = do(tmp_path, catalogue, method, cache=tmp_path / "other", **how)
     assert (held.record.reason, open_one.record.reason) == ("", "")
     store = RunStore(tmp_path)
-    assert np.array_equal(store.scores(held.folder).scores, store.scores(open_one.folder).scores)
+    sealed_scores, open_scores = (store.scores(outcome.folder).scores for outcome in (held, open_one))
+    # on some processors convolutions in another process differ in the last digit; on the others these are equal
+    np.testing.assert_allclose(sealed_scores, open_scores, rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow
