@@ -15,6 +15,7 @@ from mirbench.errors import BadInput
 from mirbench.leaderboard import compare as inner
 from mirbench.leaderboard.compare_text import as_text
 from mirbench.leaderboard.packs import every_pack
+from mirbench.leaderboard.pair import find_pair
 
 __all__ = ["Comparison", "compare", "name_of"]
 
@@ -95,7 +96,7 @@ def compare(
     """
     left_out: list[str] = []
     packs = every_pack() if reference else []
-    pair = inner.find_pair(root_of((a, b), runs), (name_of(a), name_of(b)), left_out, packs, task)
+    pair = find_pair(root_of((a, b), runs), (name_of(a), name_of(b)), left_out, packs, task)
     found = inner.compare(*pair, metric)
     if left_out:
         warnings.warn(said(left_out), stacklevel=2)

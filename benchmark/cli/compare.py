@@ -28,9 +28,9 @@ def compare(
 ) -> None:
     """Which of two systems is better on the same clips, how sure that is, where they differ, what each costs."""
     from mirbench.leaderboard.compare import compare as compared
-    from mirbench.leaderboard.compare import find_pair
     from mirbench.leaderboard.compare_text import as_json, as_text
     from mirbench.leaderboard.packs import every_pack
+    from mirbench.leaderboard.pair import find_pair
 
     one_of("--format", form, ("text", "json"))
     left_out: list[str] = []

@@ -23,6 +23,7 @@ from mirbench.progress import Progress
 from mirbench.record import CalibrateBy, FitOn, RunRecord, RunSpec, ThresholdsFrom
 from mirbench.registry import Catalogue
 from mirbench.runs.calibration import what_is_tuned
+from mirbench.runs.heard_before import refuse_heard_before
 from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
@@ -296,31 +297,11 @@ def _clips(
     places = [place for clips in folds for place in excerpts(Split(task, clips))]
     look = pictures.survey if task.medium == "picture" else audio.survey
     facts = look(places, request.cache / "files.sqlite", progress, request.workers)
-    _refuse_heard_before(task, folds, facts)
+    refuse_heard_before(task, folds, facts)
     if odd := audio.oddities(facts):
         more = f" (and {len(odd) - 1} more; `mirbench data check` names all)" if len(odd) > 1 else ""
         progress.warn(f"{task.name}: used as it is, and odd: {odd[0]}{more}")
     return folds, folder, facts
-
-
-def _refuse_heard_before(task: Task, folds: _Folds, facts: Mapping[Excerpt, audio.Facts]) -> None:
-    """Refuse to test on another task whose audio was learnt from: two data sets may hold one song."""
-    if "+on:" not in task.name:
-        return
-    for clips in folds:
-        known = {
-            (facts[p].sha256, p.start): clip.id for clip in clips if clip.split != "test" and (p := Excerpt.of(clip))
-        }
-        both = [
-            (clip.id, known[held])
-            for clip in clips
-            if clip.split == "test" and (held := (facts[Excerpt.of(clip)].sha256, clip.start)) in known
-        ]
-        if both:
-            raise BadInput(
-                f"{task.name}: {len(both)} clips of test are in train or valid, too, to the byte ({both[0][0]} is "
-                f"{both[0][1]}): that would be no test; take them out of one of the two"
-            )
 
 
 def _check_splits(task: Task, folds: _Folds) -> None:

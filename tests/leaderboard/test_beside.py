@@ -10,8 +10,8 @@ import pytest
 
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import packs
-from mirbench.leaderboard.compare import find_pair
 from mirbench.leaderboard.packs import Pack
+from mirbench.leaderboard.pair import find_pair
 from mirbench.leaderboard.render import markdown
 from mirbench.leaderboard.table import Board, boards
 from mirbench.places import default_cache

@@ -15,8 +15,9 @@ from sklearn.metrics import f1_score
 
 from mirbench import metrics
 from mirbench.errors import BadInput, UnknownName
-from mirbench.leaderboard.compare import Comparison, compare, find_pair
+from mirbench.leaderboard.compare import Comparison, compare
 from mirbench.leaderboard.compare_text import as_json, as_text
+from mirbench.leaderboard.pair import find_pair
 from mirbench.leaderboard.results import questions
 from mirbench.record import RunRecord, RunSpec
 from mirbench.runs.scores import Scores

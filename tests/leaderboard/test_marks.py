@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mirbench.leaderboard import latex, render
-from mirbench.leaderboard.compare import compare, find_pair
+from mirbench.leaderboard.compare import compare
 from mirbench.leaderboard.compare_text import as_text
 from mirbench.leaderboard.marks import marks_of
 from mirbench.leaderboard.page.facts import described
+from mirbench.leaderboard.pair import find_pair
 from mirbench.leaderboard.plots import forest
 from mirbench.leaderboard.table import boards
 from mirbench.record import RunRecord
