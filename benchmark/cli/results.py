@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mirbench.leaderboard.table import Board
 
 FORMATS = ("md", "csv", "latex", "json", "html")
-AGAINST = ("tasks", "sources")
+AGAINST = ("sources",)  # systems against tasks are --pivot
 
 Tasks = Annotated[list[str], typer.Option("--task", metavar="TASK", help="Only this task; may be given again.")]
 
@@ -54,9 +54,7 @@ def leaderboard(
     ] = False,
     against: Annotated[
         str,
-        typer.Option(
-            "--against", metavar="|".join(AGAINST), help="The same, or a table a task: methods against sources."
-        ),
+        typer.Option("--against", metavar="|".join(AGAINST), help="A table a task: methods against sources."),
     ] = "",
     output: Annotated[
         Path | None,
