@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from mirbench.errors import NotApplicable
 from mirbench.learnt import Learnt
-from mirbench.types import BlindSplit, FloatArray, Split
+from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 __all__ = [
-    "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "Showing", "asked_of",
-    "needed_stages",
+    "CLASSES", "EVERY_KIND", "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "Showing",
+    "asked_of", "needed_stages", "require_kind",
 ]  # fmt: skip
 
 Part = Literal["train", "valid", "test"]
+
+CLASSES: tuple[str, ...] = ("single-label", "multi-label")
+"""The kinds of task that ask for classes, which every method learns that does not say which it can."""
+
+EVERY_KIND = (*CLASSES, "regression")
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,10 @@ class Method(Protocol):
     later : tuple of str, optional
         Hyperparameters that came when there were records of this version already: at their defaults the method is what
         it was, so that neither records nor keys hold them.
+    task_kinds : tuple of str, optional
+        Kinds of task that it can learn (see `mirbench.types.TaskKind`); single-label and multi-label where it is not
+        said, for whoever decides on classes has to be told how to predict values. It may be a property that depends on
+        hyperparameters.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
     uses_seed : bool, optional
@@ -102,6 +112,21 @@ class Method(Protocol):
             What every random number comes from.
         """
         ...
+
+
+def require_kind(method: Method, task: Task) -> None:
+    """Refuse a task of a kind that the method does not learn.
+
+    Raises
+    ------
+    NotApplicable
+        If it is one.
+    """
+    kinds = tuple(getattr(method, "task_kinds", CLASSES))
+    if task.kind not in kinds:
+        raise NotApplicable(
+            f"{method.name}, as it is set, learns {' and '.join(kinds)} tasks; {task.name} is a {task.kind} task"
+        )
 
 
 def needed_stages(method: type[Method], params: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,25 +5,43 @@ Conventions
 Every function takes ``scores`` (float, shape (n_clips, n_classes), each in [0, 1]) and ``targets`` (`Targets` of the
 same shape). Entries that are not ``known`` count nowhere; in a single-label task all are known. What a single-label
 task predicts is the class of the largest score, the first of equals; what a multi-label task predicts is every class
-scored 0.5 or more. A value that the data do not define (the AUC of a class without positives, the F1 of a class that
-is neither there nor predicted) is NaN; a macro mean runs over the classes that are defined, and `n_scored` says how
-many those are.
+scored 0.5 or more. In a regression task classes are targets, and scores are where in its range each is predicted to be
+(see `mirbench.told_values`). A value that the data do not define (the AUC of a class without positives, the F1 of a
+class that is neither there nor predicted) is NaN; a macro mean runs over the classes that are defined, and `n_scored`
+says how many those are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.areas import defined_mean, pr_auc, pr_auc_per_class, roc_auc, roc_auc_per_class
+from mirbench.told_values import (
+    ccc,
+    ccc_per_class,
+    mae,
+    mae_per_class,
+    pearson,
+    pearson_per_class,
+    r2,
+    r2_per_class,
+    rmse,
+    rmse_per_class,
+    tempo_accuracy_1,
+    tempo_accuracy_1_per_class,
+    tempo_accuracy_2,
+    tempo_accuracy_2_per_class,
+)
 from mirbench.types import BoolArray, FloatArray, IntArray, Targets
 
 __all__ = [
-    "ADDED", "METRICS", "N_BINS", "SINGLE_LABEL", "TAGGING", "Metric", "confidences", "evaluate", "n_scored",
-    "validate",
+    "ADDED", "METRICS", "N_BINS", "REGRESSION", "SINGLE_LABEL", "TAGGING", "TEMPO", "Metric", "confidences", "evaluate",
+    "n_scored", "validate",
 ]  # fmt: skip
 
 ValueArray = npt.NDArray[np.float64]
@@ -55,6 +73,8 @@ class Metric:
         Where it is defined: a function of scikit-learn, or a publication.
     higher_is_better : bool
         Whether a search takes the largest value or the smallest.
+    bounds : tuple of (float, float)
+        The lowest and the highest value that it can have.
     """
 
     name: str
@@ -65,6 +85,7 @@ class Metric:
     over_folds: Literal["pool", "average"] = "pool"
     per_class: str = ""
     higher_is_better: bool = True
+    bounds: tuple[float, float] = (0.0, 1.0)
 
 
 def validate(scores: FloatArray, targets: Targets, n_clips: int, n_classes: int) -> None:
@@ -113,7 +134,7 @@ def balanced_accuracy(scores: FloatArray, targets: Targets) -> float:
     matrix = confusion(scores, targets)
     support = matrix.sum(axis=1)
     recall = np.divide(np.diag(matrix), support, out=np.full(len(support), np.nan), where=support > 0)
-    return _mean(recall)
+    return defined_mean(recall)
 
 
 def f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
@@ -123,7 +144,7 @@ def f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
 
 def macro_f1(scores: FloatArray, targets: Targets) -> float:
     """Unweighted mean of `f1_per_class` over the classes that are there or predicted."""
-    return _mean(f1_per_class(scores, targets))
+    return defined_mean(f1_per_class(scores, targets))
 
 
 def precision_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
@@ -134,7 +155,7 @@ def precision_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
 
 def macro_precision(scores: FloatArray, targets: Targets) -> float:
     """Unweighted mean of `precision_per_class` over the classes that are predicted."""
-    return _mean(precision_per_class(scores, targets))
+    return defined_mean(precision_per_class(scores, targets))
 
 
 def recall_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
@@ -145,7 +166,7 @@ def recall_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
 
 def macro_recall(scores: FloatArray, targets: Targets) -> float:
     """Unweighted mean of `recall_per_class` over the classes that are there."""
-    return _mean(recall_per_class(scores, targets))
+    return defined_mean(recall_per_class(scores, targets))
 
 
 def two_class_f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
@@ -164,39 +185,7 @@ def two_class_f1_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
 
 def two_class_macro_f1(scores: FloatArray, targets: Targets) -> float:
     """Unweighted mean of `two_class_f1_per_class`."""
-    return _mean(two_class_f1_per_class(scores, targets))
-
-
-def roc_auc_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
-    """Area under the ROC curve of each class against the rest; NaN where a class has no positive or no negative.
-
-    Raises
-    ------
-    ValueError
-        If a score that counts is not finite.
-    """
-    return _per_class(_roc_area, scores, targets)
-
-
-def roc_auc(scores: FloatArray, targets: Targets) -> float:
-    """Unweighted mean of `roc_auc_per_class`."""
-    return _mean(roc_auc_per_class(scores, targets))
-
-
-def pr_auc_per_class(scores: FloatArray, targets: Targets) -> ValueArray:
-    """Average precision of each class against the rest; NaN where a class has no positive or no negative.
-
-    Raises
-    ------
-    ValueError
-        If a score that counts is not finite.
-    """
-    return _per_class(_average_precision, scores, targets)
-
-
-def pr_auc(scores: FloatArray, targets: Targets) -> float:
-    """Unweighted mean of `pr_auc_per_class`."""
-    return _mean(pr_auc_per_class(scores, targets))
+    return defined_mean(two_class_f1_per_class(scores, targets))
 
 
 def confidences(scores: FloatArray, targets: Targets) -> tuple[IntArray, ValueArray, BoolArray]:
@@ -235,7 +224,7 @@ def ece(scores: FloatArray, targets: Targets) -> float:
         rows = known[:, k]
         if rows.any():
             values[k] = np.abs(np.bincount(bins[rows, k], gaps[rows, k], N_BINS)).sum() / rows.sum()
-    return _mean(values)
+    return defined_mean(values)
 
 
 def _f1(true: BoolArray, chosen: BoolArray, known: BoolArray) -> ValueArray:
@@ -257,71 +246,33 @@ def _chosen(scores: FloatArray, targets: Targets) -> BoolArray:
     return chosen
 
 
-_Area = Callable[[IntArray, IntArray], ValueArray]
-_AT_ONCE = 2**20  # entries of a table of scores whose curves are drawn together: some 60 MB
-
-
-def _per_class(area: _Area, scores: FloatArray, targets: Targets) -> ValueArray:
-    """An area under a curve of each class, shape (n_classes,).
-
-    Parameters
-    ----------
-    area : callable
-        ``area(hits, alarms)`` of whole numbers, each (n_classes, n_clips): of the clips that score as high as the
-        first, second, … from the top, how many are positives and how many negatives. Of equal scores the last counts
-        all, and the others nothing.
-    """
-    n_clips, n_classes = scores.shape
-    values = np.full(n_classes, np.nan)
-    if n_clips == 0:
-        return values
-    step = max(1, _AT_ONCE // n_clips)
-    for classes in (slice(first, first + step) for first in range(0, n_classes, step)):
-        score, known = scores[:, classes].T, targets.known[:, classes].T
-        present = targets.value[:, classes].T >= 0.5
-        positive, negative = known & present, known & ~present
-        defined = positive.any(axis=1) & negative.any(axis=1)
-        if strange := int((~np.isfinite(score) & known)[defined].sum()):
-            raise ValueError(f"{strange} of {scores.size} scores are not finite")
-        ranked = np.where(known, score, -np.inf)  # what nobody judged comes last: it does not even move a rounding
-        order = np.argsort(ranked, axis=1)[:, ::-1]
-        sorted_score = np.take_along_axis(ranked, order, axis=1)
-        last = np.ones(score.shape, dtype=np.bool_)
-        last[:, :-1] = sorted_score[:, :-1] != sorted_score[:, 1:]
-        hits, alarms = (
-            np.maximum.accumulate(np.cumsum(np.take_along_axis(each, order, axis=1), axis=1) * last, axis=1)
-            for each in (positive, negative)
-        )
-        values[classes] = np.where(defined, area(hits, alarms), np.nan)
-    return values
-
-
-def _roc_area(hits: IntArray, alarms: IntArray) -> ValueArray:
-    """Share of pairs in which the positive is above the negative, equals counted half (Mann, Whitney 1947); exact."""
-    twice = ((alarms - _before(alarms)) * (hits + _before(hits))).sum(axis=1)
-    return twice / np.maximum(2 * hits[:, -1] * alarms[:, -1], 1)
-
-
-def _average_precision(hits: IntArray, alarms: IntArray) -> ValueArray:
-    """Sum of precision times the gain in recall."""
-    precision = hits / np.maximum(hits + alarms, 1)
-    total: ValueArray = (precision * (hits - _before(hits))).sum(axis=1)
-    return total / np.maximum(hits[:, -1], 1)
-
-
-def _before(counts: IntArray) -> IntArray:
-    return np.pad(counts[:, :-1], ((0, 0), (1, 0)))
-
-
-def _mean(values: ValueArray) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
-
-
 _SINGLE, _MULTI = ("single-label",), ("multi-label",)
 _BOTH = _SINGLE + _MULTI
 _FAWCETT = "Fawcett (2006), An introduction to ROC analysis"
 _SKLEARN = "sklearn.metrics"
+
+_VALUES = ("regression",)
+_WRIGHT = "Wright (1921), Correlation and causation, J. Agric. Res. 20; sklearn.metrics.r2_score"
+_LIN = "Lin (1989), A concordance correlation coefficient to evaluate reproducibility, Biometrics 45"
+_GOUYON = "Gouyon et al. (2006), An experimental comparison of audio tempo induction algorithms, IEEE TASLP 14"
+_ANY = float("inf")
+
+
+def _of_values() -> Iterator[Metric]:
+    """What is asked of predicted values, each as a mean over targets and target by target."""
+    for name, function, per_class, reference, better, bounds in (
+        ("r2", r2, r2_per_class, _WRIGHT, True, (-_ANY, 1.0)),
+        ("ccc", ccc, ccc_per_class, _LIN, True, (-1.0, 1.0)),
+        ("pearson", pearson, pearson_per_class, "scipy.stats.pearsonr", True, (-1.0, 1.0)),
+        ("rmse", rmse, rmse_per_class, f"{_SKLEARN}.root_mean_squared_error", False, (0.0, _ANY)),
+        ("mae", mae, mae_per_class, f"{_SKLEARN}.mean_absolute_error", False, (0.0, _ANY)),
+        ("tempo-accuracy-1", tempo_accuracy_1, tempo_accuracy_1_per_class, _GOUYON, True, (0.0, 1.0)),
+        ("tempo-accuracy-2", tempo_accuracy_2, tempo_accuracy_2_per_class, _GOUYON, True, (0.0, 1.0)),
+    ):
+        each = f"{name}-per-class"
+        yield Metric(name, "value", _VALUES, function, reference, "pool", each, better, bounds)
+        yield Metric(each, "per-class", _VALUES, per_class, reference, higher_is_better=better, bounds=bounds)
+
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
@@ -371,6 +322,7 @@ METRICS: Mapping[str, Metric] = {
             higher_is_better=False,
         ),
         Metric("confusion", "matrix", _SINGLE, confusion, f"{_SKLEARN}.confusion_matrix"),
+        *_of_values(),
     )
 }  # fmt: skip
 
@@ -391,6 +343,18 @@ TAGGING = (
 """What a tagging task reports; the ROC-AUC selects."""
 
 
+REGRESSION = (
+    "r2", "ccc", "pearson", "rmse", "mae", "r2-per-class", "ccc-per-class", "pearson-per-class", "rmse-per-class",
+    "mae-per-class",
+)  # fmt: skip
+"""What a regression task reports; R² selects."""
+
+TEMPO = (
+    "tempo-accuracy-1", "tempo-accuracy-2", *REGRESSION, "tempo-accuracy-1-per-class", "tempo-accuracy-2-per-class",
+)  # fmt: skip
+"""What a task of tempi in beats a minute reports; Accuracy 1 selects."""
+
+
 def evaluate(names: tuple[str, ...], scores: FloatArray, targets: Targets) -> dict[str, Any]:
     """The named metrics as plain numbers and lists, undefined values as None.
 
@@ -398,7 +362,9 @@ def evaluate(names: tuple[str, ...], scores: FloatArray, targets: Targets) -> di
     """
     parts = {METRICS[name].per_class for name in names} & set(names)
     found = {name: METRICS[name].function(scores, targets) for name in names if METRICS[name].per_class not in parts}
-    return {name: _plain(found[name] if name in found else _mean(found[METRICS[name].per_class])) for name in names}
+    return {
+        name: _plain(found[name] if name in found else defined_mean(found[METRICS[name].per_class])) for name in names
+    }
 
 
 def n_scored(metrics: Mapping[str, Any]) -> dict[str, int]:

@@ -217,7 +217,7 @@ class RunRecord:
     classes : sequence of str
         Names of the columns of its scores.
     kind : str
-        Of the task: "single-label" or "multi-label".
+        Of the task: "single-label", "multi-label" or "regression".
     changed : mapping of str to value
         Hyperparameters, and options of the source as "source NAME", that differ from their defaults.
     energy : mapping of str to float or str
@@ -230,6 +230,8 @@ class RunRecord:
         One a class, where they were tuned on valid: what the model scores, before a half means that.
     temperature : float or None
         Fitted on valid, where that was asked for.
+    ranges : sequence of (float, float)
+        Of a regression task's targets, the lowest and the highest value in their units: scores are places between them.
     history : sequence of mapping
         A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``; of a fit on valid too, without valid.
     standing, n_folds
@@ -267,6 +269,7 @@ class RunRecord:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Sequence[Value] = ()
     temperature: Amount | None = None
+    ranges: Sequence[Sequence[Value]] = ()
     history: Sequence[Mapping[str, Value]] = ()
     standing: str = "full"
     n_folds: Folds = 1

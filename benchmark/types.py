@@ -15,19 +15,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from mirbench.archive import Archive
 from mirbench.errors import BadInput, MissingData
+from mirbench.targets import BoolArray, FloatArray, IntArray, Range, Targets, TaskKind
 
 __all__ = [
-    "ArrayRow", "BlindSplit", "BoolArray", "Clip", "Excerpt", "FloatArray", "IntArray", "Pad", "Split",
-    "Targets", "Task", "Windowing", "clips_of", "excerpts",
+    "ArrayRow", "BlindSplit", "BoolArray", "Clip", "Excerpt", "FloatArray", "IntArray", "Pad", "Range", "Split",
+    "Targets", "Task", "TaskKind", "Windowing", "clips_of", "excerpts",
 ]  # fmt: skip
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 Pad = Literal["zeros", "center", "repeat", "reflect", "noise"]
 """How a clip that is shorter than a window fills it; see `mirbench.features.padding`."""
@@ -68,7 +64,7 @@ class Clip:
     split : str
         "train", "valid" or "test".
     labels : tuple of str
-        The classes that are present.
+        The classes that are present; of a regression task, the targets whose value is known.
     unknown : tuple of str
         Classes of which nobody judged whether they are present; they are masked in losses and metrics.
     group : str
@@ -86,6 +82,8 @@ class Clip:
         Features that ship with the data set.
     first_channel : bool
         Whether the first channel of the file is heard alone, and not the mean of all.
+    values : tuple of float
+        Of a regression task: the value of each of `labels`, in its unit; () elsewhere.
     """
 
     id: str
@@ -100,6 +98,7 @@ class Clip:
     peaks: tuple[float, ...] = ()
     arrays: tuple[ArrayRow, ...] = ()
     first_channel: bool = False
+    values: tuple[float, ...] = ()
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -157,10 +156,10 @@ class Task:
         The identity; a changed split or label is a new version.
     title : str
         One line.
-    kind : {"single-label", "multi-label"}
-        Whether a clip has exactly one class.
+    kind : {"single-label", "multi-label", "regression"}
+        Whether a clip has exactly one class, any number of labels, or a number for each target.
     classes : tuple of str
-        In the order of the columns of every score matrix.
+        In the order of the columns of every score matrix; of a regression task, the names of its targets.
     metrics : tuple of str
         Names in `mirbench.metrics.METRICS`, the one that selects first.
     read_clips : callable
@@ -202,12 +201,15 @@ class Task:
         spot.
     demo : str
         Name of the synthesised stand-in, or "".
+    ranges : tuple of (float, float)
+        Of a regression task: the lowest and the highest value that each target may have, in its unit. Scores are
+        places in that range, 0 the lowest and 1 the highest value, so that no prediction is outside of it.
     """
 
     name: str
     version: str
     title: str
-    kind: Literal["single-label", "multi-label"]
+    kind: TaskKind
     classes: tuple[str, ...]
     metrics: tuple[str, ...]
     read_clips: Callable[[Path | None, int], list[Clip]]
@@ -229,25 +231,7 @@ class Task:
     cautions: tuple[str, ...] = ()
     demo: str = ""
     synthesise: Callable[[Path, Callable[..., None]], None] | None = None
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What is true of each clip.
-
-    Parameters
-    ----------
-    value : ndarray of float32, shape (n_clips, n_classes)
-        1 where the class is present, 0 where absent; in between for soft labels.
-    known : ndarray of bool, shape (n_clips, n_classes)
-        False where nobody judged; `value` means nothing there.
-    kind : {"single-label", "multi-label"}
-        Of the task: whether one class is predicted for a clip, or each class is decided on.
-    """
-
-    value: FloatArray
-    known: BoolArray
-    kind: Literal["single-label", "multi-label"]
+    ranges: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -278,8 +262,15 @@ class Split:
         column = {name: k for k, name in enumerate(self.task.classes)}
         value = np.zeros((len(self), len(column)), dtype=np.float32)
         known = np.ones(value.shape, dtype=np.bool_)
+        places = _places([clip.labels for clip in self.clips], column)
+        if self.task.kind == "regression":
+            low, high = np.array(self.task.ranges, dtype=np.float64).T[:, places[1]]
+            values = np.array(list(chain.from_iterable(clip.values for clip in self.clips)), dtype=np.float64)
+            value[places], known[:] = (values - low) / (high - low), False
+            known[places] = True
+            return Targets(value, known, self.task.kind, self.task.ranges)
         strengths = [clip.strengths or (1.0,) * len(clip.labels) for clip in self.clips]
-        value[_places([clip.labels for clip in self.clips], column)] = list(chain.from_iterable(strengths))
+        value[places] = list(chain.from_iterable(strengths))
         known[_places([clip.unknown for clip in self.clips], column)] = False
         return Targets(value, known, self.task.kind)
 
@@ -289,10 +280,10 @@ class Split:
         Raises
         ------
         BadInput
-            If the task is multi-label.
+            If the task is not single-label.
         """
         if self.task.kind != "single-label":
-            raise BadInput(f"{self.task.name} is multi-label: a clip has no single class; use targets()")
+            raise BadInput(f"{self.task.name} is {self.task.kind}: a clip has no single class; use targets()")
         return np.argmax(self.targets().value, axis=1).astype(np.int64)
 
     def blind(self) -> BlindSplit:
@@ -325,7 +316,7 @@ class BlindSplit:
     classes : tuple of str
         Names of the task's classes, in the order of the columns of scores.
     kind : str
-        Of the task: "single-label" or "multi-label".
+        Of the task; see `TaskKind`.
     n_clips : int
         Number of clips.
     """

@@ -255,7 +255,7 @@ class Clips:
         found = []
         for fold in range(self.n_folds):
             rows = self.folds == fold
-            targets = Targets(self.targets.value[rows], self.targets.known[rows], self.targets.kind)
+            targets = self.targets.take(rows)
             found.append(Drawn(targets, weights[rows]))
         return found
 

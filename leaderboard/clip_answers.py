@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ LABELS_FROM = 0.5
 _WHERE = ("system", "fold", "seed", "clip")
 _ONE = (*_WHERE, "true", "predicted", "probability", "probability_of_true", "wrong")
 _SEVERAL = (*_WHERE, "label", "true", "probability", "wrong")
+_VALUES = (*_WHERE, "target", "true", "predicted", "off_by")
 
 
 def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = False) -> list[tuple[Any, ...]]:
-    """A head, and a line a clip of each run, or a line a judged label of it where clips have several.
+    """A head, and a line a clip of each run, or a line a judged label, or a known value, of it where it has several.
 
     Where several systems are among the runs, each has its key behind its name.
 
@@ -31,17 +32,19 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
     runs : sequence of (RunRecord, Scores)
         Of tasks of one kind.
     mistakes : bool
-        Only what is wrong, the surest first.
+        Only what is wrong, the surest first; of values all, the one that is furthest off first.
 
     Raises
     ------
     BadInput
-        If some have one class a clip and others several labels.
+        If they are of tasks of several kinds.
     """
     kinds = {scores.targets.kind for _, scores in runs}
     if len(kinds) > 1:
-        raise BadInput("runs of single-label and of multi-label tasks have no table in common; name those of one task")
-    lines_of = _of_one if kinds == {"single-label"} else _of_several
+        raise BadInput(
+            f"runs of {' and of '.join(sorted(kinds))} tasks have no table in common; name those of one task"
+        )
+    lines_of, head = _FORMS[kinds.pop() if kinds else "multi-label"]
     several = len({record.spec.system for record, _ in runs}) > 1
     lines = [
         (f"{line[0]}@{record.spec.system}" if several else line[0], *line[1:])
@@ -50,9 +53,13 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
         if line[-1] or not mistakes
     ]
     if mistakes:
-        surest = {_of_one: lambda line: -line[-3], _of_several: lambda line: -abs(line[-2] - LABELS_FROM)}
+        surest: dict[Any, Callable[[tuple[Any, ...]], float]] = {
+            _of_one: lambda line: -line[-3],
+            _of_several: lambda line: -abs(line[-2] - LABELS_FROM),
+            _of_values: lambda line: -abs(line[-1]),
+        }
         lines.sort(key=surest[lines_of])
-    return [_ONE if lines_of is _of_one else _SEVERAL, *lines]
+    return [head, *lines]
 
 
 def _where(record: RunRecord) -> tuple[Any, ...]:
@@ -73,3 +80,17 @@ def _of_several(record: RunRecord, scores: Scores) -> Iterator[tuple[Any, ...]]:
         true, value = int(scores.targets.value[n, k] >= LABELS_FROM), float(scores.scores[n, k])
         wrong = int((value >= LABELS_FROM) != bool(true))
         yield (*_where(record), str(scores.clip_ids[n]), record.classes[k], true, round(value, 6), wrong)
+
+
+def _of_values(record: RunRecord, scores: Scores) -> Iterator[tuple[Any, ...]]:
+    true, said = scores.targets.in_units(scores.targets.value), scores.targets.in_units(scores.scores)
+    for n, k in np.argwhere(scores.targets.known):
+        pair = round(float(true[n, k]), 6), round(float(said[n, k]), 6)
+        yield (*_where(record), str(scores.clip_ids[n]), record.classes[k], *pair, round(pair[1] - pair[0], 6))
+
+
+_FORMS: Mapping[str, tuple[Callable[[RunRecord, Scores], Iterator[tuple[Any, ...]]], tuple[str, ...]]] = {
+    "single-label": (_of_one, _ONE),
+    "multi-label": (_of_several, _SEVERAL),
+    "regression": (_of_values, _VALUES),
+}

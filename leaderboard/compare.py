@@ -28,9 +28,10 @@ class ClipChange:
     Parameters
     ----------
     a, b : float
-        Share of right decisions, over seeds (and over classes that are known, in a multi-label task).
+        Share of right decisions, over seeds (and over classes that are known, in a multi-label task). In a regression
+        task how far off they are, in the targets' units, mean over seeds and targets.
     true, guess_a, guess_b : str
-        Classes; the guesses are those of most seeds.
+        Classes; the guesses are those of most seeds. In a regression task values; the guesses are means over seeds.
     """
 
     clip: str
@@ -44,7 +45,7 @@ class ClipChange:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """F1 of a class under both systems, mean over seeds; None where it is undefined."""
+    """`Comparison.by_class` of a class under both systems, mean over seeds; None where it is undefined."""
 
     name: str
     n_clips: int
@@ -64,6 +65,9 @@ class Cost:
 @dataclass(frozen=True)
 class Comparison:
     """What came of it; see `compare`."""
+
+    kind: str
+    by_class: str
 
     name_a: str
     name_b: str
@@ -120,7 +124,12 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
     values = [mean([value[metric] for value in over_folds(system, [metric])]) for system in (a, b)]
     if found is None or values[0] is None or values[1] is None:
         raise BadInput(f"{metric} is undefined on these clips; --metric takes {', '.join(known)}")
+    by_class = "f1-per-class"
+    if left.targets.kind == "regression":
+        by_class = metrics.METRICS[metric].per_class
     return Comparison(
+        kind=left.targets.kind,
+        by_class=by_class,
         name_a=names[0],
         name_b=names[1],
         task=a.record.spec.task,
@@ -133,7 +142,7 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
         n_folds=a.n_folds,
         difference=found,
         clips=_clips(left, right, _classes(a.record, left)),
-        classes=_per_class(left, right, _classes(a.record, left)),
+        classes=_per_class(by_class, left, right, _classes(a.record, left)),
         costs=_costs(a, b),
         notes=(*notes, *(f"{said}." for said in explained((*a.marks, *b.marks)))),
     )
@@ -178,7 +187,11 @@ def _classes(record: RunRecord, stack: Stack) -> list[str]:
 
 
 def _right(stack: Stack) -> npt.NDArray[np.float64]:
-    """Share of right decisions of each clip, mean over seeds."""
+    """Share of right decisions of each clip, or how far off its values are, mean over seeds."""
+    if stack.targets.kind == "regression":
+        off = np.abs(stack.targets.in_units(stack.scores) - stack.targets.in_units(stack.targets.value)).mean(axis=0)
+        known = stack.targets.known
+        return np.asarray((off * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
     true, known = stack.targets.value >= 0.5, stack.targets.known
     if stack.targets.kind == "single-label":
         hit = stack.scores.argmax(axis=2) == true.argmax(axis=1)
@@ -197,7 +210,7 @@ def _clips(left: Stack, right: Stack, classes: Sequence[str]) -> tuple[ClipChang
             fold=int(left.folds[n]),
             a=float(a[n]),
             b=float(b[n]),
-            true=", ".join(name for name, value in zip(classes, left.targets.value[n], strict=True) if value >= 0.5),
+            true=_true(left, n, classes),
             guess_a=_guess(left, n, classes),
             guess_b=_guess(right, n, classes),
         )
@@ -206,23 +219,39 @@ def _clips(left: Stack, right: Stack, classes: Sequence[str]) -> tuple[ClipChang
     )
 
 
+def _true(stack: Stack, clip: int, classes: Sequence[str]) -> str:
+    value = stack.targets.value[clip]
+    if stack.targets.kind == "regression":
+        return _values(stack, value, clip)
+    return ", ".join(name for name, present in zip(classes, value >= 0.5, strict=True) if present)
+
+
+def _values(stack: Stack, places: npt.NDArray[np.float32], clip: int) -> str:
+    """Of the targets that are known of a clip, in their units."""
+    found = stack.targets.in_units(places)[stack.targets.known[clip]]
+    return ", ".join(f"{value:.4g}" for value in found)
+
+
 def _guess(stack: Stack, clip: int, classes: Sequence[str]) -> str:
-    """What most seeds say of a clip."""
+    """What most seeds say of a clip, or the mean of the values that they say."""
     scores = stack.scores[:, clip]
+    if stack.targets.kind == "regression":
+        return _values(stack, scores.mean(axis=0), clip)
     if stack.targets.kind == "single-label":
         return classes[int(np.bincount(metrics.predicted(scores), minlength=len(classes)).argmax())]
     chosen = (scores >= 0.5).mean(axis=0) > 0.5
     return ", ".join(name for name, there in zip(classes, chosen, strict=True) if there) or "none"
 
 
-def _per_class(left: Stack, right: Stack, classes: Sequence[str]) -> tuple[ClassChange, ...]:
-    a, b = _f1(left), _f1(right)
-    count = ((left.targets.value >= 0.5) & left.targets.known).sum(axis=0)
+def _per_class(name: str, left: Stack, right: Stack, classes: Sequence[str]) -> tuple[ClassChange, ...]:
+    a, b = _of_classes(name, left), _of_classes(name, right)
+    there = left.targets.value >= (0.5 if left.targets.kind != "regression" else 0.0)
+    count = (there & left.targets.known).sum(axis=0)
     return tuple(ClassChange(name, int(count[k]), a[k], b[k]) for k, name in enumerate(classes))
 
 
-def _f1(stack: Stack) -> list[float | None]:
-    values = [metrics.evaluate(("f1-per-class",), scores, stack.targets)["f1-per-class"] for scores in stack.scores]
+def _of_classes(name: str, stack: Stack) -> list[float | None]:
+    values = [metrics.evaluate((name,), scores, stack.targets)[name] for scores in stack.scores]
     return [mean(column) for column in zip(*values, strict=True)]
 
 

@@ -51,7 +51,10 @@ def _p(p: float) -> str:
 
 def _clip_lines(c: Comparison) -> str:
     up, down = sum(clip.a > clip.b for clip in c.clips), sum(clip.a < clip.b for clip in c.clips)
-    said = f"A is right more often on {up} clips, B on {down}, the same on {c.difference.n_clips - len(c.clips)}."
+    better, mark = "right more often", "right"
+    if c.kind == "regression":
+        up, down, better, mark = down, up, "nearer", "off by"
+    said = f"A is {better} on {up} clips, B on {down}, the same on {c.difference.n_clips - len(c.clips)}."
     if not c.clips:
         return said
     rows = [
@@ -60,7 +63,7 @@ def _clip_lines(c: Comparison) -> str:
         for clip in c.clips[:_MOST_CLIPS]
     ]  # fmt: skip
     rest = len(c.clips) - len(rows)
-    text = tabulate(rows, ["clip", "is", "A says", "B says", "A right", "B right"], floatfmt=".2f")
+    text = tabulate(rows, ["clip", "is", "A says", "B says", f"A {mark}", f"B {mark}"], floatfmt=".2f")
     return f"{said}\n{_indented(text)}" + (f"\n  … and {rest} more" if rest else "")
 
 
@@ -68,7 +71,8 @@ def _class_lines(c: Comparison) -> str:
     both = [(k.name, k.n_clips, k.a, k.b, k.a - k.b) for k in c.classes if k.a is not None and k.b is not None]
     both.sort(key=lambda row: -abs(row[4]))
     shown = [(cut_middle(name, 40), *rest) for name, *rest in both[:_MOST_CLASSES]]
-    text = tabulate(shown, ["F1 of", "clips", "A", "B", "A - B"], floatfmt=("", "", ".3f", ".3f", "+.3f"))
+    what = "F1" if c.by_class == "f1-per-class" else c.by_class.removesuffix("-per-class")
+    text = tabulate(shown, [f"{what} of", "clips", "A", "B", "A - B"], floatfmt=("", "", ".3f", ".3f", "+.3f"))
     rest = len(c.classes) - min(len(both), _MOST_CLASSES)
     return _indented(text) + (f"\n  … and {rest} more" if rest else "")
 

@@ -25,17 +25,16 @@ def constant_answer(metric: str, stack: Stack) -> float | None:
     stack : Stack
         Of any system of the table: its labels alone are read.
     """
-    parts = [_of(stack.targets, stack.folds == fold) for fold in np.unique(stack.folds)]
+    parts = [stack.targets.take(stack.folds == fold) for fold in np.unique(stack.folds)]
     values = [evaluate((metric,), _answer(part), part)[metric] for part in parts]
     return over_folds(metric, values, lambda: (_answer(stack.targets), stack.targets))
 
 
-def _of(targets: Targets, kept: np.ndarray) -> Targets:
-    return Targets(targets.value[kept], targets.known[kept], targets.kind)
-
-
 def _answer(targets: Targets) -> FloatArray:
-    """The same row for every clip: of each class, the share of clips that have it among those it is known of."""
+    """The same row for every clip: of each class, the share of clips that have it among those it is known of.
+
+    Of a regression task's target it is the mean of its values.
+    """
     known = targets.known.sum(axis=0)
     share = np.where(targets.known, targets.value, 0).sum(axis=0) / np.maximum(known, 1)
     return np.tile(share.astype(np.float32), (len(targets.value), 1))

@@ -14,7 +14,8 @@ freedom widens the interval. From one seed nothing can be said of others: the me
 
 **Intervals** (95 %). Accuracy: Wilson's interval at the number of independent clips that would vary as much. Other
 metrics: the same, with the variance of 1,000 bootstrap replicates; a replicate draws groups with replacement (within
-each fold, where the metric is averaged over folds), the same ones for all seeds and systems.
+each fold, where the metric is averaged over folds), the same ones for all seeds and systems. A metric that is no share
+(R², correlations, errors of values): Student's t with that variance, cut off where the metric ends.
 
 **Differences.** Two systems are compared on the same clips, clip by clip. Accuracy with one seed: the exact McNemar
 test; with groups: the exact sign-flip test of the sums over groups, of which McNemar's is the case without groups.
@@ -58,6 +59,7 @@ from mirbench.errors import BadInput
 from mirbench.leaderboard.chance import Clips, System, bonett_price, wilson
 from mirbench.leaderboard.sign_flips import sign_flip
 from mirbench.leaderboard.weighted_metrics import chosen
+from mirbench.metrics import METRICS
 from mirbench.types import FloatArray, Targets
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
 ValueArray = npt.NDArray[np.float64]
 
 _LEVEL = 0.95
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Interval:
     Parameters
     ----------
     low, high : float
-        In [0, 1].
+        Within the metric's bounds.
     method : str
         In a few words, with the number of clips or groups, and of seeds.
     """
@@ -95,13 +98,14 @@ class Difference:
     ----------
     value : float
     low, high : float
-        Interval, of 95 % unless another was asked for, in [-1, 1].
+        Interval, of 95 % unless another was asked for.
     p : float
         Two-sided, of the hypothesis that the two are equally good; not adjusted for other comparisons.
     n_clips, n_groups : int
         A clip without a group is its own.
     n_changed : int
-        Clips on which one of the two is right for a larger share of its seeds; in a tagging task, about some class.
+        Clips on which one of the two is right for a larger share of its seeds; in a tagging task, about some class; in
+        a regression task, clips on which one of the two is nearer, about some target.
     method : str
         In a few words.
     """
@@ -203,7 +207,8 @@ def difference(
         what = "exact McNemar test" if clips.alone and one.n_seeds == other.n_seeds == 1 else "sign-flip test"
     else:
         half = _quantile(free, level) * np.sqrt(variance)
-        low, high = max(value - half, -1.0), min(value + half, 1.0)
+        most = METRICS[metric].bounds[1] - METRICS[metric].bounds[0]
+        low, high = max(value - half, -most), min(value + half, most)
         what = "paired bootstrap"
     p, n_changed = clips.p(one, other), _n_changed(a, b, targets)
     method = f"{what} over {_said(clips, one, other)}"
@@ -304,8 +309,14 @@ def _interval(clips: Clips, system: System) -> Interval | None:
     p = system.value
     if np.isnan(p):
         return None
-    n = clips.effective(p * (1 - p), clips.n_mixed(system), system.noise, system)
-    low, high = wilson(p, n, _quantile(clips.variance(system.noise, system)[1]))
+    variance, free = clips.variance(system.noise, system)
+    bounds = METRICS[clips.metric].bounds
+    if bounds == (0.0, 1.0):
+        n = clips.effective(p * (1 - p), clips.n_mixed(system), system.noise, system)
+        low, high = wilson(p, n, _quantile(free))
+    else:
+        half = _quantile(free) * float(np.sqrt(variance))
+        low, high = max(p - half, bounds[0]), min(p + half, bounds[1])
     return Interval(low, high, f"{'Wilson' if clips.counts_hits else 'bootstrap'} over {_said(clips, system)}")
 
 
@@ -316,13 +327,16 @@ def _quantile(free: float, level: float = _LEVEL) -> float:
 
 
 def _n_changed(a: FloatArray, b: FloatArray, targets: Targets) -> int:
+    if targets.kind == "regression":
+        far = [np.where(targets.known, np.abs(scores - targets.value).mean(axis=0), 0.0) for scores in (a, b)]
+        return int((np.abs(far[0] - far[1]) > _SAME).any(axis=1).sum())
     shares = []
     for scores in (a, b):
         right = np.stack([(chosen(layer, targets) == (targets.value >= 0.5)) | ~targets.known for layer in scores])
         if targets.kind == "single-label":
             right = np.asarray(right.all(axis=2, keepdims=True))
         shares.append(right.mean(axis=0))
-    return int((np.abs(shares[0] - shares[1]) > 1e-9).any(axis=1).sum())
+    return int((np.abs(shares[0] - shares[1]) > _SAME).any(axis=1).sum())
 
 
 def _said(clips: Clips, *systems: System) -> str:

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.leaderboard.weighted_values import OF_VALUES
 from mirbench.metrics import N_BINS, confidences
 from mirbench.types import BoolArray, FloatArray, Targets
 
@@ -231,5 +232,6 @@ WEIGHTED: Mapping[str, Callable[[FloatArray, Drawn], ValueArray]] = {
     "roc-auc": roc_auc,
     "pr-auc": pr_auc,
     "ece": ece,
+    **OF_VALUES,
 }
 """By the names of `mirbench.metrics.METRICS`: every metric that is one number."""

@@ -1,4 +1,7 @@
-"""Scikit-learn's classifiers of clips: fitted on the class of a clip or on each label, stored, and restored."""
+"""Scikit-learn's classifiers of clips: fitted on the class of a clip or on each label, stored, and restored.
+
+Of a regression task it is regressors, one of each target, which learn and predict where in its range a value is.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +47,18 @@ def embeddings(context: Context, split: AnySplit) -> Features:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A fitted classifier of clips.
+    """A fitted classifier, or regressor, of clips.
 
     Parameters
     ----------
-    model : classifier
+    model : estimator
         Scikit-learn's, or one of `mirbench.methods.stored`.
     scaler : StandardScaler, Scaler, or None
         None leaves features as they are.
     rows : ndarray of int
         The clips of train that it was fitted on.
     answers : ndarray
-        Their classes; of a label, whether it is present.
+        Their classes; of a label, whether it is present; of a target, where in its range its value is.
     """
 
     model: Any
@@ -82,7 +85,7 @@ class SklearnFit:
     parts : dict of int to Classifier
         By label; a label of which train knows one answer alone has none. The single one of a single-label task is 0.
     constant : ndarray of float32, shape (n_classes,), or None
-        Scores of the labels that have no classifier; None in a single-label task.
+        Scores of the labels and targets that have no classifier; None in a single-label task.
     """
 
     parts: dict[int, Classifier]
@@ -97,8 +100,11 @@ class SklearnFit:
         if self.constant is None:
             return align_columns(self._scores(0, features), self.parts[0].model.classes_, len(split.classes))
         scores = np.tile(self.constant, (len(split), 1))
-        for k in self.parts:
-            scores[:, k] = self._scores(k, features)[:, 1]
+        for k, part in self.parts.items():
+            if split.kind == "regression":
+                scores[:, k] = np.clip(part.model.predict(part.standardised(features)), 0.0, 1.0)
+            else:
+                scores[:, k] = self._scores(k, features)[:, 1]
         return scores
 
     def _scores(self, k: int, features: Features) -> npt.NDArray[Any]:
@@ -133,10 +139,11 @@ def fit_sklearn(
     *,
     features_of: FeaturesOf = embeddings,
     standardise: bool = True,
+    regressor: Callable[[], Any] | None = None,
 ) -> SklearnFit:
-    """Fit a scikit-learn classifier: of the class of a clip, or of each label by itself.
+    """Fit a scikit-learn classifier: of the class of a clip, or of each label by itself; or a regressor of each target.
 
-    Soft labels are made hard at 0.5; a label is learnt from the clips of which it is known.
+    Soft labels are made hard at 0.5; a label or a target is learnt from the clips of which it is known.
 
     Parameters
     ----------
@@ -148,12 +155,14 @@ def fit_sklearn(
         ``features_of(context, split)`` -> features, (n_clips, n_features); the source's mean embeddings.
     standardise : bool
         Whether features are standardised on train.
+    regressor : callable or None
+        ``regressor()`` -> a fresh one; None where the method learns no values.
     """
     from sklearn.preprocessing import StandardScaler
 
     features = features_of(context, train)
 
-    def fitted(rows: IntArray, answers: npt.NDArray[Any]) -> Classifier:
+    def fitted(rows: IntArray, answers: npt.NDArray[Any], make: Callable[[], Any] = make) -> Classifier:
         own = features[rows]
         scaler = StandardScaler().fit(own) if standardise else None
         return Classifier(make().fit(_standardised(scaler, own), answers), scaler, rows, answers)
@@ -162,8 +171,15 @@ def fit_sklearn(
         parts = {0: fitted(np.arange(len(train)), train.class_index())}
         return SklearnFit(parts, None, scores_of, features_of, context)
     targets, parts = train.targets(), {}
-    present = targets.value >= 0.5
     constant = np.zeros(len(train.classes), dtype=np.float32)
+    if targets.kind == "regression":
+        assert regressor is not None
+        for k, known in enumerate(targets.known.T):
+            rows = np.flatnonzero(known)
+            if len(rows):
+                parts[k] = fitted(rows, targets.value[rows, k].astype(np.float64), regressor)
+        return SklearnFit(parts, constant, scores_of, features_of, context)
+    present = targets.value >= 0.5
     for k in range(len(train.classes)):
         rows = np.flatnonzero(targets.known[:, k])
         if len(np.unique(present[rows, k])) == 2:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import EVERY_KIND, Fitted
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
 from mirbench.methods.probed_layers import ProbedLayers
 from mirbench.methods.stored import Trees, keep_trees
@@ -21,10 +21,13 @@ __all__ = ["ForestProbe"]
 
 Predict = Callable[[BlindSplit], FloatArray]
 
+_OF_FEATURES = 1 / 3
+"""That a split of a regression tree looks at: Hastie, Tibshirani, Friedman (2009), section 15.3."""
+
 
 @dataclass(frozen=True)
 class ForestProbe(ProbedLayers):
-    """Random forest.
+    """Random forest; of a regression task, one of each target, whose trees look at a third of the features each time.
 
     Parameters
     ----------
@@ -54,6 +57,7 @@ class ForestProbe(ProbedLayers):
     fit_on: Literal["train", "train-and-valid"] = "train"
 
     name, version, needs = "probe-forest", "1", ("pooled",)
+    task_kinds = EVERY_KIND
 
     def __post_init__(self) -> None:
         self.check_layers()
@@ -67,12 +71,19 @@ class ForestProbe(ProbedLayers):
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the features of train, or of train and valid."""
-        from sklearn.ensemble import RandomForestClassifier
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
         def make() -> Any:
             return RandomForestClassifier(self.n_trees, max_depth=self.max_depth, random_state=seed)
 
-        how: dict[str, Any] = {"standardise": self.standardise, "features_of": self.features}
+        def regressor() -> Any:
+            return RandomForestRegressor(
+                self.n_trees, max_depth=self.max_depth, random_state=seed, max_features=_OF_FEATURES
+            )
+
+        how: dict[str, Any] = {
+            "standardise": self.standardise, "features_of": self.features, "regressor": regressor,
+        }  # fmt: skip
         fit = fit_sklearn(make, probabilities, train, context, **how)
         valid_score = None
         if self.fit_on == "train-and-valid":

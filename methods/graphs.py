@@ -20,15 +20,18 @@ __all__ = ["KernelHead", "LinearHead"]
 
 
 class LinearHead(nn.Module):
-    """A logistic regression of the classes, or one of each label; see `mirbench.methods.probes.LinearProbe`."""
+    """A logistic regression of the classes, or one of each label, or a ridge regression of each target.
+
+    See `mirbench.methods.probes.LinearProbe`.
+    """
 
     weight: Tensor
     bias: Tensor
     constant: Tensor
 
-    def __init__(self, state: Mapping[str, npt.NDArray[Any]], n_classes: int) -> None:
+    def __init__(self, state: Mapping[str, npt.NDArray[Any]], n_classes: int, kind: str) -> None:
         super().__init__()
-        self._single = "constant" not in state
+        self._single, self._values = kind == "single-label", kind == "regression"
         self._n_classes = n_classes
         if self._single:
             weight, bias = _folded(state, "")
@@ -47,6 +50,8 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(1, n_features) -> (n_classes,)."""
         margins = nn.functional.linear(features, self.weight, self.bias)[0]
+        if self._values:
+            return _placed(margins.clamp(0.0, 1.0), self._columns, self.constant)
         shares = margins.softmax(dim=0) if self._single else margins.sigmoid()
         return _placed(shares, self._columns, self.constant)
 

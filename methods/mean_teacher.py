@@ -15,6 +15,7 @@ import numpy as np
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput
+from mirbench.method import CLASSES
 from mirbench.methods.training.network import NetworkMethod
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class MeanTeacher(NetworkMethod):
             raise BadInput(f"{self.name}: dropout must be in [0, 1), consistency at least 0")
         if self.scale is not None and self.scale <= 0:
             raise BadInput(f"{self.name}: scale must be above 0")
+
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Of classes, whose labels it makes hard."""
+        return CLASSES
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Student and teacher."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench.method import Fitted
+from mirbench.method import EVERY_KIND, Fitted
 from mirbench.types import BlindSplit, FloatArray, Split
 
 if TYPE_CHECKING:
@@ -19,13 +19,14 @@ __all__ = ["Prior"]
 
 @dataclass(frozen=True)
 class Prior:
-    """Predicts, for every clip, how often each class occurs in train."""
+    """Predicts, for every clip, how often each class occurs in train; of a regression task, the mean of train."""
 
     name, version, needs = "prior", "1", ()
+    task_kinds = EVERY_KIND
     uses_audio = uses_seed = uses_valid = False
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
-        """Count the classes of train."""
+        """Count the classes of train, or average its values."""
         targets = train.targets()
         known = targets.known.sum(axis=0)
         frequency = (targets.value * targets.known).sum(axis=0) / np.maximum(known, 1)

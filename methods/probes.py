@@ -1,7 +1,8 @@
 """Probes: a small classifier on the mean embedding of each clip, or on hidden layers; the source stays frozen.
 
 Every probe standardises its features on train. In a multi-label task scikit-learn's classifiers learn each label by
-itself, on the clips of which it is known. The kernel SVM and the forest (`mirbench.methods.forest_probe`) have no count
+itself, on the clips of which it is known; in a regression task regressors of the same kind learn where in its range
+each target is. The kernel SVM and the forest (`mirbench.methods.forest_probe`) have no count
 of trainable parameters: what they keep grows with the data.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy.typing as npt
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import Fitted
+from mirbench.method import EVERY_KIND, Fitted
 from mirbench.methods.classifiers import (
     Features,
     align_columns,
@@ -27,7 +29,7 @@ from mirbench.methods.classifiers import (
     with_examples,
 )
 from mirbench.methods.probed_layers import ProbedLayers
-from mirbench.methods.stored import KernelMachine, Logistic, keep_kernel, keep_linear
+from mirbench.methods.stored import KernelMachine, KernelValues, Line, Logistic, keep_kernel, keep_linear
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
 from mirbench.types import BlindSplit, FloatArray, Split
@@ -42,10 +44,13 @@ __all__ = ["LinearProbe", "MlpProbe", "NeighboursProbe", "SvmProbe", "align_colu
 
 Predict = Callable[[BlindSplit], FloatArray]
 
+_TOLERATED = 0.01
+"""Of a target's range: scikit-learn's 0.1, meant for values of any size, would be a tenth of it."""
+
 
 @dataclass(frozen=True)
 class LinearProbe(ProbedLayers):
-    """Logistic regression.
+    """Logistic regression; of a regression task, ridge regression of each target.
 
     Parameters
     ----------
@@ -56,6 +61,7 @@ class LinearProbe(ProbedLayers):
     C: float = 1.0
 
     name, version, needs = "probe-linear", "1", ("pooled",)
+    task_kinds = EVERY_KIND
     uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
@@ -65,29 +71,35 @@ class LinearProbe(ProbedLayers):
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the features of train; nothing here is random."""
-        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import LogisticRegression, Ridge
 
         def make() -> Any:
             return LogisticRegression(C=self.C, max_iter=2000)
 
-        fit = fit_sklearn(make, probabilities, train, context, features_of=self.features)
+        def regressor() -> Any:
+            return Ridge(alpha=1 / self.C)
+
+        fit = fit_sklearn(make, probabilities, train, context, features_of=self.features, regressor=regressor)
         state = fit.state(lambda part: keep_linear(part.model))
         return Fitted(fit.predict, n_trainable=fit.n_linear(), state=state)
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same weights."""
-        return restore_sklearn(state, lambda held, _: Logistic(held), probabilities, context, features_of=self.features)
+        kind = Line if split.kind == "regression" else Logistic
+        return restore_sklearn(state, lambda held, _: kind(held), probabilities, context, features_of=self.features)
 
     def graph(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> tuple[Any, Any]:
         """See `mirbench.method.Graphed`."""
         from mirbench.methods.graphs import LinearHead
 
-        return self.front(context), LinearHead(state, len(split.classes))
+        return self.front(context), LinearHead(state, len(split.classes), split.kind)
 
 
 @dataclass(frozen=True)
 class SvmProbe(ProbedLayers):
-    """RBF support vector machine.
+    """RBF support vector machine; of a regression task, a support vector regression of each target.
+
+    The latter does not mind errors of less than a hundredth of a target's range.
 
     Parameters
     ----------
@@ -101,6 +113,7 @@ class SvmProbe(ProbedLayers):
     gamma: float | None = None
 
     name, version, needs = "probe-svm", "2", ("pooled",)
+    task_kinds = EVERY_KIND
     uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
@@ -110,18 +123,27 @@ class SvmProbe(ProbedLayers):
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on the features of train; nothing here is random."""
-        from sklearn.svm import SVC
+        from sklearn.svm import SVC, SVR
 
         gamma = "scale" if self.gamma is None else self.gamma
-        fit = fit_sklearn(lambda: SVC(C=self.C, gamma=gamma), margins, train, context, features_of=self.features)
+
+        def regressor() -> Any:
+            return SVR(C=self.C, gamma=gamma, epsilon=_TOLERATED)
+
+        def make() -> Any:
+            return SVC(C=self.C, gamma=gamma)
+
+        fit = fit_sklearn(make, margins, train, context, features_of=self.features, regressor=regressor)
         state = fit.state(lambda part: {"support": part.rows[part.model.support_], **keep_kernel(part.model)})
         return Fitted(fit.predict, n_trainable=None, state=with_examples(state, self.features(context, train)))
 
     def restore(self, state: Mapping[str, Any], split: BlindSplit, context: Context) -> Predict:
         """The same support vectors."""
 
-        def load(held: Mapping[str, Any], standardised: Callable[[Features], Features]) -> KernelMachine:
-            return KernelMachine(held, standardised(held["features"][held["support"]].astype(np.float64)))
+        kind: Any = KernelValues if split.kind == "regression" else KernelMachine
+
+        def load(held: Mapping[str, Any], standardised: Callable[[Features], Features]) -> Any:
+            return kind(held, standardised(held["features"][held["support"]].astype(np.float64)))
 
         return restore_sklearn(state, load, margins, context, features_of=self.features)
 
@@ -130,14 +152,14 @@ class SvmProbe(ProbedLayers):
         from mirbench.methods.graphs import KernelHead
 
         if split.kind != "single-label":
-            raise NotApplicable("--onnx: a kernel machine of each label is not written so; leave --onnx out")
+            raise NotApplicable("--onnx: a kernel machine of each label or target is not written so; leave --onnx out")
         weights = KernelMachine(state, state["features"]).pair_weights
         return self.front(context), KernelHead(state, weights, len(split.classes))
 
 
 @dataclass(frozen=True)
 class NeighboursProbe(ProbedLayers):
-    """The classes of the nearest clips of train by cosine, weighted by nearness; nothing is learnt.
+    """The classes, or values, of the nearest clips of train by cosine, weighted by nearness; nothing is learnt.
 
     Parameters
     ----------
@@ -148,6 +170,7 @@ class NeighboursProbe(ProbedLayers):
     k: int = 5
 
     name, version, needs = "knn", "1", ("pooled",)
+    task_kinds = EVERY_KIND
     uses_seed = uses_valid = False
 
     def __post_init__(self) -> None:
@@ -158,7 +181,10 @@ class NeighboursProbe(ProbedLayers):
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Keep the features of train; nothing here is random."""
 
-        fit = fit_sklearn(self._make, self._votes, train, context, features_of=self.features)
+        def regressor() -> Any:
+            return self._regressor(len(train))
+
+        fit = fit_sklearn(self._make, self._votes, train, context, features_of=self.features, regressor=regressor)
         state = fit.state(lambda part: {"support": part.rows, "answers": part.answers})
         return Fitted(fit.predict, n_trainable=None, state=with_examples(state, self.features(context, train)))
 
@@ -167,7 +193,8 @@ class NeighboursProbe(ProbedLayers):
 
         def load(held: Mapping[str, Any], standardised: Callable[[Features], Features]) -> Any:
             clips = standardised(held["features"][held["support"]].astype(np.float64))
-            return self._make().fit(clips, held["answers"])
+            make = partial(self._regressor, len(clips)) if split.kind == "regression" else self._make
+            return make().fit(clips, held["answers"])
 
         return restore_sklearn(state, load, self._votes, context, features_of=self.features)
 
@@ -175,6 +202,11 @@ class NeighboursProbe(ProbedLayers):
         from sklearn.neighbors import KNeighborsClassifier
 
         return KNeighborsClassifier(self.k, weights="distance", metric="cosine")
+
+    def _regressor(self, n_clips: int) -> Any:
+        from sklearn.neighbors import KNeighborsRegressor
+
+        return KNeighborsRegressor(min(self.k, n_clips), weights="distance", metric="cosine")
 
     def _votes(self, model: Any, features: Features) -> npt.NDArray[Any]:
         model.n_neighbors = min(self.k, model.n_samples_fit_)

@@ -15,6 +15,7 @@ import numpy as np
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.method import CLASSES
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.types import Split
 
@@ -58,6 +59,11 @@ class Retrain(NetworkMethod):
         super().__post_init__()
         if self.weight_decay:
             raise BadInput(f"{self.name}: plain gradient descent has no weight decay")
+
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Of classes, by which it draws batches."""
+        return CLASSES
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """One linear layer, weights from a normal distribution of deviation 0.001 cut at two, no bias at first."""

@@ -1,4 +1,4 @@
-"""Scikit-learn's classifiers as plain arrays: what is kept of one, and what these arrays score.
+"""Scikit-learn's classifiers and regressors as plain arrays: what is kept of one, and what these arrays score.
 
 What is kept are documented attributes of fitted estimators, never a pickle. Margins and neighbours become
 scikit-learn's own again; forests and kernel machines, whose inner state is private to a version of it, are computed
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "Arrays", "KernelMachine", "Logistic", "Scaler", "Trees", "keep_kernel", "keep_linear", "keep_trees", "linear",
-    "small", "softmax",
+    "Arrays", "KernelMachine", "KernelValues", "Line", "Logistic", "Scaler", "Trees", "keep_kernel", "keep_linear",
+    "keep_trees", "linear", "small", "softmax",
 ]  # fmt: skip
 
 Array = npt.NDArray[Any]
@@ -37,7 +37,9 @@ def small(values: Array) -> Array:
 
 
 def keep_linear(model: Any) -> dict[str, Array]:
-    """Weights of a linear classifier."""
+    """Weights of a linear classifier, or of a regression."""
+    if not hasattr(model, "classes_"):
+        return {"coef": model.coef_[None], "intercept": np.atleast_1d(model.intercept_)}
     return {"classes": model.classes_, "coef": model.coef_, "intercept": model.intercept_}
 
 
@@ -84,9 +86,22 @@ class Logistic:
         return softmax(margins)
 
 
+class Line:
+    """A linear regression, as scikit-learn's ``Ridge``."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._coef, self._intercept = arrays["coef"][0], arrays["intercept"][0]
+
+    def predict(self, features: Array) -> Array:
+        """Values, (n,)."""
+        values: Array = features @ self._coef + self._intercept
+        return values
+
+
 def keep_trees(forest: Any) -> dict[str, Array]:
     """The nodes of all trees of a forest, one tree after the other.
 
+    Of a regression a leaf has one share, the mean of the values that came there.
     ``left`` and ``right`` tell how many nodes further on the children are, 0 at a leaf. ``feature`` is what a node
     looks at; at a leaf, the row of ``shares`` (of the classes among the clips that came there). Forests compare in
     single precision, so that a threshold rounded down to it decides alike.
@@ -106,8 +121,8 @@ def keep_trees(forest: Any) -> dict[str, Array]:
     single[leaf] = 0
     roots = np.cumsum([0, *sizes[:-1]])
     return {
-        "classes": forest.classes_, "left": left, "right": right, "feature": small(feature), "threshold": single,
-        "shares": small(shares), "roots": small(roots),
+        "classes": getattr(forest, "classes_", np.zeros(0, np.int64)), "left": left, "right": right,
+        "feature": small(feature), "threshold": single, "shares": small(shares), "roots": small(roots),
     }  # fmt: skip
 
 
@@ -126,6 +141,10 @@ class Trees:
         x = features.astype(np.float32)
         return np.concatenate([self._mean(x[first : first + _AT_ONCE]) for first in range(0, len(x), _AT_ONCE)])
 
+    def predict(self, features: Array) -> Array:
+        """Mean over the trees of the values at the leaf of each clip, (n,), of a regression."""
+        return self.predict_proba(features)[:, 0]
+
     def _mean(self, x: Array) -> Array:
         clip, last = np.arange(len(x)), x.shape[1] - 1
         node = np.repeat(self._roots[:, None], len(x), axis=1)
@@ -141,6 +160,10 @@ class Trees:
 
 def keep_kernel(model: Any) -> dict[str, Array]:
     """What an RBF support vector machine is made of, less its support vectors."""
+    if not hasattr(model, "classes_"):
+        return {
+            "dual_coef": model.dual_coef_[0], "intercept": model.intercept_, "gamma": np.array(model._gamma),
+        }  # fmt: skip
     return {
         "classes": model.classes_, "dual_coef": model.dual_coef_, "intercept": model.intercept_,
         "n_support": model.n_support_, "gamma": np.array(model._gamma),
@@ -196,10 +219,28 @@ class KernelMachine:
 
     def _pairs(self, features: Array) -> Array:
         """Margins of each pair of classes, (n, n_pairs)."""
-        squares = (features**2).sum(axis=1)[:, None] + (self._vectors**2).sum(axis=1)
-        distances = np.maximum(squares - 2 * features @ self._vectors.T, 0)  # squared
-        margins: Array = np.exp(-self._gamma * distances) @ self.pair_weights.T + self._intercept
+        margins: Array = _kernel(features, self._vectors, self._gamma) @ self.pair_weights.T + self._intercept
         return margins
+
+
+class KernelValues:
+    """An RBF support vector regression, as scikit-learn's ``SVR``; parameters as of `KernelMachine`."""
+
+    def __init__(self, arrays: Arrays, vectors: Array) -> None:
+        self._vectors, self._gamma = vectors, float(arrays["gamma"])
+        self._weights, self._intercept = arrays["dual_coef"], arrays["intercept"][0]
+
+    def predict(self, features: Array) -> Array:
+        """Values, (n,)."""
+        values: Array = _kernel(features, self._vectors, self._gamma) @ self._weights + self._intercept
+        return values
+
+
+def _kernel(features: Array, vectors: Array, gamma: float) -> Array:
+    """The RBF kernel of clips and vectors, (n, n_vectors)."""
+    squares = (features**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1)
+    kernel: Array = np.exp(-gamma * np.maximum(squares - 2 * features @ vectors.T, 0))
+    return kernel
 
 
 def _pair_weights(dual: Array, n_support: Array, pairs: Sequence[tuple[int, int]]) -> Array:

@@ -25,6 +25,7 @@ _REAL: dict[str, Entry] = {
     "ballroom8": Entry(f"{_BALLROOM}:BALLROOM8", "its 8 dances of more than 300 tracks"),
     "ballroom7": Entry(f"{_BALLROOM}:BALLROOM7", "its 7 dances of more than 400 tracks"),
     "ballroom2": Entry(f"{_BALLROOM}:BALLROOM2", "Foxtrot or Waltz"),
+    "ballroom-tempo": Entry("mirbench.tasks.ballroom_tempo:BALLROOM_TEMPO", "its tempo in beats a minute: regression"),
     "genre-3": Entry(f"{_SHTERN}:GENRE_3", "your own: classical, metal, rock; whole songs (shtern2017)"),
     "genre-3-short": Entry(f"{_SHTERN}:GENRE_3_SHORT", "the same files, seconds 30-60"),
     "metal-classical": Entry(f"{_SHTERN}:METAL_CLASSICAL", "two classes of genre-3"),

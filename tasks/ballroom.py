@@ -11,10 +11,11 @@ Marchand, Peeters (2016), The Extended Ballroom dataset, ISMIR late-breaking ses
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from mirbench.errors import BadInput, MissingData
@@ -25,7 +26,7 @@ from mirbench.types import Clip, Task
 
 __all__ = [
     "BALLROOM", "BALLROOM2", "BALLROOM2_DEMO", "BALLROOM7", "BALLROOM7_DEMO", "BALLROOM8", "BALLROOM8_DEMO",
-    "BALLROOM9", "BALLROOM9_DEMO", "BALLROOM_DEMO", "N_TRACKS",
+    "BALLROOM9", "BALLROOM9_DEMO", "BALLROOM_DEMO", "METADATA", "N_TRACKS", "Track", "listed", "placed", "split_of",
 ]  # fmt: skip
 
 N_TRACKS: Mapping[str, int] = {
@@ -34,38 +35,78 @@ N_TRACKS: Mapping[str, int] = {
 }  # fmt: skip
 """Tracks of each dance (shtern2017, Table 1), under the names of their folders."""
 
-_METADATA = "extendedballroom_v1.1.xml"
+METADATA = "extendedballroom_v1.1.xml"
 _DEMO_SECONDS, _DEMO_VERSION = 4.0, "1"
 _DEMO_SPLITS = {"train": 8, "valid": 2, "test": 4}  # and a duplicate of the first
 _LINKS = ("exact", "version", "time", "karaoke")
 
 
-def _read(task: str, dances: Iterable[str], root: Path | None, fold: int) -> list[Clip]:
+class Track(NamedTuple):
+    """A line of the list of tracks.
+
+    Parameters
+    ----------
+    linked : tuple of str
+        Ids of the tracks that the authors call its duplicates.
+    bpm : str
+        Its tempo as it stands there, or "".
+    """
+
+    dance: str
+    linked: tuple[str, ...]
+    bpm: str
+
+
+def listed(task: str, root: Path | None) -> tuple[Path, dict[str, Track]]:
+    """The folder of Extended Ballroom and its tracks by their ids.
+
+    Parameters
+    ----------
+    task : str
+        Who asks, for messages.
+    root : Path or None
+        The folder, or what it lies in.
+
+    Raises
+    ------
+    MissingData
+        If the list of tracks is not there.
+    BadInput
+        If it is not that list.
+    """
     if root is None:
-        raise MissingData(f"{task}: its tracks are listed in {_METADATA} of the data set")
-    folder = next((path for path in (root, root / "extendedballroom_v1.1") if (path / _METADATA).is_file()), None)
+        raise MissingData(f"{task}: its tracks are listed in {METADATA} of the data set")
+    folder = next((path for path in (root, root / "extendedballroom_v1.1") if (path / METADATA).is_file()), None)
     if folder is None:
-        raise MissingData(f"{task}: {root} holds no {_METADATA}; `mirbench show {task}` says how to get it")
-    songs = _songs(folder / _METADATA)
+        raise MissingData(f"{task}: {root} holds no {METADATA}; `mirbench show {task}` says how to get it")
+    return folder, _songs(folder / METADATA)
+
+
+def placed(folder: Path, songs: Mapping[str, Track]) -> Iterator[Clip]:
+    """A clip a track, in the order of ids, with its dance, its split, and what it must stay together with."""
     group = _duplicates(songs)
+    for song_id, song in sorted(songs.items()):
+        path = folder / song.dance / f"{song_id}.mp3"
+        # a group goes where the name of its first track sends it, whatever dance that is of
+        first = group[song_id]
+        split = split_of(songs[first].dance, first)
+        there = path if path.is_file() else None
+        yield Clip(song_id, there, split, (song.dance,), group=f"duplicates {first}")
+
+
+def _read(task: str, dances: Iterable[str], root: Path | None, fold: int) -> list[Clip]:
+    folder, songs = listed(task, root)
     kept = set(dances)
-    clips = []
-    for song_id, (dance, _) in sorted(songs.items()):
-        if dance in kept:
-            path = folder / dance / f"{song_id}.mp3"
-            # a group goes where the name of its first track sends it, whatever dance that is of
-            first = group[song_id]
-            split = _split(songs[first][0], first)
-            clips.append(Clip(song_id, path if path.is_file() else None, split, (dance,), group=f"duplicates {first}"))
-    return clips
+    return [clip for clip in placed(folder, songs) if clip.labels[0] in kept]
 
 
-def _split(dance: str, song_id: str) -> str:
+def split_of(dance: str, song_id: str) -> str:
+    """The split of a track by shtern2017's rule."""
     return retrain_split(f"{dance}/{song_id}.jpg")
 
 
-def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Dance of each track, and the tracks that its authors call its duplicates, by id.
+def _songs(path: Path) -> dict[str, Track]:
+    """Tracks by id.
 
     Raises
     ------
@@ -86,17 +127,17 @@ def _songs(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
                 linked = tuple(link.attrib["id"] for kind in _LINKS for link in song.iter(kind) if "id" in link.attrib)
                 if song.attrib["id"] in found:
                     raise BadInput(f"{path}: track {song.attrib['id']} is listed twice")
-                found[song.attrib["id"]] = (dance.tag, linked)
+                found[song.attrib["id"]] = Track(dance.tag, linked, song.attrib.get("bpm", ""))
     except (ElementTree.ParseError, KeyError) as error:
         raise BadInput(f"{path}: not the list of tracks of Extended Ballroom ({error})") from error
     # ids and dances become paths
-    strange = next((i for i, (dance, _) in found.items() if not i.isalnum() or dance not in N_TRACKS), None)
+    strange = next((i for i, song in found.items() if not i.isalnum() or song.dance not in N_TRACKS), None)
     if strange is not None:
-        raise BadInput(f"{path}: track {strange!r} of {found[strange][0]!r} is none of Extended Ballroom")
+        raise BadInput(f"{path}: track {strange!r} of {found[strange].dance!r} is none of Extended Ballroom")
     return found
 
 
-def _duplicates(songs: Mapping[str, tuple[str, tuple[str, ...]]]) -> dict[str, str]:
+def _duplicates(songs: Mapping[str, Track]) -> dict[str, str]:
     """First id of each track's group: links connect in both directions, though the list has some in one alone."""
     group = {song_id: song_id for song_id in songs}
 
@@ -105,8 +146,8 @@ def _duplicates(songs: Mapping[str, tuple[str, tuple[str, ...]]]) -> dict[str, s
             song_id = group[song_id]
         return song_id
 
-    for song_id, (_, linked) in songs.items():
-        for other in linked:
+    for song_id, song in songs.items():
+        for other in song.linked:
             if other in group:
                 low, high = sorted((first(song_id), first(other)))
                 group[high] = low
@@ -130,7 +171,7 @@ def _card(name: str, dances: tuple[str, ...], said: str) -> Task:
         license="not stated by its authors; commercial previews",
         notes=(
             said,
-            f"layout: extended-ballroom/{_METADATA} and <Dance>/<id>.mp3",
+            f"layout: extended-ballroom/{METADATA} and <Dance>/<id>.mp3",
             "by hand: the archive of anasynth.ircam.fr/home/media/ExtendedBallroom holds the list and a script that "
             "fetches the previews from ballroomdancers.com; neither tried by us",
             "split as TF's retrain script does (shtern2017), by SHA-1 of '<Dance>/<id>.jpg', about 80/10/10; "
@@ -158,7 +199,7 @@ def _synthesise(root: Path, step: Step) -> None:
     lines = ["<ballroom>"]
     for kind, dance in enumerate(N_TRACKS):
         supply = map(str, itertools.count(100_000 + 1000 * kind))
-        names = names_by_split(supply, partial(_split, dance), _DEMO_SPLITS)
+        names = names_by_split(supply, partial(split_of, dance), _DEMO_SPLITS)
         again = str(int(names[-1]) + 1)
         lines.append(f"<{dance}>")
         for number, song_id in enumerate([*names, again]):
@@ -169,7 +210,7 @@ def _synthesise(root: Path, step: Step) -> None:
             step(1)
         lines.append(f"</{dance}>")
     lines.append("</ballroom>")
-    (root / _METADATA).write_text("\n".join(lines), encoding="utf-8")
+    (root / METADATA).write_text("\n".join(lines), encoding="utf-8")
 
 
 def _demo(task: Task) -> Task:

@@ -129,12 +129,13 @@ def _by_loudness(task: Task, kept: tuple[str, ...], said: str) -> Task:
         order = sorted(range(len(clips)), key=lambda i: (rms[i], clips[i].id))
         quantile = {i: len(LOUDNESS) * rank // len(clips) for rank, i in enumerate(order)}
         named = [
-            replace(clip, labels=(LOUDNESS[quantile[i]],), unknown=(), strengths=()) for i, clip in enumerate(clips)
+            replace(clip, labels=(LOUDNESS[quantile[i]],), unknown=(), strengths=(), values=())
+            for i, clip in enumerate(clips)
         ]
         return [clip for clip in named if clip.labels[0] in kept]
 
     modified = _changed(task, relabel, said)
-    return replace(modified, kind="single-label", classes=kept, metrics=SINGLE_LABEL, manifest=True)
+    return replace(modified, kind="single-label", classes=kept, metrics=SINGLE_LABEL, manifest=True, ranges=())
 
 
 def shots(task: Task, argument: str) -> Task:
@@ -174,9 +175,8 @@ def balanced(task: Task, argument: str) -> Task:
     """As many clips of each class as the rarest that is there has, split by split."""
     draw = _draw("balanced", argument)
     if task.kind != "single-label":
-        raise BadInput(
-            f"+balanced: {task.name} is multi-label; a clip counts for several classes, so none can be dropped"
-        )
+        why = "a clip counts for several classes" if task.kind == "multi-label" else "a clip has values, and no class"
+        raise BadInput(f"+balanced: {task.name} is {task.kind}; {why}, so none can be dropped")
 
     def keep(clips: list[Clip]) -> list[Clip]:
         kept: set[str] = set()
@@ -192,6 +192,8 @@ def balanced(task: Task, argument: str) -> Task:
 def binarised(task: Task, argument: str) -> Task:
     """Soft labels made hard: a class is present if it is at least as likely as not."""
     _nothing("binarised", argument)
+    if task.kind == "regression":
+        raise BadInput(f"+binarised: {task.name} asks for values, and has no labels that could be soft")
 
     def harden(clips: list[Clip]) -> list[Clip]:
         return [replace(clip, labels=clip.present, strengths=()) for clip in clips]

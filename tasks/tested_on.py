@@ -98,6 +98,10 @@ def _refuse(task: Task, other: Task) -> None:
         raise BadInput(f"+on:{other.name}: {task.name} is tested on another task already; name two tasks")
     if task.name == other.name:
         raise BadInput(f"+on:{other.name}: that is the task itself, which has clips to test of its own; leave it out")
+    if values := [each.name for each in (task, other) if each.kind == "regression"]:
+        raise BadInput(
+            f"+on:{other.name}: {values[0]} asks for values; tasks of classes alone are tested on each other"
+        )
     if task.medium != other.medium:
         raise BadInput(f"+on:{other.name}: its clips are {other.medium}s, those of {task.name} {task.medium}s")
 

@@ -27,6 +27,10 @@ class Comparison(inner.Comparison):
 
     Parameters
     ----------
+    kind : str
+        Of the task.
+    by_class : str
+        The metric of `classes`.
     name_a, name_b : str
         The systems.
     task, metric : str
@@ -42,7 +46,7 @@ class Comparison(inner.Comparison):
     clips : tuple
         Those on which the systems differ, the largest change first.
     classes : tuple
-        F1 of each class under both.
+        F1 of each class under both; of a regression task the metric of each target.
     costs : tuple
         What each needs of each thing; None where it is not known.
     notes : tuple of str

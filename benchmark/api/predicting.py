@@ -50,15 +50,24 @@ class Predictions(inner.Predictions):
     faults : tuple of str
         A line for each file that could not.
     kind : str
-        "single-label", or "multi-label": then every label that reaches the threshold is predicted.
+        "single-label", or "multi-label": then every label that reaches the threshold is predicted; or "regression".
     threshold : float
         The probability from which on it does.
+    ranges : tuple of (float, float)
+        Of a regression task's targets, whose `values` are where in them `probabilities` are.
     """
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a file: ``file``, ``predicted``, its ``confidence`` (a probability), and a column a class."""
+        """A row a file: ``file``, ``predicted``, its ``confidence`` (a probability), and a column a class.
+
+        Of a regression task ``file``, and a column a target with its value.
+        """
         import pandas as pd
 
+        if self.kind == "regression":
+            told = pd.DataFrame(self.values, columns=column_names(self.classes, ("file",)))
+            told.insert(0, "file", [path_text(file) for file in self.files])
+            return told
         names = column_names(self.classes, ("file", "predicted", "confidence"))
         frame = pd.DataFrame(self.probabilities, columns=names)
         frame.insert(0, "confidence", np.array(self.confidence, dtype=np.float32))

@@ -35,7 +35,7 @@ class Heard:
 
     def where(self, kept: BoolArray) -> Heard:
         """Those clips alone."""
-        targets = Targets(self.targets.value[kept], self.targets.known[kept], self.targets.kind)
+        targets = self.targets.take(kept)
         return Heard(
             self.ids[kept], self.groups[kept], self.folds[kept], self.hashes[kept], targets, self.scores[:, kept]
         )
@@ -58,11 +58,7 @@ def stacked(runs: Mapping[tuple[int, int], Scores], folds: Sequence[int]) -> Hea
     groups = np.concatenate([part.groups for part in parts])
     if len(set(ids.tolist())) < len(ids):
         groups = np.where(groups == "", ids, groups)
-    targets = Targets(
-        np.concatenate([part.targets.value for part in parts]),
-        np.concatenate([part.targets.known for part in parts]),
-        parts[0].targets.kind,
-    )
+    targets = Targets.joined([part.targets for part in parts])
     return Heard(
         ids,
         groups,

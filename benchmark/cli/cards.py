@@ -80,7 +80,7 @@ def _task(task: Task) -> Card:
         task.title,
         facts=[
             ("kind", f"{task.kind}, {task.standing}"),
-            ("classes", ", ".join(task.classes)),
+            ("targets" if task.ranges else "classes", ", ".join(_classes(task))),
             ("clips", f"{count}{length}, {task.n_folds} fold{'s' if task.n_folds > 1 else ''}"),
             ("metrics", f"{', '.join(task.metrics)}; the first selects"),
             ("folder", task.folder if Path(task.folder).is_absolute() else f"<data root>/{task.folder}"),
@@ -95,6 +95,13 @@ def _task(task: Task) -> Card:
         ],
         commands=[*fetch, f"mirbench run --task {task.name} --method probe-linear --source efficientat-mn04"],
     )
+
+
+def _classes(task: Task) -> list[str]:
+    """Names of classes; of targets with their ranges."""
+    if not task.ranges:
+        return list(task.classes)
+    return [f"{name} ({low:g} to {high:g})" for name, (low, high) in zip(task.classes, task.ranges, strict=True)]
 
 
 def _archive(archive: Archive) -> str:

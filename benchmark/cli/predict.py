@@ -82,6 +82,9 @@ def predict(
     found = do(runs, run, files, progress, places, threshold=threshold, **which)
     if found.runs and form != "table":
         progress.say(f"{found.title}, {found.runs}")
+    if found.kind == "regression" and (top or probabilities):
+        flag = "--top" if top else "--probabilities"
+        raise BadInput(f"{flag}: {found.title} predicts values, not probabilities of classes; leave it out")
     text = {"table": _table, "csv": _csv, "json": _json}[form](found, top, probabilities)
     if output:
         output.write_text(text, encoding="utf-8")
@@ -108,6 +111,9 @@ def _form(asked: str, output: Path | None) -> str:
 def _csv(found: Predictions, top: int | None, probabilities: bool) -> str:
     """A row a file: what is predicted and how sure, then what was asked for besides."""
     ranks = range(1, min(top or 0, len(found.classes)) + 1)
+    if found.kind == "regression":
+        rows = [[path_text(file), *map(_value, told)] for file, told in zip(found.files, found.values, strict=True)]
+        return csv_text([["file", *found.classes], *rows])
     head = ["file", "predicted", "confidence"]
     head += [cell for rank in ranks for cell in (f"class {rank}", f"probability {rank}")]
     rows = [head + (list(found.classes) if probabilities else [])]
@@ -122,6 +128,11 @@ def _csv(found: Predictions, top: int | None, probabilities: bool) -> str:
 def _json(found: Predictions, top: int | None, probabilities: bool) -> str:
     """A list of {file, predicted, confidence}, with `top` and `probabilities` where they were asked for."""
     rows = []
+    if found.kind == "regression":
+        return json_text([
+            {"file": path_text(file), "predicted": dict(zip(found.classes, map(float, map(_value, told)), strict=True))}
+            for file, told in zip(found.files, found.values, strict=True)
+        ])  # fmt: skip
     several = found.kind != "single-label"
     for n, (file, labels, confidence) in enumerate(zip(found.files, found.labels, found.confidence, strict=True)):
         row: dict[str, Any] = {
@@ -141,6 +152,9 @@ def _table(found: Predictions, top: int | None, probabilities: bool) -> str:
     """What is predicted of each file, how sure, and the most probable classes."""
     n_shown = min(top or 0, len(found.classes))
     title = ", ".join(filter(None, (found.title, found.runs)))
+    if found.kind == "regression":
+        told = [[file, *map(_value, values)] for file, values in zip(_short(found.files), found.values, strict=True)]
+        return table(title, ["file", *found.classes], told, left=[0], cut_first=True)
     rows = []
     for n, (file, predicted, sure) in enumerate(
         zip(_short(found.files), found.predicted, found.confidence, strict=True)
@@ -152,6 +166,11 @@ def _table(found: Predictions, top: int | None, probabilities: bool) -> str:
     heads = [f"1 to {n_shown}"] if many else [str(rank + 1) for rank in range(n_shown)]
     left = [0, 1, 3] if many else [0, 1]
     return table(title, ["file", "predicted", "confidence", *heads], rows, left=left, cut_first=True)
+
+
+def _value(value: float) -> str:
+    """Of a target, to as many digits as single precision can tell."""
+    return f"{value:.6g}"
 
 
 def _short(files: Sequence[Path]) -> list[str]:

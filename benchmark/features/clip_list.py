@@ -6,6 +6,9 @@ valid or test; ``fold`` instead is the fold in which the clip is tested (the nex
 ``group`` is what must not cross splits, ``start`` and ``duration`` are seconds, ``id`` is the path unless it is given.
 A file may be named several times, with ids of their own for its stretches.
 
+Instead of labels a list may hold numbers, as tempo or valence, in columns that whoever reads it names: an empty cell,
+or "nan", is a value that nobody knows.
+
 Spaces around a cell are not part of it, unless ``exact`` is 1: that line is meant as it stands, and its labels are what
 they are, whatever they hold. A list that is written here has this column where a name needs it.
 """
@@ -13,9 +16,10 @@ they are, whatever they hold. A list that is written here has this column where 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from html import unescape
@@ -23,7 +27,16 @@ from pathlib import Path
 
 from mirbench.class_names import joined, written_list
 from mirbench.errors import BadInput
-from mirbench.features.list_rows import SPLIT_NAMES, Row, is_plain, other_columns, read_rows, shown
+from mirbench.features.list_rows import (
+    SPLIT_NAMES,
+    Row,
+    is_plain,
+    other_columns,
+    read_rows,
+    shown,
+    value_column,
+    value_names,
+)
 from mirbench.features.listed_files import Folders, find_file, impossible_name, listed_path, nearest
 from mirbench.features.temporary import written_whole
 from mirbench.places import path_text
@@ -61,7 +74,8 @@ def read_clip_list(
     literal : bool
         Take a label for one name whatever it holds; else labels that hold several others are refused.
     called : mapping of str to str or None
-        What the file calls some of the columns, by their names here.
+        What the file calls some of the columns, by their names here; under "value" the columns that hold numbers,
+        separated by commas.
     folders : Folders or None
         What the caller looks into too; None is nothing yet.
 
@@ -70,13 +84,13 @@ def read_clip_list(
     BadInput
         If the file is not such a table; names the line.
     """
-    folders = folders or Folders()
-    rows = read_rows(path, _ALSO, called)
+    folders, targets = folders or Folders(), _targets(path, called)
+    rows = read_rows(path, (*_ALSO, *map(value_column, targets)), called)
     if not rows:
         raise BadInput(f"{path}: holds no clip, only a header")
-    if not literal:
+    if not (literal or targets):
         _check_labels(rows)
-    clips = [_clip(row, bases or (path.parent,), folders) for row in rows]
+    clips = [_clip(row, bases or (path.parent,), folders, targets) for row in rows]
     _check_stretches(path, clips)
     if "fold" not in rows[0].cells:
         return clips, {}
@@ -85,7 +99,21 @@ def read_clip_list(
 
 def columns_not_used(path: Path, called: Mapping[str, str] | None = None) -> list[str]:
     """Names of the columns of a list that say nothing here."""
-    return other_columns(path, _ALSO, called)
+    targets = _targets(path, called)
+    also = [name for name in _ALSO if not (targets and name in ("label", "unknown"))]
+    return other_columns(path, (*also, *map(value_column, targets)), called)
+
+
+def _targets(path: Path, called: Mapping[str, str] | None) -> list[str]:
+    """The columns that hold numbers."""
+    names = value_names(called or {})
+    if len(set(names)) < len(names) or "" in names:
+        raise BadInput(
+            f"{path}: value={(called or {})['value'][:80]!a}; columns are named once, as value=valence,arousal"
+        )
+    if taken := [name for name in names if name in _ALSO and name not in ("label", "unknown")]:
+        raise BadInput(f"{path}: a target cannot be called {taken[0]}, which says something else of a clip; rename it")
+    return names
 
 
 def write_clip_list(path: Path, folds: Sequence[Sequence[Clip]], base: Path | None) -> None:
@@ -121,6 +149,10 @@ def _is_rotation(folds: Sequence[Sequence[Clip]], tested: Mapping[str, int]) -> 
 def _write(path: Path, clips: Sequence[Clip], base: Path | None, folds: Mapping[str, int]) -> None:
     columns = [column for column in COLUMNS if column != ("split" if folds else "fold")]
     rows = [_cells(clip, base, str(folds[clip.id]) if folds else clip.split) for clip in clips]
+    if any(clip.values for clip in clips):
+        targets = sorted({name for clip in clips for name in (*clip.labels, *clip.unknown)})
+        columns = [column for column in columns if column not in ("label", "unknown")] + targets
+        rows = [(*row[:2], *row[4:], *_numbers(clip, targets)) for clip, row in zip(clips, rows, strict=True)]
     names = {name for clip in clips for name in (*clip.labels, *clip.unknown)}
     cells = {cell for row in rows for cell in row}
     odd = {text for text in cells | names if not is_plain(text)}
@@ -148,6 +180,11 @@ def _cells(clip: Clip, base: Path | None, split: str) -> tuple[str, ...]:
         clip.id, _relative(clip.path, base), _SEPARATOR.join(clip.present), _SEPARATOR.join(clip.unknown), split,
         clip.group, str(clip.start or ""), "" if clip.duration is None else str(clip.duration),
     )  # fmt: skip
+
+
+def _numbers(clip: Clip, targets: Sequence[str]) -> Iterator[str]:
+    held = dict(zip(clip.labels, clip.values, strict=True))
+    return (repr(held[name]) if name in held else "" for name in targets)
 
 
 def _relative(path: Path | None, base: Path | None) -> str:
@@ -220,7 +257,7 @@ def _check_stretches(path: Path, clips: Sequence[Clip]) -> None:
     raise BadInput(f"{path}: {shown(file)} is listed twice; a file may have several clips if their start differs")
 
 
-def _clip(row: Row, bases: Sequence[Path], folders: Folders) -> Clip:
+def _clip(row: Row, bases: Sequence[Path], folders: Folders, targets: Sequence[str]) -> Clip:
     file, place = _file(row, bases, folders)
     clip_id = row.cell("id") or file
     if not clip_id:
@@ -228,17 +265,35 @@ def _clip(row: Row, bases: Sequence[Path], folders: Folders) -> Clip:
     split = row.cell("split").strip().lower()
     if split and split not in SPLIT_NAMES:
         raise BadInput(f"{row.where}: split {row.cell('split')[:40]!r}; one of train, valid, test is needed")
-    labels = _names(row, "label")
+    values = {name: value for name in targets if (value := _number(row, name)) is not None}
+    labels = tuple(values) if targets else _names(row, "label")
+    unknown = targets if targets else _names(row, "unknown")
     return Clip(
         id=clip_id,
         path=place,
         split=SPLIT_NAMES.get(split, ""),
         labels=labels,
-        unknown=tuple(name for name in _names(row, "unknown") if name not in labels),
+        unknown=tuple(name for name in unknown if name not in labels),
         group=row.cell("group"),
         start=_seconds(row, "start") or 0.0,
         duration=_seconds(row, "duration"),
+        values=tuple(values.values()),
     )
+
+
+def _number(row: Row, target: str) -> float | None:
+    """The value of a target; None where nobody knows it."""
+    text = row.cell(value_column(target))
+    try:
+        value = float(text) if text else math.nan
+    except ValueError:
+        value = math.inf
+    if math.isinf(value):
+        comma = ", with a point, not a comma" if "," in text else ""
+        raise BadInput(
+            f"{row.where}: {target} {text[:40]!r}; a number is needed{comma}, or nothing where it is unknown"
+        )
+    return None if math.isnan(value) else value
 
 
 def _file(row: Row, bases: Sequence[Path], folders: Folders) -> tuple[str, Path | None]:

@@ -18,7 +18,17 @@ from pathlib import Path
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable
 
-__all__ = ["SPLIT_NAMES", "Row", "is_plain", "other_columns", "read_rows", "shown", "tidy"]
+__all__ = [
+    "SPLIT_NAMES",
+    "Row",
+    "is_plain",
+    "other_columns",
+    "read_rows",
+    "shown",
+    "tidy",
+    "value_column",
+    "value_names",
+]
 
 SPLIT_NAMES = {
     "train": "train", "valid": "valid", "test": "test", "training": "train", "val": "valid", "validation": "valid",
@@ -92,7 +102,8 @@ def read_rows(path: Path, columns: Sequence[str], called: Mapping[str, str] | No
     columns : sequence of str
         The columns that are known: "label" and one of "path" and "id" are needed.
     called : mapping of str to str or None
-        What the table calls some of them, by the known name.
+        What the table calls some of them, by the known name. Under "value" stand the columns of numbers, separated by
+        commas, which are known by `value_column`; where there are some, no label is needed.
 
     Raises
     ------
@@ -150,12 +161,13 @@ def _header(path: Path, text: str, columns: Sequence[str], called: Mapping[str, 
     for separator in _SEPARATORS:
         given = [_column(cell) for cell in next(csv.reader([first], delimiter=separator), [])]
         found = _known(given, called)
-        if "label" in found and {"path", "id"} & set(found):
+        if ("label" in found or "value" in called) and {"path", "id"} & set(found):
             break
     else:
         how = f"csv:{path.name}?path=…&label=…"
         raise BadInput(_needs(path, columns, f"it is {first.strip()[:80]!r}; or say which they are: '{how}'"))
-    if lacking := [name for name in called.values() if _column(name) not in given]:
+    asked = [name for column, name in called.items() if column != "value"] + value_names(called)
+    if lacking := [name for name in asked if _column(name) not in given]:
         raise BadInput(f"{path}: no column is called {lacking[0][:80]!r}; it has {', '.join(given)[:200]}")
     named = [name for name in found if name in columns]
     if len(set(named)) < len(named):
@@ -166,8 +178,19 @@ def _header(path: Path, text: str, columns: Sequence[str], called: Mapping[str, 
 
 
 def _known(given: Sequence[str], called: Mapping[str, str]) -> list[str]:
-    known = {_column(name): column for column, name in called.items()}
+    known = {_column(name): column for column, name in called.items() if column != "value"}
+    known |= {name: value_column(name) for name in value_names(called)}
     return [known.get(name, f"{_OWN}{name}" if name in called else name) for name in given]
+
+
+def value_names(called: Mapping[str, str]) -> list[str]:
+    """The columns that a table was said to hold numbers in, as their names are read."""
+    return [_column(name) for name in called["value"].split(",")] if "value" in called else []
+
+
+def value_column(name: str) -> str:
+    """What `Row.cell` calls such a column, whatever else is called like it."""
+    return f"value {name}"
 
 
 def _needs(path: Path, columns: Sequence[str], came: str) -> str:

@@ -128,6 +128,7 @@ def unfinished(spec: RunSpec, plan: Plan) -> RunRecord:
         contaminated=_contaminated(plan),
         classes=plan.task.classes,
         kind=plan.task.kind,
+        ranges=plan.task.ranges,
         changed=_changed(plan),
     )
 

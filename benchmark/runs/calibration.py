@@ -32,7 +32,7 @@ def what_is_tuned(thresholds: ThresholdsFrom, calibrate: CalibrateBy, task: Task
     ------
     NotApplicable
         If both do: thresholds move scores so that a half is a threshold, and no longer a probability. If thresholds are
-        asked for, and the task has none.
+        asked for, and the task has none, or a temperature, and its scores are no probabilities.
     """
     tunes = tunes_thresholds(thresholds, task)
     if calibrate != "none" and thresholds != "0.5":
@@ -40,6 +40,8 @@ def what_is_tuned(thresholds: ThresholdsFrom, calibrate: CalibrateBy, task: Task
             f"--calibrate {calibrate} and --thresholds {thresholds}: the one makes scores probabilities, the other "
             "moves them so that a half is a threshold; give one of them"
         )
+    if calibrate != "none" and task.kind == "regression":
+        raise NotApplicable(f"--calibrate {calibrate}: {task.name} asks for values, of which none is a probability")
     return "--thresholds" if tunes else "--calibrate" if calibrate != "none" else ""
 
 

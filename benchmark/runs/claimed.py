@@ -131,6 +131,15 @@ def _scored(spec: RunSpec, plan: Plan, table: pd.DataFrame, file: Path) -> tuple
             f"`mirbench export clips` of any run of {spec.task} names them"
         )
     scores = _numbers(table.loc[ids], test.classes, test.task.kind, file)
+    if test.task.kind == "regression":
+        low, high = np.array(test.task.ranges).T
+        if (outside := np.argwhere((scores < low) | (scores > high))).size:
+            n, k = outside[0]
+            raise BadInput(
+                f"{file}: clip {printable(ids[n], 80)}: {test.classes[k]} {scores[n, k]:g} is outside of its range "
+                f"{low[k]:g} to {high[k]:g} ({len(outside)} such); move such values to its ends"
+            )
+        scores = ((scores - low) / (high - low)).astype(np.float32)
     try:
         metrics.validate(scores, test.targets(), len(test), len(test.classes))
     except ValueError as error:

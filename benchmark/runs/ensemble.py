@@ -184,6 +184,7 @@ def _record(store: RunStore, members: Sequence[Member], fold: int, seed: int, av
         uses_seed=any(record.uses_seed for record in records),
         classes=first.classes,
         kind=first.kind,
+        ranges=first.ranges,
         contaminated=sorted({name for record in records for name in record.contaminated}),
         environment=environment(torch.device("cpu")),
     )

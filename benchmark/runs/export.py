@@ -132,6 +132,7 @@ def _write(model: Model, work: Path, catalogue: Catalogue) -> dict[str, Any]:
         "kind": record.kind,
         "medium": model.medium,
         "classes": list(record.classes),
+        **({"ranges": [list(pair) for pair in record.ranges]} if record.ranges else {}),
         "windowing": {**vars(record.spec.windowing), "pad": record.spec.pad},
         "precision": record.spec.precision,
         "tested": _tested(model),

@@ -16,6 +16,16 @@ for file, name, confidence in zip(found.files, found.predicted, found.confidence
 """
 
 
+_CONFIDENCE = (
+    "`confidence` is the probability of what is predicted, the mean over the models; of several labels, that of",
+    "the least probable one. Nobody has measured how well it is calibrated on your sounds.",
+)
+_VALUES = (
+    "`found.values` holds the numbers, the mean over the models; none can be outside of its range. A graph's outputs",
+    "are places in that range, 0 its lowest and 1 its highest value.",
+)
+
+
 def readme(config: dict[str, Any], folder: str) -> str:
     """README.md of an exported folder."""
     return "\n".join(_lines(config, folder)) + "\n"
@@ -23,12 +33,13 @@ def readme(config: dict[str, Any], folder: str) -> str:
 
 def _lines(config: dict[str, Any], folder: str) -> list[str]:
     sources = config["sources"]
-    kind = "one class a file" if config["kind"] == "single-label" else "any number of labels a file"
+    kind = {"single-label": "one class a file", "multi-label": "any number of labels a file"}.get(config["kind"], "")
     return [
         f"# {config['title']}",
         "",
-        f"Trained models ({config['runs'] or 'one run'}) of mirbench {config['made_with']}; {kind}, of",
-        f"{len(config['classes'])}: {', '.join(config['classes'])}.",
+        f"Trained models ({config['runs'] or 'one run'}) of mirbench {config['made_with']}; "
+        + (f"{kind}, of" if kind else "values of each file, of"),
+        f"{len(config['classes'])}: {', '.join(_names(config))}.",
         "",
         "```sh",
         f"mirbench predict {folder} song.mp3",
@@ -38,8 +49,7 @@ def _lines(config: dict[str, Any], folder: str) -> list[str]:
         SIX_LINES.format(folder=folder).rstrip(),
         "```",
         "",
-        "`confidence` is the probability of what is predicted, the mean over the models; of several labels, that of",
-        "the least probable one. Nobody has measured how well it is calibrated on your sounds.",
+        *(_CONFIDENCE if kind else _VALUES),
         "",
         *_graph(config),
         *_tested(config),
@@ -50,6 +60,14 @@ def _lines(config: dict[str, Any], folder: str) -> list[str]:
         "What was learnt here was learnt from the clips of the task, whose own terms hold for it, too. Methods that",
         "keep examples (k nearest neighbours, a kernel machine) keep embeddings of clips of train.",
     ]
+
+
+def _names(config: dict[str, Any]) -> list[str]:
+    """Of classes; of targets with their ranges."""
+    if not (ranges := config.get("ranges")):
+        return list(config["classes"])
+    pairs = zip(config["classes"], ranges, strict=True)
+    return [f"{name} ({low:g} to {high:g})" for name, (low, high) in pairs]
 
 
 def _graph(config: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
 from mirbench.lasting import made_to_last
-from mirbench.method import Method, Restorable, asked_of, needed_stages
+from mirbench.method import Method, Restorable, asked_of, needed_stages, require_kind
 from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
@@ -191,6 +191,7 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
     tunes = what_is_tuned(request.thresholds, request.calibrate, task)
     for point in grid(request.search):
         at_point = build(kind, {**request.params, **point})  # refuse bad values before any work
+        require_kind(at_point, task)
         require_possible(request.fit_on, at_point, request.search, tunes=tunes)
     card = _card(request, kind, catalogue)
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
@@ -246,8 +247,9 @@ def _check_records(plan: Plan, specs: Sequence[RunSpec]) -> None:
     task, ends = plan.task, (specs[0], max(specs, key=lambda spec: spec.seed)) if specs else ()
     for spec in ends:
         blank = RunRecord(
-            spec, "failed", standing=task.standing, n_folds=task.n_folds, classes=task.classes, kind=task.kind
-        )
+            spec, "failed", standing=task.standing, n_folds=task.n_folds, classes=task.classes, kind=task.kind,
+            ranges=task.ranges,
+        )  # fmt: skip
         try:
             sound(blank)
         except (TypeError, ValueError, RecursionError) as error:
@@ -396,6 +398,7 @@ def _audio_sha256(folds: _Folds, facts: Mapping[Excerpt, audio.Facts], shipped: 
         line += tuple((row.key, row.row, array_sha256[row.path]) for row in clip.arrays if row.name == shipped)
         line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
         line += ("first channel",) if clip.first_channel else ()
+        line += (clip.values,) if clip.values else ()
         total.update(repr(line).encode())
     for fold, parts in enumerate(folds):
         for clip in sorted(parts, key=lambda c: c.id):

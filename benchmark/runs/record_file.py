@@ -113,6 +113,8 @@ def as_text(held: RunRecord | Robustness) -> str:
             del fields["thresholds"]
         if held.temperature is None:
             del fields["temperature"]
+        if not held.ranges:
+            del fields["ranges"]
     # the numbers of what was asked stay as they are
     if fault := next(unbounded(spec), None) or next(unbounded(fields := _plain(fields)), None):
         raise ValueError(fault)
@@ -143,8 +145,19 @@ def _faults(record: RunRecord) -> Iterator[str]:
                 yield from mistyped(trial[name], kind, f"trials[{number}].{name}")
     yield from _wrong_metrics(record)
     yield from _wrong_identity(record.spec)
+    if record.ranges or record.kind == "regression":
+        yield from _wrong_ranges(record)
     if record.spec.fold >= record.n_folds:
         yield f"spec.fold is {record.spec.fold} of {record.n_folds} folds"
+
+
+def _wrong_ranges(record: RunRecord) -> Iterator[str]:
+    if record.kind != "regression":
+        yield f"ranges are of targets, and kind is {record.kind}"
+    elif len(record.ranges) != len(record.classes) or not all(
+        len(pair) == 2 and None not in pair and pair[0] < pair[1] for pair in record.ranges
+    ):
+        yield "ranges are not a lowest and a highest value of each target"
 
 
 def _wrong_metrics(record: RunRecord) -> Iterator[str]:

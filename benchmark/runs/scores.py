@@ -1,7 +1,8 @@
 """What a run predicted for every test clip, and what was true: ``scores.npz`` beside its record.
 
 It holds ``clip_ids``, ``groups``, ``scores``, ``target_value``, ``target_known``, ``target_kind`` and
-``target_hashes``, so that every metric can be computed again, and clips be resampled by group.
+``target_hashes``, of a regression task ``target_ranges`` too, so that every metric can be computed again, and clips be
+resampled by group.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from mirbench.errors import BadInput
 from mirbench.metrics import METRICS, evaluate
 from mirbench.plain_text import printable
 from mirbench.runs.scores_archive import REMEDY, once_for_shared, read_arrays
-from mirbench.types import FloatArray, Split, Targets
+from mirbench.types import FloatArray, Range, Split, Targets, TaskKind
 
 __all__ = ["Scores", "how_over_folds", "over_folds", "read_scores", "target_hashes", "that_count"]
 
@@ -57,17 +58,13 @@ class Scores:
 
     def take(self, index: npt.NDArray[np.int64]) -> Scores:
         """Those of some clips, in this order."""
-        targets = Targets(self.targets.value[index], self.targets.known[index], self.targets.kind)
+        targets = self.targets.take(index)
         return Scores(self.clip_ids[index], self.scores[index], targets, self.hashes[index], self.groups[index])
 
     @classmethod
     def joined(cls, parts: Sequence[Scores]) -> Scores:
         """Those of several test sets, one after another."""
-        targets = Targets(
-            np.concatenate([part.targets.value for part in parts]),
-            np.concatenate([part.targets.known for part in parts]),
-            parts[0].targets.kind,
-        )
+        targets = Targets.joined([part.targets for part in parts])
         return cls(
             np.concatenate([part.clip_ids for part in parts]),
             np.concatenate([part.scores for part in parts]),
@@ -80,6 +77,9 @@ class Scores:
         """As they lie in ``scores.npz``; see `read_scores`."""
         packed = io.BytesIO()
         save = np.savez_compressed if compress else np.savez
+        ranges: dict[str, Any] = {}
+        if self.targets.ranges:
+            ranges["target_ranges"] = np.array(self.targets.ranges, dtype=np.float64)
         save(
             packed,
             clip_ids=self.clip_ids,
@@ -89,6 +89,7 @@ class Scores:
             target_known=self.targets.known,
             target_kind=np.array(self.targets.kind),
             target_hashes=self.hashes,
+            **ranges,
         )
         return packed.getvalue()
 
@@ -167,7 +168,8 @@ def read_scores(path: Path) -> Scores:
     try:
         kind, ids = str(held["target_kind"]), held["clip_ids"]
         groups = held["groups"] if "groups" in held else np.full(len(ids), "")  # records of mirbench 0.1.0
-        targets = Targets(held["target_value"], held["target_known"], _kind(kind))
+        value = held["target_value"]
+        targets = Targets(value, held["target_known"], _kind(kind), _ranges(held, kind, value.shape[1]))
         return Scores(ids, held["scores"], targets, held["target_hashes"], groups)
     except KeyError as error:
         raise BadInput(f"{path}: not readable as scores (holds no {error}); {REMEDY}") from error
@@ -175,7 +177,19 @@ def read_scores(path: Path) -> Scores:
         raise BadInput(f"{path}: not readable as scores ({error}); {REMEDY}") from error
 
 
-def _kind(text: str) -> Literal["single-label", "multi-label"]:
-    if text not in ("single-label", "multi-label"):
-        raise ValueError(f"the task is {printable(text, 40)!r}, not single-label or multi-label")
+def _kind(text: str) -> TaskKind:
+    if text not in get_args(TaskKind):
+        raise ValueError(f"the task is {printable(text, 40)!r}, not one of {', '.join(get_args(TaskKind))}")
     return text  # type: ignore[return-value]
+
+
+def _ranges(held: Mapping[str, npt.NDArray[Any]], kind: str, n_targets: int) -> tuple[Range, ...]:
+    """The ranges of a regression task's targets; () of another."""
+    if kind != "regression":
+        if "target_ranges" in held:
+            raise ValueError(f"it has ranges, and the task is {kind}")
+        return ()
+    ranges = held["target_ranges"]
+    if ranges.shape != (n_targets, 2) or not np.isfinite(ranges).all() or not (ranges[:, 0] < ranges[:, 1]).all():
+        raise ValueError(f"its ranges are not {n_targets} pairs of a lowest and a highest value")
+    return tuple((float(low), float(high)) for low, high in ranges)

@@ -33,7 +33,7 @@ _BESIDE_MEMBER = 1_000  # bytes of headers
 
 _ARRAYS = {
     "clip_ids": ("U", 1), "groups": ("U", 1), "scores": ("f4", 2), "target_value": ("f4", 2),
-    "target_known": ("b1", 2), "target_kind": ("U", 0), "target_hashes": ("S16", 1),
+    "target_known": ("b1", 2), "target_kind": ("U", 0), "target_hashes": ("S16", 1), "target_ranges": ("f8", 2),
 }  # fmt: skip
 """Of scores.npz: how the dtype of each array begins, and its number of axes."""
 

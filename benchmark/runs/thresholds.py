@@ -33,9 +33,9 @@ def tunes_thresholds(asked: ThresholdsFrom, task: Task) -> bool:
     if asked == "0.5":
         return False
     if task.kind != "multi-label":
+        has = "one class, the likeliest" if task.kind == "single-label" else "values"
         raise NotApplicable(
-            f"--thresholds {asked}: a clip of {task.name} has one class, the likeliest, and no thresholds; "
-            "they are of multi-label tasks"
+            f"--thresholds {asked}: a clip of {task.name} has {has}, and no thresholds; they are of multi-label tasks"
         )
     return True
 

@@ -42,8 +42,13 @@ _STAGES = {"frontend", "body", "layers", "pooled", "head"}
 def check_task(task: Task) -> list[str]:
     """What is wrong with a task's card."""
     problems = []
-    if len(set(task.classes)) < max(len(task.classes), 2):
-        problems.append(f"classes must be two or more different names, not {task.classes}")
+    fewest, number = (1, "one") if task.kind == "regression" else (2, "two")
+    if len(set(task.classes)) < max(len(task.classes), fewest):
+        problems.append(f"classes must be {number} or more different names, not {task.classes}")
+    if len(task.ranges) != (len(task.classes) if task.kind == "regression" else 0):
+        problems.append(f"a range is needed for each target of a regression task, and for none else; not {task.ranges}")
+    elif wrong_ranges := [pair for pair in task.ranges if not -np.inf < pair[0] < pair[1] < np.inf]:
+        problems.append(f"a range is a lowest and a highest value, not {wrong_ranges[0]}")
     if unknown := [name for name in task.metrics if name not in metrics.METRICS]:
         problems.append(f"unknown metrics {unknown}; known: {', '.join(metrics.METRICS)}")
     elif not task.metrics:
@@ -84,6 +89,8 @@ def check_clips(task: Task, folds: tuple[tuple[Clip, ...], ...]) -> list[str]:
                 len(clip.strengths) != len(clip.labels) or not all(0 < s <= 1 for s in clip.strengths)
             ):
                 problems.append(f"{where}{clip.id} has strengths {clip.strengths}; one in (0, 1] a label is needed")
+            if fault := _wrong_values(clip, task):
+                problems.append(f"{where}{clip.id} {fault}")
         groups: dict[str, set[str]] = {}
         for clip in clips:
             if clip.group:
@@ -94,6 +101,18 @@ def check_clips(task: Task, folds: tuple[tuple[Clip, ...], ...]) -> list[str]:
             if len(splits) > 1
         ]
     return problems
+
+
+def _wrong_values(clip: Clip, task: Task) -> str:
+    """What is wrong with the values of a clip; of a task that asks for none, that it has some."""
+    if len(clip.values) != (len(clip.labels) if task.kind == "regression" else 0):
+        return f"has values {clip.values} of {clip.labels}; one for each label of a regression task is needed"
+    ranges = dict(zip(task.classes, task.ranges, strict=False))
+    for name, value in zip(clip.labels, clip.values, strict=True) if clip.values else ():
+        low, high = ranges.get(name, (-np.inf, np.inf))
+        if not low <= value <= high:
+            return f"has {name} {value:g}, outside of its range {low:g} to {high:g}"
+    return ""
 
 
 def check_data(task: Task, folder: Path, cache: Path, progress: Progress) -> list[str]:

@@ -41,10 +41,10 @@ def misshapen(record: RunRecord, scores: Scores) -> Iterator[str]:
         yield f"has {record.n_clips.get('test')} test clips on record and {n_clips} in scores.npz"
     if twice := [name for name, count in Counter(scores.clip_ids.tolist()).items() if count > 1]:
         yield f"scores.npz: the clip {twice[0]} is there twice"
-    if scores.targets.kind not in (record.kind or scores.targets.kind, "single-label", "multi-label"):
-        yield f"scores.npz: is of a {scores.targets.kind} task"
-    elif record.kind and scores.targets.kind != record.kind:
+    if record.kind and scores.targets.kind != record.kind:
         yield f"is {record.kind} on record and {scores.targets.kind} in scores.npz"
+    elif record.kind and scores.targets.ranges != tuple(map(tuple, record.ranges)):
+        yield "its ranges on record are not those of scores.npz"
 
 
 def wrong_targets(scores: Scores) -> Iterator[str]:
@@ -116,8 +116,10 @@ def _wrong_values(curve: Curve, curves: Robustness, names: Sequence[str]) -> str
         len(curve.severities)
     }:
         return "has not a value of each metric at each severity"
-    if not all(value is None or 0 <= value <= 1 for values in curve.metrics.values() for value in values):
-        return "has a value that is not between 0 and 1"
+    for name, values in curve.metrics.items():
+        low, high = metrics.METRICS[name].bounds
+        if not all(value is None or low <= value <= high for value in values):
+            return f"has a value that is not between {low:g} and {high:g}"
     clean = curves.clean[curves.metric]
     area = area_under([clean, *curve.metrics[curves.metric]])
     if not _same(curve.area, area):

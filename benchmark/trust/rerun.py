@@ -267,10 +267,17 @@ def _compared(folder: Path, record: RunRecord, again: RunRecord, scores: Scores)
         # where scores were changed, metrics on record may be of others
         note=note if as_it_lies and not any(changed_files(folder, record.files)) else None,
         deviation=deviation,
-        n_changed=int((_decided(ours) != _decided(theirs)).any(axis=1).sum()),
+        n_changed=int(_changed(ours, theirs).any(axis=1).sum()),
         n_clips=len(ours.scores),
         metrics={name: (record.metrics[name], again.metrics.get(name)) for name in names},
     )
+
+
+def _changed(ours: Scores, theirs: Scores) -> Any:
+    """Of each clip, what is predicted otherwise; of values, what is further off than rounding takes it."""
+    if ours.targets.kind == "regression":
+        return np.abs(ours.scores - theirs.scores) > TOLERANCE
+    return _decided(ours) != _decided(theirs)
 
 
 def _decided(scores: Scores) -> Any:

@@ -48,7 +48,11 @@ def tiny_task(folder: Path, lie: Literal["", "labels", "names"] = "") -> tuple[S
             path = folder / f"{called}.wav"
             soundfile.write(path, 0.5 * sound / np.abs(sound).max(), rate)
             clips.append(Clip(called, path, split, (other,)))
-    names = tuple(name for name, metric in metrics.METRICS.items() if metric.kind == "value")
+    names = tuple(
+        name
+        for name, metric in metrics.METRICS.items()
+        if metric.kind == "value" and "single-label" in metric.task_kinds
+    )
     task = Task(
         "tiny", "1", "for checks", "single-label", classes, names, lambda root, fold: clips, "tiny", len(clips), 2.0
     )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.method import CLASSES
 from mirbench.methods.reprogramming.outputs import require_fitting
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
@@ -113,11 +114,16 @@ class _Reprogramming(NetworkMethod):
 
         learn_mapping(self.mapping, module, context, train, lambda: self.inputs(context, train), self.outputs_per_class)
 
-    def loss(self, kind: str) -> Loss:
-        """Binary cross entropy on every class, also where a clip has one."""
-        from mirbench.methods.training import masked_bce
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Every kind where an output is learnt; the source's own classes are mapped to classes alone."""
+        return super().task_kinds if self.mapping in ("new-head", "fc527") else CLASSES
 
-        return masked_bce
+    def loss(self, kind: str) -> Loss:
+        """Binary cross entropy on every class, also where a clip has one; squared error of values."""
+        from mirbench.methods.training import loss_of
+
+        return loss_of(kind, independent=True)
 
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""

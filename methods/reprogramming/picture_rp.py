@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
+from mirbench.method import CLASSES
 from mirbench.methods.reprogramming.outputs import OutputMapping, require_fitting
 from mirbench.methods.training.schedules import Chen2022Method
 from mirbench.methods.training.stackable import Stackable
@@ -58,6 +59,11 @@ class _PictureReprogramming(Chen2022Method):
         super().__post_init__()
         if self.mapping in ("names", "blm", "blm+"):
             require_fitting(self.name, self.mapping, self.outputs_per_class)
+
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Every kind where an output is learnt; the source's own classes are mapped to classes alone."""
+        return super().task_kinds if self.mapping in ("new-head", "fc527") else CLASSES
 
     def prepare(self, module: nn.Module, context: Context, train: Split) -> None:
         """What the mapping knows of train."""

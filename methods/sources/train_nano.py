@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from mirbench import Context
+from mirbench.areas import pr_auc
 from mirbench.methods.sources.ast import AstNetwork
 from mirbench.methods.sources.nano import N_SAMPLES, SAMPLE_RATE, untrained
 from mirbench.methods.sources.nano_sounds.sounds import SOUNDS, scene
 from mirbench.methods.training import Batch, Phase, Recipe, masked_bce, seeded, train
-from mirbench.metrics import pr_auc
 from mirbench.progress import Progress
 from mirbench.runs.measure import count_parameters, tune_allocator
 from mirbench.types import Targets

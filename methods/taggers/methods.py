@@ -117,10 +117,10 @@ class TaggerMethod(NetworkMethod):
         return lambda generator: in_batches(generator.permutation(n_clips), self.batch_size)
 
     def loss(self, kind: str) -> Loss:
-        """Binary cross entropy on every class that is known, also where a clip has one."""
-        from mirbench.methods.training import masked_bce
+        """Binary cross entropy on every class that is known, also where a clip has one; squared error of values."""
+        from mirbench.methods.training import loss_of
 
-        return masked_bce
+        return loss_of(kind, independent=True)
 
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from mirbench import AnySplit, clip_means
 from mirbench.errors import BadInput
-from mirbench.method import Fitted
+from mirbench.method import CLASSES, Fitted
 from mirbench.methods.taggers.methods import TaggerMethod
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.runs.measure import count_parameters
@@ -101,6 +101,11 @@ class MultiLevel(NetworkMethod):
     n_hidden: int = 512
 
     name = "multi-level"
+
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Of classes, of which segments and clips are taught alike."""
+        return CLASSES
 
     def __post_init__(self) -> None:
         super().__post_init__()

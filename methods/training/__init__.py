@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from mirbench.methods.training.batch import Batch, Draw, Inputs, batches, in_batches
     from mirbench.methods.training.fitting import Learnt, clip_scores, fit_module, predictor
     from mirbench.methods.training.loop import moving_state, seeded, train
-    from mirbench.methods.training.recipe import Loss, Phase, Recipe, cross_entropy, masked_bce
+    from mirbench.methods.training.recipe import Loss, Phase, Recipe, cross_entropy, loss_of, masked_bce, masked_mse
 
 __all__ = [
     "Batch", "Draw", "Inputs", "Learnt", "Loss", "Phase", "Recipe", "batches", "clip_scores", "cross_entropy",
-    "fit_module", "in_batches", "masked_bce", "moving_state", "predictor", "seeded", "train",
+    "fit_module", "in_batches", "loss_of", "masked_bce", "masked_mse", "moving_state", "predictor", "seeded", "train",
 ]  # fmt: skip
 
 _NAMES = {
     "batch": ("Batch", "Draw", "Inputs", "batches", "in_batches"),
     "fitting": ("Learnt", "clip_scores", "fit_module", "predictor"),
     "loop": ("moving_state", "seeded", "train"),
-    "recipe": ("Loss", "Phase", "Recipe", "cross_entropy", "masked_bce"),
+    "recipe": ("Loss", "Phase", "Recipe", "cross_entropy", "loss_of", "masked_bce", "masked_mse"),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import Fitted, Part
+from mirbench.method import EVERY_KIND, Fitted, Part
 from mirbench.runs.measure import count_parameters
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split
 
@@ -100,6 +100,11 @@ class NetworkMethod:
             raise BadInput(f"{self.name}: augment={self.augment}: it trains in a way of its own; leave augment out")
 
     @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Every kind: a network has an output for each class, or each target."""
+        return EVERY_KIND
+
+    @property
     def uses_valid(self) -> bool:
         """Whether an epoch is selected on valid: where the last is kept none is."""
         return getattr(self, "select", "score") != "last"
@@ -135,10 +140,10 @@ class NetworkMethod:
         return ("mixup",)
 
     def loss(self, kind: str) -> Loss:
-        """Cross entropy for one class a clip, else masked binary cross entropy."""
-        from mirbench.methods.training.recipe import cross_entropy, masked_bce
+        """Cross entropy for one class a clip, squared error of values, else masked binary cross entropy."""
+        from mirbench.methods.training.recipe import loss_of
 
-        return cross_entropy if kind == "single-label" else masked_bce
+        return loss_of(kind)
 
     def phases(self) -> tuple[Phase, ...]:
         """Adam at a constant rate."""

@@ -12,7 +12,7 @@ from torch.optim.optimizer import ParamsT
 
 from mirbench.methods.training.batch import Batch
 
-__all__ = ["Loss", "Phase", "Recipe", "cross_entropy", "masked_bce"]
+__all__ = ["Loss", "Phase", "Recipe", "cross_entropy", "loss_of", "masked_bce", "masked_mse"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,21 @@ class Recipe:
     after_step: Callable[[], None] | None = None
 
 
+def loss_of(kind: str, *, independent: bool = False) -> Loss:
+    """What is minimised of a kind of task.
+
+    Parameters
+    ----------
+    kind : {"single-label", "multi-label", "regression"}
+        Of the task.
+    independent : bool
+        Whether each class is taught by itself where a clip has one, too.
+    """
+    if kind == "regression":
+        return masked_mse
+    return cross_entropy if kind == "single-label" and not independent else masked_bce
+
+
 def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
     """Cross entropy of one class a clip."""
     return nn.functional.cross_entropy(logits, batch.target)
@@ -119,3 +134,9 @@ def masked_bce(logits: Tensor, batch: Batch) -> Tensor:
     loss = nn.functional.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
     known = batch.known.to(loss.dtype)
     return (loss * known).sum() / known.sum().clamp(min=1.0)
+
+
+def masked_mse(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean squared error of the logits' sigmoids, places in the ranges of targets, over the entries that are known."""
+    known = batch.known.to(logits.dtype)
+    return ((logits.sigmoid() - batch.target) ** 2 * known).sum() / known.sum().clamp(min=1.0)

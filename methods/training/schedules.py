@@ -145,10 +145,10 @@ class Chen2022Method(NetworkMethod):
     version: ClassVar[str] = "2"
 
     def loss(self, kind: str) -> Loss:
-        """Binary cross entropy over what is known, on soft targets where there are some."""
-        from mirbench.methods.training.recipe import masked_bce
+        """Binary cross entropy over what is known, on soft targets where there are some; squared error of values."""
+        from mirbench.methods.training.recipe import loss_of
 
-        return masked_bce
+        return loss_of(kind, independent=True)
 
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""

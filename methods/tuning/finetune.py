@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
+from mirbench.method import CLASSES
 from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
 from mirbench.methods.tuning.inside import TunedInside, freeze_unused
 from mirbench.source import SourceCard
@@ -139,10 +140,15 @@ class FineTune(TunedInside):
         return tuple(name for name in able if name != "masks") if self.specaug else able
 
     def loss(self, kind: str) -> Loss:
-        """Cross entropy of a new head for one class a clip, else masked binary cross entropy."""
-        from mirbench.methods.training import cross_entropy, masked_bce
+        """Cross entropy of a new head for one class a clip, squared error of values, else binary cross entropy."""
+        from mirbench.methods.training import loss_of
 
-        return cross_entropy if kind == "single-label" and self.head != "mapped" else masked_bce
+        return loss_of(kind, independent=self.head == "mapped")
+
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """With a new head every kind; the source's own classes are mapped to classes alone."""
+        return CLASSES if self.head == "mapped" else super().task_kinds
 
     def phases(self) -> tuple[Phase, ...]:
         """Of the schedule that was chosen."""

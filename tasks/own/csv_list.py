@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mirbench.errors import MissingData
+from mirbench.errors import BadInput, MissingData
 from mirbench.features.clip_list import COLUMNS, Folders, columns_not_used, nearest, read_clip_list, shown
 from mirbench.tasks.own.libraries import take_apart
 from mirbench.tasks.own.own_task import called_list, named_path, own_task
+from mirbench.tasks.own.ranges import declared_ranges
 from mirbench.types import Clip, Task
 
 __all__ = ["csv_task"]
@@ -23,7 +24,8 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     ----------
     argument : str
         The file; its paths are relative to its folder, or to `data`, whichever holds them. What it calls its columns
-        may stand behind it, as in ``esc50.csv?path=filename&label=category``.
+        may stand behind it, as in ``esc50.csv?path=filename&label=category``; the columns of numbers that a regression
+        task asks for, and between which values they are, as in ``songs.csv?value=valence,arousal&range=1:9``.
     data : Path or None
         What ``--data`` gave.
 
@@ -34,11 +36,15 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     BadInput
         If the file is not such a table.
     """
-    called: Mapping[str, str] = {}
+    called: dict[str, str] = {}
+    within = ""
     path = named_path(argument, "csv")
     if not path.is_file() and "?" in argument:
-        asked = take_apart("csv", argument, ("path", *(name for name in COLUMNS if name != "path")))
-        path, called = named_path(asked.dataset, "csv"), asked.options
+        asked = take_apart("csv", argument, ("path", *(name for name in COLUMNS if name != "path"), "value", "range"))
+        path, called = named_path(asked.dataset, "csv"), dict(asked.options)
+        within = called.pop("range", "")
+        if within and "value" not in called:
+            raise BadInput(f"csv:{argument}: a range of which values? name them: value=valence,arousal&range={within}")
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
     bases, root, folders = [path.parent], path.parent, Folders()
@@ -51,7 +57,8 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         absent = _absent(clips, folders)
         # where some lie beside the list and some in `data`, the list beside the records must name both
         root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
-    task = own_task(f"csv:{called_list(str(path))}", f"the list {path.name}", root, clips, folds)
+    ranges = declared_ranges(within, called.get("value", ""), clips)
+    task = own_task(f"csv:{called_list(str(path))}", f"the list {path.name}", root, clips, folds, ranges)
     beware = (*_not_used(columns_not_used(path, called)), *_elsewhere(absent, len(clips), bases))
     return replace(task, cautions=(*task.cautions, *beware))
 

@@ -13,18 +13,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from mirbench.class_names import beware, composed, empty
 from mirbench.errors import BadInput
 from mirbench.features.clip_list import in_fold
-from mirbench.metrics import SINGLE_LABEL, TAGGING
+from mirbench.metrics import REGRESSION, SINGLE_LABEL, TAGGING, TEMPO
 from mirbench.places import path_text, user_path
 from mirbench.tasks.splitting import drawn_split, partition
-from mirbench.types import Clip, Task
+from mirbench.types import Clip, Range, Task, TaskKind
 
 __all__ = ["called_folder", "called_list", "named_path", "one_form", "own_task"]
 
 _OF_TRAIN = {"train": 0.85, "valid": 0.15}
+_TEMPI = {"tempo", "bpm"}
+"""Targets that are tempi in beats a minute by their names."""
+
 _NEEDED, _N_SPLITS = ("train", "test"), 3  # each class in both; whole groups for each of the three
 
 
@@ -50,7 +54,14 @@ def _without_options(argument: str, family: str) -> Path:
     return path if path.exists() else named_path(argument.partition("?")[0], family)
 
 
-def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Mapping[str, int]) -> Task:
+def own_task(
+    name: str,
+    title: str,
+    root: Path,
+    clips: Sequence[Clip],
+    folds: Mapping[str, int],
+    ranges: Mapping[str, Range] | None = None,
+) -> Task:
     """A task of a user's own clips: splits completed, counts checked, version taken from what it holds.
 
     Parameters
@@ -61,14 +72,13 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         Their split is "" where it is to be drawn.
     folds : mapping of str to int
         The fold of each clip, or empty.
+    ranges : mapping of str to (float, float) or None
+        Of each target, where clips have values; see `Task`.
     """
     clips = one_form(clips)
     _check_ids(name, clips)
-    _check_labels(name, clips)
-    single = all(len(clip.labels) == 1 and not clip.unknown for clip in clips)
     classes = tuple(sorted({label for clip in clips for label in (*clip.labels, *clip.unknown)}))
-    if len(classes) < 2:
-        raise BadInput(f"{name}: {len(classes)} class ({', '.join(classes) or 'none'}); two or more are needed")
+    kind = _kind(name, clips, classes, ranges or {})
     folds, notes = _from_zero(folds)
     n_folds = max(folds.values()) + 1 if folds else 1
     if folds and (n_folds < 3 or set(folds.values()) != set(range(n_folds))):
@@ -85,16 +95,17 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
     for fold in range(n_folds):
         try:
             _check_counts(name, classes, read_clips(None, fold), drawn)
+            _check_values(name, classes, read_clips(None, fold))
         except BadInput as error:
             raise BadInput("; ".join((str(error), *cautions))) from error  # a second spelling may be what is too few
         _check_groups(name, read_clips(None, fold))
     return Task(
         name=name,
-        version=_version(settled, folds),
+        version=_version(settled, folds, ranges or {}),
         title=f"Your own: {title}",
-        kind="single-label" if single else "multi-label",
+        kind=kind,
         classes=classes,
-        metrics=SINGLE_LABEL if single else TAGGING,
+        metrics=_metrics(kind, classes),
         read_clips=read_clips,
         folder=str(root),
         n_clips=len(clips),
@@ -107,7 +118,44 @@ def own_task(name: str, title: str, root: Path, clips: Sequence[Clip], folds: Ma
         datasets=(name,),
         notes=("its version is a hash of its clips, labels and splits, which stand beside its records", *notes),
         cautions=cautions,
+        ranges=tuple(ranges[label] for label in classes) if ranges else (),
     )
+
+
+def _kind(name: str, clips: Sequence[Clip], classes: Sequence[str], ranges: Mapping[str, Range]) -> TaskKind:
+    """What is asked of the clips.
+
+    Raises
+    ------
+    BadInput
+        If nothing can be asked.
+    """
+    if ranges:
+        if empty := [clip.id for clip in clips if not clip.values]:
+            raise BadInput(f"{name}: {empty[0]} has no value ({len(empty)} such); leave such clips out")
+        return "regression"
+    _check_labels(name, clips)
+    if len(classes) < 2:
+        raise BadInput(f"{name}: {len(classes)} class ({', '.join(classes) or 'none'}); two or more are needed")
+    return "single-label" if all(len(clip.labels) == 1 and not clip.unknown for clip in clips) else "multi-label"
+
+
+def _metrics(kind: TaskKind, classes: Sequence[str]) -> tuple[str, ...]:
+    if kind == "regression":
+        return TEMPO if set(classes) <= _TEMPI else REGRESSION
+    return SINGLE_LABEL if kind == "single-label" else TAGGING
+
+
+def _check_values(name: str, targets: Sequence[str], clips: Sequence[Clip]) -> None:
+    """Refuse a target that never varies where it is learnt or tested: R² is not defined then."""
+    for split in _NEEDED if any(clip.values for clip in clips) else ():
+        own = [dict(zip(clip.labels, clip.values, strict=True)) for clip in clips if clip.split == split]
+        for target in targets:
+            held = {values[target] for values in own if target in values}
+            if len(held) == 1:
+                raise BadInput(
+                    f"{name}: {target} is {held.pop():g} for every clip of {split}; two values or more are needed"
+                )
 
 
 def one_form(clips: Iterable[Clip]) -> list[Clip]:
@@ -221,10 +269,13 @@ def _not_parted(clips: Sequence[Clip], label: str) -> str:
     return ""
 
 
-def _version(clips: Sequence[Clip], folds: Mapping[str, int]) -> str:
+def _version(clips: Sequence[Clip], folds: Mapping[str, int], ranges: Mapping[str, Range]) -> str:
     total = hashlib.sha256()
+    if ranges:
+        total.update(repr(sorted(ranges.items())).encode())
     for clip in sorted(clips, key=lambda clip: clip.id):
         where = (clip.start, clip.duration)
-        line = (clip.id, folds.get(clip.id, clip.split), clip.labels, clip.unknown, clip.group, *where)
+        line: tuple[Any, ...] = (clip.id, folds.get(clip.id, clip.split), clip.labels, clip.unknown, clip.group, *where)
+        line += (clip.values,) if clip.values else ()
         total.update(repr(line).encode())
     return total.hexdigest()[:12]
