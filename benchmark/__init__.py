@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mirbench.features.context import Context
     from mirbench.features.windows import AnySplit, Windows, clip_means
     from mirbench.method import Fitted, Method, Restorable
-    from mirbench.metrics import METRICS, SINGLE_LABEL, TAGGING, Metric
+    from mirbench.metrics import METRICS, REGRESSION, SINGLE_LABEL, TAGGING, TEMPO, Metric
     from mirbench.progress import Progress
     from mirbench.record import RunRecord, RunSpec, Trial
     from mirbench.runs.predict import load_model
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 __version__ = "0.5.0"
 
 __all__ = [
-    "METRICS", "SINGLE_LABEL", "TAGGING", "Activations", "AnySplit", "Archive", "ArrayRow", "BadAudio", "BadInput",
-    "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Comparison", "Context", "Excerpt",
+    "METRICS", "REGRESSION", "SINGLE_LABEL", "TAGGING", "TEMPO", "Activations", "AnySplit", "Archive", "ArrayRow",
+    "BadAudio", "BadInput", "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Comparison", "Context", "Excerpt",
     "Fitted", "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra",
     "NotApplicable", "Predictions", "Progress", "Restorable", "Run", "RunRecord", "RunSpec", "Runs", "SourceCard",
     "SourceModel", "Split", "Stage", "Targets", "Task", "TaskData", "Trial", "UnknownName", "WeightFile", "Windowing",
@@ -79,7 +79,7 @@ _NAMES = {
     "mirbench.features.context": "Context",
     "mirbench.features.windows": "AnySplit Windows clip_means",
     "mirbench.method": "Fitted Method Restorable",
-    "mirbench.metrics": "METRICS SINGLE_LABEL TAGGING Metric",
+    "mirbench.metrics": "METRICS REGRESSION SINGLE_LABEL TAGGING TEMPO Metric",
     "mirbench.progress": "Progress",
     "mirbench.record": "RunRecord RunSpec Trial",
     "mirbench.runs.predict": "load_model",

@@ -17,7 +17,7 @@ PUBLIC = {
     "errors": {"BadAudio", "BadInput", "BrokenInstallation", "MirbenchError", "MissingData", "MissingExtra",
                "NotApplicable", "UnknownName"},
     "tasks": {"Archive", "ArrayRow", "BlindSplit", "Clip", "Excerpt", "Split", "Targets", "Task", "Windowing"},
-    "metrics": {"METRICS", "Metric", "SINGLE_LABEL", "TAGGING"},
+    "metrics": {"METRICS", "Metric", "REGRESSION", "SINGLE_LABEL", "TAGGING", "TEMPO"},
     "sources": {"Activations", "SourceCard", "Stage", "WeightFile"},
     "methods": {"AnySplit", "BoundSource", "Context", "Fitted", "Method", "Progress", "Restorable", "Windows",
                 "clip_means"},
