@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
+from mirbench.leaderboard.replicates import Drawn
 from mirbench.leaderboard.sign_flips import sign_flips
-from mirbench.leaderboard.weighted_metrics import WEIGHTED, Drawn
+from mirbench.leaderboard.weighted_metrics import WEIGHTED
 from mirbench.metrics import METRICS
 from mirbench.types import BoolArray, FloatArray, Targets
 

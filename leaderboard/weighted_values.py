@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.leaderboard.replicates import Drawn
 from mirbench.told_values import tempo_hits
 from mirbench.types import FloatArray
-
-if TYPE_CHECKING:
-    from mirbench.leaderboard.weighted_metrics import Drawn
 
 __all__ = ["OF_VALUES"]
 
