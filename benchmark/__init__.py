@@ -58,11 +58,11 @@ __version__ = "0.5.0"
 
 __all__ = [
     "METRICS", "REGRESSION", "SINGLE_LABEL", "TAGGING", "TEMPO", "Activations", "AnySplit", "Archive", "ArrayRow",
-    "BadAudio", "BadInput", "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Comparison", "Context",
-    "Excerpt", "Fitted", "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData", "MissingExtra",
-    "NotApplicable", "Predictions", "Progress", "Restorable", "Run", "RunRecord", "RunSpec", "Runs", "SourceCard",
-    "SourceModel", "Split", "Stage", "Targets", "Task", "TaskData", "Trial", "UnknownName", "WeightFile", "Windowing",
-    "Windows", "__version__", "clip_means", "compare", "load_model", "load_runs", "predict", "run",
+    "BadAudio", "BadInput", "BlindSplit", "BoolArray", "BoundSource", "BrokenInstallation", "Clip", "Comparison",
+    "Context", "Excerpt", "Fitted", "FloatArray", "IntArray", "Method", "Metric", "MirbenchError", "MissingData",
+    "MissingExtra", "NotApplicable", "Predictions", "Progress", "Restorable", "Run", "RunRecord", "RunSpec", "Runs",
+    "SourceCard", "SourceModel", "Split", "Stage", "Targets", "Task", "TaskData", "Trial", "UnknownName", "WeightFile",
+    "Windowing", "Windows", "__version__", "clip_means", "compare", "load_model", "load_runs", "predict", "run",
     "source", "task",
 ]  # fmt: skip
 
