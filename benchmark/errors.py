@@ -6,7 +6,8 @@
     ├── BadInput            what the user gave cannot be used; the command line exits with 2
     │   ├── UnknownName     no such task, method, source, option …; guesses what was meant
     │   ├── MissingData     audio or weights that are not on this machine
-    │   └── BadAudio        files that are broken, empty, silent or too short; names every one of them
+    │   ├── BadAudio        files that are broken, empty, silent or too short; names every one of them
+    │   └── OneSided        clips that can be learnt from or tested, not both: no task by themselves
     ├── NotApplicable       this method cannot use this source; a sweep records the run as skipped
     ├── ChangedSource       a method changed the source that all share; a run fails
     ├── MissingExtra        a package of an optional extra is not installed; a sweep records the run as skipped
@@ -17,13 +18,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from mirbench.names import natural
 from mirbench.plain_text import printable
 
 __all__ = [
     "BadAudio", "BadInput", "BrokenInstallation", "ChangedSource", "MirbenchError", "MissingData", "MissingExtra",
-    "NotApplicable", "UnknownName",
+    "NotApplicable", "OneSided", "UnknownName",
 ]  # fmt: skip
 
 
@@ -110,6 +112,25 @@ class BadAudio(BadInput):
         if len(faults) > _MANY:
             lines.append(f"… and {len(faults) - _MANY} more; `mirbench data check TASK` names them all")
         super().__init__(f"{count} cannot be used; replace or remove:\n  " + "\n  ".join(lines))
+
+
+class OneSided(BadInput):
+    """Clips of one's own that can be learnt from or tested, and not both: one side of ``task+on:other``.
+
+    Parameters
+    ----------
+    said : str
+        What lacks.
+    task : Task
+        What they are as far as it goes.
+    learns, tests : bool
+        Whether train and valid have every class, and whether test has.
+    """
+
+    def __init__(self, said: str, task: Any, *, learns: bool, tests: bool) -> None:
+        able = "another task can be tested on it" if tests else "it can be learnt from, and tested on another task"
+        super().__init__(f"{said}; as it is, {able} (--test-on)")
+        self.task, self.learns, self.tests = task, learns, tests
 
 
 class NotApplicable(MirbenchError):

@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mirbench.errors import NotApplicable
 from mirbench.learnt import Learnt
+from mirbench.source import SourceCard
 from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 __all__ = [
-    "CLASSES", "EVERY_KIND", "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Restorable", "Showing",
-    "asked_of", "needed_stages", "require_kind",
+    "CLASSES", "EVERY_KIND", "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Refusing", "Restorable",
+    "Showing", "asked_of", "needed_stages", "require_kind",
 ]  # fmt: skip
 
 Part = Literal["train", "valid", "test"]
@@ -161,6 +162,31 @@ class Restorable(Protocol):
             Tells the classes, and sizes of what is heard.
         context : Context
             What audio and the source's rows come from.
+        """
+        ...
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A method that says, before anything is fetched or computed, what its hyperparameters can do nothing with.
+
+    Such a run is refused; among the runs of a suite it is skipped.
+    """
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Look at what the cards tell.
+
+        Parameters
+        ----------
+        card : SourceCard or None
+            Of the source, its options applied; None without one.
+        task : Task
+            Its classes and their kind; no clip is read.
+
+        Raises
+        ------
+        NotApplicable
+            If nothing can come of these hyperparameters with this source or task.
         """
         ...
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.encoder import encoder_card, is_encoder
-from mirbench.errors import BadInput, MirbenchError, UnknownName
+from mirbench.errors import BadInput, MirbenchError, OneSided, UnknownName
 from mirbench.lasting import made_to_last
 from mirbench.method import Method
 from mirbench.places import user_path
@@ -91,7 +91,12 @@ class Catalogue:
     def task(self, name: str) -> Task:
         """The task called `name`; raises `UnknownName`."""
         base, words = self._parts(name)
-        task = self._find("task", base)
+        try:
+            task = self._find("task", base)
+        except OneSided as error:
+            if not (error.learns and any(_names_another(word) for word in words)):
+                raise
+            task = error.task
         assert isinstance(task, Task)
         _refuse_ambiguous(base, task)
         if (version := self._version("task", base, task)) != task.version:
@@ -109,11 +114,20 @@ class Catalogue:
         if not prefix:
             raise UnknownName("modifier of tasks", word, [name for name, _ in known.values()])
         entry, argument = known[prefix][1], word.removeprefix(prefix)
-        others = (self.task(argument.partition("::")[0]),) if entry.names_another else ()
+        others = (self._tested(argument.partition("::")[0]),) if entry.names_another else ()
         modified = target_of(entry.target)(task, argument, *others)
         assert isinstance(modified, Task)
         demo = modified.demo if others else f"{task.demo}+{word}" if task.demo else ""
         return replace(modified, name=f"{task.name}+{called_word(word)}", demo=demo)
+
+    def _tested(self, name: str) -> Task:
+        """A task that another is tested on: nothing needs to be learnt from it."""
+        try:
+            return self.task(name)
+        except OneSided as error:
+            if not error.tests:
+                raise
+            return error.task
 
     def _parts(self, name: str) -> tuple[str, list[str]]:
         return taken_apart(name, (name,) if name in self._tasks or _looks_like("task", name) else ())
@@ -216,6 +230,11 @@ class Catalogue:
             raise BadInput(f"No {kind} is called '{printable(name)}', and there is {meant}")
         known = [] if colon else [name for name in self.names(kind) if not name.endswith("-demo")]
         raise UnknownName(kind, name, [*known, *self.families(kind)])
+
+
+def _names_another(word: str) -> bool:
+    """Whether a modifier names another task."""
+    return bool(prefix := modifier(word)) and modifiers()[prefix][1].names_another
 
 
 def _refuse_ambiguous(base: str, task: Task) -> None:

@@ -98,6 +98,8 @@ class SourceCard:
         Operations of one window, as `mirbench.runs.measure.flops_of` counts them; 0 where nobody has.
     labels : str
         Name of the list of its own classes, for people.
+    nameless : bool
+        Whether its network is known to have no names of its own classes; where it is False, loading it tells.
     missing : str
         Why it cannot be used on this machine, and what to do, in one line; "" where it can. A run with it is recorded
         as skipped.
@@ -118,6 +120,8 @@ class SourceCard:
     options : mapping
         Options of the builder with their defaults, set by ``--source-set``. One that is called as a field here
         (``seconds``) takes the field's place.
+    offered_at : mapping of str to tuple
+        ``{stage: (option, value)}``: a stage among `offers` that it offers only where the option has this value.
     choices : mapping of str to tuple of str or int
         The values that an option accepts, where they are few: others are refused before weights are looked for.
     reference, license : str
@@ -157,6 +161,7 @@ class SourceCard:
     n_parameters: int = 0
     flops: int = 0
     labels: str = ""
+    nameless: bool = False
     trained_on: tuple[str, ...] = ()
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
     version: str = "1"
@@ -168,6 +173,7 @@ class SourceCard:
     shipped: str = ""
     accepts: tuple[Literal["audio", "picture"], ...] = ("audio",)
     options: Mapping[str, Any] = field(default_factory=dict)
+    offered_at: Mapping[Stage, tuple[str, Any]] = field(default_factory=dict)
     choices: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
     reference: str = ""
     license: str = ""

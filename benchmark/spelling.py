@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from mirbench.errors import BadInput, MirbenchError
@@ -21,12 +21,13 @@ from mirbench.places import user_path
 from mirbench.tables import families, modifier, modifiers, target_of
 
 __all__ = [
-    "called_word", "composed_name", "in_one_order", "in_one_spelling", "is_key", "on_record", "other_spellings",
-    "taken_apart", "travelled", "with_key",
+    "called_word", "composed_name", "in_one_order", "in_one_spelling", "is_key", "of_files", "on_record",
+    "other_spellings", "source_of_files", "taken_apart", "travelled", "with_key", "with_places",
 ]  # fmt: skip
 
 _ARGUMENT = re.compile(r"(?P<whole>\d+)?(?P<rest>\.\d+)?(?:-draw(?P<draw>\d{1,6}))?")
 _KEY = re.compile("[0-9a-f]{4,16}")
+_SOURCE_OF_FILES = re.compile("(?:^|:)((?:features|hf):[^/:]+)$")
 _MOST_ORDERS = 720
 
 
@@ -95,6 +96,53 @@ def _plain(word: str) -> str:
         return word
     draw = int(found["draw"] or 0)
     return prefix + number + (f"-draw{draw}" if draw else "")
+
+
+def of_files(name: str) -> list[str]:
+    """What the name of a task on record has of lists, folders and files, each by the last part of its path.
+
+    ``csv:ours+on:csv:theirs::pairs`` has csv:ours, csv:theirs and, of the file of classes, ::pairs.
+    """
+    found: list[str] = []
+
+    def noted(part: str) -> str:
+        found.append(part)
+        return part
+
+    with_places(name, noted)
+    return found
+
+
+def with_places(name: str, place: Callable[[str], str]) -> str:
+    """The same name with a place, or anything else, for each of `of_files`.
+
+    Parameters
+    ----------
+    place : callable
+        Takes what `of_files` gives; of a file of classes it returns the path alone.
+    """
+    base, *words = name.split("+")
+    found = [place(base) if _is_of_files(base) else base]
+    for word in words:
+        another, mark, pairs = word.removeprefix("on:").partition("::")
+        if not word.startswith("on:"):
+            found.append(word)
+            continue
+        another = place(another) if _is_of_files(another) else another
+        if mark and "=" not in pairs and not pairs.endswith(".csv"):
+            pairs = place(f"::{pairs}").removeprefix("::")
+        found.append(f"on:{another}{mark}{pairs}")
+    return "+".join(found)
+
+
+def _is_of_files(name: str) -> bool:
+    return name.startswith(("folder:", "csv:"))
+
+
+def source_of_files(name: str) -> str:
+    """What the name of a source on record has of a file or folder, as "features:rows.npz"; "" of a repository."""
+    found = _SOURCE_OF_FILES.search(name)
+    return found[1] if found else ""
 
 
 def on_record(kind: Literal["task", "source"], name: str) -> str:

@@ -1,4 +1,4 @@
-"""Several settings of one name, told apart: by what was asked otherwise of them, how many runs they have, and when."""
+"""What a run is called with its settings, and several settings of one name, told apart."""
 
 from __future__ import annotations
 
@@ -9,10 +9,28 @@ from typing import Any
 from mirbench.plain_text import printable
 from mirbench.record import OF_ONE_RUN, RunRecord, RunSpec
 
-__all__ = ["finished", "told_apart"]
+__all__ = ["best_of", "called", "finished", "told_apart"]
 
 _MOST_LETTERS = 60  # of a value
 _DIGITS = 8  # of a hash
+_MOST_VALUES = 6  # of a search, in a name
+
+
+def called(record: RunRecord) -> str:
+    """Task, method and source of a run, and its settings that differ from their defaults, as tables name a system."""
+    spec = record.spec
+    search = {name: best_of(values) for name, values in spec.search.items()}
+    settings = {**record.changed, **search, **spec.later}
+    said = ", ".join(f"{name}={settings[name]}" for name in sorted(settings))
+    name = f"{spec.task}: {spec.method}{f' + {spec.source}' if spec.source else ''}"
+    return printable(f"{name} ({said})" if said else name)
+
+
+def best_of(values: Sequence[Any]) -> str:
+    """The values of a search, or how many there are."""
+    if len(values) > _MOST_VALUES:
+        return f"best of {len(values)} values"
+    return f"best of {'/'.join(map(str, values))}"
 
 
 def told_apart(name: str, systems: Mapping[str, Sequence[RunRecord]]) -> str:

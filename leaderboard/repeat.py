@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mirbench.record import RunRecord
+from mirbench.spelling import of_files, source_of_files, with_places
 from mirbench.taken_names import is_claimed
 from mirbench.types import Windowing
 
 __all__ = ["PADDED", "command", "notes"]
-
-_OF_FILES = ("folder:", "csv:", "features:")
-"""Families that are named by a file or folder, of which a record holds the last part alone."""
-
 
 _OF_ENSEMBLES = {"systems", "members", "member_weights", "average"}
 
@@ -58,8 +55,11 @@ def notes(record: RunRecord) -> list[str]:
         said.append("It brings the same predictions again: how they were made is not known here.")
     elif any("+" in version for version in (spec.task_version, spec.method_version, spec.source_version)):
         said.append("Part of it comes from a plugin: name its file with --plugin, or install it.")
-    if any(name.startswith(_OF_FILES) for name in (spec.task, spec.source)):
-        said.append("PATH is the folder that holds what is named after it: records keep no folders of a machine.")
+    if named := [*of_files(spec.task), *filter(None, [source_of_files(spec.source)])]:
+        each = ", each time," if len(named) > 1 else ""
+        said.append(
+            f"PATH is{each} the folder that holds what is named after it: records keep no folders of a machine."
+        )
     if record.standing != "own":
         said.append("Data that are not in the default folder are given with --data FOLDER.")
     return said
@@ -69,7 +69,8 @@ def _words(record: RunRecord, seeds: Sequence[int]) -> list[str]:
     spec = record.spec
     words = ["mirbench", "run", "--task", _with_path(spec.task), "--method", spec.method]
     if spec.source:
-        words += ["--source", _with_path(spec.source)]
+        named = source_of_files(spec.source)
+        words += ["--source", spec.source.removesuffix(named) + (_below(named) if named else "")]
     words += ["--seeds", _several(sorted(seeds or (spec.seed,)))]
     for name, value in record.changed.items():
         flag = "--source-set" if name.startswith("source ") else "--set"
@@ -108,13 +109,16 @@ def _of_ensemble(params: Mapping[str, Any]) -> list[str]:
     return words if len(set(weights)) == 1 else [*words, "--weights-of", ",".join(map(str, weights))]
 
 
-def _with_path(name: str) -> str:
-    """The name of a thing of files as one types it; the name of a list lacks its suffix."""
-    prefix = next((prefix for prefix in _OF_FILES if name.startswith(prefix)), "")
-    if not prefix:
-        return name
-    base, plus, modifiers = name.removeprefix(prefix).partition("+")
-    return f"{prefix}PATH/{base}{'.csv' if prefix == 'csv:' else ''}{plus}{modifiers}"
+def _with_path(task: str) -> str:
+    return with_places(task, _below)
+
+
+def _below(name: str) -> str:
+    """The name of a list, folder or file as one types it; that of a list lacks its suffix."""
+    prefix, _, called = name.rpartition(":")
+    if prefix == ":":  # a file of classes
+        return f"PATH/{called}.csv"
+    return f"{prefix}:PATH/{called}{'.csv' if prefix == 'csv' else ''}"
 
 
 def _several(seeds: Sequence[int]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from mirbench.record import OF_ONE_RUN, RunRecord
 from mirbench.source import PRETRAINED
+from mirbench.told_apart import best_of
 
 __all__ = ["UNLESS_SAID", "names_of", "settings_of"]
 
-_MOST_VALUES = 6  # of a search, in a name
 UNLESS_SAID = {"weights": PRETRAINED, "seconds": "its own"}
 """What a record does not say of a source that is taken as it is; see `mirbench.source.further_options`."""
 
@@ -60,17 +60,10 @@ def _plain_name(record: RunRecord) -> str:
     return f"ensemble ({', '.join(name if n == 1 else f'{n} × {name}' for name, n in count.items())})"
 
 
-def _best_of(values: Sequence[Any]) -> str:
-    """The values of a search, or how many there are."""
-    if len(values) > _MOST_VALUES:
-        return f"best of {len(values)} values"
-    return f"best of {'/'.join(map(str, values))}"
-
-
 def _settings(record: RunRecord) -> dict[str, Any]:
     spec = record.spec
     settings = {name: value for name, value in spec.params.items() if not (_of_ensemble(record) and name in OF_ONE_RUN)}
-    settings |= {name: _best_of(values) for name, values in spec.search.items()}
+    settings |= {name: best_of(values) for name, values in spec.search.items()}
     settings |= {f"source {name}": value for name, value in {**UNLESS_SAID, **spec.source_params}.items()}
     settings |= {"precision": spec.precision, "method version": spec.method_version}
     settings |= {"source version": spec.source_version, "weights": spec.source_sha256[:8]}

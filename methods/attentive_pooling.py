@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.source import SourceCard
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mirbench import Context
     from mirbench.methods.training import Inputs
+    from mirbench.types import Task
 
 __all__ = ["AttentivePooling"]
 
@@ -58,6 +59,12 @@ class AttentivePooling(NetworkMethod):
         tokens = context.source.layer(split, self._layer(context.source.card)).values
         return TokenAttention(int(tokens.shape[2]), self.hidden, self.heads, len(split.classes))
 
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """A hidden layer that the source has not, too."""
+        super().require_usable(card, task)
+        assert card is not None
+        self._layer(card)
+
     def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
         """Tokens of the layer."""
         return (f"layer{self._layer(context.source.card)}",), False
@@ -71,5 +78,5 @@ class AttentivePooling(NetworkMethod):
     def _layer(self, card: SourceCard) -> int:
         layer = card.n_layers - 1 if self.layer is None else self.layer
         if not 0 <= layer < card.n_layers:
-            raise BadInput(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
+            raise NotApplicable(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
         return layer

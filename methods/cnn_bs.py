@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mirbench import Context
     from mirbench.methods.training import Inputs
+    from mirbench.source import SourceCard
 
 __all__ = ["CnnBs", "cnn_bs_code", "cnn_bs_matched"]
 
@@ -78,7 +79,7 @@ class CnnBs(Chen2022Method):
         network = (cnn_bs_code if self.layout == "code" else cnn_bs_matched)(len(split.classes))
         return nn.Sequential(SpecAugment(), network) if self.specaug else network
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Those of pictures."""
         return ("mixup",) if self.specaug else ("masks", "mixup")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mirbench import Context
     from mirbench.methods.training import Batch, Inputs, Loss, Phase, Recipe
+    from mirbench.source import SourceCard
 
 __all__ = ["MeanTeacher"]
 
@@ -104,7 +105,7 @@ class MeanTeacher(NetworkMethod):
         frames[seen.clip_index, place], there[seen.clip_index, place] = values, 1.0
         return Inputs((frames, there), np.arange(seen.n_clips), seen.n_clips)
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """None: labels are made hard, and pairs of clips have no frames in common."""
         return ()
 

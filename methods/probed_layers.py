@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.methods.classifiers import Features, embeddings
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mirbench.method import Part
     from mirbench.methods.training.graph import Front
     from mirbench.source import SourceCard
+    from mirbench.types import Task
 
 __all__ = ["ProbedLayers"]
 
@@ -88,11 +89,16 @@ class ProbedLayers:
                 found.append(member)
                 continue
             if int(member) >= card.n_layers:
-                raise BadInput(
+                raise NotApplicable(
                     f"{self.name}: layers={self.layers}: {card.name} has hidden layers 0 to {card.n_layers - 1}"
                 )
             found += [f"{kind}{member}" for kind in self.pooling.split("+")]
         return tuple(found)
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Refuse a hidden layer that the source has not; see `mirbench.method.Refusing`."""
+        assert card is not None
+        self.stages_of(card)
 
     def front(self, context: Context) -> Front:
         """The same as a torch module, for `mirbench export model --onnx`."""

@@ -32,13 +32,14 @@ from mirbench.methods.probed_layers import ProbedLayers
 from mirbench.methods.stored import KernelMachine, KernelValues, Line, Logistic, keep_kernel, keep_linear
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
-from mirbench.types import BlindSplit, FloatArray, Split
+from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mirbench import Context
     from mirbench.methods.training import Inputs, Recipe
+    from mirbench.source import SourceCard
 
 __all__ = ["LinearProbe", "MlpProbe", "NeighboursProbe", "SvmProbe", "align_columns"]
 
@@ -244,6 +245,11 @@ class MlpProbe(ProbedLayers, Stackable, NetworkMethod):
         self.check_layers()
         if min(self.hidden, self.patience) < 1:
             raise BadInput(f"{self.name}: hidden and patience must be at least 1")
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Hidden layers, and augmentations."""
+        super().require_usable(card, task)
+        NetworkMethod.require_usable(self, card, task)
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """Standardisation and two linear layers."""

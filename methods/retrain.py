@@ -17,13 +17,14 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import CLASSES
 from mirbench.methods.training.network import NetworkMethod
-from mirbench.types import Split
+from mirbench.types import Split, Task
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mirbench import Context
     from mirbench.methods.training import Batch, Draw, Inputs, Phase, Recipe
+    from mirbench.source import SourceCard
 
 __all__ = ["Retrain"]
 
@@ -65,6 +66,12 @@ class Retrain(NetworkMethod):
         """Of classes, by which it draws batches."""
         return CLASSES
 
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Clips of several classes, too."""
+        super().require_usable(card, task)
+        if task.kind != "single-label":
+            raise NotApplicable(f"{self.name} draws batches by the class of a clip; {task.name} is {task.kind}")
+
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """One linear layer, weights from a normal distribution of deviation 0.001 cut at two, no bias at first."""
         from torch import nn
@@ -84,8 +91,7 @@ class Retrain(NetworkMethod):
         """A hundred balanced batches."""
         from mirbench.methods.training import batches
 
-        if train.task.kind != "single-label":
-            raise NotApplicable(f"{self.name} draws batches by the class of a clip; {train.task.name} is multi-label")
+        self.require_usable(context.source.card, train.task)
         seen, targets = self.inputs(context, train), train.targets()
         label = train.class_index()[seen.clip_index]
         of_class = [np.flatnonzero(label == k) for k in np.unique(label)]

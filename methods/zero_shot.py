@@ -12,14 +12,17 @@ from mirbench import clip_means
 from mirbench.errors import NotApplicable
 from mirbench.method import Fitted
 from mirbench.methods.reprogramming.label_names import match
-from mirbench.types import BlindSplit, FloatArray, Split
+from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 if TYPE_CHECKING:
     import torch
 
     from mirbench import Context
+    from mirbench.source import SourceCard
 
 __all__ = ["ZeroShot"]
+
+_NO_NAMES = "names no sounds: it has neither labels nor a text tower"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,12 @@ class ZeroShot:
 
     name, version, needs = "zero-shot", "2", ("pooled",)
     uses_seed = uses_train = uses_valid = False
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Refuse a source that is known to have no names for sounds; see `mirbench.method.Refusing`."""
+        assert card is not None
+        if card.kind == "precomputed" or (card.nameless and "head" in card.offers):
+            raise NotApplicable(f"{card.name} {_NO_NAMES}")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Nothing is learnt; nothing of train or valid is heard."""
@@ -54,7 +63,7 @@ class ZeroShot:
             return lambda split: _by_text(network, texts, split, context)
         labels = tuple(getattr(network, "labels", ()))
         if not labels or "head" not in context.source.card.offers:
-            raise NotApplicable(f"{context.source.card.name} names no sounds: it has neither labels nor a text tower")
+            raise NotApplicable(f"{context.source.card.name} {_NO_NAMES}")
         meant = match(split.classes, labels)
         if sum(map(bool, meant.values())) < 2:
             raise NotApplicable(

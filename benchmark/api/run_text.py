@@ -15,6 +15,7 @@ from mirbench.leaderboard.table import Row, boards_of
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord
+from mirbench.told_apart import called
 
 __all__ = ["run_lines", "run_text"]
 
@@ -48,17 +49,10 @@ def run_lines(runs: Sequence[tuple[Path, RunRecord]]) -> str:
     lines = [("key", "task: method + source", "fold", "seed", "result")]
     for _, record in runs:
         spec = record.spec
-        lines.append((spec.key, _system(record), str(spec.fold), str(spec.seed), _first(record)))
+        lines.append((spec.key, called(record), str(spec.fold), str(spec.seed), _first(record)))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     cells = ([f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)] for line in lines)
     return "\n".join("  ".join(line).rstrip() for line in cells)
-
-
-def _system(record: RunRecord) -> str:
-    spec = record.spec
-    settings = ", ".join(f"{name}={value}" for name, value in (dict(record.changed) | spec.later).items())
-    source = f" + {spec.source}" if spec.source else ""
-    return printable(f"{spec.task}: {spec.method}{source}{f' ({settings})' if settings else ''}")
 
 
 def _first(record: RunRecord) -> str:

@@ -10,7 +10,7 @@ import typer
 from mirbench.cli.export_records import export_records
 from mirbench.cli.help import Command
 from mirbench.cli.left_out import end
-from mirbench.cli.options import Machine, RunsFolder, taking
+from mirbench.cli.options import Machine, PlacesGiven, RunsFolder, taking
 from mirbench.errors import BadInput
 from mirbench.plain_text import csv_text, say
 
@@ -35,6 +35,7 @@ def export_model(
         typer.Option("--check", metavar="FILE", help="Compare on it. Default: clips of the task."),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="One ONNX graph of it, too: audio to probabilities.")] = False,
+    where: PlacesGiven = [],  # noqa: B006
     *,
     how: Machine,
 ) -> None:
@@ -44,9 +45,11 @@ def export_model(
     from mirbench.runs.export_sounds import sounds_to_compare
     from mirbench.runs.models import Places
     from mirbench.runs.onnx_graph import FILE, ONNX_TOLERANCE
+    from mirbench.runs.own_places import parse_places
     from mirbench.runs.predict import load_model
 
-    plugins, places, progress = [load_plugin(path) for path in how.plugin], Places(**how.circumstance()), how.progress()
+    plugins, progress = [load_plugin(path) for path in how.plugin], how.progress()
+    places = Places(**how.circumstance(), named=parse_places(where))
     model = load_model(run, runs, places=places, plugins=plugins, progress=progress, fold=fold, seed=seed, refit=refit)
     with sounds_to_compare(model, check or [], plugins) as (sounds, what):
         found = export(model, folder, sounds, plugins, onnx=onnx)

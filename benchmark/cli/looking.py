@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirbench.cli.left_out import end
-from mirbench.cli.options import DataRoot, Plugins, RunsFolder, WeightsFolder, catalogue_of, one_of
+from mirbench.cli.options import DataRoot, PlacesGiven, Plugins, RunsFolder, WeightsFolder, catalogue_of, one_of
 from mirbench.errors import BadInput
 from mirbench.places import path_text
 from mirbench.plain_text import printable, say
@@ -68,17 +68,21 @@ def show(
     ] = [],  # noqa: B006
     data: DataRoot = None,
     weights: WeightsFolder = None,
+    where: PlacesGiven = [],  # noqa: B006
 ) -> None:
     """The card of a task or source, the hyperparameters of a method, the text of a suite, or a run on record."""
     from mirbench.cli.card_look import look
     from mirbench.cli.cards import card_of
     from mirbench.cli.show_run import runs_as_text
     from mirbench.runs.models import Places
+    from mirbench.runs.own_places import parse_places
     from mirbench.runs.suite import shipped
     from mirbench.terminal import draw
 
     if clip and learnt is None:
         raise BadInput("--clip: is of --learnt FOLDER, which shows what a run learnt on this file")
+    if where and learnt is None:
+        raise BadInput("--as: is of --learnt FOLDER, which shows clips of the run's task; leave it out")
     if name in shipped():
         say(shipped()[name].read_text("utf-8"), end="")
         return
@@ -86,7 +90,7 @@ def show(
         _write_pictures(name, pictures, source, source_settings, catalogue_of(plugin), data, weights)
         return
     if learnt is not None:
-        _write_learnt(name, runs, learnt, clip, plugin, Places(data=data, weights=weights))
+        _write_learnt(name, runs, learnt, clip, plugin, Places(data=data, weights=weights, named=parse_places(where)))
         return
     left_out: list[str] = []
     try:

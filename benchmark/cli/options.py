@@ -43,6 +43,16 @@ Plugins = Annotated[
     list[Path],
     about(WHERE, "--plugin", metavar="FILE", help="A method, task or source of yours.", show_default=False),
 ]
+PlacesGiven = Annotated[
+    list[str],
+    about(
+        WHERE,
+        "--as",
+        metavar="NAME=PLACE",
+        help="Where own data, features or models lie: csv:songs=csv:/music/songs.csv.",
+        show_default=False,
+    ),
+]
 WeightsFolder = Annotated[
     Path | None,
     about(WHERE, "--weights", metavar="FOLDER", help="Weights, looked in first. Default: MIRBENCH_WEIGHTS."),

@@ -10,7 +10,7 @@ import typer
 
 from mirbench.api.asking import folder_of_runs
 from mirbench.cli.left_out import end
-from mirbench.cli.options import Machine, RunsFolder, finite, one_of, taking
+from mirbench.cli.options import Machine, PlacesGiven, RunsFolder, finite, one_of, taking
 from mirbench.errors import BadInput
 from mirbench.places import path_text
 from mirbench.plain_text import csv_text, json_text, one_message, say
@@ -60,12 +60,14 @@ def predict(
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="P", help="Of several labels, those at least so probable.")
     ] = 0.5,
+    where: PlacesGiven = [],  # noqa: B006
     *,
     how: Machine,
 ) -> None:
     """Classes of files of your own, by trained models; confidence is their mean probability."""
     from mirbench.plugin_file import load_plugin
     from mirbench.runs.models import Places
+    from mirbench.runs.own_places import parse_places
     from mirbench.runs.predict import predict as do
 
     form = _form(form, output)
@@ -76,7 +78,7 @@ def predict(
     if output and not output.parent.is_dir():
         raise BadInput(f"--output {output}: no folder {output.parent}")
     plugins = [load_plugin(path) for path in how.plugin]
-    places, progress = Places(**how.circumstance()), how.progress()
+    places, progress = Places(**how.circumstance(), named=parse_places(where)), how.progress()
     left_out: list[str] = []
     which: dict[str, Any] = {"plugins": plugins, "fold": fold, "seed": seed, "refit": refit, "left_out": left_out}
     found = do(runs, run, files, progress, places, threshold=threshold, **which)

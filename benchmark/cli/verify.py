@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirbench.cli.options import Machine, finite, taking
+from mirbench.cli.options import Machine, PlacesGiven, finite, taking
 from mirbench.errors import BadInput
 from mirbench.plain_text import printable, say
 
@@ -39,15 +39,7 @@ def verify(
         list[str],
         typer.Option("--only", metavar="KEY", help="With --rerun: the runs to repeat, or all.", show_default=False),
     ] = [],  # noqa: B006  (typer copies it)
-    places: Annotated[
-        list[str],
-        typer.Option(
-            "--as",
-            metavar="NAME=TASK",
-            help="Where own data or features lie: folder:songs=folder:/music/songs.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006
+    places: PlacesGiven = [],  # noqa: B006
     tolerance: Annotated[
         float | None,
         typer.Option("--tolerance", metavar="X", help="Of a score that is repeated. Default: 0.001.", min=0),
@@ -80,7 +72,8 @@ def verify(
     _print(cases)
     failed = bool(strange or changes) or any(not case.holds for case in cases)
     if rerun:
-        from mirbench.trust.rerun import choose, parse_places, repeat
+        from mirbench.runs.own_places import parse_places
+        from mirbench.trust.rerun import choose, repeat
 
         chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
         where = parse_places(places)

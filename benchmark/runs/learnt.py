@@ -16,6 +16,7 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.models import Places
 from mirbench.runs.own_files import hear
+from mirbench.runs.own_places import lacking, task_here
 from mirbench.runs.predict import load_model
 
 __all__ = ["learnt_of"]
@@ -61,7 +62,12 @@ def learnt_of(
 
 def _test_clips(record: RunRecord, catalogue: Catalogue, places: Places, progress: Progress) -> list[Path]:
     """The first test clip of each of a few classes."""
-    task = catalogue.task(record.spec.task)
+    try:
+        task = catalogue.task(task_here(record.spec.task, places.named, places.data))
+    except BadInput as error:
+        if lacks := lacking(record.spec, places.named):
+            raise BadInput(f"{error}; {lacks}, or name files with --clip FILE") from error
+        raise
     folder = dataset_folder(task, places.data, places.cache, progress)
     held: dict[str, Path] = {}
     for clip in task.read_clips(folder, record.spec.fold):

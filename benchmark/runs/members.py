@@ -10,7 +10,7 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.record import RunRecord
 from mirbench.runs.store import RunStore
 from mirbench.spelling import with_key
-from mirbench.told_apart import told_apart
+from mirbench.told_apart import called, told_apart
 
 __all__ = ["Member", "find_member"]
 
@@ -47,6 +47,12 @@ class Member:
         if spec.method == "ensemble" and "systems" in spec.params:
             return f"ensemble ({', '.join(spec.params['systems'])})"
         return f"{spec.method} + {spec.source}" if spec.source else spec.method
+
+    @property
+    def title(self) -> str:
+        """Task, method and source, with the settings that differ from their defaults."""
+        spec = self.first.spec
+        return f"{spec.task}: {self.name}" if "systems" in spec.params else called(self.first)
 
     @property
     def settings(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from mirbench.registry import Catalogue
 from mirbench.runs.calibration import as_tuned
 from mirbench.runs.members import Member
 from mirbench.runs.own_files import Heard, as_plugin
+from mirbench.runs.own_places import lacking, source_here
 from mirbench.runs.plan import Plan, Request, draft_plan
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of
@@ -37,7 +38,13 @@ Predict = Callable[[BlindSplit], FloatArray]
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are, and what to compute on; fields as those of `mirbench.runs.plan.Request`."""
+    """Where things are, and what to compute on; fields as those of `mirbench.runs.plan.Request`.
+
+    Parameters
+    ----------
+    named : mapping of str to str
+        Where lists, folders and models lie; see `mirbench.runs.own_places.parse_places`.
+    """
 
     data: Path | None = None
     weights: Path | None = None
@@ -45,6 +52,7 @@ class Places:
     device: str = "auto"
     workers: int = 2
     threads: int = 0
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ class Models:
         request = Request(
             task=heard.task.name,
             method=spec.method,
-            source=spec.source,
+            source=source_here(spec.source, places.named),
             seeds=(spec.seed,),
             params={**spec.params, **record.chosen},
             source_params=spec.source_params,
@@ -199,6 +207,10 @@ class Models:
             raise BadInput(
                 f"{spec.method} {spec.source}: the run was made with a plugin; give it as --plugin FILE"
             ) from error
+        except BadInput as error:
+            if lacks := lacking(replace(spec, task=""), places.named):
+                raise BadInput(f"{error}; {lacks}") from error
+            raise
         if plan.card is not None and plan.card.missing:
             raise BadInput(plan.card.missing)
         if plan.card is not None and plan.card.kind == "precomputed":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from mirbench.features.datasets import dataset_folder, read_labels, read_task
 from mirbench.features.memo import file_sha256
 from mirbench.features.weights import Weights, find_weights
 from mirbench.lasting import made_to_last
-from mirbench.method import Method, Restorable, asked_of, needed_stages, require_kind
+from mirbench.method import Method, Restorable, asked_of
 from mirbench.names import wrong_name
 from mirbench.places import default_cache, default_data_root
 from mirbench.plain_text import printable
@@ -23,18 +22,18 @@ from mirbench.progress import Progress
 from mirbench.record import CalibrateBy, FitOn, RunRecord, RunSpec, ThresholdsFrom
 from mirbench.registry import Catalogue
 from mirbench.runs.calibration import what_is_tuned
+from mirbench.runs.chosen_source import DEFAULT_SOURCE, card_of, require_usable
 from mirbench.runs.heard_before import refuse_heard_before
 from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
-from mirbench.source import WHOLE, SourceCard, with_weights
+from mirbench.source import SourceCard
 from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
 
 __all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
 
-DEFAULT_SOURCE = "ast"
 DEMO_SOURCE = "nano"
 
 
@@ -189,11 +188,13 @@ def draft_plan(request: Request, catalogue: Catalogue) -> Plan:
         raise BadInput(f"{both[0]} is both set (--set) and searched (--search); give one of them")
     refuse_large(request.search, "--search")
     tunes = what_is_tuned(request.thresholds, request.calibrate, task)
-    for point in grid(request.search):
-        at_point = build(kind, {**request.params, **point})  # refuse bad values before any work
-        require_kind(at_point, task)
-        require_possible(request.fit_on, at_point, request.search, tunes=tunes)
-    card = _card(request, kind, catalogue)
+    points = [build(kind, {**request.params, **point}) for point in grid(request.search)]  # refuses bad values
+    for point in points:
+        require_possible(request.fit_on, point, request.search, tunes=tunes)
+    asked = [request.params, *({**request.params, **point} for point in grid(request.search))]
+    card = card_of(request.source, request.source_params, kind, asked, catalogue)
+    for point in points:
+        require_usable(point, card, task)
     folds = tuple(range(task.n_folds)) if request.folds is None else request.folds
     if bad := [fold for fold in folds if not 0 <= fold < task.n_folds]:
         raise BadInput(f"--fold {bad[0]}: {task.name} has folds 0 to {task.n_folds - 1}")
@@ -310,42 +311,6 @@ def _check_splits(task: Task, folds: _Folds) -> None:
     for fold, clips in enumerate(folds):
         if lacking := sorted({"train", "valid", "test"} - {clip.split for clip in clips}):
             raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
-
-
-_FIELDS = ("sample_rate", "seconds", "n_bands", "n_frames", "n_features")
-"""Fields of a card that an option of the same name replaces."""
-
-
-def _card(request: Request, method: type[Method], catalogue: Catalogue) -> SourceCard | None:
-    if not method.needs:
-        if request.source:
-            raise BadInput(f"--source {request.source}: {method.name} uses no source; leave the flag out")
-        return None
-    card = with_weights(catalogue.source(request.source or DEFAULT_SOURCE), request.source_params)
-    if card.missing:
-        return card
-    changed = {name: value for name, value in request.source_params.items() if name in _FIELDS}
-    if changed.get("seconds") == WHOLE and card.any_length:
-        if inner := {"frontend", "body"} & set(method.needs):
-            raise NotApplicable(
-                f"--source-set seconds=whole: {method.name} trains on windows of one length (it needs "
-                f"{', '.join(sorted(inner))}); say seconds=N, or take a method on the embedding"
-            )
-        changed["seconds"] = math.inf
-    if wrong := [name for name, value in changed.items() if value is not None and value <= 0]:
-        raise BadInput(f"--source-set {wrong[0]}={changed[wrong[0]]}: more than 0 is needed")
-    card = replace(card, **{name: value for name, value in changed.items() if value is not None})
-    points = [request.params, *({**request.params, **point} for point in grid(request.search))]
-    needs = tuple(dict.fromkeys(stage for params in points for stage in needed_stages(method, params)))
-    if lacks := [stage for stage in needs if stage not in card.offers]:
-        able = sorted(name for name in catalogue.names("source") if set(needs) <= set(catalogue.source(name).offers))
-        spares: Mapping[str, tuple[str, Any]] = getattr(method, "spares", {})
-        without = [f"; --set {spares[s][0]}={spares[s][1]} needs no {s}" for s in lacks if set(lacks) <= set(spares)]
-        raise NotApplicable(
-            f"{method.name} cannot use {card.name}: it needs {', '.join(lacks)}, and {card.name} offers "
-            f"{', '.join(card.offers)}{''.join(without)}; sources that have it: {', '.join(able) or 'none'}"
-        )
-    return card
 
 
 def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:

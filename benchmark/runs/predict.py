@@ -215,7 +215,7 @@ def load_model(
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
     catalogue = Catalogue(plugins, places.data, places.weights)
     medium = medium_of(record.spec.task, catalogue)
-    models, title = Models(store, plugins, places, progress), f"{record.spec.task}: {member.name}"
+    models, title = Models(store, plugins, places, progress), member.title
     if refit:
         leaf, said = refitted(store, member, catalogue, places, progress)
         return Model(title, said, [leaf], leaf.record, medium, models)

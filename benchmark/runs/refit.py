@@ -24,11 +24,11 @@ from mirbench.registry import Catalogue
 from mirbench.runs.learnt_from import refits, selects
 from mirbench.runs.members import Member
 from mirbench.runs.models import Leaf, Places
+from mirbench.runs.own_places import lacking, source_here, task_here
 from mirbench.runs.plan import Plan, Request, make_plan
 from mirbench.runs.run_files import file_contents
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of, load_libraries
-from mirbench.spelling import taken_apart
 from mirbench.types import Clip, Split
 
 __all__ = ["refitted"]
@@ -154,16 +154,20 @@ def _plan(
 ) -> Plan:
     """The question of the runs with what they chose; their data and weights are here."""
     spec = record.spec
+    task, source = task_here(spec.task, places.named, places.data), source_here(spec.source, places.named)
     request = Request(
-        _task_here(spec.task, places.data), spec.method, spec.source, (spec.seed,), (0,), {**spec.params, **chosen},
+        task, spec.method, source, (spec.seed,), (0,), {**spec.params, **chosen},
         source_params=spec.source_params, windowing=spec.windowing, pad=spec.pad, data=places.data,
         weights=places.weights, cache=places.cache, device=places.device, precision=spec.precision,
         workers=places.workers, threads=places.threads,
     )  # fmt: skip
     try:
         plan = make_plan(request, catalogue, progress)
-    except MissingData as error:
-        own = "; give the folder that it lies in as --data" if spec.task.startswith(("folder:", "csv:")) else ""
+    except BadInput as error:
+        lacks = lacking(spec, places.named)
+        if not lacks and not isinstance(error, MissingData):
+            raise
+        own = f"; {lacks}, or give the folder that holds it as --data" if lacks else ""
         raise MissingData(f"--refit needs the clips of {spec.task}, as run did: {error}{own}") from error
     if plan.unable:
         raise BadInput(plan.unable)
@@ -175,18 +179,6 @@ def _plan(
                 f"{str(getattr(now, what))[:12]}; give the data and weights of the runs, or run them again"
             )
     return plan
-
-
-def _task_here(task: str, data: Path | None) -> str:
-    """A task's name with the path of own clips below `data`, for records hold the last part of it alone."""
-    base, modifiers = taken_apart(task)
-    family, _, name = base.partition(":")
-    if data is None or family not in ("folder", "csv"):
-        return task
-    for place in (data / name, data / f"{name}.csv") if family == "csv" else (data / name,):
-        if place.exists():
-            return "+".join([f"{family}:{place.resolve()}", *modifiers])
-    return task
 
 
 def _labelled(plan: Plan) -> tuple[Clip, ...]:

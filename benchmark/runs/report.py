@@ -17,6 +17,7 @@ from mirbench.runs.scores import Scores, how_over_folds, over_folds, that_count
 from mirbench.runs.store import RunStore
 from mirbench.source import trained_on_it
 from mirbench.text_table import table
+from mirbench.told_apart import called
 from mirbench.types import FloatArray, Targets
 
 __all__ = ["apart", "equal_runs", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
@@ -52,7 +53,6 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
 
 
 def _print_table(outcomes: Sequence[Outcome]) -> None:
-    first = outcomes[0].record.spec
     shown = shown_metrics([outcome.record for outcome in outcomes])
     rows = []
     for outcome in outcomes:
@@ -60,8 +60,7 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
         cells = [_cell(record.metrics.get(name)) for name in shown]
         times = [_cell(record.seconds.get(name)) for name in ("epoch", "train")]
         rows.append([str(record.spec.fold), str(record.spec.seed), *cells, *times, _note(outcome)])
-    title = f"{first.task}: {first.method}" + (f" + {first.source}" if first.source else "")
-    print_rows(title, ("fold", "seed", *shown, "s/epoch", "train s", "note"), rows)
+    print_rows(called(outcomes[0].record), ("fold", "seed", *shown, "s/epoch", "train s", "note"), rows)
 
 
 def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 0) -> None:

@@ -21,16 +21,17 @@ from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
+from mirbench.runs.own_places import lacking, source_here, task_here
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.record_file import read_record
 from mirbench.runs.run_files import changed_files
 from mirbench.runs.runner import run
 from mirbench.runs.scores import Scores
 from mirbench.runs.store import RunStore
-from mirbench.spelling import in_one_spelling, on_record
+from mirbench.spelling import in_one_spelling
 from mirbench.trust.repeated import Note, forget, keep, sha256_of
 
-__all__ = ["TOLERANCE", "Repeat", "choose", "parse_places", "put_down", "repeat", "request_of"]
+__all__ = ["TOLERANCE", "Repeat", "choose", "put_down", "repeat", "request_of"]
 
 TOLERANCE = 1e-3
 """How far a score may be from the one on record. Two threads in place of one moved the scores of probes and of a layer
@@ -121,36 +122,20 @@ def _seconds(record: RunRecord) -> float:
     return sum(record.seconds.get(phase) or 0.0 for phase in ("features", "train", "inference"))
 
 
-def parse_places(texts: Sequence[str]) -> dict[str, str]:
-    """``--as folder:songs=folder:/music/songs``: where a task or a source lies that records call by a short name."""
-    places = {}
-    for text in texts:
-        name, equals, place = text.partition("=")
-        if not (name and equals and place):
-            raise BadInput(f"--as {text}: NAME=TASK is needed, as in --as folder:songs=folder:/music/songs")
-        places[on_record("task", name)] = place
-    return places
-
-
 def request_of(spec: RunSpec, places: Mapping[str, str], **circumstance: Any) -> Request:
     """The request of a run on record.
 
     Parameters
     ----------
     places : mapping of str to str
-        See `parse_places`; what follows the name, modifiers of a task, is kept.
+        See `mirbench.runs.own_places.parse_places`; what follows the name, modifiers of a task, is kept.
     circumstance
         Fields of `Request` that are not in the record: data, weights, runs, device …
     """
-    task = in_one_spelling(spec.task)
-    for name, place in places.items():
-        if task == name or task.startswith(f"{name}+"):
-            task = place + task.removeprefix(name)
-            break
     return Request(
-        task=task,
+        task=task_here(spec.task, places),
         method=spec.method,
-        source=places.get(spec.source, spec.source),
+        source=source_here(spec.source, places),
         seeds=(spec.seed,),
         folds=(spec.fold,),
         params={name: value for name, value in _tuples(spec.params).items() if name not in spec.search},
@@ -178,7 +163,7 @@ def repeat(
 ) -> Repeat:
     """Do a run again, in a folder that is thrown away, from no row of the cache, and compare; see `request_of`."""
     folder, record = run_on_record
-    hint = _where(record.spec, places)
+    hint = f" ({lacks})" if (lacks := lacking(record.spec, places)) else ""
     with throwaway(default_cache()) as work:
         try:
             # what is kept of frozen computations may be what made the record wrong
@@ -216,14 +201,6 @@ def put_down(found: Repeat, tolerance: float) -> bool:
         return False
     keep(replace(found.note, tolerance=limit))
     return True
-
-
-def _where(spec: RunSpec, places: Mapping[str, str]) -> str:
-    """How to say where own data and files of features lie, of which a record holds the names alone."""
-    base = in_one_spelling(spec.task).partition("+")[0]
-    named = [name for name in (base, spec.source) if name.startswith(("folder:", "csv:", "features:"))]
-    lacking = [f"--as {name}={name.partition(':')[0]}:PATH" for name in named if name not in places]
-    return f" (say where it is: {' '.join(lacking)})" if lacking else ""
 
 
 def differences(recorded: RunSpec, now: RunSpec) -> Iterator[str]:

@@ -27,7 +27,7 @@ from mirbench.method import Fitted, Part
 from mirbench.methods.reprogramming.answers import Answers, loss_of, one_channel, spread
 from mirbench.metrics import METRICS
 from mirbench.source import SourceCard
-from mirbench.types import BlindSplit, FloatArray, Split
+from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 if TYPE_CHECKING:
     from mirbench import Context
@@ -88,6 +88,16 @@ class BlackBoxRp:
             raise BadInput(f"{self.name}: CMA-ES needs two values at least (bands x frames), and a population of four")
         if self.mapping == "names" and self.outputs_per_class is not None:
             raise BadInput(f"{self.name}: mapping=names takes the classes that are named; leave outputs_per_class out")
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Refuse a mapping that the source has no classes for; see `mirbench.method.Refusing`."""
+        from mirbench.methods.reprogramming.label_names import require_named
+        from mirbench.methods.reprogramming.outputs import require_mappable
+
+        assert card is not None
+        require_named(card, named=self.mapping != "names" or not card.nameless)
+        if self.mapping == "many-to-one":
+            require_mappable(self.mapping, card, len(task.classes), self.outputs_per_class)
 
     @property
     def uses_seed(self) -> bool:

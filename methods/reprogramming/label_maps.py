@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from mirbench.errors import NotApplicable
-from mirbench.methods.reprogramming.label_names import match
+from mirbench.methods.reprogramming.label_names import match, require_named
 from mirbench.types import FloatArray, IntArray, Split
 
 if TYPE_CHECKING:
@@ -202,8 +202,7 @@ def learn_weights(
     mapping: WeightedMapping = output[-1]
     if kind == "names":
         labels = tuple(getattr(context.source.network, "labels", ()))
-        if not labels:
-            raise NotApplicable(f"mapping=names: {context.source.card.name} has no names of its classes")
+        require_named(context.source.card, named=bool(labels))
         weights, silent = by_name(train.task.classes, labels)
         if silent:
             lacking = ", ".join(silent)

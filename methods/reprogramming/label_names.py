@@ -10,7 +10,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["match"]
+from mirbench.errors import NotApplicable
+from mirbench.source import SourceCard
+
+__all__ = ["match", "require_named"]
 
 _SAME: tuple[tuple[str, ...], ...] = (
     ("metal", "heavy metal"),
@@ -64,6 +67,18 @@ def match(classes: Sequence[str], labels: Sequence[str]) -> dict[str, list[int]]
     """
     readings = [list(_readings(_plain(label))) for label in labels]
     return {name: sorted(set().union(*(_find(word, readings) for word in _words(name)))) for name in classes}
+
+
+def require_named(card: SourceCard, *, named: bool) -> None:
+    """Refuse mapping=names of a source whose classes have no names.
+
+    Raises
+    ------
+    NotApplicable
+        If they have none.
+    """
+    if not named:
+        raise NotApplicable(f"mapping=names: {card.name} has no names of its classes; take another mapping")
 
 
 def _find(word: str, readings: Sequence[Sequence[str]]) -> set[int]:

@@ -19,14 +19,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput, NotApplicable
+from mirbench.errors import NotApplicable
 from mirbench.method import CLASSES
-from mirbench.methods.reprogramming.outputs import require_fitting
+from mirbench.methods.reprogramming.label_names import require_named
+from mirbench.methods.reprogramming.outputs import require_fitting, require_mappable
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import CROP_SECONDS, crop_draw, hung2022_clips, hung2022_phases
 from mirbench.methods.training.stackable import Stackable
 from mirbench.source import SourceCard
-from mirbench.types import FloatArray, Split
+from mirbench.types import FloatArray, Split, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,6 +86,13 @@ class _Reprogramming(NetworkMethod):
         super().__post_init__()
         require_fitting(self.name, self.mapping, self.outputs_per_class, self.source_head)
 
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """A mapping that the source has no classes for, too."""
+        super().require_usable(card, task)
+        assert card is not None
+        require_mappable(self.mapping, card, len(task.classes), self.outputs_per_class)
+        require_named(card, named=self.mapping != "names" or not card.nameless)
+
     def adapter(self, card: SourceCard, context: Context, split: AnySplit) -> nn.Module:
         """The trainable part."""
         raise NotImplementedError
@@ -96,11 +104,10 @@ class _Reprogramming(NetworkMethod):
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The adapter, the frozen source behind it, and the mapping of its classes or a new head."""
         from mirbench.methods.reprogramming.adapters import Reprogrammed
-        from mirbench.methods.reprogramming.outputs import output, outputs_per_class
+        from mirbench.methods.reprogramming.outputs import output
 
         card, source = context.source.card, context.source.network
-        if self.mapping in ("mean-prob", "sum-logit", "flm", "ilm"):  # refused before a stage of the source is computed
-            outputs_per_class(card, len(split.classes), self.outputs_per_class)
+        require_mappable(self.mapping, card, len(split.classes), self.outputs_per_class)  # before a stage is computed
         adapter = self.adapter(card, context, split)
         mapped = output(
             self.mapping, card, source, len(split.classes), self.outputs_per_class,
@@ -172,7 +179,13 @@ class IiNmr(_Reprogramming):
 
         return InputNoise(round(card.sample_rate * card.seconds))
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Pictures, too: there is no waveform to change."""
+        super().require_usable(card, task)
+        if task.medium == "picture":
+            raise NotApplicable(f"{task.name}: its clips are pictures, and {self.name} changes waveforms")
+
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Those of audio."""
         return ("levels", "mixup")
 
@@ -223,7 +236,7 @@ class IdNmr(_Reprogramming):
             raise NotApplicable(f"{self.name} changes spectrograms; the clips of this task are pictures in colour")
         return int(shape[2])
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Those of pictures."""
         return ("masks", "mixup")
 
@@ -281,6 +294,12 @@ class IdsNmr(Stackable, _Reprogramming):
             one_plus=self.gain == "one-plus" or (self.gain == "auto" and speech),
         )
 
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """A hidden layer that the source has not, too."""
+        super().require_usable(card, task)
+        assert card is not None
+        self._layer(card)
+
     def stages(self, context: Context) -> tuple[tuple[str, ...], bool]:
         """Tokens of the hidden layer, and the embedding."""
         return (f"layer{self._layer(context.source.card)}", "pooled"), False
@@ -309,7 +328,7 @@ class IdsNmr(Stackable, _Reprogramming):
     def _layer(self, card: SourceCard) -> int:
         layer = skip_layer(card) if self.layer is None else self.layer
         if not 0 <= layer < card.n_layers:
-            raise BadInput(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
+            raise NotApplicable(f"layer={layer}: {card.name} has layers 0 to {card.n_layers - 1}")
         return layer
 
     def _width(self, context: Context, split: AnySplit) -> int:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mirbench.methods.training.batch import Inputs
     from mirbench.types import Split
 
-__all__ = ["OutputMapping", "learn_mapping", "output", "outputs_per_class", "require_fitting"]
+__all__ = [
+    "OutputMapping", "learn_mapping", "output", "outputs_per_class", "require_fitting", "require_mappable",
+]  # fmt: skip
 
 OutputMapping = Literal[
     "new-head", "fc527", "many-to-one", "sum-logit", "names", "flm", "ilm", "blm", "blm+"
@@ -84,6 +86,29 @@ def outputs_per_class(card: SourceCard, n_classes: int, wanted: int | None) -> i
     return chosen
 
 
+def require_mappable(kind: str, card: SourceCard, n_classes: int, wanted: int | None) -> None:
+    """Refuse a mapping that the source has no classes for, as its card tells.
+
+    Parameters
+    ----------
+    kind : str
+        An `OutputMapping`, or mean-prob for many-to-one.
+    wanted : int or None
+        As of `outputs_per_class`.
+
+    Raises
+    ------
+    NotApplicable
+        If the source has no classes of its own, or too few.
+    """
+    if kind == "new-head":
+        return
+    if "head" not in card.offers:
+        raise NotApplicable(f"{card.name} has no classes of its own to map ({kind}); take the new head")
+    if kind in ("mean-prob", "many-to-one", "sum-logit", "flm", "ilm"):
+        outputs_per_class(card, n_classes, wanted)
+
+
 def learn_mapping(
     kind: str, module: nn.Module, context: Context, train: Split, inputs: Callable[[], Inputs], wanted: int | None
 ) -> None:
@@ -139,8 +164,7 @@ def output(
 
     if kind == "new-head":
         return new_head(card.n_features, n_classes)
-    if "head" not in card.offers:
-        raise NotApplicable(f"{card.name} has no classes of its own to map ({kind}); take the new head")
+    require_mappable(kind, card, n_classes, per_class)
     if kind == "fc527":
         own = fresh_head(card.n_features, card.n_outputs) if random_head else SourceHead(head)
         return nn.Sequential(own, nn.Linear(card.n_outputs, n_classes))
@@ -148,8 +172,6 @@ def output(
     if kind in _WEIGHTED:
         from mirbench.methods.reprogramming.label_maps import WeightedMapping
 
-        if kind in ("flm", "ilm"):
-            outputs_per_class(card, n_classes, per_class)  # refused where there are too few
         rule = "logits" if kind in ("blm", "blm+") else "mean-prob"
         mapping = WeightedMapping(card.n_outputs, n_classes, rule, card.activation)
     else:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import CLASSES
-from mirbench.methods.reprogramming.outputs import OutputMapping, require_fitting
+from mirbench.methods.reprogramming.label_names import require_named
+from mirbench.methods.reprogramming.outputs import OutputMapping, require_fitting, require_mappable
 from mirbench.methods.training.schedules import Chen2022Method
 from mirbench.methods.training.stackable import Stackable
-from mirbench.types import Split
+from mirbench.types import Split, Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mirbench import Context
     from mirbench.learnt import Learnt
     from mirbench.methods.training import Inputs
+    from mirbench.source import SourceCard
 
 __all__ = ["AstBs", "CnnRp", "NoiseRp", "PaddingRp", "UnetRp"]
 
@@ -71,6 +73,24 @@ class _PictureReprogramming(Chen2022Method):
 
         learn_mapping(self.mapping, module, context, train, lambda: self.inputs(context, train), self.outputs_per_class)
 
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """A mapping that the source has no classes for, masks of a source without pictures, and nothing to learn."""
+        super().require_usable(card, task)
+        assert card is not None
+        require_mappable(self.mapping, card, len(task.classes), self.outputs_per_class)
+        require_named(card, named=self.mapping != "names" or not card.nameless)
+        if self.specaug and "frontend" not in card.offers:
+            raise NotApplicable(f"specaug masks spectrograms, and {card.name} has none; leave it out")
+        if not self.changes and self.mapping not in ("new-head", "fc527"):
+            raise NotApplicable(
+                f"{self.name}: with mapping={self.mapping} there is nothing to learn; take new-head or fc527"
+            )
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is learnt before the mapping."""
+        return True
+
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """What changes the picture."""
         raise NotImplementedError
@@ -93,7 +113,7 @@ class _PictureReprogramming(Chen2022Method):
         mapped = output(self.mapping, card, source, len(split.classes), self.outputs_per_class)
         return Reprogrammed(adapter, source, "body", mapped)
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Those of pictures, which `specaug` masks already."""
         return ("mixup",) if self.specaug else ("masks", "mixup")
 
@@ -119,6 +139,7 @@ class AstBs(Stackable, _PictureReprogramming):
     """
 
     name, needs = "ast-bs", ("pooled",)
+    changes = False
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """An output mapping, behind the frozen body where SpecAugment is wanted."""
@@ -134,7 +155,7 @@ class AstBs(Stackable, _PictureReprogramming):
                         self.outputs_per_class)  # fmt: skip
         return Reprogrammed(augment, network, "body", mapped) if augment else mapped
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Mixup: of embeddings, or of pictures that `specaug` masks."""
         return ("mixup",)
 
@@ -189,6 +210,11 @@ class UnetRp(_PictureReprogramming):
     unet_trainable: bool = True
 
     name = "unet-rp"
+
+    @property
+    def changes(self) -> bool:
+        """Whether its convolutions are trained."""
+        return self.unet_trainable
 
     def adapter(self, n_bands: int, n_frames: int) -> nn.Module:
         """The U-Net."""

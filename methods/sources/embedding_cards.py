@@ -39,6 +39,7 @@ VGGISH = SourceCard(
     },
     options={"postprocess": "none"},
     choices={"postprocess": ("none", "pca")},
+    offered_at={"body": ("postprocess", "none")},  # what is rounded lets no gradient pass
     reference="Hershey et al. (2017), CNN architectures for large-scale audio classification, ICASSP; ported to torch "
     "as torchvggish",
     license="Apache-2.0",

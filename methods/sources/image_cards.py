@@ -224,6 +224,7 @@ def _measured(name: str) -> dict[str, Any]:
         "n_layers": trunk.n_layers,
         "n_parameters": sum(p.numel() for p in network.parameters()),
         "labels": f"ImageNet ({n_outputs})" if trunk.labels else "",
+        "nameless": not trunk.labels,
     }
 
 

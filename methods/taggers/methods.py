@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mirbench.method import Part
     from mirbench.methods.taggers.networks import Architecture
     from mirbench.methods.training import Draw, Inputs, Loss, Phase, Recipe
+    from mirbench.source import SourceCard
 
 __all__ = [
     "BlCnn", "Cnn1d", "Crnn", "Fcn", "Fcn4", "FrameLevel", "HarmonicCnn", "Musicnn", "SampleLevel", "SampleLevelSe",
@@ -88,9 +89,9 @@ class TaggerMethod(NetworkMethod):
 
         return Inputs.of(context.audio(split, self.architecture.sample_rate, self.architecture.seconds))
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """All of audio, and masks where there is a spectrogram."""
-        return ("masks", "levels", "mixup") if hasattr(module, "front") else ("levels", "mixup")
+        return ("masks", "levels", "mixup") if self.architecture.n_bands else ("levels", "mixup")
 
     def reads(self, split: AnySplit, part: Part, context: Context) -> None:
         """Nothing of train where that is heard in random crops, which are decoded afresh."""
@@ -318,6 +319,10 @@ class FrameLevel(TaggerMethod):
         from mirbench.methods.taggers.frame_level import FRAME_LEVEL
 
         return FRAME_LEVEL
+
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
+        """All of audio, and masks where it hears a spectrogram."""
+        return ("masks", "levels", "mixup") if self.hears == "spectrogram" else ("levels", "mixup")
 
     def options(self) -> Mapping[str, Any]:
         """What it hears, and its frames."""

@@ -13,7 +13,7 @@ from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import EVERY_KIND, Fitted, Part
 from mirbench.runs.measure import count_parameters
-from mirbench.types import BlindSplit, FloatArray, IntArray, Split
+from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mirbench.methods.training.batch import Draw, Inputs
     from mirbench.methods.training.fitting import Learnt
     from mirbench.methods.training.recipe import Loss, Phase, Recipe
+    from mirbench.source import SourceCard
 
 __all__ = ["NetworkMethod", "median_epoch"]
 
@@ -135,9 +136,28 @@ class NetworkMethod:
         """The windows of train in the order of an epoch, each once; shape (n_windows,)."""
         return context.reading_order(seen.arrays, generator)
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Which augmentations can act on what the module is fed: of rows of a frozen source mixup alone."""
         return ("mixup",)
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Refuse settings that nothing can come of; see `mirbench.method.Refusing`.
+
+        Raises
+        ------
+        NotApplicable
+            If that is so.
+        """
+        self._require_augmentable(card, task.medium)
+
+    def _require_augmentable(self, card: SourceCard | None, medium: str) -> None:
+        names = () if self.augment == "none" else self.augment.split("+")
+        able = self.can_augment(card, medium) if names else ()
+        if lacking := [name for name in names if name not in able]:
+            raise NotApplicable(
+                f"augment={lacking[0]} cannot act where {self.name} learns: {_ACTS_ON[lacking[0]]}; here "
+                f"{' and '.join(able) or 'none'} can"
+            )
 
     def loss(self, kind: str) -> Loss:
         """Cross entropy for one class a clip, squared error of values, else masked binary cross entropy."""
@@ -235,13 +255,8 @@ class NetworkMethod:
             return nullcontext(draw)
         from mirbench.methods.training.augment import augmented
 
-        names, able = self.augment.split("+"), self.can_augment(module, context)
-        if lacking := [name for name in names if name not in able]:
-            raise NotApplicable(
-                f"augment={lacking[0]} cannot act where {self.name} learns: {_ACTS_ON[lacking[0]]}; here "
-                f"{' and '.join(able) or 'none'} can"
-            )
-        return augmented(names, module, draw)
+        self._require_augmentable(context.source.card if self.needs else None, context.medium)
+        return augmented(self.augment.split("+"), module, draw)
 
     def fresh(self, train: Split, context: Context, seed: int) -> tuple[nn.Module, Recipe]:
         """The module before training, on the device, and its recipe.

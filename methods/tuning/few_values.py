@@ -7,11 +7,11 @@ sizes so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.methods.tuning.finetune import add_lora, blocks_of
+from mirbench.methods.tuning.finetune import add_lora, blocks_of, require_blocks
 from mirbench.methods.tuning.inside import TunedInside, freeze_unused
 from mirbench.source import SourceCard
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mirbench import Context
+    from mirbench.types import Task
 
 __all__ = ["BiasTuning", "BottleneckAdapters", "Lora", "PromptTokens"]
 
@@ -37,6 +38,15 @@ class _FewValues(TunedInside):
     lr: float = 1e-3
 
     needs = ("body",)
+
+    in_blocks: ClassVar[bool] = True
+    """Whether the few values lie in the blocks of the source."""
+
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """A source without blocks, too."""
+        super().require_usable(card, task)
+        if self.in_blocks and card is not None:
+            require_blocks(card)
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """A frozen copy of the source with a few values that are trained, and a new head."""
@@ -150,6 +160,7 @@ class BiasTuning(_FewValues):
     """
 
     name = "bitfit"
+    in_blocks = False
 
     def choose(self, network: Any, card: SourceCard, entry: Tensor) -> None:
         """Biases that a prediction uses."""

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from mirbench import Context
     from mirbench.methods.training import Loss, Phase, Recipe
+    from mirbench.types import Task
 
-__all__ = ["FineTune", "add_lora", "blocks_of"]
+__all__ = ["FineTune", "add_lora", "blocks_of", "require_blocks"]
 
 
 def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
@@ -42,7 +43,23 @@ def blocks_of(network: nn.Module, card: SourceCard) -> tuple[str, nn.Module]:
     for name, module in network.named_modules():
         if isinstance(module, nn.Sequential | nn.ModuleList) and len(module) == card.n_layers > 1:
             return name, module
-    raise NotApplicable(f"{card.name} has no list of blocks to choose from; fine-tune all of it (finetune, tuned=all)")
+    raise NotApplicable(_no_blocks(card))
+
+
+def require_blocks(card: SourceCard) -> None:
+    """Refuse a source that hands on fewer than two hidden layers: it has no list of blocks.
+
+    Raises
+    ------
+    NotApplicable
+        If that is so.
+    """
+    if card.n_layers < 2:
+        raise NotApplicable(_no_blocks(card))
+
+
+def _no_blocks(card: SourceCard) -> str:
+    return f"{card.name} has no list of blocks to choose from; fine-tune all of it (finetune, tuned=all)"
 
 
 @dataclass(frozen=True)
@@ -105,11 +122,29 @@ class FineTune(TunedInside):
         if self.optimizer != "adam" and self.schedule != "constant":
             raise BadInput(f"{self.name}: schedule={self.schedule} is Adam's; leave optimizer out")
 
+    def require_usable(self, card: SourceCard | None, task: Task) -> None:
+        """Blocks, classes or spectrograms that the source has not, too."""
+        super().require_usable(card, task)
+        assert card is not None
+        if self.tuned != "all":
+            require_blocks(card)
+        if self.specaug and "frontend" not in card.offers:
+            raise NotApplicable(f"specaug masks spectrograms, and {card.name} has none; leave it out")
+        if self.head == "mapped":
+            self._per_class(card, len(task.classes))
+
+    def _per_class(self, card: SourceCard, n_classes: int) -> int:
+        """Classes of the source for each of the task."""
+        from mirbench.methods.reprogramming.outputs import outputs_per_class
+
+        if "head" not in card.offers:
+            raise NotApplicable(f"{card.name} has no classes of its own to map; take head=new")
+        return outputs_per_class(card, n_classes, self.outputs_per_class)
+
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """A copy of the source and its output; what is not trained is frozen."""
         from mirbench.methods.picture_mlp import linear_layers
         from mirbench.methods.reprogramming.adapters import LabelMapping, new_head
-        from mirbench.methods.reprogramming.outputs import outputs_per_class
         from mirbench.methods.reprogramming.picture_adapters import spec_augment
         from mirbench.methods.tuning.tuned_source import TunedSource
 
@@ -118,10 +153,7 @@ class FineTune(TunedInside):
         if self.head == "mlp":
             output = linear_layers(card.n_features, n_classes)
         if self.head == "mapped":
-            if "head" not in card.offers:
-                raise NotApplicable(f"{card.name} has no classes of its own to map; take head=new")
-            per_class = outputs_per_class(card, n_classes, self.outputs_per_class)
-            output = LabelMapping(n_classes, per_class, "mean-prob", card.activation)
+            output = LabelMapping(n_classes, self._per_class(card, n_classes), "mean-prob", card.activation)
         augment = spec_augment(context.source, split) if self.specaug else None
         network = context.source.copy()
         module = TunedSource(network, output, mapped=self.head == "mapped", statistics=self.statistics, augment=augment)
@@ -134,9 +166,9 @@ class FineTune(TunedInside):
             _add_lora(network, blocks_of(network, card), self.rank)
         return module
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Those of what the body begins with, which `specaug` masks already."""
-        able = super().can_augment(module, context)
+        able = super().can_augment(card, medium)
         return tuple(name for name in able if name != "masks") if self.specaug else able
 
     def loss(self, kind: str) -> Loss:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mirbench import Context
     from mirbench.methods.training import Inputs
+    from mirbench.source import SourceCard
 
 __all__ = ["TunedInside", "freeze_unused"]
 
@@ -34,11 +35,11 @@ class TunedInside(NetworkMethod):
 
         return Inputs.of(context.source.entry(split))
 
-    def can_augment(self, module: nn.Module, context: Context) -> tuple[str, ...]:
+    def can_augment(self, card: SourceCard | None, medium: str) -> tuple[str, ...]:
         """Those of what the body begins with."""
-        if "frontend" not in context.source.card.offers:
-            return ("levels", "mixup") if context.medium == "audio" else ("mixup",)
-        return ("mixup",) if context.medium == "picture" else ("masks", "mixup")
+        if card is not None and "frontend" not in card.offers:
+            return ("levels", "mixup") if medium == "audio" else ("mixup",)
+        return ("mixup",) if medium == "picture" else ("masks", "mixup")
 
     def n_total(self, module: nn.Module, context: Context) -> int | None:
         """The source as published with its output, trained or not, used or not, as with other methods."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mirbench.class_names import beware, composed, empty
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, OneSided
 from mirbench.features.clip_list import in_fold
 from mirbench.metrics import REGRESSION, SINGLE_LABEL, TAGGING, TEMPO
 from mirbench.places import path_text, user_path
@@ -92,14 +92,7 @@ def own_task(
         return in_fold(settled, folds, n_folds, fold) if folds else settled
 
     cautions = beware(classes, {clip.group for clip in clips})
-    for fold in range(n_folds):
-        try:
-            _check_counts(name, classes, read_clips(None, fold), drawn)
-            _check_values(name, classes, read_clips(None, fold))
-        except BadInput as error:
-            raise BadInput("; ".join((str(error), *cautions))) from error  # a second spelling may be what is too few
-        _check_groups(name, read_clips(None, fold))
-    return Task(
+    task = Task(
         name=name,
         version=_version(settled, folds, ranges or {}),
         title=f"Your own: {title}",
@@ -120,6 +113,29 @@ def own_task(
         cautions=cautions,
         ranges=tuple(ranges[label] for label in classes) if ranges else (),
     )
+    for fold in range(n_folds):
+        try:
+            _check_counts(name, classes, read_clips(None, fold), drawn)
+            _check_values(name, classes, read_clips(None, fold))
+        except BadInput as error:
+            raise _one_sided(task, "; ".join((str(error), *cautions))) from error  # a second spelling may be too few
+        _check_groups(name, read_clips(None, fold))
+    return task
+
+
+def _one_sided(task: Task, said: str) -> BadInput:
+    """What is raised of clips that are no task by themselves: whether one side of ``+on:`` they can be."""
+    clips = [clip for fold in range(task.n_folds) for clip in task.read_clips(None, fold)]
+    held = {
+        split: {label for clip in clips if clip.split == split for label in clip.present}
+        for split in ("train", "valid", "test")
+    }
+    tested = {label for clip in clips for label in clip.present} if task.splits_drawn else held["test"]
+    learns = not task.splits_drawn and held["valid"] > set() and held["train"] >= {*task.classes}
+    tests = tested >= {*task.classes}
+    if not (learns or tests):
+        return BadInput(said)
+    return OneSided(said, task, learns=learns, tests=tests)
 
 
 def _kind(name: str, clips: Sequence[Clip], classes: Sequence[str], ranges: Mapping[str, Range]) -> TaskKind:

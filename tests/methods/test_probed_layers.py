@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mirbench import Context
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.method import asked_of, needed_stages
 from mirbench.methods.forest_probe import ForestProbe
 from mirbench.methods.probes import LinearProbe, MlpProbe, NeighboursProbe, SvmProbe
@@ -116,7 +116,7 @@ def test_nonsense_is_refused_in_a_line(probe, asked, said, heard) -> None:
 
 def test_layer_that_the_source_lacks_is_refused_with_those_it_has(heard) -> None:
     context, (train, valid, _) = heard
-    with pytest.raises(BadInput, match="toy-ear has hidden layers 0 to 2"):
+    with pytest.raises(NotApplicable, match="toy-ear has hidden layers 0 to 2"):
         LinearProbe(layers="3").fit(train, valid, context, seed=0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,6 +186,56 @@ def test_classes_without_another_task_are_refused() -> None:
         travelled("a", "", "x=y", dashes="--")
     with pytest.raises(BadInput, match=r"write such classes into a \.csv file"):
         travelled("a", "b", "x=r+b")
+
+
+# Lists that are no task by themselves
+
+
+def listed(folder: Path, name: str, splits: dict[str, str]) -> str:
+    """``csv:FILE`` of clips: {"train": "x y y"}, a class a clip; the split "none" is not written."""
+    lines = [
+        f"{name}-{split}{n}.wav,{label}{'' if split == 'none' else f',{split}'}"
+        for split, labels in splits.items()
+        for n, label in enumerate(labels.split())
+    ]
+    head = "path,label" + ("" if "none" in splits else ",split")
+    (folder / f"{name}.csv").write_text("\n".join([head, *lines]) + "\n")
+    return f"csv:{folder}/{name}.csv"
+
+
+@pytest.mark.parametrize(
+    ("splits", "n_tested"), [({"test": "x y x"}, 3), ({"none": "x y"}, 2), ({"train": "x", "test": "y x"}, 2)]
+)
+def test_list_of_test_clips_alone_or_of_few_is_tested_on(splits: dict[str, str], n_tested: int, tmp_path: Path) -> None:
+    other = listed(tmp_path, "b", splits)
+    with pytest.raises(BadInput, match=r"csv:b: .*another task can be tested on it \(--test-on\)"):
+        Catalogue().task(other)
+    ours = listed(tmp_path, "a", {"train": "x y", "valid": "x y", "test": "x y"})
+    task = Catalogue().task(f"{ours}+on:{other}")
+    count = Counter(clip.split for clip in task.read_clips(None, 0))
+    assert count == {"train": 2, "valid": 2, "test": n_tested}
+
+
+def test_list_without_test_is_learnt_from(tmp_path: Path) -> None:
+    ours = listed(tmp_path, "a", {"train": "x y", "valid": "x y"})
+    with pytest.raises(BadInput, match=r"no clip is in test.*it can be learnt from, and tested on another task"):
+        Catalogue().task(ours)
+    with pytest.raises(BadInput, match="no clip is in test"):
+        Catalogue().task(f"{ours}+normalized")
+    other = listed(tmp_path, "b", {"test": "y x"})
+    task = Catalogue().task(f"{ours}+normalized+on:{other}")
+    assert Counter(clip.split for clip in task.read_clips(None, 0)) == {"train": 2, "valid": 2, "test": 2}
+
+
+def test_list_that_lacks_a_class_on_its_side_is_refused(tmp_path: Path) -> None:
+    ours = listed(tmp_path, "a", {"train": "x y", "valid": "x y", "test": "x y"})
+    with pytest.raises(BadInput, match="no clip is in test") as caught:
+        Catalogue().task(f"{ours}+on:{listed(tmp_path, 'b', {'train': 'x y', 'valid': 'x y'})}")
+    assert "tested on it" not in str(caught.value)
+    with pytest.raises(BadInput, match="no clip of 'y' is in test"):
+        Catalogue().task(f"{ours}+on:{listed(tmp_path, 'c', {'train': 'x y', 'valid': 'x y', 'test': 'x x'})}")
+    with pytest.raises(BadInput, match="no clip is in valid"):
+        Catalogue().task(f"{listed(tmp_path, 'd', {'test': 'x y'})}+on:{ours}")
 
 
 # Runs

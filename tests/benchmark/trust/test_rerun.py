@@ -16,6 +16,7 @@ from mirbench.places import default_results
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs import runner
+from mirbench.runs.own_places import parse_places
 from mirbench.runs.plan import Plan, Request, draft_plan
 from mirbench.runs.record_file import read_record
 from mirbench.runs.store import RunStore
@@ -122,9 +123,9 @@ def test_choice_is_the_quickest_of_each_system(honest: Path, plan: Plan) -> None
 
 
 def test_places_need_a_name_and_a_task() -> None:
-    assert rerun.parse_places(["folder:a=folder:/b/a"]) == {"folder:a": "folder:/b/a"}
-    with pytest.raises(BadInput, match="NAME=TASK is needed"):
-        rerun.parse_places(["folder:a"])
+    assert parse_places(["folder:a=folder:/b/a"]) == {"folder:a": "folder:/b/a"}
+    with pytest.raises(BadInput, match="NAME=PLACE is needed"):
+        parse_places(["folder:a"])
 
 
 def test_request_of_a_run_that_searched_asks_for_the_same_run() -> None:

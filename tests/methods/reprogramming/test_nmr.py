@@ -195,7 +195,7 @@ def test_reprogramming_moves_nothing_of_the_source(tiny: Tiny) -> None:
 
 def test_ids_nmr_refuses_a_layer_that_is_not_there(tiny: Tiny) -> None:
     context, (train, valid, _) = tiny
-    with pytest.raises(BadInput, match="nano has layers 0 to 5"):
+    with pytest.raises(NotApplicable, match="nano has layers 0 to 5"):
         IdsNmr(layer=6).fit(train, valid, context, seed=0)
 
 

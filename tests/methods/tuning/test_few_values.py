@@ -291,12 +291,11 @@ def test_attention_may_hear_one_token_more_than_others() -> None:
     "wrong",
     [
         lambda: AttentivePooling(hidden=10, heads=4),
-        lambda: AttentivePooling(layer=12).stages(SimpleNamespace(source=SimpleNamespace(card=AST))),  # type: ignore[arg-type]
         lambda: BottleneckAdapters(width=0),
         lambda: PromptTokens(n_tokens=0),
         lambda: Lora(rank=0),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(wrong: Any) -> None:
-    with pytest.raises(BadInput, match=r"must be|layers 0 to 11"):
+    with pytest.raises(BadInput, match="must be"):
         wrong()

@@ -1,0 +1,68 @@
+"""Where lists, folders and models lie that records call by the last part of a path: ``--as NAME=PLACE``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mirbench.errors import BadInput
+from mirbench.record import RunSpec
+from mirbench.spelling import in_one_spelling, of_files, on_record, source_of_files, with_places
+
+__all__ = ["lacking", "parse_places", "source_here", "task_here"]
+
+
+def parse_places(texts: Sequence[str]) -> dict[str, str]:
+    """``folder:songs=folder:/music/songs`` and the like: where a task or a source lies that has a short name on record.
+
+    Of a file of classes, ``::pairs=/music/pairs.csv``.
+    """
+    places = {}
+    for text in texts:
+        name, equals, place = text.partition("=")
+        if not (name.strip(":") and equals and place):
+            raise BadInput(f"--as {text}: NAME=PLACE is needed, as in --as folder:songs=folder:/music/songs")
+        prefix = name.partition(":")[0]
+        if prefix and not place.startswith(f"{prefix}:"):
+            raise BadInput(f"--as {text}: a place of {name} begins with {prefix}:, as in --as {name}={prefix}:{place}")
+        places[name if name.startswith(("::", "hf:")) else on_record("task", name)] = place
+    return places
+
+
+def task_here(task: str, places: Mapping[str, str], data: Path | None = None) -> str:
+    """The name of a task on record, as one types it here: with what `places` says, or what lies in the folder `data`.
+
+    What follows the name of a list or folder, modifiers of a task, is kept.
+    """
+    task = in_one_spelling(task)
+    for name, place in places.items():  # which may say a modifier, too
+        if "+" in name and (task == name or task.startswith(f"{name}+")):
+            return place + task.removeprefix(name)
+    return with_places(task, lambda name: places.get(name) or _found(name, data))
+
+
+def source_here(source: str, places: Mapping[str, str]) -> str:
+    """The name of a source on record, as one types it here; see `task_here`."""
+    name = source_of_files(source)
+    return source.removesuffix(name) + places[name] if name in places else source
+
+
+def lacking(spec: RunSpec, places: Mapping[str, str]) -> str:
+    """How to say where own data, features and models lie, of which a record holds the names alone; "" where all are."""
+    named = [*of_files(in_one_spelling(spec.task)), source_of_files(spec.source)]
+    lacks = [name for name in named if name and name not in places]
+    said = [f"--as {name}={'' if name.startswith('::') else name.partition(':')[0] + ':'}PATH" for name in lacks]
+    return f"say where it is: {' '.join(said)}" if said else ""
+
+
+def _found(name: str, data: Path | None) -> str:
+    """A list, folder or file of classes in a folder, by its name; the name where it is not there."""
+    family, _, called = name.rpartition(":")
+    suffixes = {"csv": ("", ".csv"), ":": (".csv",), "folder": ("",)}.get(family, ())
+    for suffix in suffixes:
+        if data is None:
+            break
+        place = data / f"{called}{suffix}"
+        if place.exists():
+            return f"{family}:{place.resolve()}" if family != ":" else str(place.resolve())
+    return name
