@@ -21,14 +21,16 @@ import pytest
 import typer
 
 from mirbench import Context, cli
+from mirbench.features import datasets
 from mirbench.leaderboard import marks, packs
 from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs import costs
+from mirbench.tasks import TASKS
 from mirbench.trust import checks
 from mirbench.trust.tiny_task import tiny_context
-from mirbench.types import Split
+from mirbench.types import Split, Task
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MIRBENCH_SHARED", ROOT.parent / "shared"))
@@ -78,12 +80,28 @@ def _toys_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "_known", lambda kind, name: True)
 
 
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache where stand-ins are synthesised once for the tests of all processes, which change nothing in it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stand-ins"
+
+
 @pytest.fixture(autouse=True)
-def _done_once(_own_folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packs of results are unpacked once for all tests, into a cache of theirs; speed is measured for a moment."""
+def _done_once(
+    _own_folder: Path, stand_ins: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packs of results are unpacked, and stand-ins synthesised, once for all tests; speed is measured for a moment."""
     own, of_all = _own_folder / "cache", tmp_path_factory.getbasetemp() / "unpacked"
     monkeypatch.setattr(packs, "default_cache", lambda: of_all if default_cache() == own else default_cache())
     monkeypatch.setattr(costs, "_MEASURE", 0.01)
+    synthesised = datasets._synthesised
+
+    def once(task: Task, cache: Path, progress: Progress) -> Path:
+        shipped = task.name.partition("+")[0] in TASKS
+        return synthesised(task, stand_ins if shipped and cache == own else cache, progress)
+
+    monkeypatch.setattr(datasets, "_synthesised", once)
 
 
 @pytest.fixture

@@ -41,11 +41,10 @@ def test_every_task_has_a_stand_in_of_its_kind_and_classes(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in TASKS if name.endswith("-demo")])
-def test_every_stand_in_is_as_its_card_says(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    cache = tmp_path_factory.getbasetemp() / "stand-ins"  # those of one data set share its audio
+def test_every_stand_in_is_as_its_card_says(name: str, stand_ins: Path) -> None:
     task, quiet = Catalogue().task(name), Progress(quiet=True)
-    folder = dataset_folder(task, None, cache, quiet)
-    assert checks.check_data(task, folder, cache, quiet) == []
+    folder = dataset_folder(task, None, stand_ins, quiet)  # those of one data set share its audio
+    assert checks.check_data(task, folder, stand_ins, quiet) == []
     for clips in read_task(task, folder):
         for split in ("train", "test"):
             heard = {label for clip in clips if clip.split == split for label in clip.present}

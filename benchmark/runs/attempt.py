@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mirbench import metrics
 from mirbench.errors import BadInput, BrokenInstallation, ChangedSource, MissingExtra, NotApplicable
 from mirbench.features.stopwatch import Stopwatch
 from mirbench.installation import refuse_broken
-from mirbench.method import Fitted, Method, ReadsRows
-from mirbench.names import unseen
+from mirbench.method import Fitted, ReadsRows
 from mirbench.plain_text import printable
 from mirbench.record import RunRecord, RunSpec, Trial
 from mirbench.runs.calibration import best_temperature, tempered
+from mirbench.runs.handed_back import checked_fitted, checked_scores, predicted
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.learnt_from import fitted_again, joined, without_valid
 from mirbench.runs.plan import Plan
@@ -46,10 +45,6 @@ __all__ = ["attempt", "first_line", "splits", "unfinished"]
 
 _MOST_SAID = 20_000  # letters of what an error says
 _MOST_REASON = 4_000
-
-_WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
-_ARRAYS = {"bool", "float64", "float32", "float16", *_WHOLE}
-"""Types of numbers that a file of a model holds."""
 
 _Attempt = tuple[RunRecord, Scores | None, Fitted | None, str]
 
@@ -247,14 +242,14 @@ def _learnt(
         else:
             learnt = _search(plan, train, valid, context, seed, stack)
         if request.thresholds == "valid":
-            scores = _predicted(learnt.fitted, valid)
+            scores = predicted(learnt.fitted, valid)
             learnt = replace(learnt, thresholds=best_thresholds(scores, valid.targets(), plan.task.metrics))
         if request.calibrate == "temperature":
-            learnt = replace(learnt, temperature=best_temperature(_predicted(learnt.fitted, valid), valid.targets()))
+            learnt = replace(learnt, temperature=best_temperature(predicted(learnt.fitted, valid), valid.targets()))
         if request.fit_on == "refit":
             method = at_point(plan.method, learnt.chosen)
             again = fitted_again(method, learnt.fitted, joined(train, valid), context, seed)
-            learnt = replace(learnt, fitted=_sound(again, method))
+            learnt = replace(learnt, fitted=checked_fitted(again, method))
     alone = stack.together(seed) == 1
     return learnt, watch.seconds["train"] - context.spent_seconds if alone else None
 
@@ -268,10 +263,10 @@ def _tested(
     if plan.request.sealed:  # nothing of the method has been near the test clips in this process
         answer = sealed.predict(spec, plan, chosen, fitted.state, test, context)
         context.feature_seconds += answer.feature_seconds
-        return _checked(answer.scores, test), answer.seconds
+        return checked_scores(answer.scores, test), answer.seconds
     watch, frozen = Stopwatch(context.device), context.spent_seconds
     with watch.phase("inference"):
-        scores = _predicted(fitted, test)
+        scores = predicted(fitted, test)
     return scores, watch.seconds["inference"] - (context.spent_seconds - frozen)
 
 
@@ -326,7 +321,7 @@ def _search(plan: Plan, train: Split, valid: Split, context: Context, seed: int,
     def fit(number: int, point: Mapping[str, Any]) -> Fitted:
         method = at_point(plan.method, point)
         ready = stack.fit(seed, number, train, valid, context)
-        return _sound(ready or method.fit(train, valid, context, seed=seed), method)
+        return checked_fitted(ready or method.fit(train, valid, context, seed=seed), method)
 
     if not plan.request.search:
         return _Learnt(fit(0, {}), [], {})
@@ -348,55 +343,5 @@ def _search(plan: Plan, train: Split, valid: Split, context: Context, seed: int,
 def _score(fitted: Fitted, valid: Split) -> float:
     """The task's first metric on valid, turned so that higher is better."""
     metric = metrics.METRICS[valid.task.metrics[0]]
-    value = float(metric.function(_predicted(fitted, valid), valid.targets()))
+    value = float(metric.function(predicted(fitted, valid), valid.targets()))
     return value if metric.higher_is_better else -value
-
-
-def _sound(fitted: Any, method: Method) -> Fitted:
-    """What fit returned, as a record and a file of a model can hold it."""
-    if not isinstance(fitted, Fitted):
-        raise TypeError(f"fit of {method.name} must return a mirbench.Fitted, not {type(fitted).__name__}")
-    if not callable(fitted.predict):
-        raise TypeError(f"predict of what fit returns is a {type(fitted.predict).__name__}; a function is needed")
-    if fitted.valid_score is not None and not isinstance(fitted.valid_score, float | int | np.floating):
-        raise TypeError(f"valid_score is a {type(fitted.valid_score).__name__}; a number is needed")
-    return replace(fitted, state=_arrays(fitted.state), history=_rows(fitted.history))
-
-
-def _arrays(state: Any) -> dict[str, npt.NDArray[Any]]:
-    """What was learnt, as a file can hold it.
-
-    Raises
-    ------
-    TypeError
-        If it is no mapping of text to arrays of numbers.
-    """
-    if not isinstance(state, Mapping):
-        raise TypeError(f"state must be a mapping of names to arrays, not {type(state).__name__}")
-    if wrong := [name for name in state if not isinstance(name, str) or unseen(name) or name == "__metadata__"]:
-        raise TypeError(f"state has the name {ascii(wrong[0])[:40]}, which is not text that a file of a model can hold")
-    arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
-    if wrong := [name for name, array in arrays.items() if array.dtype.name not in _ARRAYS]:
-        raise TypeError(f"state['{wrong[0]}'] is an array of {arrays[wrong[0]].dtype}; numbers are needed")
-    return arrays
-
-
-def _rows(history: Any) -> list[Mapping[str, float]]:
-    rows = list(history)
-    if wrong := [row for row in rows if not isinstance(row, Mapping)]:
-        raise TypeError(f"history has the row {wrong[0]!r:.40}; a mapping of names to numbers an epoch is needed")
-    return rows
-
-
-def _predicted(fitted: Fitted, split: Split) -> FloatArray:
-    """Scores of a split; raises where they cannot be probabilities of its clips."""
-    return _checked(fitted.predict(split.blind()), split)
-
-
-def _checked(scores: Any, split: Split) -> FloatArray:
-    if not isinstance(scores, np.ndarray) or scores.dtype.kind not in "fiub":
-        kind = f"an array of {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise TypeError(f"predict must return a numpy array of numbers, not {kind}")
-    metrics.validate(scores, split.targets(), len(split), len(split.classes))
-    checked: FloatArray = scores
-    return checked

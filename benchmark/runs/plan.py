@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from mirbench.errors import BadInput, MissingData, MissingExtra, NotApplicable
-from mirbench.features import audio, pictures
-from mirbench.features.datasets import dataset_folder, read_labels, read_task
-from mirbench.features.memo import file_sha256
+from mirbench.features import audio
 from mirbench.features.weights import Weights, find_weights
 from mirbench.lasting import made_to_last
 from mirbench.method import Method, Restorable, asked_of
@@ -23,14 +20,14 @@ from mirbench.record import CalibrateBy, FitOn, RunRecord, RunSpec, ThresholdsFr
 from mirbench.registry import Catalogue
 from mirbench.runs.calibration import what_is_tuned
 from mirbench.runs.chosen_source import DEFAULT_SOURCE, card_of, require_usable
-from mirbench.runs.heard_before import refuse_heard_before
+from mirbench.runs.clips_asked import audio_sha256, clips_asked
 from mirbench.runs.hyperparameters import build, grid, refuse_large
 from mirbench.runs.learnt_from import require_possible
 from mirbench.runs.measure import EnergyMeter
 from mirbench.runs.padded import pad_of, pads_nothing
 from mirbench.runs.record_file import sound
 from mirbench.source import SourceCard
-from mirbench.types import Clip, Excerpt, Pad, Split, Task, Windowing, excerpts
+from mirbench.types import Clip, Excerpt, Pad, Task, Windowing
 
 __all__ = ["DEFAULT_SOURCE", "DEMO_SOURCE", "Plan", "Request", "demo_needed", "draft_plan", "make_plan"]
 
@@ -158,16 +155,16 @@ def make_plan(request: Request, catalogue: Catalogue, progress: Progress) -> Pla
         _check_sealed(plan)
     task, card = plan.task, plan.card
     with made_to_last():
-        every, folder, facts = _clips(request, task, type(plan.method), card, progress)
+        every, folder, facts = clips_asked(task, type(plan.method), card, request, progress)
     weights, unable = _weights(request, card, progress)
-    audio_sha256 = _audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
+    of_audio = audio_sha256(every, facts, card.shipped if card else "", request.cache / "files.sqlite")
     source_sha256 = weights.sha256 if weights else ""
     pad = plan.specs[0].pad
     if pads_nothing(card, facts) and pad != "zeros":
         if request.pad:
             progress.say(f"--pad {pad}: no clip is shorter than the windows of {card and card.name}; nothing is padded")
         pad = "zeros"
-    specs = tuple(replace(spec, source_sha256=source_sha256, audio_sha256=audio_sha256, pad=pad) for spec in plan.specs)
+    specs = tuple(replace(spec, source_sha256=source_sha256, audio_sha256=of_audio, pad=pad) for spec in plan.specs)
     return replace(plan, weights=weights, folds=every, data=folder, facts=facts, specs=specs, unable=unable)
 
 
@@ -272,47 +269,6 @@ def _weights(request: Request, card: SourceCard | None, progress: Progress) -> t
         return None, str(error)
 
 
-_Folds = tuple[tuple[Clip, ...], ...]
-
-
-def _clips(
-    request: Request, task: Task, method: type[Method], card: SourceCard | None, progress: Progress
-) -> tuple[_Folds, Path | None, dict[Excerpt, audio.Facts]]:
-    """Clips of every fold, the data set's folder, and what looking at the files told, where they are needed at all."""
-    if card and card.shipped and card.shipped not in task.ships:
-        raise NotApplicable(
-            f"{task.name}: no features called {card.shipped} ship with it; it has {', '.join(task.ships) or 'none'}"
-        )
-    hears = card.kind != "precomputed" if card else getattr(method, "uses_audio", True)
-    if not hears:
-        folds, known = read_labels(task, request.data, request.cache, progress)
-        _check_splits(task, folds)
-        if card and any(clip.peaks or clip.first_channel for clips in folds for clip in clips):
-            raise NotApplicable(
-                f"{task.name}: {card.name} was computed from the audio before its level or its channels were changed"
-            )
-        return folds, known, {}
-    if task.medium == "picture" and card and "picture" not in card.accepts:
-        raise NotApplicable(f"{task.name}: its clips are pictures, and {card.name} takes audio")
-    folder = dataset_folder(task, request.data, request.cache, progress)
-    folds = read_task(task, folder)
-    _check_splits(task, folds)
-    places = [place for clips in folds for place in excerpts(Split(task, clips))]
-    look = pictures.survey if task.medium == "picture" else audio.survey
-    facts = look(places, request.cache / "files.sqlite", progress, request.workers)
-    refuse_heard_before(task, folds, facts)
-    if odd := audio.oddities(facts):
-        more = f" (and {len(odd) - 1} more; `mirbench data check` names all)" if len(odd) > 1 else ""
-        progress.warn(f"{task.name}: used as it is, and odd: {odd[0]}{more}")
-    return folds, folder, facts
-
-
-def _check_splits(task: Task, folds: _Folds) -> None:
-    for fold, clips in enumerate(folds):
-        if lacking := sorted({"train", "valid", "test"} - {clip.split for clip in clips}):
-            raise BadInput(f"{task.name}: no clip is in {lacking[0]} of fold {fold}; take fewer folds, or more clips")
-
-
 def _spec(plan: Plan, catalogue: Catalogue, fold: int, seed: int) -> RunSpec:
     """The identity of a run, but for the hashes of weights and audio."""
     request, card = plan.request, plan.card
@@ -345,27 +301,3 @@ def _params(method: Method) -> dict[str, Any]:
         return asked_of(method)
     except Exception as error:  # a field may be anything of somebody else's
         raise BadInput(f"{method.name}: a hyperparameter cannot be written down: {printable(error, 500)}") from error
-
-
-def _audio_sha256(folds: _Folds, facts: Mapping[Excerpt, audio.Facts], shipped: str, memo: Path) -> str:
-    """One hash over ids, labels, splits and bytes of every clip, for all folds.
-
-    The bytes are those that the run uses: of its audio, of the features that ship with it, or none.
-    """
-    total = hashlib.sha256()
-    clips = {clip.id: clip for clips in folds for clip in clips}.values()
-    arrays = {row.path for clip in clips for row in clip.arrays if row.name == shipped}
-    array_sha256 = {path: file_sha256(path, memo) for path in arrays}
-    for clip in sorted(clips, key=lambda c: c.id):
-        line: tuple[Any, ...] = (clip.id, clip.labels, clip.unknown, clip.start, clip.duration)
-        if clip.path is not None and facts:
-            line += (facts[Excerpt.of(clip)].sha256,)
-        line += tuple((row.key, row.row, array_sha256[row.path]) for row in clip.arrays if row.name == shipped)
-        line += (clip.strengths, clip.peaks) if clip.strengths or clip.peaks else ()
-        line += ("first channel",) if clip.first_channel else ()
-        line += (clip.values,) if clip.values else ()
-        total.update(repr(line).encode())
-    for fold, parts in enumerate(folds):
-        for clip in sorted(parts, key=lambda c: c.id):
-            total.update(repr((fold, clip.id, clip.split)).encode())
-    return total.hexdigest()

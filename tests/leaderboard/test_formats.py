@@ -1,12 +1,9 @@
-"""Tables as markdown, CSV, LaTeX and JSON, with columns to choose, and inside a README."""
+"""Tables as markdown, CSV and JSON, with columns to choose, and the command that prints them."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
-import shutil
-import subprocess
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -18,11 +15,9 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from mirbench.errors import BadInput, UnknownName
-from mirbench.leaderboard.chosen_rows import pivot
+from mirbench.errors import UnknownName
 from mirbench.leaderboard.columns import COLUMNS, DEFAULT, chosen
-from mirbench.leaderboard.latex import escaped, latex, latex_pivot
-from mirbench.leaderboard.readme import update, updated
+from mirbench.leaderboard.latex import latex
 from mirbench.leaderboard.render import NOTE, as_csv, as_json, markdown
 from mirbench.leaderboard.results import Run, System
 from mirbench.leaderboard.statistics import Interval
@@ -30,7 +25,7 @@ from mirbench.leaderboard.table import Board, Row
 from mirbench.record import RunRecord
 from mirbench.types import Windowing
 from tests.conftest import Answer
-from tests.leaderboard.test_leaderboard import SPEC, cells, live_html, write
+from tests.leaderboard.test_leaderboard import SPEC, cells, write
 
 Typed = Callable[..., Answer]
 METRICS = ("accuracy", "macro-f1")
@@ -249,316 +244,7 @@ def test_json_of_a_table_without_rows_is_one() -> None:
 
 
 # LaTeX
-
-
-def printed(text: str) -> str:
-    """What LaTeX prints of a text of escapes, read back by rules of its own; anything else special is an error."""
-    words = {
-        "textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^", "textbar": "|", "textless": "<",
-        "textgreater": ">", "textemdash": "—", "textendash": "–", "ldots": "…",
-    }  # fmt: skip
-    pieces = re.compile(r"\\([a-z]+)\{\}|\\([&%$#_{}])|\$\\(pm|times)\$|\{([\[\]*])\}|(-)\{\}(?=-)|([^\\{}$&%#_~^])")
-    out, at = "", 0
-    while at < len(text):
-        found = pieces.match(text, at)
-        assert found, text[at:]
-        word, special, sign, fenced, dash, plain = found.groups()
-        out += words[word] if word else {"pm": "±", "times": "×"}[sign] if sign else special or fenced or dash or plain
-        at = found.end()
-    return out
-
-
-@pytest.mark.parametrize("text", [SPECIAL, "[x]*", "0.9 ± 0.1 × 3 — 2–3 …", "---", "100 % {\\", "{}", "ü"])
-def test_latex_prints_what_it_is_given(text: str) -> None:
-    assert printed(escaped(text)) == text
-
-
-def body(text: str) -> list[list[str]]:
-    """Cells of the lines of a LaTeX table; the head comes first."""
-    inside = text.split(r"\begin{tabular}")[1].split(r"\end{tabular}")[0]
-    lines = [line for line in inside.splitlines() if line.endswith(r"\\")]
-    return [re.split(r"(?<!\\)&", line.removesuffix(r"\\")) for line in lines]
-
-
-def test_latex_has_a_cell_a_column_in_each_line_whatever_names_hold() -> None:
-    text = latex([board(row(SPECIAL), row("&"), row("\\"))])
-    assert {len(line) for line in body(text)} == {5}
-    assert printed(body(text)[1][0].strip().replace(r"\allowbreak{}", "")) == f"{SPECIAL} + tiny"
-
-
-def test_latex_braces_are_balanced_whatever_names_hold() -> None:
-    facts = {"flags": (f"source trained on {SPECIAL}",)}
-    text = re.sub(r"\\[{}\\]", "", latex([board(row("}" + SPECIAL, **facts), title="}{_" + SPECIAL)]))
-    depth = 0
-    for letter in text:
-        depth += {"{": 1, "}": -1}.get(letter, 0)
-        assert depth >= 0
-    assert depth == 0
-
-
-def test_latex_is_a_booktabs_table_with_caption_and_label() -> None:
-    text = latex([board(row("a"), title="tones (version 2) [a_b]")])
-    parts = [
-        r"\begin{table}",
-        r"\toprule",
-        r"\midrule",
-        r"\bottomrule",
-        r"\end{table}",
-        r"\label{tab:tones-version-2-a-b}",
-    ]
-    assert [part for part in parts if text.count(part) != 1] == []
-    assert r"\caption{tones (version 2) {[}a\_b{]}: mean" in text
-
-
-LONG_NAMES = {
-    "words": "ids-nmr-of-the-municipal-orchestra (adapter=low-rank, depth=4, learning rate=0.0001, hidden=512)",
-    "underscores": "my_very_own_method_of_the_municipal_orchestra_with_low_rank_adapters_and_more",
-    "one word": "x" * 90,
-}
-
-
-@pytest.mark.parametrize("name", LONG_NAMES.values(), ids=LONG_NAMES)
-def test_latex_breaks_long_names_and_keeps_every_letter(name: str) -> None:
-    text = latex([board(row(name), row("b"))])
-    assert re.search(r"\\begin\{tabular\}\{>\{\\raggedright\\arraybackslash\}p\{0\.\d\d\\linewidth\}r+\}", text)
-    assert text.startswith("% Needs \\usepackage{array,booktabs}.\n")
-    assert printed(body(text)[1][0].strip().replace(r"\allowbreak{}", "")) == f"{name} + tiny"
-
-
-def test_latex_breaks_no_command_of_a_footnote() -> None:
-    text = latex([board(row(LONG_NAMES["words"], flags=("only fold 0 of 5",)), row("b"))])
-    cell = body(text)[1][0].strip()
-    assert cell.endswith(r"\textsuperscript{a}")
-    assert r"\allowbreak" in cell
-
-
-def test_latex_of_short_names_breaks_nothing() -> None:
-    text = latex([three()], ["system", "accuracy", "trainable"])
-    assert text.startswith("% Needs \\usepackage{booktabs}.\n")
-    assert r"\begin{tabular}{lrr}" in text
-    assert "allowbreak" not in text
-    assert r"\small" not in text
-
-
-def test_latex_of_more_rows_than_a_page_says_how_to_get_fewer() -> None:
-    rows = [row(f"m{k}", 0.9 - k / 1000) for k in range(60)]
-    assert "--rows 20 gives the first" in latex([board(*rows)])
-    assert "--rows" not in latex([board(*rows[:20])])
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_latex_is_no_wider_than_a_page(tmp_path: Path) -> None:
-    boards = [board(row(name), row("b"), title=f"t{k}") for k, name in enumerate([*LONG_NAMES.values(), "short"])]
-    several = [replace(each, title=f"t{k}") for k, each in enumerate(boards[:3])]
-    tables = "\n".join([latex(boards), latex_pivot([pivot(several)])])
-    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{array,booktabs}\begin{document}"
-    (tmp_path / "tables.tex").write_text(f"{head}\n{tables}\n\\end{{document}}\n")
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert [line for line in done.stdout.splitlines() if "Overfull" in line] == []
-
-
-def test_latex_shows_what_fits_a_page_unless_more_is_asked_for() -> None:
-    (head, *_) = body(latex([board(row("a"))]))
-    assert [cell.strip() for cell in head] == [
-        "method + source",
-        "accuracy",
-        r"95 \% interval",
-        "macro-F1",
-        "trainable",
-    ]
-    assert len(body(latex([board(row("a"))], ["rank", "system", "metrics"]))[0]) > 3
-
-
-def test_latex_marks_the_first_metric_alone() -> None:
-    text = latex([three()])
-    found = [[mark in line[1] for mark in (r"\textbf{", r"\underline{")] for line in body(text)[1:]]
-    assert found == [[True, False], [False, True], [False, False]]
-    assert (text.count(r"\textbf"), text.count(r"\underline")) == (1, 1)
-
-
-def test_latex_says_flags_in_the_caption() -> None:
-    text = latex([board(row("a", flags=("busy",)), row("b", flags=("seen", "busy")), row("c"))])
-    marks = [re.findall(r"superscript\{([\w,]+)\}", line[0]) for line in body(text)[1:]]
-    assert (marks, r"\textsuperscript{a}~busy. \textsuperscript{b}~seen." in text) == ([["a"], ["b,a"], []], True)
-
-
-def test_latex_of_an_excerpt_says_so() -> None:
-    assert "An excerpt: its numbers are optimistic" in latex([board(row("a"), standing="excerpt")])
-
-
-def test_latex_begins_no_line_with_what_ends_the_one_before() -> None:
-    """After the end of a line, ``\\\\``, an asterisk or a bracket would be read as its option."""
-    text = latex([board(row("[5mm]"), row("*"))], ["system"])
-    assert [line[0].strip()[0] for line in body(text)[1:]] == ["{", "{"]
-
-
 # The block in a README
-
-BEGIN, END = "<!-- mirbench:begin -->", "<!-- mirbench:end -->"
-
-
-def tables() -> list[Board]:
-    return [three(), board(row("x", 0.7), task="noises", title="noises (version 2)")]
-
-
-def block(options: str = "", inside: str = "stale\n") -> str:
-    return f"<!-- mirbench:begin {options}-->\n{inside}{END}\n"
-
-
-def test_update_replaces_what_is_between_markers_and_nothing_else() -> None:
-    before, after = "# Mine\n\n  spaces \t\n| not | ours |\n\n", "\nlast line, no end"
-    found = updated(before + block() + after, tables())
-    assert found.startswith(before + "<!-- mirbench:begin -->\n\n")
-    assert found.endswith(f"\n\n{END}\n{after}")
-    assert ("a + tiny" in found, "stale" in found) == (True, False)
-
-
-def test_update_twice_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(f"{block()}\n{block('task=noises note=no ')}", encoding="utf-8")
-    first = update(path, tables())
-    held = path.read_bytes()
-    stamp = path.stat().st_mtime_ns
-    assert (first, update(path, tables()), path.read_bytes() == held) == (True, False, True)
-    assert path.stat().st_mtime_ns == stamp
-
-
-def test_update_fills_each_block_by_its_own_options() -> None:
-    text = block("task=tones columns=system,accuracy note=no ") + "\n" + block("task=noises columns=rank note=no ")
-    found = cells(updated(text, tables()))
-    assert (found[0], found[-2:]) == (["method + source", "accuracy"], [["rank"], ["1"]])
-
-
-def test_update_of_a_block_of_some_rows_says_how_many_there_are() -> None:
-    text = updated(block("task=tones columns=system rows=2 note=no "), [three()])
-    assert cells(text) == [["method + source"], ["a + tiny"], ["b + tiny"]]
-    assert "The first 2 of 3 systems." in text
-
-
-def test_update_of_a_block_of_more_rows_than_there_are_shows_all() -> None:
-    text = updated(block("task=tones columns=system rows=3 note=no "), [three()])
-    assert len(cells(text)) == 4
-    assert "The first" not in text
-
-
-@pytest.mark.parametrize("rows", ["0", "-1", "many", ""])
-def test_update_refuses_a_number_of_rows_that_is_none(rows: str) -> None:
-    with pytest.raises(UnknownName, match="rows=N"):
-        updated(block(f"rows={rows} "), [three()])
-
-
-def test_update_takes_the_options_of_the_command_where_the_block_has_none() -> None:
-    found = updated(block() + block("columns=key "), tables(), ["noises"], ["system"])
-    assert cells(found) == [["method + source"], ["x + tiny"], ["key"], ["0123abcd"]]
-
-
-def test_update_names_a_task_with_spaces_in_quotes() -> None:
-    found = updated(block('task="noises (version 2)" columns=system '), tables())
-    assert cells(found)[1:] == [["x + tiny"]]
-
-
-def test_update_of_several_tables_has_their_headings() -> None:
-    assert re.findall(r"^## (.*)$", updated(block(), tables()), re.MULTILINE) == ["tones", "noises (version 2)"]
-    assert "## " not in updated(block("task=tones "), tables())
-
-
-@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
-def test_update_keeps_ends_of_lines(end: str, tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_bytes(f"# T\n\n{block()}rest\n".replace("\n", end).encode())
-    update(path, tables())
-    text = path.read_bytes().decode()
-    assert set(re.findall(r"\r\n|\r|\n", text)) == {end}
-
-
-def test_update_keeps_mixed_ends_and_odd_letters_outside_the_block(tmp_path: Path) -> None:
-    before, after = "\ufeff# T\r\n\n\x0c\u2028x\r\n\r\n".encode(), "\r\n\tä \x0b\n".encode()
-    path = tmp_path / "README.md"
-    path.write_bytes(before + block().encode() + after)
-    update(path, tables())
-    text = path.read_bytes()
-    assert (text.startswith(before), text.endswith(END.encode() + b"\n" + after)) == (True, True)
-
-
-def test_update_leaves_examples_in_code_alone() -> None:
-    example = f"```\n{BEGIN}\n{END}\n```\n\n    {BEGIN}\n    {END}\n\nor `{BEGIN}`\n\n"
-    assert updated(example + block(), tables()).startswith(example)
-
-
-def test_update_of_a_block_in_details_is_found() -> None:
-    assert "a + tiny" in updated(f"<details>\n{BEGIN}\n\n{END}\n</details>\n", tables())
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("no markers\n", "no block in it; put `<!-- mirbench:begin"),
-        (f"{BEGIN}\n", "line 1: this mirbench:begin has no end"),
-        (f"x\n\n{END}\n", "line 3: mirbench:end without a mirbench:begin"),
-        (f"{BEGIN}\n\n{BEGIN}\n{END}\n", "line 3: a second mirbench:begin before the end of the one of line 1"),
-        (f"{BEGIN}\n{END}\n{END}\n", "line 3: mirbench:end without"),
-        (block("tsk=tones "), "option of mirbench:begin is called 'tsk=tones'"),
-        (block("note=perhaps "), "note=perhaps"),
-        (block("task=nowhere "), "No task in these records is called 'nowhere'"),
-        (block("columns=acuracy "), "Did you mean 'accuracy'"),
-        (block('task="x '), "not readable"),
-        (f"```\n{BEGIN}\n{END}\n```\n", "no block in it"),
-    ],
-)
-def test_update_that_cannot_be_done_says_why_and_leaves_the_file(text: str, says: str, tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(BadInput, match=re.escape(says)) as caught:
-        update(path, tables())
-    assert ("\n" in str(caught.value), path.read_text(encoding="utf-8")) == (False, text)
-    assert str(path) in str(caught.value)
-
-
-def test_update_of_what_is_no_text_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(BadInput, match="no text in UTF-8"):
-        update(path, tables())
-
-
-def test_update_that_is_interrupted_leaves_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(block(), encoding="utf-8")
-
-    def fail(*names: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        update(path, tables())
-    assert (path.read_text(encoding="utf-8"), [p.name for p in tmp_path.iterdir()]) == (block(), ["README.md"])
-
-
-def test_update_keeps_the_mode_of_a_file_and_what_links_to_it(tmp_path: Path) -> None:
-    path, link = tmp_path / "README.md", tmp_path / "link.md"
-    path.write_text(block(), encoding="utf-8")
-    path.chmod(0o640)
-    link.symlink_to(path)
-    update(link, tables())
-    assert (path.stat().st_mode & 0o777, link.is_symlink(), "a + tiny" in path.read_text("utf-8")) == (
-        0o640,
-        True,
-        True,
-    )
-
-
-def test_update_makes_no_markup_of_names() -> None:
-    nasty = board(row(f"<script>{END}</script>"), problems=(f"{BEGIN} ``` <b>: failed",))
-    text = updated(block(), [nasty])
-    assert [piece for piece in live_html(text) if "mirbench" not in piece] == []
-    assert updated(text, [nasty]) == text
-
-
 # The command
 
 
@@ -619,7 +305,7 @@ def test_command_says_in_one_line_what_is_wrong(words: Sequence[str], says: str,
 
 def test_command_updates_a_readme(typed: Typed, runs: Path, tmp_path: Path) -> None:
     path = tmp_path / "README.md"
-    path.write_text(block("task=noises "), encoding="utf-8")
+    path.write_text("<!-- mirbench:begin task=noises -->\n<!-- mirbench:end -->\n", encoding="utf-8")
     answer = leaderboard(typed, runs, "--update", path)
     assert (answer.code, answer.out, "probe + tiny" in path.read_text(encoding="utf-8")) == (0, "", True)
 
@@ -648,8 +334,3 @@ def test_command_without_plotly_says_what_to_install(typed: Typed, runs: Path, m
     )
     answer = leaderboard(typed, runs, "--format", "html")
     assert (answer.code, answer.err) == (2, "mirbench: the page needs plotly: pip install 'mirbench[page]'\n")
-
-
-def test_update_of_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no such file; put `<!-- mirbench:begin"):
-        update(tmp_path / "none.md", tables())

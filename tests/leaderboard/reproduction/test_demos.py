@@ -22,15 +22,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all demos: stand-ins are synthesised once."""
-    return tmp_path_factory.mktemp("cache")
+def made(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path) -> Path:
+    """A folder of all demos, as whoever asks for one after another has: no row is computed and no run done twice."""
+    folder = tmp_path_factory.mktemp("demos")
+    (folder / "cache").mkdir()
+    stand_ins.joinpath("synthesised").mkdir(parents=True, exist_ok=True)
+    (folder / "cache" / "synthesised").symlink_to(stand_ins / "synthesised")
+    return folder
 
 
 @pytest.fixture
 def shown(made: Path, typed: Callable[..., Typed], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lines]:
     """``shown(suite)``: the lines of its demo, which learns for one epoch here, for that fills its table as well."""
-    monkeypatch.setenv("MIRBENCH_CACHE", str(made))
+    monkeypatch.setenv("MIRBENCH_CACHE", str(made / "cache"))
+    monkeypatch.chdir(made)
     short = sweep._short
 
     def briefly(entry: Entry, catalogue: Catalogue) -> Entry:
