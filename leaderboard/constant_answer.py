@@ -27,7 +27,8 @@ def constant_answer(metric: str, stack: Stack) -> float | None:
     """
     parts = [stack.targets.take(stack.folds == fold) for fold in np.unique(stack.folds)]
     values = [evaluate((metric,), _answer(part), part)[metric] for part in parts]
-    return over_folds(metric, values, lambda: (_answer(stack.targets), stack.targets))
+    value = over_folds(metric, values, lambda: (_answer(stack.targets), stack.targets))
+    return None if value is None else round(value, 6) + 0.0  # R² of a mean in single precision is a little below 0
 
 
 def _answer(targets: Targets) -> FloatArray:

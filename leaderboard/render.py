@@ -115,7 +115,8 @@ def _of_whose_own(board: Board) -> str:
     if board.standing != "own" or not board.classes:
         return ""
     few = ", ".join(map(escaped, board.classes[:_MANY]))
-    return f" Its classes: {few}{f', and {len(board.classes) - _MANY} more' * (len(board.classes) > _MANY)}."
+    what = "targets" if board.kind == "regression" else "classes"
+    return f" Its {what}: {few}{f', and {len(board.classes) - _MANY} more' * (len(board.classes) > _MANY)}."
 
 
 def _timed(row: Row) -> bool:

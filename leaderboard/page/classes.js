@@ -1,5 +1,8 @@
 // Per class, and who is taken for whom.
 
+/** What a column of scores is of. */
+const columnOf = (board) => (board.kind === "regression" ? "target" : "class");
+
 /** A cell whose ground is the stronger the closer its value is to 1. */
 function shade(value, text) {
   const cell = make("td", { textContent: value == null ? missing : text, className: "figure shade", "data-order": value ?? "" });
@@ -17,7 +20,7 @@ function classTable(board) {
   const heads = [head("method + source"), ...board.classes.map((name) => head(name, { figure: true, first: "desc" }))];
   const lines = board.rows.filter((row) => row.classes.length).map((row) =>
     make("tr", {}, rowHead(row), ...row.classes.map((value) => shade(value, fixed(value, 2)))));
-  return make("table", { className: "heat" }, make("caption", { className: "unseen", textContent: `${board.perClass} of each class` }),
+  return make("table", { className: "heat" }, make("caption", { className: "unseen", textContent: `${board.perClass} of each ${columnOf(board)}` }),
     make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...lines));
 }
 

@@ -139,7 +139,11 @@ def _summary(board: Board) -> str:
     runs = sum(len(row.system.runs) for row in board.rows)
     words = [_count(len(board.rows), "system"), _count(runs, "run"), _count(clips, "test clip")]
     if board.classes:
-        words.append(_count(len(board.classes), "class", "classes"))
+        words.append(
+            _count(len(board.classes), "target")
+            if board.kind == "regression"
+            else _count(len(board.classes), "class", "classes")
+        )
     return " · ".join([*words, board.kind] if board.kind else words)
 
 

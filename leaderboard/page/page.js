@@ -3,7 +3,7 @@
 const explained = (board) => [
   ["±", "The standard deviation over seeds: how much the same system differs from itself when it is trained again; none where all seeds predicted the same to the bit (“all equal”). It says nothing of other clips."],
   ["95 % interval", "Where the value would lie on other clips like these and, with several seeds, on other seeds. Clips of one group (an artist, an album) count together, where groups are known."],
-  ...(board.chance == null ? [] : [["chance", `${fixed(board.chance)}: what one answer for all clips scores, with each class as often as it is here. The dotted line in the bars.`]]),
+  ...(board.chance == null ? [] : [["chance", `${fixed(board.chance)}: what one answer for all clips scores, ${board.kind === "regression" ? "the mean of the values here" : "with each class as often as it is here"}. The dotted line in the bars.`]]),
   ["rank", "One more than the number of systems that are significantly better, tested in pairs on the same clips and corrected for all pairs. Systems that share a rank are marked “=”; a blue edge marks those that cannot be told apart from the best."],
   ["costs", "Trainable: values moved by an optimiser (— for forests and kernel machines). Times are of training alone, with frozen parts from the cache; clips/s is from file to score with nothing cached."],
 ];
@@ -63,7 +63,7 @@ function plotSections(board) {
   if (board.classes.length && board.rows.some((row) => row.classes.length)) {
     const table = classTable(board);
     table.classList.add("by-class");
-    found.push(section("Per class", `${board.perClass} of each class, the mean over seeds. Diamonds are not ranked.`, scroller("Per class", table)));
+    found.push(section(`Per ${columnOf(board)}`, `${board.perClass} of each ${columnOf(board)}, the mean over seeds. Diamonds are not ranked.`, scroller(`Per ${columnOf(board)}`, table)));
   }
   const confused = board.rows.filter((row) => row.confusion.length);
   if (board.classes.length && confused.length) {
