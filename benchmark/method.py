@@ -80,7 +80,7 @@ class Method(Protocol):
     task_kinds : tuple of str, optional
         Kinds of task that it can learn (see `mirbench.types.TaskKind`); single-label and multi-label where it is not
         said, for whoever decides on classes has to be told how to predict values. It may be a property that depends on
-        hyperparameters.
+        hyperparameters; ``every_kind_with = "mapping=new-head"`` then says of which.
     uses_audio : bool, optional
         False for a method without a source that looks at labels alone; it runs where there is no audio.
     uses_seed : bool, optional
@@ -125,9 +125,9 @@ def require_kind(method: Method, task: Task) -> None:
     """
     kinds = tuple(getattr(method, "task_kinds", CLASSES))
     if task.kind not in kinds:
-        raise NotApplicable(
-            f"{method.name}, as it is set, learns {' and '.join(kinds)} tasks; {task.name} is a {task.kind} task"
-        )
+        other = getattr(method, "every_kind_with", "")
+        way = f" (it learns those with --set {other})" if other else ""
+        raise NotApplicable(f"{method.name} learns {' and '.join(kinds)} tasks; {task.name} is a {task.kind} task{way}")
 
 
 def needed_stages(method: type[Method], params: Mapping[str, Any]) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def test_every_method_that_learns_values_conforms_on_them(name: str, tiny: Tiny)
 @pytest.mark.parametrize("name", [n for n in METHODS if n not in LEARN_VALUES])
 def test_every_other_method_says_which_tasks_it_learns(name: str, tiny: Tiny) -> None:
     task = tiny[1][0].task
-    with pytest.raises(NotApplicable, match=r"learns single-label and multi-label tasks; tiny is a regression task"):
+    with pytest.raises(NotApplicable, match="learns single-label and multi-label tasks; tiny is a regression task"):
         require_kind(Catalogue().method(name)(), task)
 
 

@@ -121,6 +121,8 @@ class _Reprogramming(NetworkMethod):
 
         learn_mapping(self.mapping, module, context, train, lambda: self.inputs(context, train), self.outputs_per_class)
 
+    every_kind_with: ClassVar[str] = "mapping=new-head"
+
     @property
     def task_kinds(self) -> tuple[str, ...]:
         """Every kind where an output is learnt; the source's own classes are mapped to classes alone."""

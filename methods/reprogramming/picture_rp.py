@@ -62,6 +62,8 @@ class _PictureReprogramming(Chen2022Method):
         if self.mapping in ("names", "blm", "blm+"):
             require_fitting(self.name, self.mapping, self.outputs_per_class)
 
+    every_kind_with: ClassVar[str] = "mapping=new-head"
+
     @property
     def task_kinds(self) -> tuple[str, ...]:
         """Every kind where an output is learnt; the source's own classes are mapped to classes alone."""

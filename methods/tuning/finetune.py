@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
@@ -176,6 +176,8 @@ class FineTune(TunedInside):
         from mirbench.methods.training import loss_of
 
         return loss_of(kind, independent=self.head == "mapped")
+
+    every_kind_with: ClassVar[str] = "head=new"
 
     @property
     def task_kinds(self) -> tuple[str, ...]:
