@@ -14,7 +14,7 @@ from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 __all__ = [
     "CLASSES", "EVERY_KIND", "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Refusing", "Restorable",
-    "Showing", "asked_of", "needed_stages", "require_kind",
+    "Showing", "asked_of", "learns", "needed_stages", "require_kind",
 ]  # fmt: skip
 
 Part = Literal["train", "valid", "test"]
@@ -115,6 +115,11 @@ class Method(Protocol):
         ...
 
 
+def learns(method: Method, task: Task) -> bool:
+    """Whether a method learns tasks of this kind."""
+    return task.kind in getattr(method, "task_kinds", CLASSES)
+
+
 def require_kind(method: Method, task: Task) -> None:
     """Refuse a task of a kind that the method does not learn.
 
@@ -123,8 +128,8 @@ def require_kind(method: Method, task: Task) -> None:
     NotApplicable
         If it is one.
     """
-    kinds = tuple(getattr(method, "task_kinds", CLASSES))
-    if task.kind not in kinds:
+    if not learns(method, task):
+        kinds = tuple(getattr(method, "task_kinds", CLASSES))
         other = getattr(method, "every_kind_with", "")
         way = f" (it learns those with --set {other})" if other else ""
         raise NotApplicable(f"{method.name} learns {' and '.join(kinds)} tasks; {task.name} is a {task.kind} task{way}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from mirbench.types import Pad, Windowing
+from mirbench.types import Pad, Range, Windowing
 
 __all__ = [
     "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "FitOn", "RunRecord", "RunSpec", "ThresholdsFrom",
@@ -278,3 +278,8 @@ class RunRecord:
     environment: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def target_ranges(self) -> tuple[Range, ...]:
+        """`ranges` as a task has them, however the record was read."""
+        return tuple((float(low or 0.0), float(high or 0.0)) for low, high in self.ranges)

@@ -67,7 +67,7 @@ def notes(record: RunRecord) -> list[str]:
 
 def _words(record: RunRecord, seeds: Sequence[int]) -> list[str]:
     spec = record.spec
-    words = ["mirbench", "run", "--task", _with_path(spec.task), "--method", spec.method]
+    words = ["mirbench", "run", "--task", _with_path(record), "--method", spec.method]
     if spec.source:
         named = source_of_files(spec.source)
         words += ["--source", spec.source.removesuffix(named) + (_below(named) if named else "")]
@@ -94,7 +94,7 @@ def _words(record: RunRecord, seeds: Sequence[int]) -> list[str]:
 
 def _of_predictions(record: RunRecord, seeds: Sequence[int]) -> list[str]:
     spec = record.spec
-    words = ["mirbench", "import", "PATH/predictions.csv", "--task", _with_path(spec.task), "--name", spec.method]
+    words = ["mirbench", "import", "PATH/predictions.csv", "--task", _with_path(record), "--name", spec.method]
     return [*words, "--seed", str(spec.seed)] if spec.seed and len(seeds) < 2 else words
 
 
@@ -109,8 +109,18 @@ def _of_ensemble(params: Mapping[str, Any]) -> list[str]:
     return words if len(set(weights)) == 1 else [*words, "--weights-of", ",".join(map(str, weights))]
 
 
-def _with_path(task: str) -> str:
-    return with_places(task, _below)
+def _with_path(record: RunRecord) -> str:
+    """The task as one types it; a list of numbers with the columns that hold them, and their ranges."""
+    asked = ""
+    if record.ranges:
+        pairs = ",".join(f"{_short(low)}:{_short(high)}" for low, high in record.target_ranges)
+        asked = f"?value={','.join(record.classes)}&range={pairs}"
+    return with_places(record.spec.task, lambda name: _below(name) + (asked if name.startswith("csv:") else ""))
+
+
+def _short(value: float) -> str:
+    """A number to its last digit, whole ones without a point."""
+    return repr(value).removesuffix(".0")
 
 
 def _below(name: str) -> str:

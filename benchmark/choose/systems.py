@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirbench.errors import BadInput
 from mirbench.features.weights import on_disk
-from mirbench.method import Method, Restorable
+from mirbench.method import Method, Restorable, learns
 from mirbench.registry import Catalogue
 from mirbench.runs.hyperparameters import parse_source
 from mirbench.runs.plan import Request
@@ -79,7 +79,7 @@ def field_of(
     BadInput
         If nothing of what was asked for fits together.
     """
-    cheap, heavy = _in_two(methods, catalogue)
+    cheap, heavy = _in_two(methods, task, catalogue)
     here, absent = _here(task, sources, catalogue, weights, cache)
     first = tuple(_pairs(cheap, here, catalogue))
     later = tuple(_pairs(heavy, here, catalogue))
@@ -95,10 +95,11 @@ def request_of(candidate: Candidate, request: Request, catalogue: Catalogue) -> 
     return replace(request, method=candidate.method, source=candidate.source, source_params=options)
 
 
-def _in_two(methods: Sequence[str], catalogue: Catalogue) -> tuple[list[str], list[str]]:
+def _in_two(methods: Sequence[str], task: Task, catalogue: Catalogue) -> tuple[list[str], list[str]]:
     """Methods that begin, and those that wait."""
     if not methods:
-        return list(CHEAP), list(HEAVY)
+        cheap, heavy = ([n for n in names if learns(catalogue.method(n)(), task)] for names in (CHEAP, HEAVY))
+        return cheap, heavy
     kinds = {name: catalogue.method(name) for name in dict.fromkeys(methods)}
     if lacking := [name for name, kind in kinds.items() if not can_race(kind)]:
         raise BadInput(

@@ -73,7 +73,9 @@ def _holds(card: Task, folder: Path) -> str:
     if len(card.classes) > _FEW_CLASSES:
         each = f"{min(held[name] for name in card.classes)} or more of each"
     beware = f"; {len(card.cautions)} thing{'s' * (len(card.cautions) > 1)} to know, see above" if card.cautions else ""
-    return f"{card.n_clips} clips of {len(card.classes)} classes ({each}), all of them readable{beware}"
+    n = len(card.classes)
+    what = f"target{'s' * (n > 1)}" if card.ranges else "classes"
+    return f"{card.n_clips} clips of {n} {what} ({each}), all of them readable{beware}"
 
 
 @data_app.command(cls=Command, name="stats", short_help="Clips, length and loudness of each class.")

@@ -58,7 +58,7 @@ def hear(
     clips = [Clip(str(n), path, "test", ()) for n, path in enumerate(found)]
     task = Task(
         "files", "1", "files of one's own", record.kind, tuple(record.classes), ("accuracy",),  # type: ignore[arg-type]
-        lambda root, fold: clips, "", len(clips), 0.0, medium=medium,
+        lambda root, fold: clips, "", len(clips), 0.0, medium=medium, ranges=record.target_ranges,
     )  # fmt: skip
     levels = [word for word in record.spec.task.rpartition("/")[2].split("+")[1:] if word in _LEVELS]
     if "normalized-files" in levels:  # which measures the files as it reads the clips

@@ -113,7 +113,7 @@ class Model:
             probabilities=np.clip(scores[good], 0, 1).astype(np.float32),
             faults=tuple(_renamed(line, names) for line in lines),
             kind=self.record.kind,
-            ranges=tuple((low, high) for low, high in self.record.ranges),
+            ranges=self.record.target_ranges,
         )
         require_some(good, found.faults)
         return found

@@ -105,7 +105,7 @@ def _unlike(record: RunRecord, task: Task) -> Iterator[str]:
     if record.classes and tuple(record.classes) != task.classes:
         yield f"its classes are not those of {task.name}"
     facts = {"standing": task.standing, "n_folds": task.n_folds, "kind": task.kind if record.kind else ""}
-    if record.kind == "regression" and tuple(map(tuple, record.ranges)) != task.ranges:
+    if record.kind == "regression" and record.target_ranges != task.ranges:
         yield f"its ranges are not those of {task.name}"
     for name, fact in facts.items():
         if getattr(record, name) != fact:

@@ -43,7 +43,7 @@ def misshapen(record: RunRecord, scores: Scores) -> Iterator[str]:
         yield f"scores.npz: the clip {twice[0]} is there twice"
     if record.kind and scores.targets.kind != record.kind:
         yield f"is {record.kind} on record and {scores.targets.kind} in scores.npz"
-    elif record.kind and scores.targets.ranges != tuple(map(tuple, record.ranges)):
+    elif record.kind and scores.targets.ranges != record.target_ranges:
         yield "its ranges on record are not those of scores.npz"
 
 
