@@ -115,7 +115,7 @@ def needed_stages(method: type[Method], params: Mapping[str, Any]) -> tuple[str,
     return tuple(stage for stage in method.needs if stage not in spared) + added
 
 
-def require_least(method: Method, least: float, *names: str) -> None:
+def require_least(method: Any, least: float, *names: str) -> None:
     """Refuse the first of some hyperparameters that is below a number; one that is None is let through.
 
     Raises
@@ -129,7 +129,7 @@ def require_least(method: Method, least: float, *names: str) -> None:
             raise BadInput(f"{method.name}: {name}={value}: {least:g} or more is needed")
 
 
-def require_above(method: Method, limit: float, *names: str) -> None:
+def require_above(method: Any, limit: float, *names: str) -> None:
     """Refuse the first of some hyperparameters that is not above a number.
 
     Raises

@@ -70,7 +70,7 @@ def test_folder_holds_no_pickle_and_no_code(folder: Path) -> None:
 def test_command_takes_the_folder_in_the_place_of_a_run(typed: Typed, folder: Path, made: Made) -> None:  # noqa: F811
     answer = typed("predict", folder, made.files[0], "--device", "cpu")
     assert answer.code == 0, answer.err
-    assert "tiny: probe-mlp + nano, mean of 2 seeds" in answer.out
+    assert "tiny: probe-mlp + nano (epochs=2, hidden=4), mean of 2 seeds" in answer.out
 
 
 def test_example_of_the_folders_readme_runs(
