@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from mirbench.errors import NotApplicable
+from mirbench.errors import BadInput, NotApplicable
 from mirbench.learnt import Learnt
 from mirbench.source import SourceCard
 from mirbench.types import BlindSplit, FloatArray, Split, Task
 
 __all__ = [
-    "CLASSES", "EVERY_KIND", "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Refusing", "Restorable",
-    "Showing", "asked_of", "learns", "needed_stages", "require_kind",
+    "CLASSES", "EVERY_KIND", "Fitted", "Graphed", "Method", "Part", "ReadsRows", "Refittable", "Refusing",
+    "Restorable", "Showing", "asked_of", "learns", "needed_stages", "require_above", "require_kind", "require_least",
 ]  # fmt: skip
 
 Part = Literal["train", "valid", "test"]
@@ -142,6 +142,34 @@ def needed_stages(method: type[Method], params: Mapping[str, Any]) -> tuple[str,
     adds: Mapping[str, tuple[str, Any]] = getattr(method, "adds", {})
     added = tuple(stage for stage, (name, value) in adds.items() if params.get(name, value) != value)
     return tuple(stage for stage in method.needs if stage not in spared) + added
+
+
+def require_least(method: Any, least: float, *names: str) -> None:
+    """Refuse the first of some hyperparameters that is below a number; one that is None is let through.
+
+    Raises
+    ------
+    BadInput
+        If there is one.
+    """
+    for name in names:
+        value = getattr(method, name)
+        if value is not None and not value >= least:
+            raise BadInput(f"{method.name}: {name}={value}: {least:g} or more is needed")
+
+
+def require_above(method: Any, limit: float, *names: str) -> None:
+    """Refuse the first of some hyperparameters that is not above a number.
+
+    Raises
+    ------
+    BadInput
+        If there is one.
+    """
+    for name in names:
+        value = getattr(method, name)
+        if not value > limit:
+            raise BadInput(f"{method.name}: {name}={value}: more than {limit:g} is needed")
 
 
 def asked_of(method: Method) -> dict[str, Any]:

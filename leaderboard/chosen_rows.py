@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +14,8 @@ from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
 __all__ = ["Pivot", "of_how_many", "of_rows", "pivot", "pivot_cells", "place"]
+
+_FEW = 3  # systems that are named
 
 
 def of_rows(boards: Sequence[Board], rows: str) -> list[Board]:
@@ -104,6 +107,18 @@ class Pivot:
     stub: str = "method + source"
     notes: tuple[str, ...] = ()
     of_sources: bool = False
+
+    @property
+    def incomplete(self) -> str:
+        """Which cells are of some folds alone, in a line; "" where none is."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name, rows in self.rows:
+            for board, row in zip(self.boards, rows, strict=True):
+                if row and not row.system.complete:
+                    found[f"{board.title}, {row.flags[0]}"].append(name)
+        more = {where: f", and {len(names) - _FEW} more" * (len(names) > _FEW) for where, names in found.items()}
+        said = [f"{where}: {', '.join(names[:_FEW])}{more[where]}" for where, names in found.items()]
+        return f"Of some folds alone: {'; '.join(said)}." if said else ""
 
 
 def pivot(boards: Sequence[Board]) -> Pivot:

@@ -111,10 +111,11 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
     BadInput
         If they were tested on other clips or labels, share no fold, or the metric is undefined.
     """
-    known = [name for name in a.record.metrics if name in metrics.METRICS and metrics.METRICS[name].kind == "value"]
+    known = _known(a)
     metric = metric or known[0]
     if metric not in known:
         raise UnknownName(f"metric of {a.record.spec.task}", metric, known)
+    later = [system.label for system in (a, b) if any(metric not in run.record.metrics for run in system.runs)]
     names = a.label, b.label
     a, b, notes = _on_common(a, b)
     left, right = a.stack, b.stack
@@ -144,8 +145,23 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
         clips=_clips(left, right, _classes(a.record, left)),
         classes=_per_class(by_class, left, right, _classes(a.record, left)),
         costs=_costs(a, b),
-        notes=(*notes, *(f"{said}." for said in explained((*a.marks, *b.marks)))),
+        notes=(
+            *notes,
+            *([f"No {metric} on record of {' and '.join(later)}: it is computed from the scores."] if later else []),
+            *(f"{said}." for said in explained((*a.marks, *b.marks))),
+        ),
     )
+
+
+def _known(system: System) -> list[str]:
+    """Metrics that are one number: those on record, then the others of its kind of task, computed from the scores."""
+    kind = system.stack.targets.kind
+    others = [name for name, metric in metrics.METRICS.items() if kind in metric.task_kinds]
+    return [name for name in dict.fromkeys([*system.record.metrics, *others]) if _is_number(name)]
+
+
+def _is_number(name: str) -> bool:
+    return name in metrics.METRICS and metrics.METRICS[name].kind == "value"
 
 
 def _on_common(a: System, b: System) -> tuple[System, System, list[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirbench.leaderboard.drawn import axis_label
+from mirbench.leaderboard.drawn import folds_said, label_of
 from mirbench.leaderboard.few_clips import Amount, paths
 from mirbench.leaderboard.figures import COLOURS, DOUBLE, MARKERS, WIDE, blank, styled, wrap
 from mirbench.leaderboard.table import Row
@@ -54,7 +54,7 @@ def curve(found: Sequence[Amount], width: float = DOUBLE) -> Figure:
     ends = [_draw(axes, path, metric, dodged[number], _look(number)) for number, path in enumerate(drawn)]
     left_out = f"\n{len(drawn)} of {len(every)} systems, the best at the end" if len(every) > len(drawn) else ""
     axes.set_xlabel(f"labelled clips to learn from; bars: 95 % intervals{left_out}")
-    axes.set_ylabel(axis_label(board, metric))
+    axes.set_ylabel(label_of(board, metric))
     axes.grid(axis="y")
     _ticks(figure, axes, found)
     names = [_name(path[0][1]) for path in drawn]
@@ -72,8 +72,8 @@ def _value(row: Row, metric: str) -> float:
 
 
 def _name(row: Row) -> str:
-    folds = "" if row.system.complete else f" (folds {', '.join(map(str, row.system.folds))})"
-    return row.label + folds
+    folds = folds_said(row.system)
+    return f"{row.label} ({folds} alone)" if folds else row.label
 
 
 def _look(number: int) -> dict[str, Any]:

@@ -14,11 +14,15 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.columns import title_of
 from mirbench.leaderboard.figures import one_line
+from mirbench.leaderboard.results import System
 from mirbench.leaderboard.statistics import Interval
 from mirbench.leaderboard.table import Board, Row
 from mirbench.metrics import METRICS
 
-__all__ = ["Across", "Dot", "across", "axis_label", "comparable", "dots", "front", "metric_of", "same", "task_said"]
+__all__ = [
+    "Across", "Dot", "across", "axis_label", "comparable", "dots", "folds_said", "front", "label_of", "metric_of",
+    "same", "task_said",
+]  # fmt: skip
 
 
 def metric_of(board: Board, name: str = "") -> str:
@@ -83,8 +87,22 @@ def dots(board: Board, metric: str) -> list[Dot]:
 
 
 def axis_label(board: Board, metric: str) -> str:
-    """Metric and task; a reader must see what is no full task."""
+    """Metric, task, and the folds that systems have where some lack; a reader must see what is no full task."""
+    rows = comparable(board, metric) or comparable(board, board.metrics[0])
+    folds = folds_said(rows[0].system) if rows else ""
+    return f"{label_of(board, metric)}{f', {folds} alone' if folds else ''}"
+
+
+def label_of(board: Board, metric: str) -> str:
+    """Metric and task, where each line says its folds."""
     return f"{title_of(metric)} on {task_said(board.task, board.standing)}"
+
+
+def folds_said(system: System) -> str:
+    """Which folds of the task a system has, "fold 0 of 5"; "" where it has all."""
+    if system.complete:
+        return ""
+    return f"fold{'s' * (len(system.folds) > 1)} {', '.join(map(str, system.folds))} of {system.n_folds}"
 
 
 def task_said(task: str, standing: str) -> str:
@@ -101,6 +119,8 @@ class Across:
     ----------
     tasks, names, keys : tuple of str
         Of systems the names, and what is the `same` of them in all tables.
+    folds : tuple of str
+        Of each task the folds that systems have, where they lack some; see `folds_said`.
     values : ndarray, shape (n_tasks, n_systems)
         Of each task's metric; higher is better.
     """
@@ -109,6 +129,7 @@ class Across:
     names: tuple[str, ...]
     keys: tuple[str, ...]
     values: Any
+    folds: tuple[str, ...] = ()
 
 
 def across(boards: Sequence[Board], metric: str = "") -> Across:
@@ -127,10 +148,12 @@ def across(boards: Sequence[Board], metric: str = "") -> Across:
     for task, n in count.items():
         if n > 1:
             raise BadInput(f"ranks over tasks: {task} has {n} tables (versions or windowings); name others with --task")
-    held = []
+    held, folds = [], []
     for board in drawn:
         used = metric_of(board, metric)
-        held.append({same(row): (row.label, _sign(used) * _mean(row, used)) for row in comparable(board, used)})
+        rows = comparable(board, used)
+        folds.append(folds_said(rows[0].system) if rows else "")
+        held.append({same(row): (row.label, _sign(used) * _mean(row, used)) for row in rows})
     shared = [key for key in held[0] if all(key in other for other in held)]
     if len(shared) < 2:
         raise BadInput(
@@ -142,6 +165,7 @@ def across(boards: Sequence[Board], metric: str = "") -> Across:
         names=tuple(held[0][key][0] for key in shared),
         keys=tuple(shared),
         values=np.array([[other[key][1] for key in shared] for other in held]),
+        folds=tuple(folds),
     )
 
 

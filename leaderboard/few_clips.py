@@ -130,7 +130,8 @@ def of_one_task(boards: Sequence[Board], tasks: Sequence[str] = ()) -> list[Boar
         of = f" of {', '.join(tasks)}" if tasks else ""
         raise BadInput(
             f"from few clips to all: no results{of} from two numbers of labelled clips or more; run the same systems "
-            "on TASK+shots1, TASK+shots5, … and TASK (`mirbench sweep low-resource --task …` does)"
+            "on TASK+shots1, TASK+shots5, … and TASK, each a `mirbench run --task …`, or all at once: `mirbench "
+            "sweep low-resource --task TASK+shots1 --task TASK+shots5 --task TASK`"
         )
     if len(found) > 1:
         raise BadInput(

@@ -71,9 +71,7 @@ def _pivot_environment(table: Pivot, label: str) -> str:
         names, pivot_cells(table), strict=True)]  # fmt: skip
     said = ["Mean ± standard deviation over seeds.", *dict.fromkeys(SAID[board.standing] for board in table.boards),
             *dict.fromkeys(note for board in table.boards for note in board.notes)]  # fmt: skip
-    some = [f"{board.title}: {name} ({'; '.join(row.flags)})" for name, rows in table.rows
-            for board, row in zip(table.boards, rows, strict=True) if row and not row.system.complete]  # fmt: skip
-    said += [_LEGEND, *table.notes, *([f"Of some folds alone: {'; '.join(some)}."] if some else [])]
+    said += [_LEGEND, *table.notes, table.incomplete]
     caption = " ".join(escaped(text) for text in said if text)
     heads = [table.stub, *table.heads]
     plain = [[name, *(text for text, _ in cells)] for (name, _), cells in zip(

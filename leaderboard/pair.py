@@ -13,7 +13,7 @@ from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, System, questions, with_scores
 from mirbench.places import no_folder, user_path
 from mirbench.runs.store import RunStore
-from mirbench.spelling import is_key, with_key
+from mirbench.spelling import is_key, on_record, with_key
 from mirbench.told_apart import told_apart
 
 __all__ = ["find_pair"]
@@ -43,8 +43,10 @@ def find_pair(
     BadInput
         If a name stands for no system or for several, or they did not answer the same question.
     """
-    names = [_of_task(name, task, {pack.name for pack in packs}) for name in names]
     asked = joined(questions(root, left_out), packs, alone=True)
+    if task:
+        tasks = {question.record.spec.task for question in asked}
+        names = [_of_task(name, task, {pack.name for pack in packs}, tasks) for name in names]
     places = {"": [RunStore(root, left_out)]}
     for pack in packs:
         places.setdefault(pack.name, []).append(RunStore(pack.opened(), []))
@@ -56,12 +58,20 @@ def find_pair(
     return _with_scores(ask_a, a, left_out), _with_scores(ask_b, b, left_out)
 
 
-def _of_task(name: str, task: str, packs: Collection[str]) -> str:
-    """A name with its task before it, where it says none: not a key, and not a folder."""
+def _of_task(name: str, task: str, packs: Collection[str], tasks: Collection[str]) -> str:
+    """A name with its task before it, where it says none: not a key, and not a folder.
+
+    Raises
+    ------
+    BadInput
+        If it says another one, of those on record.
+    """
     pack, colon, rest = name.partition(":")
     before, rest = (f"{pack}:", rest) if colon and pack in packs else ("", name)
-    if not task or rest.startswith(f"{task}/") or is_key(rest) or user_path(rest).is_dir():
+    if rest.startswith(f"{task}/") or is_key(rest) or user_path(rest).is_dir():
         return name
+    if other := next((own for own in tasks if own != on_record("task", task) and rest.startswith(f"{own}/")), ""):
+        raise BadInput(f"{name} says its task, {other}, and --task says {task}; leave one of them out")
     return f"{before}{task}/{rest}"
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["box", "forest", "pareto", "ranks"]
 
+_MOST_TASKS = 6
+"""Tasks that are named, beside those of some folds alone."""
 _QUARTILES = 5
 """Seeds from which on quartiles are drawn."""
 
@@ -173,7 +175,12 @@ def ranks(boards: Sequence[Board], metric: str = "", width: float = DOUBLE) -> F
         note = axes.annotate(text, (end, top + y), xytext=(2 if side == "left" else -2, 0), textcoords="offset points",
                              ha=side, va="center", fontsize=6.5, linespacing=1.0)  # fmt: skip
         note.set_in_layout(False)
-    tasks = f" ({', '.join(map(one_line, held.tasks))})" if len(held.tasks) <= 6 else ""
+    names_of = [
+        f"{one_line(task)}{f', {folds} alone' if folds else ''}"
+        for task, folds in zip(held.tasks, held.folds, strict=True)
+        if folds or len(held.tasks) <= _MOST_TASKS
+    ]
+    tasks = f" ({'; '.join(names_of)})" if names_of else ""
     said = (
         f"Average rank of {k} systems over {len(held.tasks)} tasks{tasks}. Friedman χ² = {found.statistic:.1f}, "
         f"p = {found.p:.2g}. A bar joins what the Nemenyi test at 5 % cannot tell apart."

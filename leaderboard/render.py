@@ -168,7 +168,8 @@ def _markdown_pivot(table: Pivot) -> str:
     said = dict.fromkeys(
         f"{escaped(board.task)}: {SAID[board.standing]}" for board in table.boards if SAID[board.standing]
     )
-    notes = dict.fromkeys(escaped(note) for note in (*table.notes, *(n for board in table.boards for n in board.notes)))
+    every = (*table.notes, table.incomplete, *(note for board in table.boards for note in board.notes))
+    notes = dict.fromkeys(escaped(note) for note in every if note)
     return "\n\n".join([text, "Mean ± standard deviation over seeds; the highest in bold.", *said, *notes]) + "\n"
 
 

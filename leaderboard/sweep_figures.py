@@ -156,4 +156,6 @@ def _scale(figure: Figure, panel: Axes, name: str, values: Sequence[str]) -> Non
 def _caption(record: RunRecord) -> str:
     spec = record.spec
     system = f"{spec.method} + {spec.source}" if spec.source else spec.method
-    return f"epoch; {len(record.trials)} models of {one_line(system)} on {task_said(spec.task, record.standing)}"
+    fold = f", fold {spec.fold} of {record.n_folds}" if record.n_folds > 1 else ""
+    models = f"{len(record.trials)} models of {one_line(system)}"
+    return f"epoch; {models} on {task_said(spec.task, record.standing)}{fold}, seed {spec.seed}"

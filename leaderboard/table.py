@@ -306,8 +306,19 @@ def over_folds(system: System, names: Iterable[str]) -> list[dict[str, float | N
 
 
 def _of_seed(name: str, runs: Sequence[Run], stack: Stack, layer: int) -> float | None:
-    values = [run.record.metrics.get(name) for run in runs]
+    values = [_of_run(name, run, stack, layer) for run in runs]
     return one_value(name, values, lambda: (stack.scores[layer], stack.targets))
+
+
+def _of_run(name: str, run: Run, stack: Stack, layer: int) -> float | None:
+    """As its record says; of a metric that came later than the record, from its scores."""
+    if name in run.record.metrics:
+        value: float | None = run.record.metrics[name]
+        return value
+    held = np.flatnonzero(stack.folds == run.record.spec.fold)
+    true = replace(stack.targets, value=stack.targets.value[held], known=stack.targets.known[held])
+    computed: float | None = metrics.evaluate((name,), stack.scores[layer][held], true)[name]
+    return computed
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -84,7 +84,8 @@ def _pivoted(found: Pivot) -> Iterator[RenderableType]:
     yield Words("Mean ± standard deviation over seeds.", style="dim")
     for said in dict.fromkeys(SAID[board.standing] for board in found.boards if SAID[board.standing]):
         yield Words(said, style="dim")
-    for note in dict.fromkeys([*found.notes, *(note for board in found.boards for note in board.notes)]):
+    notes = (*found.notes, found.incomplete, *(note for board in found.boards for note in board.notes))
+    for note in dict.fromkeys(filter(None, notes)):
         yield Words(note, style="dim")
 
 

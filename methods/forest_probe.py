@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from mirbench.errors import BadInput
-from mirbench.method import EVERY_KIND, Fitted
+from mirbench.method import EVERY_KIND, Fitted, require_least
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
 from mirbench.methods.probed_layers import ProbedLayers
 from mirbench.methods.stored import Trees, keep_trees
@@ -61,8 +60,7 @@ class ForestProbe(ProbedLayers):
 
     def __post_init__(self) -> None:
         self.check_layers()
-        if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
-            raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
+        require_least(self, 1, "n_trees", "max_depth")
 
     @property
     def uses_valid(self) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput
+from mirbench.method import require_least
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
 from mirbench.types import Split
@@ -54,8 +54,7 @@ class LayerMix(Stackable, NetworkMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.hidden, self.patience) < 1:
-            raise BadInput(f"{self.name}: hidden and patience must be at least 1")
+        require_least(self, 1, "hidden", "patience")
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The mixture and its perceptron."""

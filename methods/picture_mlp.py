@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput
+from mirbench.method import require_least
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.stackable import Stackable
 from mirbench.types import IntArray, Split
@@ -73,8 +73,8 @@ class PictureMlp(Stackable, NetworkMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden < 1 or self.depth < 0:
-            raise BadInput(f"{self.name}: hidden must be at least 1, depth at least 0")
+        require_least(self, 1, "hidden")
+        require_least(self, 0, "depth")
 
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The layers."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import EVERY_KIND, Fitted
+from mirbench.method import EVERY_KIND, Fitted, require_least
 from mirbench.methods.classifiers import (
     Features,
     align_columns,
@@ -176,8 +176,7 @@ class NeighboursProbe(ProbedLayers):
 
     def __post_init__(self) -> None:
         self.check_layers()
-        if self.k < 1:
-            raise BadInput(f"{self.name}: k must be at least 1")
+        require_least(self, 1, "k")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Keep the features of train; nothing here is random."""
@@ -243,8 +242,7 @@ class MlpProbe(ProbedLayers, Stackable, NetworkMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_layers()
-        if min(self.hidden, self.patience) < 1:
-            raise BadInput(f"{self.name}: hidden and patience must be at least 1")
+        require_least(self, 1, "hidden", "patience")
 
     def require_usable(self, card: SourceCard | None, task: Task) -> None:
         """Hidden layers, and augmentations."""

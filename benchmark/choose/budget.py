@@ -43,6 +43,7 @@ class Budget:
         self._cached = CachedRows(catalogue)
         self._sources = {request.source: request for request in requests}
         self._rows_left: dict[str, float] = {}
+        self._spent = self._expected = 0.0
         self.closing = Limits(seconds=seconds, cost=self.cost)
         """Until the end."""
         self.racing = Limits(seconds=seconds * (1 - CLOSING), cost=self.cost)
@@ -58,19 +59,32 @@ class Budget:
         self._costs.learn(record)
         self._rows_left[record.spec.source] = 0.0
 
+    def took(self, expected: float, seconds: float) -> None:
+        """Learn from the clock: what was expected to take so long took so long, on a machine that may be busy.
+
+        Of what was before, half as much counts each time.
+        """
+        if expected > 0:
+            self._spent, self._expected = self._spent / 2 + seconds, self._expected / 2 + expected
+
+    @property
+    def slowness(self) -> float:
+        """How many times longer than expected things take, by the clock; at least 1."""
+        return max(1.0, self._spent / self._expected) if self._expected else 1.0
+
     def cost(self, spec: RunSpec) -> float | None:
-        """What a run is expected to take, with the rows of its source where these are not in the cache."""
+        """What a run is expected to take by the clock, with the rows of its source where they are not in the cache."""
         known = self._costs.of(spec)
         if known.seconds is None:
             return None
-        return known.seconds + self._share_left(spec.source) * (known.rows or 0.0)
+        return (known.seconds + self._share_left(spec.source) * (known.rows or 0.0)) * self.slowness
 
     def of(self, request: Request) -> float:
-        """What the runs of a request are expected to take, the rows once; 0 where nothing is known."""
+        """What the runs of a request are expected to take by the clock, the rows once; 0 where nothing is known."""
         specs = draft_plan(request, self._catalogue).specs
         known = [self._costs.of(spec) for spec in specs]
         rows = max((cost.rows or 0.0 for cost in known), default=0.0) * self._share_left(request.source)
-        return rows + sum(cost.seconds or 0.0 for cost in known)
+        return (rows + sum(cost.seconds or 0.0 for cost in known)) * self.slowness
 
     def _share_left(self, source: str) -> float:
         """Of the rows of a source, what has to be computed."""

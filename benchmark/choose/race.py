@@ -7,6 +7,7 @@ often that is the truly best: `mirbench.leaderboard.best`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -247,9 +248,13 @@ class Race:
         try:
             job = Job(request, self._catalogue, self._progress, since=self._since, limits=limits)
             asks = Validation(job.plan, self._progress)
+            began, expected = time.monotonic(), self.budget.of(request) / self.budget.slowness
             job.do_free()
+            new = 0
             for outcome in job.finish():
+                new += not outcome.read_back
                 self._count(entrant, outcome, asks)
+            self.budget.took(expected * new / len(job.plan.specs), time.monotonic() - began)
         except (BrokenInstallation, MissingData):  # it is none of the system's
             raise
         except MirbenchError as error:

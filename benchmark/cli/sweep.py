@@ -94,7 +94,7 @@ def _asked(suite: str, catalogue: Catalogue, how: Recording, instead: Mapping[st
     """The suite, with what the command line says instead."""
     from mirbench.runs.hyperparameters import parse_seeds
     from mirbench.runs.suite import read_suite
-    from mirbench.runs.sweep import as_demo
+    from mirbench.runs.sweep import QUICK, as_demo, quick
 
     names = instead.get("task", [])
     for name in names if isinstance(names, list) else []:  # what the command line has wrong is no fault of the suite's
@@ -102,8 +102,10 @@ def _asked(suite: str, catalogue: Catalogue, how: Recording, instead: Mapping[st
     parse_seeds(str(instead.get("seeds", "1")))
     asked = read_suite(suite, catalogue, how.circumstance(here=here), instead)
     if how.demo:
-        asked = as_demo(asked, catalogue)
-        say("DEMO: synthesised stand-ins, as asked; their numbers say nothing about music.")
+        seeds = "seeds" in instead
+        asked = quick(as_demo(asked, catalogue), catalogue, seeds=seeds)
+        cut = f"{'' if seeds else 'one seed, '}{QUICK}"
+        say(f"DEMO: synthesised stand-ins, as asked, cut to {cut}; their numbers say nothing about music.")
     return asked
 
 

@@ -8,6 +8,7 @@ machine or as cards tell, by what this machine does in two seconds while nothing
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -130,18 +131,18 @@ class Costs:
     def _learn(self, record: RunRecord, *, here: bool) -> None:
         spec, n_clips = record.spec, sum(record.n_clips.values())
         if record.flops:
-            self._flops[spec.source or spec.method, spec.windowing.windows].append(record.flops)
+            self._flops[_heard(spec), spec.windowing.windows].append(record.flops)
         if not here or not n_clips:
             return
         own, rows = _seconds_of(record)
         amount = _amount(spec)
-        self._runs[spec.task, spec.method, spec.source].append(own / amount)
-        self._runs[spec.method, spec.source].append(own / amount / n_clips)
+        self._runs[spec.task, spec.method, _heard(spec)].append(own / amount)
+        self._runs[spec.method, _heard(spec)].append(own / amount / n_clips)
         if rows > 0:
-            self._rows[spec.task, spec.source or spec.method].append(rows)
-            self._rows[(spec.source or spec.method,)].append(rows / n_clips)
+            self._rows[spec.task, _heard(spec)].append(rows)
+            self._rows[(_heard(spec),)].append(rows / n_clips)
         if rate := record.seconds.get("clips_per_second"):
-            self._rates[spec.source or spec.method].append(rate)
+            self._rates[_heard(spec)].append(rate)
 
     def known(self, spec: RunSpec) -> float | None:
         """Seconds of a run where records of this machine tell; None elsewhere."""
@@ -153,13 +154,13 @@ class Costs:
         return self._from_records(spec) or self._from_operations(spec)
 
     def _from_records(self, spec: RunSpec) -> Cost | None:
-        source = spec.source or spec.method
+        source = _heard(spec)
         n_clips, amount = self._n_clips(spec), _amount(spec)
-        if found := self._runs.get((spec.task, spec.method, spec.source)):
+        if found := self._runs.get((spec.task, spec.method, source)):
             return Cost(median(found) * amount, self._rows_of(spec, n_clips), "records")
         if not n_clips:
             return None
-        if found := self._runs.get((spec.method, spec.source)):
+        if found := self._runs.get((spec.method, source)):
             return Cost(median(found) * amount * n_clips, self._rows_of(spec, n_clips), "source")
         if not spec.source or not (rates := self._rates.get(source)):
             return None
@@ -168,7 +169,7 @@ class Costs:
 
     def _rows_of(self, spec: RunSpec, n_clips: int) -> float | None:
         """Computed once, they cost most to the run that came first."""
-        source = spec.source or spec.method
+        source = _heard(spec)
         if found := self._rows.get((spec.task, source)):
             return max(found)
         found = self._rows.get((source,))
@@ -181,7 +182,7 @@ class Costs:
         n_clips = self._n_clips(spec)
         if not n_clips:
             return Cost(None, None, "")
-        if known := self._flops.get((spec.source or spec.method, spec.windowing.windows)):
+        if known := self._flops.get((_heard(spec), spec.windowing.windows)):
             flops = median(known) * n_clips
         else:
             own = self._catalogue.own_network(spec.method)
@@ -208,7 +209,12 @@ class Costs:
             return None
         card = self._cards.get((spec.source, spec.source_version)) or self._catalogue.source(spec.source)
         seconds = spec.source_params.get("seconds")  # an option that takes the place of what the card says
-        return replace(card, seconds=float(seconds)) if isinstance(seconds, int | float) and seconds > 0 else card
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            return card
+        share = seconds / card.seconds if 0 < card.seconds < math.inf else 1.0  # of what was counted of a window
+        return replace(
+            card, seconds=float(seconds), flops=round(card.flops * share), n_frames=round(card.n_frames * share)
+        )
 
 
 def _seconds_of(record: RunRecord) -> tuple[float, float]:
@@ -218,6 +224,12 @@ def _seconds_of(record: RunRecord) -> tuple[float, float]:
         return own, sum(spent.get(name, 0.0) for name in _ROWS)
     seconds = record.seconds
     return (seconds.get("train") or 0.0) + (seconds.get("inference") or 0.0) + _ANY_RUN, seconds.get("features") or 0.0
+
+
+def _heard(spec: RunSpec) -> str:
+    """What costs alike for every clip: a source, with the length of windows where that is asked for; or a method."""
+    seconds = f" seconds={spec.source_params['seconds']}" if "seconds" in spec.source_params else ""
+    return f"{spec.source or spec.method}{seconds}"
 
 
 def _amount(spec: RunSpec) -> float:

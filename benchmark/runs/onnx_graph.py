@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +13,20 @@ import numpy as np
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features.cache import throwaway
 from mirbench.installation import extra_module
+from mirbench.plain_text import printable
 from mirbench.runs.own_files import hear
 from mirbench.runs.predict import Model
 from mirbench.source import SourceCard
 
-__all__ = ["FILE", "ONNX_TOLERANCE", "traced", "write_onnx"]
+__all__ = ["FILE", "ONNX_TOLERANCE", "first_cause", "traced", "write_onnx"]
 
 FILE = "model.onnx"
 ONNX_TOLERANCE = 1e-4
 """How far what a graph predicts may be from what the run predicts."""
+
+_WITHOUT = "leave --onnx out: the folder predicts without it"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_STATUS = re.compile(r"^(\[ONNXRuntimeError\]|\s|:|\d+|[A-Z_]+(?= : ))+")
 
 
 def write_onnx(model: Model, path: Path, sounds: Sequence[str]) -> tuple[dict[str, Any], float]:
@@ -43,7 +49,8 @@ def write_onnx(model: Model, path: Path, sounds: Sequence[str]) -> tuple[dict[st
     for module in ("onnx", "onnxscript", "onnxruntime"):
         extra_module(module, "--onnx", module, "onnx")
     system, clips, card = traced(model, sounds)
-    _export(system, clips[0], path)
+    what = model.title.partition(": ")[2]
+    _export(system, clips[0], path, what)
     said = {
         "file": path.name,
         "input": f"windows: float32, (n_windows, {clips[0].shape[1]}), of one clip, full scale 1, one channel",
@@ -52,7 +59,7 @@ def write_onnx(model: Model, path: Path, sounds: Sequence[str]) -> tuple[dict[st
         "n_samples": int(clips[0].shape[1]),
         "holds": "front end, body, every model and their mean",
     }
-    answers = _run(path, clips)
+    answers = _run(path, clips, what)
     largest = float(np.abs(answers - model(list(sounds)).probabilities).max())
     if largest > ONNX_TOLERANCE:
         raise BadInput(f"--onnx: the graph predicts otherwise (by {largest:.1e}); nothing is written")
@@ -105,7 +112,7 @@ def _system(parts: Sequence[tuple[Any, Any]], shares: Sequence[float]) -> Any:
     return System().eval()
 
 
-def _export(system: Any, audio: Any, path: Path) -> None:
+def _export(system: Any, audio: Any, path: Path, what: str) -> None:
     import torch
 
     example = torch.from_numpy(audio[:1].copy()).repeat(2, 1)
@@ -118,22 +125,30 @@ def _export(system: Any, audio: Any, path: Path) -> None:
                 input_names=["windows"], output_names=["probabilities"],
             )  # fmt: skip
         except Exception as error:  # what a network does that the exporter does not know
-            said = (str(error) or type(error).__name__).strip().partition("\n")[0]
             raise NotApplicable(
-                f"--onnx: torch's exporter cannot write this method and source ({said:.200})"
+                f"--onnx: torch's exporter cannot write {what}; {_WITHOUT} ({first_cause(error)})"
             ) from error
     assert program is not None  # as torch's exporter of programs always returns one
     program.save(path)
 
 
-def _run(path: Path, clips: Sequence[Any]) -> Any:
+def _run(path: Path, clips: Sequence[Any], what: str) -> Any:
     import onnxruntime
 
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         return np.stack([session.run(None, {"windows": windows})[0] for windows in clips])
     except Exception as error:  # of a graph that the exporter fixed to its example, for one; onnxruntime has many kinds
-        said = " ".join(str(error).split())
         raise NotApplicable(
-            f"--onnx: the graph that torch's exporter writes of this method and source does not run ({said:.200})"
+            f"--onnx: the graph that torch's exporter writes of {what} does not run in ONNX Runtime; {_WITHOUT} "
+            f"({first_cause(error)})"
         ) from error
+
+
+def first_cause(error: BaseException) -> str:
+    """What went wrong first, in a line, without colours and status codes of others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = _COLOUR.sub("", str(error)) or type(error).__name__
+    line = next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)
+    return printable(_STATUS.sub("", line), 160)

@@ -33,6 +33,7 @@ from mirbench.types import Task
 
 __all__ = [
     "LEFT_OUT",
+    "QUICK",
     "SHORTENED",
     "Result",
     "able",
@@ -40,6 +41,7 @@ __all__ = [
     "begun",
     "finished",
     "part_of",
+    "quick",
     "run_suite",
     "shortened",
     "tried",
@@ -53,10 +55,17 @@ SHORTENED = (
 )
 """What `shortened` leaves."""
 
+QUICK = (
+    "five epochs and two points of a search at most, batches of at most four windows where a whole network learns, and "
+    "windows side by side"
+)
+"""What `quick` leaves of each run."""
+
 LEFT_OUT = "left out of the demo"
 """How it begins why an entry is not done there."""
 
 _SMALL_BATCH = 4
+_FEW_QUERIES, _FEW_EPOCHS = 4000, 5
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,29 @@ def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
     return replace(suite, entries=tuple(entries))
 
 
+def quick(suite: Suite, catalogue: Catalogue, *, seeds: bool) -> Suite:
+    """The same with every run cut short, and none left out: to see that a sweep works, in minutes.
+
+    Parameters
+    ----------
+    seeds : bool
+        Whether all seeds that are asked for are kept, in place of the first.
+    """
+    return replace(suite, entries=tuple(_quick(entry, catalogue, seeds) for entry in suite.entries))
+
+
+def _quick(entry: Entry, catalogue: Catalogue, seeds: bool) -> Entry:
+    request = _short(entry, catalogue).request
+    params, search = dict(request.params), dict(request.search)
+    epochs = {field.name: field.default for field in fields(catalogue.method(request.method))}.get("epochs")  # type: ignore[arg-type]
+    if epochs is not None:
+        search.pop("epochs", None)
+        params["epochs"] = min(params.get("epochs", epochs), _FEW_EPOCHS)
+    search = {name: values[: 1 if number else 2] for number, (name, values) in enumerate(search.items())}
+    kept = entry.request.seeds if seeds else request.seeds
+    return replace(entry, request=replace(request, params=params, search=search, seeds=kept))
+
+
 def _short(entry: Entry, catalogue: Catalogue) -> Entry:
     request = entry.request
     params, method = dict(request.params), catalogue.method(request.method)
@@ -162,6 +194,8 @@ def _short(entry: Entry, catalogue: Catalogue) -> Entry:
         search.pop("epochs", None)
     if whole and "batch_size" in defaults and "batch_size" not in search:
         params["batch_size"] = min(params.get("batch_size", defaults["batch_size"]), _SMALL_BATCH)
+    if "queries" in defaults:
+        params["queries"] = min(params.get("queries", defaults["queries"]), _FEW_QUERIES)
     windowing = replace(request.windowing, windows="nonoverlap")
     return replace(
         entry, request=replace(request, seeds=request.seeds[:1], params=params, search=search, windowing=windowing)

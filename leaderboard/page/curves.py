@@ -15,6 +15,7 @@ import numpy as np
 
 from mirbench import metrics
 from mirbench.leaderboard.by_class import mean
+from mirbench.leaderboard.drawn import folds_said
 from mirbench.leaderboard.few_clips import FEWER, amounts, families, paths, system_of
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
@@ -86,7 +87,8 @@ def _by_level(family: Sequence[Board]) -> list[dict[str, Any]]:
 
 def _line(rows: Sequence[Row], x: Sequence[float], text: Sequence[str], metric: str) -> dict[str, Any]:
     first = rows[0]
-    folds = "" if first.system.complete else f" (folds {', '.join(map(str, first.system.folds))})"
+    said = folds_said(first.system)
+    folds = f" ({said} alone)" if said else ""
     values = [row.metrics[metric] or (None, None) for row in rows]
     y, sd = [value for value, _ in values], [deviation for _, deviation in values]
     return {"key": first.key, "name": first.label + folds, "x": list(x), "y": y, "sd": sd, "text": list(text)}

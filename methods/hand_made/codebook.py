@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from mirbench import AnySplit, Windows
 from mirbench.errors import BadInput
-from mirbench.method import Fitted, Part
+from mirbench.method import Fitted, Part, require_above, require_least
 from mirbench.methods.classifiers import fit_sklearn, margins, probabilities, restore_sklearn
 from mirbench.methods.stored import keep_linear, linear
 from mirbench.types import BlindSplit, FloatArray, Split
@@ -247,8 +247,9 @@ class SparseCoding(_BagOfFrames):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.patch < 1 or self.penalty <= 0 or min(self.threshold, self.segment_seconds) < 0:
-            raise BadInput(f"{self.name}: patch must be at least 1, penalty above 0, the others not below 0")
+        require_least(self, 1, "patch")
+        require_above(self, 0, "penalty")
+        require_least(self, 0, "threshold", "segment_seconds")
 
     def rows(self, context: Context, split: AnySplit) -> Windows:
         """Log-mel spectra."""

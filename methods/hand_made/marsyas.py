@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput
-from mirbench.method import Fitted, Part
+from mirbench.method import Fitted, Part, require_least
 from mirbench.methods.classifiers import fit_sklearn, probabilities, restore_sklearn
 from mirbench.methods.stored import Trees, keep_trees
 from mirbench.types import BlindSplit, FloatArray, Split
@@ -67,10 +67,10 @@ class MarsyasForest:
     uses_valid = False
 
     def __post_init__(self) -> None:
-        if self.n_trees < 1 or (self.max_depth is not None and self.max_depth < 1):
-            raise BadInput(f"{self.name}: n_trees and max_depth must be at least 1")
-        if self.texture < 1 or not 16_000 <= self.sample_rate <= 192_000:  # the bank of its MFCC ends near 7 kHz
-            raise BadInput(f"{self.name}: texture must be at least 1, sample_rate from 16000 to 192000")
+        require_least(self, 1, "n_trees", "max_depth")
+        require_least(self, 1, "texture")
+        if not 16_000 <= self.sample_rate <= 192_000:  # the bank of its MFCC ends near 7 kHz
+            raise BadInput(f"{self.name}: sample_rate={self.sample_rate}: 16000 to 192000 is needed")
 
     def fit(self, train: Split, valid: Split, context: Context, *, seed: int) -> Fitted:
         """Fit on train; a forest needs no selection and no scaling."""

@@ -23,7 +23,7 @@ import numpy as np
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.installation import extra_module
-from mirbench.method import Fitted, Part
+from mirbench.method import Fitted, Part, require_above, require_least
 from mirbench.methods.reprogramming.answers import Answers, loss_of, one_channel, spread
 from mirbench.metrics import METRICS
 from mirbench.source import SourceCard
@@ -80,12 +80,12 @@ class BlackBoxRp:
     name, version, needs = "black-box-rp", "1", ("frontend", "body", "head")
 
     def __post_init__(self) -> None:
-        if min(self.bands, self.frames, self.batch_size) < 1 or self.queries < 0 or self.sigma <= 0:
-            raise BadInput(
-                f"{self.name}: bands, frames and batch_size must be at least 1, queries 0 or more, sigma above 0"
-            )
-        if self.bands * self.frames < 2 or (self.population is not None and self.population < 4):
-            raise BadInput(f"{self.name}: CMA-ES needs two values at least (bands x frames), and a population of four")
+        require_least(self, 1, "bands", "frames", "batch_size")
+        require_least(self, 0, "queries")
+        require_above(self, 0, "sigma")
+        require_least(self, 4, "population")
+        if self.bands * self.frames < 2:
+            raise BadInput(f"{self.name}: bands=1 and frames=1 are one value; CMA-ES needs two or more")
         if self.mapping == "names" and self.outputs_per_class is not None:
             raise BadInput(f"{self.name}: mapping=names takes the classes that are named; leave outputs_per_class out")
 

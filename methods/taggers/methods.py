@@ -17,6 +17,7 @@ import numpy as np
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput
+from mirbench.method import require_least
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.methods.training.schedules import crop_draw, cut_to, hung2022_clips, hung2022_phases
 from mirbench.types import FloatArray, IntArray, Split
@@ -360,8 +361,7 @@ class BlCnn(TaggerMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_channels < 1:
-            raise BadInput(f"{self.name}: n_channels must be at least 1")
+        require_least(self, 1, "n_channels")
 
     def options(self) -> Mapping[str, Any]:
         """Channels and layout."""

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mirbench import AnySplit, clip_means
-from mirbench.errors import BadInput
-from mirbench.method import CLASSES, Fitted
+from mirbench.method import CLASSES, Fitted, require_above, require_least
 from mirbench.methods.taggers.methods import TaggerMethod
 from mirbench.methods.training.network import NetworkMethod
 from mirbench.runs.measure import count_parameters
@@ -109,8 +108,8 @@ class MultiLevel(NetworkMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.n_levels, self.local_epochs, self.n_hidden) < 1 or self.local_lr <= 0:
-            raise BadInput(f"{self.name}: n_levels, local_epochs and n_hidden must be at least 1, local_lr above 0")
+        require_least(self, 1, "n_levels", "local_epochs", "n_hidden")
+        require_above(self, 0, "local_lr")
 
     @property
     def scales(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, NotApplicable
-from mirbench.method import EVERY_KIND, Fitted, Part
+from mirbench.method import EVERY_KIND, Fitted, Part, require_above, require_least
 from mirbench.runs.measure import count_parameters
 from mirbench.types import BlindSplit, FloatArray, IntArray, Split, Task
 
@@ -91,8 +91,8 @@ class NetworkMethod:
     later: ClassVar[tuple[str, ...]] = ("augment",)
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.lr <= 0:
-            raise BadInput(f"{self.name}: epochs, batch_size and accumulate must be at least 1, lr above 0")
+        require_least(self, 1, "epochs", "batch_size", "accumulate")
+        require_above(self, 0, "lr")
         names = self.augment.split("+")
         if self.augment != "none" and (set(names) - set(_AUGMENTATIONS) or len(set(names)) < len(names)):
             said = ", ".join(_AUGMENTATIONS)

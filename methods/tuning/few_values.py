@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mirbench import AnySplit
-from mirbench.errors import BadInput, NotApplicable
+from mirbench.errors import NotApplicable
+from mirbench.method import require_least
 from mirbench.methods.tuning.finetune import add_lora, blocks_of, require_blocks
 from mirbench.methods.tuning.inside import TunedInside, freeze_unused
 from mirbench.source import SourceCard
@@ -71,10 +72,6 @@ class _FewValues(TunedInside):
         """
         raise NotImplementedError
 
-    def _refuse(self, fits: bool, said: str) -> None:
-        if not fits:
-            raise BadInput(f"{self.name}: {said}")
-
 
 @dataclass(frozen=True)
 class BottleneckAdapters(_FewValues):
@@ -104,7 +101,7 @@ class BottleneckAdapters(_FewValues):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse(self.width >= 1, "width must be at least 1")
+        require_least(self, 1, "width")
 
     def choose(self, network: Any, card: SourceCard, entry: Tensor) -> None:
         """Bottlenecks alone."""
@@ -137,7 +134,7 @@ class PromptTokens(_FewValues):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse(self.n_tokens >= 1, "n_tokens must be at least 1")
+        require_least(self, 1, "n_tokens")
 
     def choose(self, network: Any, card: SourceCard, entry: Tensor) -> None:
         """Tokens alone."""
@@ -195,7 +192,7 @@ class Lora(_FewValues):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse(self.rank >= 1, "rank must be at least 1")
+        require_least(self, 1, "rank")
 
     def choose(self, network: Any, card: SourceCard, entry: Tensor) -> None:
         """Low-rank updates alone; peft freezes the rest."""

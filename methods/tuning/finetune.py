@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mirbench import AnySplit
 from mirbench.errors import BadInput, MissingExtra, NotApplicable
-from mirbench.method import CLASSES
+from mirbench.method import CLASSES, require_least
 from mirbench.methods.training.schedules import Chen2022Schedule, chen2022_phases
 from mirbench.methods.tuning.inside import TunedInside, freeze_unused
 from mirbench.source import SourceCard
@@ -117,8 +117,7 @@ class FineTune(TunedInside):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.last_blocks, self.rank) < 1:
-            raise BadInput(f"{self.name}: last_blocks and rank must be at least 1")
+        require_least(self, 1, "last_blocks", "rank")
         if self.optimizer != "adam" and self.schedule != "constant":
             raise BadInput(f"{self.name}: schedule={self.schedule} is Adam's; leave optimizer out")
 

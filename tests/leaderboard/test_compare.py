@@ -108,7 +108,7 @@ def test_compare_takes_another_metric(tmp_path: Path) -> None:
 def test_compare_of_an_unknown_metric_names_those_there_are(tmp_path: Path) -> None:
     write(tmp_path, "left", truth(9))
     write(tmp_path, "right", truth(9))
-    with pytest.raises(UnknownName, match="accuracy, macro-f1"):
+    with pytest.raises(UnknownName, match="accuracy, balanced-accuracy, ece, macro-f1"):
         compared(tmp_path, metric="loudness")
     with pytest.raises(UnknownName, match="Did you mean 'accuracy'"):
         compared(tmp_path, metric="acuracy")
@@ -300,6 +300,42 @@ def test_compare_command_prints_the_verdict_first(typed: Callable[..., Any], tmp
     answer = typed("compare", "left", "tones/right", "--runs", tmp_path / "runs")
     assert answer.code == 0
     assert answer.out.startswith("left is better than right on these 90 clips.\n")
+
+
+def test_metric_that_is_not_on_record_is_computed_from_the_scores(typed: Callable[..., Any], tmp_path: Path) -> None:
+    for fold in (0, 1):
+        for method, n_wrong in (("left", 3), ("right", 40)):
+            write(tmp_path / "runs", method, wrong(90, range(n_wrong + fold)), fold=fold, n_folds=2)
+    found = compare(*find_pair(tmp_path / "runs", ("left", "right")), "ece")
+    store, value = RunStore(tmp_path / "runs"), {}
+    for method in ("left", "right"):
+        joined = Scores.joined([store.scores(folder) for folder, _ in store.find(method)])
+        value[method] = metrics.evaluate(("ece",), joined.scores, joined.targets)["ece"]
+    assert (found.value_a, found.value_b) == (value["left"], value["right"])
+    answer = typed("compare", "left", "right", "--metric", "ece", "--runs", tmp_path / "runs")
+    assert answer.code == 0
+    said = " ".join(answer.out.split())
+    assert "No ece on record of left and right: it is computed from the scores." in said
+    assert "computed from the scores" not in typed("compare", "left", "right", "--runs", tmp_path / "runs").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("chords/left", "right"), "chords/left says its task, chords, and --task says tones; leave one of them out"),
+        (("left", "chords/nobody"), "chords/nobody says its task, chords, and --task says tones"),
+        (("left", "songs/right"), "No run below"),
+    ],
+)
+def test_name_of_another_task_than_is_given_is_refused_in_a_line(
+    words: tuple[str, str], said: str, typed: Callable[..., Any], tmp_path: Path
+) -> None:
+    for task in ("tones", "chords"):
+        for method in ("left", "right"):
+            write(tmp_path / "runs", method, truth(9), spec={"task": task})
+    answer = typed("compare", *words, "--task", "tones", "--runs", tmp_path / "runs")
+    assert (answer.code, len(answer.err.strip().splitlines())) == (2, 1)
+    assert said in answer.err
 
 
 def test_compare_command_gives_strict_json(typed: Callable[..., Any], tmp_path: Path) -> None:

@@ -99,5 +99,5 @@ def test_a_restored_mixture_predicts_the_same(levels: Splits, tmp_path: Path) ->
 
 @pytest.mark.parametrize("wrong", [{"hidden": 0}, {"patience": 0}])
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(BadInput, match="at least 1"):
+    with pytest.raises(BadInput, match="=0: 1 or more is needed"):
         LayerMix(**wrong)

@@ -113,7 +113,7 @@ def test_align_columns_scores_absent_classes_zero() -> None:
 
 
 def test_mlp_probe_refuses_no_hidden_unit() -> None:
-    with pytest.raises(BadInput, match="at least 1"):
+    with pytest.raises(BadInput, match="hidden=0: 1 or more is needed"):
         MlpProbe(hidden=0)
 
 
@@ -445,7 +445,7 @@ def test_neighbours_of_a_rare_tag_are_as_many_as_were_judged(tags: Tags) -> None
 
 
 def test_neighbours_refuse_none() -> None:
-    with pytest.raises(BadInput, match="k must be at least 1"):
+    with pytest.raises(BadInput, match="k=0: 1 or more is needed"):
         NeighboursProbe(k=0)
 
 

@@ -102,6 +102,18 @@ def test_where_nothing_is_known_the_card_tells_operations() -> None:
     assert (found.seconds, found.rows, found.basis) == (3.0, nominal_flops(task, card) / 1e9, "operations")
 
 
+def test_shorter_windows_cost_less_each_and_are_more() -> None:
+    whole, short = (
+        costs().of(spec(method="finetune", source="ast", params={"epochs": 1}, source_params=options))
+        for options in ({}, {"seconds": 1.0})
+    )
+    assert whole.seconds is not None
+    assert short.seconds == pytest.approx(whole.seconds, rel=0.05)  # ten windows, each a tenth
+    told = costs(record(spec(source="ast", source_params={"seconds": 1.0})))
+    assert told.of(spec(source="ast")).basis == "operations"  # runs on other windows tell nothing of it
+    assert told.of(spec(source="ast", source_params={"seconds": 1.0}, seed=1)).basis == "records"
+
+
 def test_records_of_earlier_versions_tell_what_they_hold() -> None:
     old = record(spec(), {}, seconds={"train": 4.0, "inference": 1.0, "features": 9.0, "clips_per_second": None})
     found = costs(old).of(spec(seed=1))

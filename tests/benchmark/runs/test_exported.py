@@ -21,7 +21,7 @@ from mirbench.methods.training.network import median_epoch
 from mirbench.plugin_file import Plugin
 from mirbench.runs.export import export
 from mirbench.runs.models import Leaf, Places
-from mirbench.runs.onnx_graph import traced, write_onnx
+from mirbench.runs.onnx_graph import first_cause, traced, write_onnx
 from mirbench.runs.plain_weights import copied
 from mirbench.runs.predict import Model
 from mirbench.runs.record_file import read_record
@@ -70,7 +70,7 @@ def test_folder_holds_no_pickle_and_no_code(folder: Path) -> None:
 def test_command_takes_the_folder_in_the_place_of_a_run(typed: Typed, folder: Path, made: Made) -> None:  # noqa: F811
     answer = typed("predict", folder, made.files[0], "--device", "cpu")
     assert answer.code == 0, answer.err
-    assert "tiny: probe-mlp + nano, mean of 2 seeds" in answer.out
+    assert "tiny: probe-mlp + nano (epochs=2, hidden=4), mean of 2 seeds" in answer.out
 
 
 def test_example_of_the_folders_readme_runs(
@@ -275,9 +275,31 @@ def test_graph_that_does_not_run_is_refused_in_a_line(made: Made, tmp_path: Path
     pytest.importorskip("onnxruntime", reason="the extra onnx")
     (folder,) = made.run("probe-svm")
     model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
-    with pytest.raises(NotApplicable, match=r"--onnx: the graph that .* does not run") as caught:
+    with pytest.raises(
+        NotApplicable, match=r"probe-svm \+ nano does not run in ONNX Runtime; leave --onnx out"
+    ) as caught:
         write_onnx(model, tmp_path / "model.onnx", made.files[:3])
     assert "\n" not in str(caught.value)
+    assert "[ONNXRuntimeError]" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("[ONNXRuntimeError] : 1 : FAIL : Load model failed: node x", "Load model failed: node x"),
+        ("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code", "Non-zero status code"),
+        ("\n\x1b[96mThis is red\x1b[0m, and more\nbelow", "This is red, and more"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_what_the_writers_of_graphs_say_is_one_plain_line(said: str, shown: str) -> None:
+    assert first_cause(RuntimeError(said)) == shown
+
+
+def test_of_several_causes_the_first_is_said() -> None:
+    error = RuntimeError("step 1/3")
+    error.__cause__ = ValueError("a mask knows no learnt tokens")
+    assert first_cause(error) == "a mask knows no learnt tokens"
 
 
 def test_method_that_is_no_network_has_no_graph(made: Made) -> None:  # noqa: F811

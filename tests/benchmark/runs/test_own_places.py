@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,11 @@ import pytest
 
 from mirbench.errors import BadInput
 from mirbench.leaderboard.repeat import command, notes
+from mirbench.progress import Progress
 from mirbench.registry import Catalogue
+from mirbench.runs.models import Models, Places
 from mirbench.runs.own_places import lacking, parse_places, source_here, task_here
+from mirbench.runs.store import RunStore
 from mirbench.spelling import of_files, on_record, source_of_files
 from tests.benchmark.test_called import PLAIN, SPEC
 
@@ -118,3 +122,14 @@ def test_lists_of_a_name_on_record_are_looked_for_nowhere() -> None:
 def test_option_that_nothing_is_made_of_is_refused(typed: Callable[..., Answer]) -> None:
     answer = typed("show", "gtzan", "--as", "csv:a=csv:/b/a.csv")
     assert (answer.code, "--as: is of --learnt" in answer.err) == (2, True)
+
+
+def test_model_of_a_source_whose_folder_is_elsewhere_says_what_to_pass(tmp_path: Path) -> None:
+    task = replace(Catalogue().task("gtzan"), name="tiny")
+    record = replace(PLAIN, spec=replace(SPEC, method="probe-linear", params={}, source="hf:mine"))
+    models = Models(RunStore(tmp_path), (), Places(), Progress(quiet=True))
+    with pytest.raises(BadInput, match=r"hf:mine: neither a folder .*; say where it is: --as hf:mine=hf:PATH"):
+        models._plan(record, SimpleNamespace(task=task, facts={}))  # type: ignore[arg-type]
+    elsewhere = replace(models, places=Places(named={"hf:mine": f"hf:{tmp_path}/mine"}))
+    with pytest.raises(BadInput, match=f"hf:{tmp_path}/mine: neither a folder"):
+        elsewhere._plan(record, SimpleNamespace(task=task, facts={}))  # type: ignore[arg-type]

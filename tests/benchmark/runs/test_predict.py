@@ -173,7 +173,7 @@ def test_windowing_of_the_run_is_kept(made: Made) -> None:
 
 def test_seeds_are_averaged_and_said(made: Made, probe: list[Path]) -> None:
     found = made.predict(f"tiny/probe-mlp+nano@{probe[0].name}")
-    assert (found.title, found.runs) == ("tiny: probe-mlp + nano", "mean of 2 seeds")
+    assert (found.title, found.runs) == ("tiny: probe-mlp + nano (epochs=2, hidden=4)", "mean of 2 seeds")
     mean = np.mean([recorded(made, folder) for folder in probe], axis=0)
     np.testing.assert_allclose(found.probabilities, mean, atol=1e-6)
 
@@ -499,7 +499,11 @@ def test_table_fits_its_width_and_shows_the_best(typed: Typed, made: Made, probe
     answer = say(typed, made, probe[0], made.files[0], long, "--top", "9")
     assert max(map(len, answer.out.splitlines())) <= 120
     best = ["clicks", "noise", "tone"][recorded(made, probe[0])[0].argmax()]
-    for word in ("tiny: probe-mlp + nano", "clicks0.wav"[:6], f"{best} {recorded(made, probe[0])[0].max():.3f}"):
+    for word in (
+        "tiny: probe-mlp + nano (epochs=2, hidden=4)",
+        "clicks0.wav"[:6],
+        f"{best} {recorded(made, probe[0])[0].max():.3f}",
+    ):
         assert word in answer.out
     assert answer.out.count(best) >= 2
 
@@ -522,7 +526,7 @@ def test_result_alone_is_on_standard_output(typed: Typed, made: Made, probe: lis
     answer = say(typed, made, name, made.files[0], tmp_path / "bad.wav", "--format", "csv")
     assert answer.code == 1
     assert len(list(csv.reader(io.StringIO(answer.out)))) == 2
-    assert "tiny: probe-mlp + nano, mean of 2 seeds" in answer.err
+    assert "tiny: probe-mlp + nano (epochs=2, hidden=4), mean of 2 seeds" in answer.err
     assert f"{tmp_path / 'bad.wav'}: text" in answer.err
     quiet = say(typed, made, name, made.files[0], tmp_path / "bad.wav", "--format", "csv", "--quiet")
     assert quiet.out == answer.out

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +26,7 @@ from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore
 from mirbench.runs.suite import Suite, read_suite
-from mirbench.runs.sweep import Result, as_demo, run_suite
+from mirbench.runs.sweep import Result, as_demo, quick, run_suite
 from mirbench.source import SourceCard, WeightFile
 from mirbench.trust import checks
 from mirbench.types import Task, Windowing
@@ -371,6 +372,33 @@ def test_demo_of_pictures_is_done_on_pictures(tmp_path: Path, catalogue: Catalog
         read(table(task="'gtzan-pictures'", method="'ear'", source="'away'"), tmp_path, catalogue), catalogue
     ).entries
     assert (entry.unable, entry.request.task, entry.request.source) == ("", "gtzan-pictures-demo", "nano")
+
+
+def test_demo_of_a_sweep_cuts_every_run_short_and_leaves_none_out() -> None:
+    catalogue = Catalogue()
+    for name in ("equal-budget", "low-resource", "every-method"):
+        suite = as_demo(read_suite(name, catalogue, {}), catalogue)
+        short = quick(suite, catalogue, seeds=False)
+        assert [entry.unable for entry in short.entries] == [entry.unable for entry in suite.entries]
+        for entry in short.entries:
+            request, method = entry.request, catalogue.method(entry.request.method)
+            names = {field.name for field in fields(method)}  # type: ignore[arg-type]
+            assert len(request.seeds) == 1
+            assert "epochs" not in names or request.params["epochs"] <= 5
+            assert "queries" not in names or request.params["queries"] <= 4000
+            assert math.prod(map(len, request.search.values())) <= 2
+    kept = quick(suite, catalogue, seeds=True)
+    assert [entry.request.seeds for entry in kept.entries] == [entry.request.seeds for entry in suite.entries]
+
+
+def test_demo_of_a_sweep_says_that_it_is_cut_short(swept: Callable[..., Answer]) -> None:
+    answer = swept(FLOOR, "--demo", "--dry-run")
+    assert "DEMO: synthesised stand-ins, as asked, cut to one seed, five epochs and two points of a search" in " ".join(
+        answer.out.split()
+    )
+    assert cells(answer)[0][1:3] == ["1 × 1", "1"]
+    given = swept(FLOOR, "--demo", "--seeds", "2", "--dry-run")
+    assert "cut to five epochs" in " ".join(given.out.split())
 
 
 def test_demo_of_a_search_on_embeddings_is_the_grid_in_small(tmp_path: Path) -> None:

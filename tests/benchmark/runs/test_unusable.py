@@ -150,6 +150,17 @@ def test_method_whose_own_look_fails_is_bad_input() -> None:
         require_usable(Broken(), None, Catalogue().task("gtzan"))  # type: ignore[arg-type]
 
 
+def test_network_that_its_card_calls_nameless_has_no_names() -> None:
+    from mirbench.features.networks import load_network
+    from mirbench.methods.sources import nano
+    from mirbench.methods.sources.cards import AST, NANO
+
+    assert NANO.nameless
+    assert not AST.nameless
+    weights = Path(nano.__file__).with_name("nano.safetensors")
+    assert not getattr(load_network(NANO, (weights,), dict(NANO.options)), "labels", ())
+
+
 # The command line
 
 

@@ -66,7 +66,7 @@ def test_marsyas_forest_of_tags_learns_nothing_from_unjudged_clips(tiny: Tiny) -
 
 @pytest.mark.parametrize("wrong", [{"n_trees": 0}, {"max_depth": 0}])
 def test_marsyas_forest_refuses_no_tree(wrong: dict[str, int]) -> None:
-    with pytest.raises(BadInput, match="at least 1"):
+    with pytest.raises(BadInput, match="=0: 1 or more is needed"):
         MarsyasForest(**wrong)
 
 

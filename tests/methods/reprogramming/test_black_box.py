@@ -222,13 +222,26 @@ def test_black_box_of_pictures_in_colour_is_not_applicable(box: tuple[Any, Split
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"queries": -1}, {"bands": 0}, {"bands": 1}, {"sigma": 0.0}, {"population": 3}, {"batch_size": 0},
-     {"mapping": "names", "outputs_per_class": 2}],
-)  # fmt: skip
-def test_black_box_hyperparameters_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match="black-box-rp"):
+    ("wrong", "said"),
+    [
+        ({"queries": -1}, "queries=-1: 0 or more is needed"),
+        ({"bands": 0}, "bands=0: 1 or more is needed"),
+        ({"bands": 1}, "bands=1 and frames=1 are one value; CMA-ES needs two or more"),
+        ({"sigma": 0.0}, "sigma=0.0: more than 0 is needed"),
+        ({"population": 3}, "population=3: 4 or more is needed"),
+        ({"batch_size": 0}, "batch_size=0: 1 or more is needed"),
+        (
+            {"mapping": "names", "outputs_per_class": 2},
+            "mapping=names takes the classes that are named; leave outputs_per_class out",
+        ),
+    ],
+)
+def test_black_box_hyperparameters_that_make_no_sense_are_refused_each_by_itself(
+    wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
         BlackBoxRp(**wrong)
+    assert str(caught.value) == f"black-box-rp: {said}"
 
 
 def test_run_without_cma_is_recorded_as_skipped_with_what_to_type(

@@ -200,7 +200,7 @@ def test_ids_nmr_refuses_a_layer_that_is_not_there(tiny: Tiny) -> None:
 
 
 def test_hyperparameters_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(BadInput, match="lr above 0"):
+    with pytest.raises(BadInput, match=r"lr=0\.0: more than 0 is needed"):
         IdsNmr(lr=0.0)
 
 
