@@ -18,18 +18,24 @@ from mirbench.trust import checks
 pytestmark = pytest.mark.real
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of the frozen network, which are computed once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def mini(shared: Path, tmp_path: Path) -> Request:
+def mini(shared: Path, tmp_path: Path, cache: Path) -> Request:
     return Request(
         "gtzan-mini", "probe-linear", "efficientat-mn04", seeds=(0,), data=shared / "data", weights=shared / "weights",
-        runs=tmp_path / "runs", cache=tmp_path / "cache",
+        runs=tmp_path / "runs", cache=cache,
     )  # fmt: skip
 
 
 @pytest.mark.slow
-def test_gtzan_mini_is_as_its_card_says(shared: Path, tmp_path: Path) -> None:
+def test_gtzan_mini_is_as_its_card_says(shared: Path, cache: Path) -> None:
     task = Catalogue().task("gtzan-mini")
-    assert checks.check_data(task, shared / "data" / task.folder, tmp_path, Progress(quiet=True)) == []
+    assert checks.check_data(task, shared / "data" / task.folder, cache, Progress(quiet=True)) == []
 
 
 @pytest.mark.slow
@@ -54,7 +60,9 @@ def test_ids_nmr_on_mn04_learns_and_rereads_its_frozen_part(mini: Request) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "lr"), [("ii-nmr", 1e-2), ("id-nmr", 1e-3)])
 def test_reprogramming_before_the_body_lowers_its_loss_on_real_music(method: str, lr: float, mini: Request) -> None:
-    request = replace(mini, method=method, folds=(1,), params={"epochs": 3, "lr": lr})
+    """By two clips a class, in small batches."""
+    params = {"epochs": 3, "lr": lr, "batch_size": 4}
+    request = replace(mini, task="gtzan-mini+shots2", method=method, folds=(1,), params=params)
     (outcome,) = run(request, Catalogue(), Progress(quiet=True))
     losses = [row["loss"] for row in outcome.record.history]
     assert outcome.record.status == "done", outcome.record.reason

@@ -136,7 +136,7 @@ WAYS = {f.__name__: f for f in (hidden, path, name, siblings, instance, closure,
 
 @dataclass(frozen=True)
 class Peek:
-    way: str = "all"
+    way: str = "path"
     name, version, needs = "peek", "1", ()
 
     def fit(self, train, valid, context, *, seed):
@@ -155,14 +155,11 @@ class Peek:
         return predict
 
     def look(self, split):
-        for way in WAYS if self.way == "all" else (self.way,):
-            try:
-                said = WAYS[way](self, split)
-            except Exception:
-                continue
-            if said and set(said) <= set(CLASSES):
-                return said
-        return [CLASSES[0]] * len(split)
+        try:
+            said = WAYS[self.way](self, split)
+        except Exception:
+            said = None
+        return said if said and set(said) <= set(CLASSES) else [CLASSES[0]] * len(split)
 
 
 @dataclass(frozen=True)
@@ -259,16 +256,11 @@ def test_way_to_peek_works_where_the_labels_are(way: str, tmp_path: Path, songs:
 
 
 @pytest.mark.slow
-def test_no_way_to_peek_works_in_a_sealed_process(tmp_path: Path, songs: Catalogue) -> None:
-    record = sealed(tmp_path, songs, "peek").record
-    assert record.status == "done", record.reason
-    assert record.metrics["accuracy"] == pytest.approx(1 / 3)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("way", [*WAYS, "arguments"])
 def test_each_way_to_peek_is_chance_in_a_sealed_process(way: str, tmp_path: Path, songs: Catalogue) -> None:
-    assert sealed(tmp_path, songs, "peek", params={"way": way}).record.metrics["accuracy"] == pytest.approx(1 / 3)
+    record = sealed(tmp_path, songs, "peek", params={"way": way}).record
+    assert record.status == "done", record.reason
+    assert record.metrics["accuracy"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.slow
@@ -360,15 +352,16 @@ SHAPES = {
     "a stretch at a level": {"start": 0.5, "peaks": (-6.0,)},
 }
 METHODS = {
-    "probe-linear": {"source": "nano"},
+    "prior": {},
     "probe-mlp": {"source": "nano", "params": {"epochs": 3}},
     "layer-mix": {"source": "nano", "params": {"epochs": 2}},
     "finetune": {"source": "nano", "params": {"epochs": 1}},
-    "cnn-bs": {"params": {"epochs": 1}},
-    "ids-nmr": {"source": "nano", "params": {"epochs": 1}},
     "marsyas-forest": {"params": {"n_trees": 10}},
-    "prior": {},
+    "ids-nmr": {"source": "nano", "params": {"epochs": 1}},
+    "cnn-bs": {"params": {"epochs": 1}},
+    "probe-linear": {"source": "nano"},
 }
+PAIRS = list(zip(METHODS, 2 * list(SHAPES), strict=True))
 
 
 def shaped(catalogue: Catalogue, **shape: Any) -> Catalogue:
@@ -386,11 +379,11 @@ def shaped(catalogue: Catalogue, **shape: Any) -> Catalogue:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "shape"), PAIRS)
 def test_sealed_scores_are_those_of_the_open_run_on_a_fresh_cache(
     method: str, shape: str, tmp_path: Path, songs: Catalogue
 ) -> None:
+    """Each method once, each shape twice: what is heard of a clip is settled before a method is asked."""
     catalogue, how = shaped(songs, **SHAPES[shape]), METHODS[method]
     held = sealed(tmp_path, catalogue, method, cache=tmp_path / "one", **how)
     open_one = do(tmp_path, catalogue, method, cache=tmp_path / "other", **how)
