@@ -26,6 +26,7 @@ from mirbench.errors import BadInput
 from mirbench.features.list_rows import SPLIT_NAMES, Row, is_plain, other_columns, read_rows, shown
 from mirbench.features.listed_files import Folders, find_file, impossible_name, listed_path, nearest
 from mirbench.features.temporary import written_whole
+from mirbench.lasting import made_to_last
 from mirbench.places import path_text
 from mirbench.types import Clip
 
@@ -88,6 +89,7 @@ def columns_not_used(path: Path, called: Mapping[str, str] | None = None) -> lis
     return other_columns(path, _ALSO, called)
 
 
+@made_to_last()
 def write_clip_list(path: Path, folds: Sequence[Sequence[Clip]], base: Path | None) -> None:
     """Write the clips of a task so that `read_clip_list` gives them and their splits again, whole or not at all.
 
