@@ -6,11 +6,9 @@ that answer the same question (task, task version, windowing) are compared with 
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput
+from mirbench.lasting import made_to_last
 from mirbench.leaderboard.marks import labelled, marks_of
 from mirbench.leaderboard.system_names import names_of
 from mirbench.names import natural
@@ -194,7 +193,7 @@ def questions_of(records: Iterable[tuple[Path, RunRecord]]) -> list[Question]:
     """Every question that some runs answer, each with its folder; full tasks first."""
     groups: dict[str, list[Run]] = defaultdict(list)
     seen: set[tuple[int, int]] = set()
-    with _no_cycles():
+    with made_to_last():
         for folder, record in records:
             place = (folder / "record.json").stat()
             if (place.st_dev, place.st_ino) not in seen:  # a link leads to a run a second time
@@ -207,18 +206,6 @@ def in_order(found: Iterable[Question]) -> list[Question]:
     """Full tasks first, then by their titles."""
     order = {"full": 0, "excerpt": 1, "own": 2, "synthesised": 3}
     return sorted(found, key=lambda question: (order.get(question.record.standing, 4), natural(question.title)))
-
-
-@contextmanager
-def _no_cycles() -> Iterator[None]:
-    """Millions of values are made and kept: looking for garbage among them takes a fifth of the time and finds none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def with_scores(question: Question, left_out: list[str] | None = None) -> Question:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mirbench import metrics
+from mirbench.lasting import made_to_last
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.beside import beside
 from mirbench.leaderboard.marks import REPEATED, labelled
@@ -161,7 +162,8 @@ def boards(
     alone : bool
         Whether they are shown of tasks of which there are none of one's own, too.
     """
-    return boards_of(questions(root, left_out), left_out, packs, alone=alone)
+    with made_to_last():
+        return boards_of(questions(root, left_out), left_out, packs, alone=alone)
 
 
 def boards_of(

@@ -39,6 +39,7 @@ from mirbench.features.list_rows import (
 )
 from mirbench.features.listed_files import Folders, find_file, impossible_name, listed_path, nearest
 from mirbench.features.temporary import written_whole
+from mirbench.lasting import made_to_last
 from mirbench.places import path_text
 from mirbench.types import Clip
 
@@ -116,6 +117,7 @@ def _targets(path: Path, called: Mapping[str, str] | None) -> list[str]:
     return names
 
 
+@made_to_last()
 def write_clip_list(path: Path, folds: Sequence[Sequence[Clip]], base: Path | None) -> None:
     """Write the clips of a task so that `read_clip_list` gives them and their splits again, whole or not at all.
 

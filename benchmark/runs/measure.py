@@ -8,6 +8,7 @@ import gc
 import importlib.metadata
 import inspect
 import logging
+import math
 import os
 import platform
 import resource
@@ -37,6 +38,11 @@ _PACKAGES = (
 
 LARGE_BLOCK = 32 * 2**20
 """Bytes from which on memory is handed back at once; glibc takes no more."""
+WORTH_A_LOOK = 64 * 2**20
+"""Bytes that are worth half a second in which Python looks for what nothing uses any more."""
+
+_kept = [0.0]
+"""Bytes that were left when that was done last."""
 
 
 class EnergyMeter:
@@ -248,11 +254,33 @@ def tune_allocator() -> None:
 
 
 def give_back_memory() -> None:
-    """Let go of what nothing uses any more, as the network of an entry that is done, and hand it to the system."""
-    gc.collect()  # modules and their hooks hold one another
-    if (torch := sys.modules.get("torch")) and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    """Let go of what nothing uses any more, as the network of an entry that is done, and hand it to the system.
+
+    What holds itself, as modules and their hooks do, is looked for where a GPU is used, and where `WORTH_A_LOOK` came
+    to stay since that was done: to go through all that torch and its kin are made of takes as long as a small run.
+    """
+    torch = sys.modules.get("torch")
+    gpu = torch.cuda if torch is not None and torch.cuda.is_initialized() else None
+    _trim()
+    if gpu or _resident() > _kept[0] + WORTH_A_LOOK:
+        gc.collect()
+        _trim()
+        _kept[0] = _resident()
+    if gpu:
+        gpu.empty_cache()
+
+
+def _trim() -> None:
+    """Hand to the system what the allocator keeps; on glibc alone."""
     if platform.libc_ver()[0] == "glibc":
         import ctypes
 
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _resident() -> float:
+    """Bytes of the process in memory; infinite where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return math.inf

@@ -182,8 +182,9 @@ class Job:
                 for _, specs in itertools.groupby(self._specs, lambda spec: spec.fold):
                     self._do_together(list(specs), step)
             holders = {holder for spec in self._open() if (holder := self._try(spec, step))}
-        self._context = None  # and the network in it, while we wait, or while other entries run
-        give_back_memory()
+        if self._context is not None:
+            self._context = None  # and the network in it, while we wait, or while other entries run
+            give_back_memory()
         return holders
 
     @property

@@ -136,7 +136,7 @@ class RunStore:
 
     def forget_skipped(self, spec: RunSpec) -> None:
         """Remove records of the same run that was skipped for want of weights, once it is done with them."""
-        for folder, other in self._alike(spec):
+        for folder, other in self._alike(spec, without_scores=True):
             if other.status == "skipped":
                 shutil.rmtree(folder)
 
@@ -144,9 +144,11 @@ class RunStore:
         """The record of the same run that was done when its weights were here, whatever they were."""
         return next((record for _, record in self._alike(spec) if record.status == "done"), None)
 
-    def _alike(self, spec: RunSpec) -> Iterator[tuple[Path, RunRecord]]:
+    def _alike(self, spec: RunSpec, *, without_scores: bool = False) -> Iterator[tuple[Path, RunRecord]]:
         """Records of the same run but for its weights; options of a source that is not here are not known either."""
         for path in sorted(self.folder(spec).parent.glob("*/record.json")):
+            if without_scores and (path.parent / "scores.npz").exists():  # as beside hundreds of other folds and seeds
+                continue
             try:
                 other = read_record(path)
             except BadInput:  # whatever it is of; who reads it says so

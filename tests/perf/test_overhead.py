@@ -23,6 +23,19 @@ ALONE = (
 """Every run measures its speed, as the first version of the protocol had it."""
 RANDOM = "from mirbench.methods.probes import LinearProbe\nLinearProbe.uses_seed = True\n"
 """Every seed of a linear probe is run."""
+LOOKED = "from mirbench.runs import measure\nmeasure.WORTH_A_LOOK = -(2**60)\n"
+"""After each entry of a suite Python looks for what nothing uses any more, however little came to stay."""
+SUITE = """
+[defaults]
+task = "gtzan-demo+folds5"
+source = "nano"
+seeds = 1
+[[run]]
+method = ["probe-linear", "probe-svm", "knn"]
+[[run]]
+method = ["probe-mlp", "mean-teacher", "picture-mlp"]
+set = { epochs = 2 }
+"""
 
 
 def cpu_seconds(folder: Path, words: Sequence[str], before: str = "") -> float:
@@ -51,6 +64,22 @@ def test_five_seeds_of_a_linear_probe_beside_the_imports(tmp_path: Path) -> None
     print("\nprobe-linear + nano on gtzan-demo, five folds and seeds, warm cache, imports counted")
     for name, value in seconds.items():
         print(f"  {name:<28} {value:7.2f} CPU s   ratio to import torch {value / seconds['import torch']:6.2f}")
+
+
+@pytest.mark.perf
+def test_suite_of_small_runs_beside_a_look_for_garbage_after_each_entry(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SUITE)
+    words = ["sweep", str(tmp_path / "small.toml"), "--quiet", "--threads", "1", "--runs"]
+    cpu_seconds(tmp_path, [*words, str(tmp_path / "warm"), "--prepare"])
+    ways: dict[str, list[float]] = {"a look after each entry": [], "as it is": []}
+    for repeat in range(3):
+        for (name, found), before in zip(ways.items(), (LOOKED, ""), strict=True):
+            found.append(cpu_seconds(tmp_path, [*words, str(tmp_path / f"{name} {repeat}")], before))
+    seconds = {name: statistics.median(found) for name, found in ways.items()}
+    print("\n30 small runs in 6 entries, nano on gtzan-demo+folds5, rows prepared, imports counted")
+    for name, value in seconds.items():
+        share = value / seconds["a look after each entry"]
+        print(f"  {name:<28} {value:7.2f} CPU s   {share:.2f} of a look after each entry")
 
 
 @pytest.mark.perf

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import math
 import mmap
 import platform
 import subprocess
 import sys
 import time
+import weakref
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -172,3 +174,23 @@ def test_allocator_that_the_user_has_set_is_left_alone(name: str, monkeypatch: p
     monkeypatch.setenv(name, "")
     monkeypatch.setattr("ctypes.CDLL", None)  # whoever calls it fails
     measure.tune_allocator()
+
+
+class _Ring:
+    """Holds itself, and so is found by a look alone."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere it is looked for whenever memory is given back")
+def test_what_holds_itself_is_looked_for_once_so_much_came_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()
+    measure.give_back_memory()
+    monkeypatch.setattr(measure, "WORTH_A_LOOK", 2**40)
+    gone = weakref.ref(_Ring())
+    measure.give_back_memory()
+    assert gone() is not None
+    monkeypatch.setattr(measure, "WORTH_A_LOOK", -(2**40))
+    measure.give_back_memory()
+    assert gone() is None
