@@ -123,7 +123,9 @@ def _demo() -> Task:
     n_clips = len(_DEMO_DANCES) * Counter(_DEMO_SPLITS).total()
     demo = stand_in(BALLROOM_TEMPO, _synthesise, n_clips, _DEMO_SECONDS, _DEMO_VERSION)
     said = "each clip has one drum that beats at its tempo: it shows that the machinery works, nothing about music"
-    return replace(demo, read_clips=partial(_read, demo.name), notes=(demo.notes[0], said))
+    return replace(
+        demo, read_clips=partial(_read, demo.name), notes=(demo.notes[0], said), folder="ballroom-tempo_demo"
+    )
 
 
 BALLROOM_TEMPO_DEMO = _demo()

@@ -95,7 +95,7 @@ def test_every_field_of_a_card_is_kept_or_replaced_knowingly() -> None:
     }  # fmt: skip
     kept = {
         "kind", "classes", "metrics", "read_clips", "n_folds", "medium", "ships", "manifest", "cautions",
-        "splits_drawn", "valid_drawn",
+        "splits_drawn", "valid_drawn", "ranges",
     }  # fmt: skip
     assert {field.name for field in fields(Task)} == replaced | kept
 
