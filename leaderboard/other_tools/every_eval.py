@@ -32,6 +32,8 @@ SCHEMA = "0.3.0"
 """Version of the schema that the files say they follow."""
 
 _UNNAMED = "not named"
+_MOST = 1e300
+"""Stands for infinity, which JSON has not: R² has no lower bound, an error no upper one."""
 
 
 def write_every_eval(boards: Iterable[Board], folder: Path, now: float | None = None) -> list[Path]:
@@ -128,6 +130,8 @@ def _result(board: Board, row: Row, name: str, summary: Summary) -> dict[str, An
         }  # fmt: skip
     said = {"version": board.version, "standing": record.standing, "split": "test", **protocol(record)}
     data = data_set(board.title, record.standing)
+    low, high = (min(max(end, -_MOST), _MOST) for end in METRICS[name].bounds)
+    unit = "proportion" if (low, high) == (0, 1) else "coefficient" if high == 1 else "unit of the targets"
     return {
         "evaluation_result_id": f"{row.key}:{name}",
         "evaluation_name": data,
@@ -136,11 +140,11 @@ def _result(board: Board, row: Row, name: str, summary: Summary) -> dict[str, An
             "evaluation_description": f"{name} on the test clips of {data}, mean over seeds",
             "metric_id": name,
             "metric_name": name,
-            "metric_unit": "proportion",
+            "metric_unit": unit,
             "lower_is_better": not METRICS[name].higher_is_better,
             "score_type": "continuous",
-            "min_score": 0,
-            "max_score": 1,
+            "min_score": low,
+            "max_score": high,
         },
         "score_details": score,
     }
