@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
+from mirbench.leaderboard.linearised import LINEARISED
 from mirbench.leaderboard.replicates import Drawn
 from mirbench.leaderboard.sign_flips import sign_flips
 from mirbench.leaderboard.weighted_metrics import WEIGHTED
@@ -83,8 +84,8 @@ class Clips:
     @classmethod
     def of(cls, metric: str, targets: Targets, groups: npt.ArrayLike, folds: npt.ArrayLike) -> Clips:
         """Check the metric and the clips, and number the groups."""
-        if metric not in WEIGHTED:
-            raise UnknownName("metric that is one number", metric, WEIGHTED)
+        if metric not in WEIGHTED and metric not in LINEARISED:
+            raise UnknownName("metric that is one number", metric, [*WEIGHTED, *LINEARISED])
         if targets.kind not in METRICS[metric].task_kinds:
             raise BadInput(f"{metric} is not defined for a {targets.kind} task.")
         shared, fold = np.asarray(groups, dtype=np.str_), np.asarray(folds)
@@ -143,6 +144,8 @@ class Clips:
                 raise BadInput(f"Scores have shape {each.shape}; {wanted} is needed.")
         if self.counts_hits:
             return [self._counted(each) for each in scores]
+        if self.metric in LINEARISED:
+            return [self._linearised(each) for each in scores]
         drawn: list[list[ValueArray]] = [[] for _ in scores]
         for weights in self._draws():
             folds = self._drawn(weights)
@@ -152,6 +155,8 @@ class Clips:
 
     def value(self, scores: FloatArray) -> float:
         """The metric of one system, mean over seeds; nothing is drawn for it."""
+        if self.metric in LINEARISED:
+            return float(np.mean([METRICS[self.metric].function(layer, self.targets) for layer in scores]))
         return float(np.mean([self._value(layer, self._as_they_are)[0] for layer in scores]))
 
     def variance(self, noise: ValueArray, *systems: System) -> tuple[float, float]:
@@ -239,6 +244,12 @@ class Clips:
         sums = np.stack([np.bincount(self.group, layer, self.n_groups) for layer in right])
         noises = (sums - np.bincount(self.group) * values[:, None]) / self.n_clips
         return System.of(values, noises * np.sqrt(self._small_sample), right.sum(axis=0))
+
+    def _linearised(self, scores: FloatArray) -> System:
+        values = np.array([METRICS[self.metric].function(layer, self.targets) for layer in scores])
+        each = [np.nan_to_num(LINEARISED[self.metric](layer, self.targets)) for layer in scores]
+        sums = np.stack([np.bincount(self.group, layer, self.n_groups) for layer in each])
+        return System.of(values, sums / self.n_clips * np.sqrt(self._small_sample), np.zeros(0, np.int64))
 
     def _bootstrapped(self, scores: FloatArray, drawn: Sequence[ValueArray]) -> System:
         values = np.array([self._value(layer, self._as_they_are)[0] for layer in scores])

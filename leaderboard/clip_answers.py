@@ -85,8 +85,8 @@ def _of_several(record: RunRecord, scores: Scores) -> Iterator[tuple[Any, ...]]:
 def _of_values(record: RunRecord, scores: Scores) -> Iterator[tuple[Any, ...]]:
     true, said = scores.targets.in_units(scores.targets.value), scores.targets.in_units(scores.scores)
     for n, k in np.argwhere(scores.targets.known):
-        pair = round(float(true[n, k]), 6), round(float(said[n, k]), 6)
-        yield (*_where(record), str(scores.clip_ids[n]), record.classes[k], *pair, round(pair[1] - pair[0], 6))
+        pair = float(f"{true[n, k]:.6g}"), float(f"{said[n, k]:.6g}")  # as far as single precision tells them
+        yield (*_where(record), str(scores.clip_ids[n]), record.classes[k], *pair, float(f"{pair[1] - pair[0]:.6g}"))
 
 
 _FORMS: Mapping[str, tuple[Callable[[RunRecord, Scores], Iterator[tuple[Any, ...]]], tuple[str, ...]]] = {

@@ -156,7 +156,11 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
 def _known(system: System) -> list[str]:
     """Metrics that are one number: those on record, then the others of its kind of task, computed from the scores."""
     kind = system.stack.targets.kind
-    others = [name for name, metric in metrics.METRICS.items() if kind in metric.task_kinds]
+    others = [
+        name
+        for name, metric in metrics.METRICS.items()
+        if kind in metric.task_kinds and not name.startswith("tempo-")  # which is of tempi alone, whose records have it
+    ]
     return [name for name in dict.fromkeys([*system.record.metrics, *others]) if _is_number(name)]
 
 

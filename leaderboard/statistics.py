@@ -14,8 +14,9 @@ freedom widens the interval. From one seed nothing can be said of others: the me
 
 **Intervals** (95 %). Accuracy: Wilson's interval at the number of independent clips that would vary as much. Other
 metrics: the same, with the variance of 1,000 bootstrap replicates; a replicate draws groups with replacement (within
-each fold, where the metric is averaged over folds), the same ones for all seeds and systems. A metric that is no share
-(R², correlations, errors of values): Student's t with that variance, cut off where the metric ends.
+each fold, where the metric is averaged over folds), the same ones for all seeds and systems. Metrics of values (R²,
+correlations, errors): Student's t with the variance of what each clip adds, to first order
+(`mirbench.leaderboard.linearised`), cut off where the metric ends.
 
 **Differences.** Two systems are compared on the same clips, clip by clip. Accuracy with one seed: the exact McNemar
 test; with groups: the exact sign-flip test of the sums over groups, of which McNemar's is the case without groups.
@@ -45,6 +46,8 @@ The rank of a row is 1 + the number of rows that are significantly better: rows 
 whose accuracies differ by an SD of 2 points outweigh 5,085 clips, and few seeds do not know their own spread: the
 interval of two such seeds covers 88 to 90 %, of three 92 to 93 %, of five 93 to 95 % (on 290 clips 93 to 97 %); the
 test of a difference keeps to 5 % there. An ROC-AUC of 0.997 on 290 clips: 91 %.
+R², correlations and errors of values (normal ones, one seed) cover 86 to 93 % on 10 clips, 90 to 96 % on 30, 92 to 95 %
+on 100; two systems of equal R² differ at 5 % in 1.5, 2.5 and 4 % of such draws (400 each).
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput
 from mirbench.leaderboard.chance import Clips, System, bonett_price, wilson
+from mirbench.leaderboard.linearised import LINEARISED
 from mirbench.leaderboard.sign_flips import sign_flip
 from mirbench.leaderboard.weighted_metrics import chosen
 from mirbench.metrics import METRICS
@@ -209,7 +213,7 @@ def difference(
         half = _quantile(free, level) * np.sqrt(variance)
         most = METRICS[metric].bounds[1] - METRICS[metric].bounds[0]
         low, high = max(value - half, -most), min(value + half, most)
-        what = "paired bootstrap"
+        what = "paired t test" if metric in LINEARISED else "paired bootstrap"
     p, n_changed = clips.p(one, other), _n_changed(a, b, targets)
     method = f"{what} over {_said(clips, one, other)}"
     return Difference(value, float(low), float(high), p, clips.n_clips, clips.n_groups, n_changed, method)
@@ -316,8 +320,21 @@ def _interval(clips: Clips, system: System) -> Interval | None:
         low, high = wilson(p, n, _quantile(free))
     else:
         half = _quantile(free) * float(np.sqrt(variance))
-        low, high = max(p - half, bounds[0]), min(p + half, bounds[1])
-    return Interval(low, high, f"{'Wilson' if clips.counts_hits else 'bootstrap'} over {_said(clips, system)}")
+        low, high = _on_its_scale(clips.metric, p, half)
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    how = "Wilson" if clips.counts_hits else "delta method" if clips.metric in LINEARISED else "bootstrap"
+    return Interval(low, high, f"{how} over {_said(clips, system)}")
+
+
+def _on_its_scale(metric: str, value: float, half: float) -> tuple[float, float]:
+    """An interval where a metric's chance is about normal: Fisher's z of a correlation, the logarithm of 1 - R²."""
+    if metric in ("pearson", "ccc") and abs(value) < 1:
+        middle, way = np.arctanh(value), half / (1 - value**2)
+        return float(np.tanh(middle - way)), float(np.tanh(middle + way))
+    if metric == "r2" and value < 1:
+        way = half / (1 - value)
+        return float(1 - (1 - value) * np.exp(way)), float(1 - (1 - value) * np.exp(-way))
+    return value - half, value + half
 
 
 def _quantile(free: float, level: float = _LEVEL) -> float:

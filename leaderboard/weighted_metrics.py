@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mirbench.leaderboard.replicates import Drawn, one_hot
-from mirbench.leaderboard.weighted_values import OF_VALUES
 from mirbench.metrics import N_BINS, confidences
 from mirbench.types import BoolArray, FloatArray, Targets
 
@@ -179,6 +178,5 @@ WEIGHTED: Mapping[str, Callable[[FloatArray, Drawn], ValueArray]] = {
     "roc-auc": roc_auc,
     "pr-auc": pr_auc,
     "ece": ece,
-    **OF_VALUES,
 }
-"""By the names of `mirbench.metrics.METRICS`: every metric that is one number."""
+"""By the names of `mirbench.metrics.METRICS`: every metric of classes that is one number."""

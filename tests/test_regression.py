@@ -132,17 +132,20 @@ def test_values_go_from_a_list_through_records_and_tables_to_predictions(
     said = typed("compare", "probe-linear+nano", "prior", *runs).out
     assert "A is nearer on" in said
     assert "r2 of" in said
-    clips = typed("export", "clips", f"{folder}").out.splitlines()
+    clips = typed("export", "clips", f"{folder}", "-").out.splitlines()
     assert clips[0].endswith("clip,target,true,predicted,off_by")
+    assert all(len(cell) <= 8 for cell in clips[1].split(",")[-3:])
     assert len(clips) == 11
 
     predicted = typed("predict", str(folder), str(tones.parent / "03.wav"), "--format", "csv").out.splitlines()
     assert predicted[0] == "file,pitch"
     first = next(n for n, clip in enumerate(scores.clip_ids) if clip == "03.wav")
     assert float(predicted[1].split(",")[1]) == pytest.approx(told[first, 0], abs=0.05)
-    refused = typed("predict", str(folder), str(tones.parent / "03.wav"), "--top", "3")
-    assert refused.code == 2
-    assert "predicts values, not probabilities" in refused.err
+    for words in (("--top", "3"), ("--probabilities",), ("--threshold", "0.3")):
+        refused = typed("predict", str(folder), str(tones.parent / "03.wav"), *words)
+        assert refused.code == 2
+        assert f"{words[0]}: " in refused.err
+        assert "predicts values, not probabilities" in refused.err
 
 
 @pytest.mark.slow

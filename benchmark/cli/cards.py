@@ -55,7 +55,7 @@ def _card_of(name: str, catalogue: Catalogue) -> Card:
         method = catalogue.method(name)
         return method_card(method, methods[name], _usable(method, catalogue))
     if "+" in name or name in catalogue.names("task") or _of_family(name, catalogue, "task"):
-        return _task(catalogue.task(name))
+        return _task(catalogue.task(name), name)
     raise UnknownName("task, method or source", name, {*known, *methods, *catalogue.names("task")})
 
 
@@ -69,7 +69,11 @@ def _of_family(name: str, catalogue: Catalogue, kind: str) -> bool:
     return any(name.startswith(written.partition(":")[0] + ":") for written in catalogue.families(kind))
 
 
-def _task(task: Task) -> Card:
+_TRIED = "--method probe-linear --source efficientat-mn04"
+
+
+def _task(task: Task, name: str) -> Card:
+    """Of a task, which was called so: own data by where they lie."""
     count = f"{task.n_clips:,}" if task.n_clips else "counted when they are read"
     length = f", about {task.clip_seconds:g} s each" if task.clip_seconds else ""
     fetch = [f"mirbench data get {task.name}"] if task.archives else []
@@ -93,7 +97,7 @@ def _task(task: Task) -> Card:
             *(("beware", caution) for caution in task.cautions),
             ("demo", task.demo or "none"),
         ],
-        commands=[*fetch, f"mirbench run --task {task.name} --method probe-linear --source efficientat-mn04"],
+        commands=[*fetch, f"mirbench run --task {shlex.quote(name)} {_TRIED}"],
     )
 
 

@@ -87,14 +87,14 @@ def show(
         say(shipped()[name].read_text("utf-8"), end="")
         return
     if pictures is not None:
-        _write_pictures(name, pictures, source, source_settings, catalogue_of(plugin), data, weights)
+        _write_pictures(name, pictures, source, source_settings, catalogue_of(plugin, data, weights), data, weights)
         return
     if learnt is not None:
         _write_learnt(name, runs, learnt, clip, plugin, Places(data=data, weights=weights, named=parse_places(where)))
         return
     left_out: list[str] = []
     try:
-        draw(*look(card_of(name, catalogue_of(plugin), plugin)))
+        draw(*look(card_of(name, catalogue_of(plugin, data, weights), plugin)))
     except BadInput:
         if not (text := runs_as_text(runs, name, left_out)):
             end(left_out)

@@ -69,6 +69,7 @@ def predict(
     from mirbench.runs.models import Places
     from mirbench.runs.own_places import parse_places
     from mirbench.runs.predict import predict as do
+    from mirbench.runs.predictions import THRESHOLD
 
     form = _form(form, output)
     if not 0 <= (finite("--threshold", threshold) or 0) <= 1:
@@ -84,8 +85,8 @@ def predict(
     found = do(runs, run, files, progress, places, threshold=threshold, **which)
     if found.runs and form != "table":
         progress.say(f"{found.title}, {found.runs}")
-    if found.kind == "regression" and (top or probabilities):
-        flag = "--top" if top else "--probabilities"
+    if found.kind == "regression" and (top or probabilities or threshold != THRESHOLD):
+        flag = "--top" if top else "--probabilities" if probabilities else "--threshold"
         raise BadInput(f"{flag}: {found.title} predicts values, not probabilities of classes; leave it out")
     text = {"table": _table, "csv": _csv, "json": _json}[form](found, top, probabilities)
     if output:

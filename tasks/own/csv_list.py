@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
 from mirbench.features.clip_list import COLUMNS, Folders, columns_not_used, nearest, read_clip_list, shown
+from mirbench.features.list_rows import value_names
 from mirbench.tasks.own.libraries import take_apart
 from mirbench.tasks.own.own_task import called_list, named_path, own_task
 from mirbench.tasks.own.ranges import declared_ranges
@@ -45,6 +46,8 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         within = called.pop("range", "")
         if within and "value" not in called:
             raise BadInput(f"csv:{argument}: a range of which values? name them: value=valence,arousal&range={within}")
+        if "value" in called and {"label", "unknown"} & set(called):
+            raise BadInput(f"csv:{argument}: label and value: clips have classes or numbers; leave one of the two out")
     if not path.is_file():
         raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
     bases, root, folders = [path.parent], path.parent, Folders()
@@ -57,17 +60,23 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         absent = _absent(clips, folders)
         # where some lie beside the list and some in `data`, the list beside the records must name both
         root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
+    told = len(clips)
+    if "value" in called:
+        clips = [clip for clip in clips if clip.values]
     ranges = declared_ranges(within, called.get("value", ""), clips)
     task = own_task(f"csv:{called_list(str(path))}", f"the list {path.name}", root, clips, folds, ranges)
-    beware = (*_not_used(columns_not_used(path, called)), *_elsewhere(absent, len(clips), bases))
+    beware = [*_not_used(columns_not_used(path, called), called), *_elsewhere(absent, told, bases)]
+    if len(clips) < told:
+        beware.append(f"{told - len(clips)} of {told} clips have no value, and are left out")
     return replace(task, cautions=(*task.cautions, *beware))
 
 
-def _not_used(columns: Sequence[str]) -> list[str]:
+def _not_used(columns: Sequence[str], called: Mapping[str, str]) -> list[str]:
     if not columns:
         return []
     named = ", ".join(map(shown, columns[:6])) + (f" … ({len(columns)} in all)" if len(columns) > 6 else "")
-    return [f"columns that say nothing here: {named}; those that do are {', '.join(COLUMNS)}"]
+    known = [name for name in COLUMNS if not ("value" in called and name in ("label", "unknown"))]
+    return [f"columns that say nothing here: {named}; those that do are {', '.join([*known, *value_names(called)])}"]
 
 
 def _absent(clips: Sequence[Clip], folders: Folders) -> list[Clip]:

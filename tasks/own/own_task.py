@@ -26,6 +26,8 @@ from mirbench.types import Clip, Range, Task, TaskKind
 __all__ = ["called_folder", "called_list", "named_path", "one_form", "own_task"]
 
 _OF_TRAIN = {"train": 0.85, "valid": 0.15}
+_MANY_NUMBERS = 5
+"""Different ones; up to so many may be classes that are called by numbers."""
 _TEMPI = {"tempo", "bpm"}
 """Targets that are tempi in beats a minute by their names."""
 
@@ -125,6 +127,8 @@ def own_task(
 
 def _one_sided(task: Task, said: str) -> BadInput:
     """What is raised of clips that are no task by themselves: whether one side of ``+on:`` they can be."""
+    if task.kind == "regression":
+        return BadInput(said)
     clips = [clip for fold in range(task.n_folds) for clip in task.read_clips(None, fold)]
     held = {
         split: {label for clip in clips if clip.split == split for label in clip.present}
@@ -254,7 +258,7 @@ def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], draw
         todo = f"'{fewest}' has {total[fewest]} in all, and three or more of a class are needed for splits to be drawn"
         raise BadInput(
             f"{name}: no clip is in valid, on which methods are selected; "
-            f"{todo if drawn else 'give some the split valid'}"
+            f"{todo if drawn else 'give some the split valid'}{_numbers(classes)}"
         )
     if nobody := next((split for split in _NEEDED if not held[split]), None):
         raise BadInput(f"{name}: no clip is in {nobody}; give some the split {nobody}, or give none a split")
@@ -263,8 +267,17 @@ def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], draw
         nothing = f"; '{label}' may be what a program writes of an empty cell" if empty([label]) else ""
         raise BadInput(
             f"{name}: no clip of '{label}' is in {split} (it has {total[label]} in all); a class needs clips, or "
-            f"groups, for each split: add some, or leave the class out{nothing}"
+            f"groups, for each split: add some, or leave the class out{nothing}{_numbers(classes)}"
         )
+
+
+def _numbers(classes: Sequence[str]) -> str:
+    """What to do where classes are many numbers, which may be meant as values."""
+    try:
+        many = len({float(name) for name in classes}) > _MANY_NUMBERS
+    except ValueError:
+        return ""
+    return "; numbers to be predicted are said to be some behind a list: ?value=label" if many else ""
 
 
 def _not_parted(clips: Sequence[Clip], label: str) -> str:

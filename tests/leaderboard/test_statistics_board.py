@@ -16,6 +16,7 @@ from sklearn import metrics as reference
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import chance
 from mirbench.leaderboard.chance import Clips, bonett_price, wilson
+from mirbench.leaderboard.linearised import LINEARISED
 from mirbench.leaderboard.replicates import Drawn
 from mirbench.leaderboard.statistics import (
     across_tasks,
@@ -45,12 +46,9 @@ def some(seed, n_clips=40, n_classes=4, n_seeds=1, kind="single-label", n_system
     else:
         value = (generator.random((n_clips, n_classes)) < 0.4).astype(np.float32)
         known = generator.random(value.shape) < 0.7
-    if kind == "regression":
-        value = np.round(generator.random((n_clips, n_classes)), 1).astype(np.float32)
     noise = generator.random((n_systems, n_seeds, n_clips, n_classes))
     scores = np.round(0.3 * value + 0.7 * noise, 1).astype(np.float32)
-    ranges = tuple((30.0 + k, 90.0 + 40 * k) for k in range(n_classes)) if kind == "regression" else ()
-    return Targets(value, known, kind, ranges), list(scores)
+    return Targets(value, known, kind), list(scores)
 
 
 def of_hits(*systems):
@@ -145,34 +143,8 @@ def sklearn_value(name, targets, scores, weights):
         return sklearn_share(name, targets, scores, weights)
     if name == "ece":
         return calibration_by_hand(targets, scores, weights)
-    if targets.kind == "regression":
-        return of_values(name, targets, scores, weights)
     score = reference.roc_auc_score if name == "roc-auc" else reference.average_precision_score
     return by_class(score, targets, scores, weights)
-
-
-def of_values(name, targets, scores, weights):
-    """Mean over targets of what `of_target` says."""
-    values = []
-    for k, (low, high) in enumerate(targets.ranges):
-        rows = targets.known[:, k] & (weights > 0)
-        true, told = (low + array[rows, k].astype(float) * (high - low) for array in (targets.value, scores))
-        values.append(of_target(name, true, told, weights[rows].astype(float)))
-    return np.mean(values)
-
-
-def of_target(name, true, told, weight):
-    """What scikit-learn, numpy's covariance, or the definition says of values with weights."""
-    if name in ("r2", "rmse", "mae"):
-        score = {"r2": "r2_score", "rmse": "root_mean_squared_error", "mae": "mean_absolute_error"}[name]
-        return getattr(reference, score)(true, told, sample_weight=weight)
-    if name in ("pearson", "ccc"):
-        (a, both), (_, b) = np.cov(true, told, aweights=weight, ddof=0)
-        apart = np.average(true, weights=weight) - np.average(told, weights=weight)
-        return both / np.sqrt(a * b) if name == "pearson" else 2 * both / (a + b + apart**2)
-    factors = (1,) if name == "tempo-accuracy-1" else (1, 2, 3, 1 / 2, 1 / 3)
-    off = np.min([np.abs(told / (factor * true) - 1) for factor in factors], axis=0)
-    return np.average(off <= 0.04, weights=weight)
 
 
 # weighted metrics
@@ -185,7 +157,7 @@ def test_weighted_metrics_equal_sklearn_with_sample_weight(name, kind):
         weights = np.random.default_rng(seed).poisson(1.0, (len(scores), 5)).astype(np.float32)
         found = WEIGHTED[name](scores, Drawn(targets, weights))
         wanted = [sklearn_value(name, targets, scores, column) for column in weights.T]
-        np.testing.assert_allclose(found, wanted, rtol=1e-9 if kind == "regression" else 1e-12)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -197,13 +169,16 @@ def test_weighted_metrics_equal_the_metric_of_repeated_clips(name, kind, seed, n
     times[:, 0] = 1
     times[0] = 1
     rows = [np.repeat(np.arange(n_clips), column) for column in times.T]
-    wanted = [METRICS[name].function(scores[row], targets.take(row)) for row in rows]
-    found = WEIGHTED[name](scores, Drawn(targets, times.astype(np.float32)))
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 if kind == "regression" else 0)
+    wanted = [
+        METRICS[name].function(scores[row], Targets(targets.value[row], targets.known[row], kind)) for row in rows
+    ]
+    np.testing.assert_allclose(WEIGHTED[name](scores, Drawn(targets, times.astype(np.float32))), wanted, rtol=1e-12)
 
 
-def test_weighted_holds_every_metric_that_is_one_number():
-    assert set(WEIGHTED) == {name for name, metric in METRICS.items() if metric.kind == "value"}
+def test_every_metric_that_is_one_number_is_weighted_or_linearised():
+    numbers = {name: metric for name, metric in METRICS.items() if metric.kind == "value"}
+    assert set(WEIGHTED) == {name for name, metric in numbers.items() if metric.task_kinds != ("regression",)}
+    assert set(LINEARISED) == set(numbers) - set(WEIGHTED)
 
 
 # the exact test

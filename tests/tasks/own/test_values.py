@@ -110,6 +110,7 @@ def test_the_list_beside_a_record_reads_back_as_the_same_clips(tmp_path: Path) -
         ({}, "value=mood", "no column is called 'mood'; it has path, valence, arousal"),
         ({}, "value=valence,valence", "columns are named once"),
         ({}, "value=valence,", "columns are named once"),
+        ({}, "value=valence&label=arousal", "label and value: clips have classes or numbers"),
         ({}, "range=1:9", "a range of which values"),
         ({}, "value=valence&range=1-9", "the lowest and the highest value are needed, as 1:9"),
         ({}, "value=valence&range=9:1", "the lowest and the highest value are needed, as 1:9"),
@@ -132,10 +133,16 @@ def test_what_is_no_regression_task_is_refused_in_one_line(
     assert said in refusal(f"{listed(tmp_path, **given)}?{asked}")  # type: ignore[arg-type]
 
 
-def test_a_clip_without_any_value_is_named(tmp_path: Path) -> None:
+def test_a_clip_without_any_value_is_left_out_and_said(tmp_path: Path) -> None:
     path = listed(tmp_path, "path,valence", value="{v}")
     path.write_text(path.read_text().replace("c03.wav,1.75", "c03.wav,"))
-    assert "c03.wav has no value (1 such); leave such clips out" in refusal(f"{path}?value=valence")
+    task = csv_task(f"{path}?value=valence")
+    assert "c03.wav" not in clips_of(task)
+    assert "1 of 24 clips have no value, and are left out" in task.cautions
+
+
+def test_labels_that_are_many_numbers_are_said_to_be_perhaps_values(tmp_path: Path) -> None:
+    assert "?value=label" in refusal(f"{listed(tmp_path, 'path,label', value='{v}')}")
 
 
 @pytest.mark.parametrize(
