@@ -1,7 +1,8 @@
 """Keeps off the terminal what libmpg123, which cannot be told to be silent, prints there of odd files.
 
 While an MP3 is decoded, what is written to standard error goes to a file. When the decoder is done with its block, all
-that is not libmpg123's is passed on: what others print comes some milliseconds later, and is never lost.
+that is not libmpg123's is passed on: what others print comes some milliseconds later, perhaps after a line that was
+written just then, and is never lost.
 """
 
 from __future__ import annotations
