@@ -43,7 +43,10 @@ from mirbench.lasting import made_to_last
 from mirbench.places import path_text
 from mirbench.types import Clip
 
-__all__ = ["COLUMNS", "Folders", "columns_not_used", "in_fold", "nearest", "read_clip_list", "shown", "write_clip_list"]
+__all__ = [
+    "COLUMNS", "Folders", "columns_not_used", "in_fold", "nearest", "read_clip_list", "shown", "value_names",
+    "write_clip_list",
+]  # fmt: skip
 
 COLUMNS = ("id", "path", "label", "unknown", "split", "fold", "group", "start", "duration")
 _ALSO = (*COLUMNS, "exact")

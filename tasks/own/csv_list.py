@@ -8,8 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirbench.errors import BadInput, MissingData
-from mirbench.features.clip_list import COLUMNS, Folders, columns_not_used, nearest, read_clip_list, shown
-from mirbench.features.list_rows import value_names
+from mirbench.features.clip_list import (
+    COLUMNS,
+    Folders,
+    columns_not_used,
+    nearest,
+    read_clip_list,
+    shown,
+    value_names,
+)
 from mirbench.tasks.own.libraries import take_apart
 from mirbench.tasks.own.own_task import called_list, named_path, own_task
 from mirbench.tasks.own.ranges import declared_ranges
