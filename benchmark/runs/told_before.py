@@ -35,7 +35,7 @@ def few_to_test(plan: Plan, folds: Collection[int]) -> str:
     few = "1 test clip" if n == 1 else f"{n} test clips"
     said = f"{few} of {plan.task.name}: with all of them right, the 95 % interval of an accuracy begins at {least:.2f}"
     if plan.task.kind == "regression":
-        said = f"{few} of {plan.task.name}: too few to tell one system from another, as intervals say"
+        said = f"{few} of {plan.task.name}: of so few the interval of R² is wide"
     every = {clip.id for clips in plan.folds for clip in clips}
     if plan.task.n_folds > len(folds):
         return f"{said}; leave --fold out, and the clips of all {plan.task.n_folds} folds are tested"
