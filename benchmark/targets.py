@@ -56,7 +56,13 @@ class Targets:
 
     @classmethod
     def joined(cls, parts: Sequence[Targets]) -> Targets:
-        """Those of several sets of clips of one task, one after another."""
+        """Those of several sets of clips of one task, one after another.
+
+        Parameters
+        ----------
+        parts : sequence of Targets
+            One or more.
+        """
         value, known = (np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "known"))
         return cls(value, known, parts[0].kind, parts[0].ranges)
 
