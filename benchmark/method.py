@@ -152,24 +152,19 @@ def require_least(method: Any, least: float, *names: str) -> None:
     BadInput
         If there is one.
     """
-    for name in names:
-        value = getattr(method, name)
-        if value is not None and not value >= least:
-            raise BadInput(f"{method.name}: {name}={value}: {least:g} or more is needed")
+    _require(method, names, lambda value: value is None or value >= least, f"{least:g} or more")
 
 
 def require_above(method: Any, limit: float, *names: str) -> None:
-    """Refuse the first of some hyperparameters that is not above a number.
+    """The same of those that must be above a number."""
+    _require(method, names, lambda value: value is not None and value > limit, f"more than {limit:g}")
 
-    Raises
-    ------
-    BadInput
-        If there is one.
-    """
+
+def _require(method: Any, names: Iterable[str], fits: Callable[[Any], bool], needed: str) -> None:
     for name in names:
         value = getattr(method, name)
-        if not value > limit:
-            raise BadInput(f"{method.name}: {name}={value}: more than {limit:g} is needed")
+        if not fits(value):
+            raise BadInput(f"{method.name}: {name}={value}: {needed} is needed")
 
 
 def asked_of(method: Method) -> dict[str, Any]:

@@ -282,4 +282,4 @@ class RunRecord:
     @property
     def target_ranges(self) -> tuple[Range, ...]:
         """`ranges` as a task has them, however the record was read."""
-        return tuple((float(low or 0.0), float(high or 0.0)) for low, high in self.ranges)
+        return tuple((float(low), float(high)) for low, high in self.ranges)

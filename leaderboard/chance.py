@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard.linearised import LINEARISED
-from mirbench.leaderboard.replicates import Drawn
 from mirbench.leaderboard.sign_flips import sign_flips
-from mirbench.leaderboard.weighted_metrics import WEIGHTED
+from mirbench.leaderboard.weighted_metrics import WEIGHTED, Drawn
 from mirbench.metrics import METRICS
 from mirbench.types import BoolArray, FloatArray, Targets
 

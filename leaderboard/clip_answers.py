@@ -44,7 +44,7 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
         raise BadInput(
             f"runs of {' and of '.join(sorted(kinds))} tasks have no table in common; name those of one task"
         )
-    lines_of, head = _FORMS[kinds.pop() if kinds else "multi-label"]
+    lines_of, head, worst_first = _FORMS[kinds.pop() if kinds else "multi-label"]
     several = len({record.spec.system for record, _ in runs}) > 1
     lines = [
         (f"{line[0]}@{record.spec.system}" if several else line[0], *line[1:])
@@ -53,12 +53,7 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
         if line[-1] or not mistakes
     ]
     if mistakes:
-        surest: dict[Any, Callable[[tuple[Any, ...]], float]] = {
-            _of_one: lambda line: -line[-3],
-            _of_several: lambda line: -abs(line[-2] - LABELS_FROM),
-            _of_values: lambda line: -abs(line[-1]),
-        }
-        lines.sort(key=surest[lines_of])
+        lines.sort(key=worst_first)
     return [head, *lines]
 
 
@@ -89,8 +84,10 @@ def _of_values(record: RunRecord, scores: Scores) -> Iterator[tuple[Any, ...]]:
         yield (*_where(record), str(scores.clip_ids[n]), record.classes[k], *pair, float(f"{pair[1] - pair[0]:.6g}"))
 
 
-_FORMS: Mapping[str, tuple[Callable[[RunRecord, Scores], Iterator[tuple[Any, ...]]], tuple[str, ...]]] = {
-    "single-label": (_of_one, _ONE),
-    "multi-label": (_of_several, _SEVERAL),
-    "regression": (_of_values, _VALUES),
+_Lines = Callable[[RunRecord, Scores], Iterator[tuple[Any, ...]]]
+_FORMS: Mapping[str, tuple[_Lines, tuple[str, ...], Callable[[tuple[Any, ...]], float]]] = {
+    "single-label": (_of_one, _ONE, lambda line: -line[-3]),
+    "multi-label": (_of_several, _SEVERAL, lambda line: -abs(line[-2] - LABELS_FROM)),
+    "regression": (_of_values, _VALUES, lambda line: -abs(line[-1])),
 }
+"""By kind of task: lines of a run, their head, and by what mistakes are sorted."""

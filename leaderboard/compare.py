@@ -68,7 +68,6 @@ class Comparison:
 
     kind: str
     by_class: str
-
     name_a: str
     name_b: str
     task: str
@@ -154,14 +153,10 @@ def compare(a: System, b: System, metric: str = "") -> Comparison:
 
 
 def _known(system: System) -> list[str]:
-    """Metrics that are one number: those on record, then the others of its kind of task, computed from the scores."""
+    """Metrics that are one number: those on record, then those of its kind of task that came later than records may."""
     kind = system.stack.targets.kind
-    others = [
-        name
-        for name, metric in metrics.METRICS.items()
-        if kind in metric.task_kinds and not name.startswith("tempo-")  # which is of tempi alone, whose records have it
-    ]
-    return [name for name in dict.fromkeys([*system.record.metrics, *others]) if _is_number(name)]
+    later = [name for name in metrics.ADDED if kind in metrics.METRICS[name].task_kinds]
+    return [name for name in dict.fromkeys([*system.record.metrics, *later]) if _is_number(name)]
 
 
 def _is_number(name: str) -> bool:

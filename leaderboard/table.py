@@ -318,8 +318,7 @@ def _of_run(name: str, run: Run, stack: Stack, layer: int) -> float | None:
         value: float | None = run.record.metrics[name]
         return value
     held = np.flatnonzero(stack.folds == run.record.spec.fold)
-    true = replace(stack.targets, value=stack.targets.value[held], known=stack.targets.known[held])
-    computed: float | None = metrics.evaluate((name,), stack.scores[layer][held], true)[name]
+    computed: float | None = metrics.evaluate((name,), stack.scores[layer][held], stack.targets.take(held))[name]
     return computed
 
 

@@ -32,10 +32,10 @@ def few_to_test(plan: Plan, folds: Collection[int]) -> str:
     if not 0 < n < _FEW:
         return ""
     least = n / (n + _Z**2)  # Wilson's, of n out of n
-    few = "1 test clip" if n == 1 else f"{n} test clips"
-    said = f"{few} of {plan.task.name}: with all of them right, the 95 % interval of an accuracy begins at {least:.2f}"
+    what = f"with all of them right, the 95 % interval of an accuracy begins at {least:.2f}"
     if plan.task.kind == "regression":
-        said = f"{few} of {plan.task.name}: of so few the interval of R² is wide"
+        what = "of so few the interval of R² is wide"
+    said = f"{'1 test clip' if n == 1 else f'{n} test clips'} of {plan.task.name}: {what}"
     every = {clip.id for clips in plan.folds for clip in clips}
     if plan.task.n_folds > len(folds):
         return f"{said}; leave --fold out, and the clips of all {plan.task.n_folds} folds are tested"

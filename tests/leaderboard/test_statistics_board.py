@@ -17,7 +17,6 @@ from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard import chance
 from mirbench.leaderboard.chance import Clips, bonett_price, wilson
 from mirbench.leaderboard.linearised import LINEARISED
-from mirbench.leaderboard.replicates import Drawn
 from mirbench.leaderboard.statistics import (
     across_tasks,
     assessed,
@@ -28,7 +27,7 @@ from mirbench.leaderboard.statistics import (
     ranks,
     sign_flip,
 )
-from mirbench.leaderboard.weighted_metrics import WEIGHTED
+from mirbench.leaderboard.weighted_metrics import WEIGHTED, Drawn
 from mirbench.metrics import METRICS
 from mirbench.types import Targets
 
