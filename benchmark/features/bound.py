@@ -119,6 +119,11 @@ class BoundSource:
         changed, self._changed = self._changed, ""
         return changed
 
+    def let_go(self) -> None:
+        """Keep the network no longer; it is loaded again when it is needed next."""
+        self._frozen = self._loaded = None
+        self._looks = {}
+
     @property
     def n_parameters(self) -> int:
         """Parameters of the network as published (before folding); 0 where features were computed elsewhere."""

@@ -133,6 +133,11 @@ class Context:
         """What of the shared source was changed since this was asked last; see `BoundSource.changed`."""
         return self._source.changed() if self._source else ""
 
+    def let_go(self) -> None:
+        """Keep the source's network no longer; it names this, so it would last until Python looks for cycles."""
+        if self._source is not None:
+            self._source.let_go()
+
     @property
     def source(self) -> BoundSource:
         """The source, bound to device and cache.

@@ -113,6 +113,8 @@ def prepare(
                     ready.note, ready.left = "left for lack of time", True
                 elif plan is not None:
                     if context is None or held != _shared(plan):  # a network is loaded once for all that read it
+                        if context is not None:
+                            context.let_go()
                         context, held = context_of(plan, progress), _shared(plan)
                     _fill(ready, plan, context)
                 step(1, ready.entry.name)

@@ -183,7 +183,8 @@ class Job:
                     self._do_together(list(specs), step)
             holders = {holder for spec in self._open() if (holder := self._try(spec, step))}
         if self._context is not None:
-            self._context = None  # and the network in it, while we wait, or while other entries run
+            self._context.let_go()  # while we wait, or while other entries run
+            self._context = None
             give_back_memory()
         return holders
 

@@ -117,7 +117,8 @@ def test_prepared_run_computes_no_row(method: str, beeps: Catalogue, tmp_path: P
     suite = suite_of(text + f"set = {{ {settings(method, beeps)} }}", tmp_path, beeps)
     (ready,) = prepare(suite, beeps, QUIET, Limits())
     assert sum(map(len, ready.there.values())) == 0
-    assert (sum(map(len, ready.computed.values())) > 0) == (sum(computed) > 0) == (method != "prior")
+    reads = method not in {"prior", "zero-shot"}  # nano's sounds are none of the task's: zero-shot is skipped
+    assert (sum(map(len, ready.computed.values())) > 0) == (sum(computed) > 0) == reads
     n_passes = len(computed)
     (again,) = prepare(suite, beeps, QUIET, Limits())
     assert (again.there, again.note) == (ready.computed, ready.note)

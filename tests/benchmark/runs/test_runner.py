@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import json
 import os
 import shutil
 import time
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -582,7 +584,17 @@ def test_energy_without_codecarbon_is_one_line_and_exit_code_2(typed, monkeypatc
     assert answer.err == "mirbench: --energy needs codecarbon: pip install 'mirbench[energy]'\n"
 
 
+@pytest.fixture
+def no_search_for_cycles() -> Iterator[None]:
+    """Python does not look for objects that name each other."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_search_for_cycles")
 def test_what_an_entry_loaded_is_let_go_when_its_runs_are_done(
     tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
