@@ -6,6 +6,7 @@ first run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -51,7 +52,8 @@ __all__ = [
 SHORTENED = (
     "one seed, one epoch or a few at a high rate (all of them in a search on embeddings, of 18 models at most), the "
     "first and the last point of a grid that makes one row, batches of at most four windows where a whole network "
-    "learns, windows side by side, and the first task where a table has several"
+    "learns, a quarter of train where it does so from scratch for one epoch, windows side by side, and the first task "
+    "where a table has several"
 )
 """What `shortened` leaves."""
 
@@ -65,7 +67,7 @@ LEFT_OUT = "left out of the demo"
 """How it begins why an entry is not done there."""
 
 _SMALL_BATCH = 4
-_FEW_QUERIES, _FEW_EPOCHS = 4000, 5
+_FEW_QUERIES, _FEW_EPOCHS, _FEW_CLIPS = 4000, 5, 0.25
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
             continue
         request = entry.request
         task = first.setdefault((entry.where, request.method, request.source, entry.settings), request.task)
-        short = _short(entry, catalogue)
+        short = _of_few_clips(_short(entry, catalogue), catalogue)
         asked = identity(short.request)
         left_out = entry.unable or (f"{LEFT_OUT}, which does the same on {task}" if task != request.task else "")
         above = entry if left_out else seen.setdefault(asked, entry)
@@ -209,6 +211,15 @@ def _short(entry: Entry, catalogue: Catalogue) -> Entry:
     return replace(
         entry, request=replace(request, seeds=request.seeds[:1], params=params, search=search, windowing=windowing)
     )
+
+
+def _of_few_clips(entry: Entry, catalogue: Catalogue) -> Entry:
+    """The same on a quarter of train where a network learns from scratch for one epoch, which teaches it little."""
+    request = entry.request
+    learns = not catalogue.method(request.method).needs and request.params.get("epochs") == 1
+    if not learns or {"+shots", "+fraction"} & set(re.findall(r"\+[a-z]+", request.task)):
+        return entry
+    return replace(entry, request=replace(request, task=catalogue.task(f"{request.task}+fraction{_FEW_CLIPS}").name))
 
 
 def _spread(values: Sequence[Any], count: int) -> tuple[Any, ...]:

@@ -40,9 +40,9 @@ def shown(made: Path, typed: Callable[..., Typed], monkeypatch: pytest.MonkeyPat
 
     def briefly(entry: Entry, catalogue: Catalogue) -> Entry:
         once = {"epochs": 1} if "epochs" in entry.demo_set else {}
-        task = f"{entry.request.task}+shots2" if entry.request.task == "gtzan-demo" else entry.request.task
-        request = replace(entry.request, task=task)
-        return short(replace(entry, request=request, demo_set={**entry.demo_set, **once}), catalogue)
+        cut = short(replace(entry, demo_set={**entry.demo_set, **once}), catalogue)
+        few = "+shots2" if cut.request.task == "gtzan-demo" else ""
+        return replace(cut, request=replace(cut.request, task=cut.request.task + few))
 
     monkeypatch.setattr(sweep, "_short", briefly)
     monkeypatch.setattr("mirbench.methods.training.schedules._CROPS_AN_EPOCH", 32)  # of the authors' 1000
@@ -110,6 +110,22 @@ def test_demo_does_no_run_twice_and_learns_for_some_epochs() -> None:
         "left out of the demo, where it is the run of ID-NMR, SpeechATT", "",
     ]  # fmt: skip
     assert [e.request.params for e in entries if e.row == "IDS-NMR, SpeechATT"] == [{"epochs": 20, "lr": 3e-3}]
+
+
+def test_demo_learns_from_scratch_of_a_quarter_of_train_where_it_does_so_for_an_epoch() -> None:
+    catalogue = Catalogue()
+    entries = shortened(as_demo(read_suite("hung2022-table2", catalogue, {}), catalogue), catalogue).entries
+    done = {entry.request.method: entry.request.task for entry in entries if not entry.unable}
+    assert (done["bl-cnn"], done["ids-nmr"]) == ("gtzan-demo+fraction0.25", "gtzan-demo")
+
+
+def test_demo_takes_the_ends_of_a_grid_that_makes_one_row() -> None:
+    catalogue = Catalogue()
+    entries = shortened(as_demo(read_suite("rommel2023-curve", catalogue, {}), catalogue), catalogue).entries
+    decays = [entry.request.params["weight_decay"] for entry in entries if entry.row == "lr 0.0018"]
+    rates = [entry.request.params["lr"] for entry in entries if entry.row == "weight decay 0.010"]
+    assert (decays, rates) == ([0.005, 0.015], [0.001, 0.005])
+    assert {entry.request.params["epochs"] for entry in entries} == {15}
 
 
 def test_demo_takes_weights_that_are_given(tmp_path: Path) -> None:
