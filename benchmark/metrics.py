@@ -349,6 +349,9 @@ REGRESSION = (
 )  # fmt: skip
 """What a regression task reports; R² selects."""
 
+IN_UNITS = ("rmse", "mae")
+"""Those that are in the unit of a target: a mean over targets of several units is in none."""
+
 TEMPO = (
     "tempo-accuracy-1", "tempo-accuracy-2", *REGRESSION, "tempo-accuracy-1-per-class", "tempo-accuracy-2-per-class",
 )  # fmt: skip

@@ -283,6 +283,18 @@ def test_graph_that_does_not_run_is_refused_in_a_line(made: Made, tmp_path: Path
     assert "[ONNXRuntimeError]" not in str(caught.value)
 
 
+@pytest.mark.slow
+def test_graph_that_fits_the_example_alone_is_refused_too(made: Made, tmp_path: Path) -> None:  # noqa: F811
+    """Clips of as many windows as the exporter was shown would run through a graph that takes no other number."""
+    pytest.importorskip("onnxscript", reason="the extra onnx")
+    pytest.importorskip("onnxruntime", reason="the extra onnx")
+    soundfile.write(tmp_path / "two.wav", 0.1 * np.sin(np.arange(9 * 16_000) / 20), 16_000)  # two windows of 5 s
+    (folder,) = made.run("probe-svm")
+    model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
+    with pytest.raises(NotApplicable, match="does not run in ONNX Runtime"):
+        write_onnx(model, tmp_path / "model.onnx", [str(tmp_path / "two.wav")])
+
+
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
