@@ -195,3 +195,23 @@ def test_export_of_a_model_of_values_speaks_of_no_probability(ran: Answer, typed
     assert answer.code == 0, answer
     assert "difference of a value, as a share of its range" in answer.out
     assert "probabilit" not in answer.out
+
+
+def test_comparison_and_mistakes_weigh_targets_by_their_ranges(ran: Answer, typed: Typed) -> None:
+    """Ten beats of two hundred are less off than a half of one."""
+    two = typed("run", "--task", TASK, "--method", "prior", "--fit-on", "train-and-valid", "--quiet")
+    assert two.code == 0, two
+    systems = [held.spec.system for _, held in RunStore(Path("runs")).records()]
+    answer = typed("compare", *(f"prior@{key}" for key in systems))
+    assert "off, of range" in answer.out, answer
+    clips = json.loads(typed("compare", *(f"prior@{key}" for key in systems), "--format", "json").out)["clips"]
+    assert all(0 <= clip["a"] <= 1 for clip in clips)
+    text = typed("export", "clips", record_of(systems[0]), "-", "--mistakes").out
+    lines = pd.read_csv(io.StringIO(text))
+    shares = lines["off_by"].abs() / lines["target"].map({"bpm": 200.0, "valence": 1.0})
+    assert shares.is_monotonic_decreasing
+    assert not lines["off_by"].abs().is_monotonic_decreasing
+
+
+def record_of(system: str) -> str:
+    return next(held.spec.key for _, held in RunStore(Path("runs")).records() if held.spec.system == system)
