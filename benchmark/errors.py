@@ -56,9 +56,11 @@ class UnknownName(BadInput):
         What is accepted.
     where : str
         Where all of them can be seen, said if they are many.
+    besides : str
+        Sentences that are said in any case, last.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "", besides: str = "") -> None:
         if not where and kind in _LISTED:
             yours = "" if kind == "suite" else "; one of yours needs --plugin FILE"
             where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all{yours}."
@@ -72,6 +74,7 @@ class UnknownName(BadInput):
         else:
             said = f" Known: {_listed(known) or 'none'}."
         said += f" {where}" if many and where else ""
+        said += f" {besides}" if besides else ""
         super().__init__(f"No {kind} is called '{printable(name)}'.{said}")
 
 
