@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from mirbench.method import Method
 from mirbench.registry import Catalogue
 from mirbench.source import further_options
 from mirbench.tables import table
@@ -21,9 +22,7 @@ def who_has(name: str) -> str:
     'It is a hyperparameter (--set) of probe-forest and marsyas-forest.'
     """
     catalogue = Catalogue()
-    methods = [
-        method for method in table("method") if name in {f.name for f in dataclasses.fields(catalogue.method(method))}
-    ]
+    methods = [method for method in table("method") if name in _fields(catalogue.method(method))]
     sources = []
     for source in table("source"):
         card = catalogue.source(source)
@@ -32,6 +31,10 @@ def who_has(name: str) -> str:
     said = [f"It is a hyperparameter (--set) of {_few(methods)}."] if methods else []
     said += [f"It is an option (--source-set) of {_few(sources)}."] if sources else []
     return " ".join(said)
+
+
+def _fields(method: type[Method]) -> set[str]:
+    return {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
 
 
 def _few(names: Sequence[str]) -> str:
