@@ -12,8 +12,8 @@ from mirbench.leaderboard.table import OF_TIMES, SHOWN, Board, Row, Summary
 from mirbench.metrics import IN_UNITS, METRICS
 
 __all__ = [
-    "COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "every_column", "first_of_targets", "mean_sd",
-    "notes_of", "title_of",
+    "COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "every_column", "first_of_targets", "from_to",
+    "mean_sd", "notes_of", "title_of",
 ]  # fmt: skip
 
 Raw = dict[str, str | float | int | None]
@@ -58,7 +58,16 @@ def mean_sd(value: tuple[float, float | None] | None) -> str:
     if value is None:
         return "—"
     mean, sd = value
-    return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
+    return f"{mean:z.3f}" if sd is None else f"{mean:z.3f} ± {sd:.3f}"
+
+
+def from_to(low: float, high: float) -> str:
+    """An interval for people; a dash beside a minus would be read as one.
+
+    >>> from_to(0.25, 0.5), from_to(-0.25, 0.5)
+    ('0.250–0.500', '-0.250 to 0.500')
+    """
+    return f"{low:z.3f}{'–' if low >= 0 else ' to '}{high:z.3f}"
 
 
 def _count(value: int | None) -> str:
@@ -78,10 +87,7 @@ def _runs(row: Row) -> str:
 
 
 def _interval(row: Row) -> str:
-    if row.interval is None:
-        return "—"
-    between = "–" if row.interval.low >= 0 else " to "  # a dash beside a minus is read as one
-    return f"{row.interval.low:.3f}{between}{row.interval.high:.3f}"
+    return "—" if row.interval is None else from_to(row.interval.low, row.interval.high)
 
 
 def _raw_interval(row: Row, board: Board) -> Raw:

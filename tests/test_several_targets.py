@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from mirbench.leaderboard.columns import mean_sd
 from mirbench.leaderboard.render import markdown, note
 from mirbench.metrics import f1_per_class
 from mirbench.record import RunRecord
@@ -215,3 +216,15 @@ def test_comparison_and_mistakes_weigh_targets_by_their_ranges(ran: Answer, type
 
 def record_of(system: str) -> str:
     return next(held.spec.key for _, held in RunStore(Path("runs")).records() if held.spec.system == system)
+
+
+def test_records_as_csv_hold_each_target(ran: Answer, typed: Typed) -> None:
+    assert typed("export", "records", "--to", "csv", "--output", "records.csv").code == 0
+    held = record()
+    (line,) = pd.read_csv("records.csv").to_dict("records")
+    assert [line["rmse:bpm"], line["rmse:valence"]] == pytest.approx(held.metrics["rmse-per-class"])
+
+
+def test_zero_has_no_minus() -> None:
+    assert mean_sd((-0.0001, None)) == "0.000"
+    assert mean_sd((-0.0006, None)) == "-0.001"

@@ -241,4 +241,4 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _cell(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3f}"
+    return "—" if value is None else f"{value:z.3f}"
