@@ -10,9 +10,13 @@ from mirbench.registry import Catalogue
 from mirbench.source import further_options
 from mirbench.tables import table
 
-__all__ = ["who_has"]
+__all__ = ["OF_RUNS", "who_has"]
 
 _FEW = 3
+OF_RUNS = (
+    "seeds", "fold", "windows", "average", "fit-on", "pad", "thresholds", "calibrate", "precision", "device", "threads",
+)  # fmt: skip
+"""What is no setting of a method or source, and may be taken for one."""
 
 
 def who_has(name: str) -> str:
@@ -30,6 +34,8 @@ def who_has(name: str) -> str:
             sources.append(source)
     said = [f"It is a hyperparameter (--set) of {_few(methods)}."] if methods else []
     said += [f"It is an option (--source-set) of {_few(sources)}."] if sources else []
+    flag = name.replace("_", "-")
+    said += [f"It is an option of a run: --{flag}."] if flag in OF_RUNS else []
     return " ".join(said)
 
 

@@ -109,6 +109,25 @@ def lists(typed: Callable[..., Answer]) -> list[str]:
     return [word for place in places for word in ("--as", place)]
 
 
+RUN = "probe-linear+features:rows.npz"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", RUN, "x.wav", "--quiet"), ("export", "model", RUN, "out", "--quiet"),
+        ("show", RUN, "--learnt", "out"), ("verify", "--rerun", "--quiet"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_place_that_nothing_is_made_of_is_refused_by_every_command(
+    words: tuple[str, ...], lists: list[str], typed: Callable[..., Answer]
+) -> None:
+    answer = typed(*words, "--as", "csv:ass=csv:a/as.csv")
+    assert answer.code == 2, answer
+    assert "No list, folder or model of these runs is called 'csv:ass'. Did you mean 'csv:as'" in answer.err
+
+
 @pytest.mark.slow
 def test_run_of_two_lists_is_repeated_once_it_is_said_where_they_are(
     lists: list[str], typed: Callable[..., Answer]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
 from mirbench.errors import UnknownName
 from mirbench.methods import METHODS
 from mirbench.registry import Catalogue
-from mirbench.runs.hyperparameters import parse_method, parse_search, parse_source, typed
-from mirbench.runs.who_has import who_has
+from mirbench.runs.hyperparameters import parse_method, parse_search, parse_source
+from mirbench.runs.hyperparameters import typed as typed_value
+from mirbench.runs.who_has import OF_RUNS, who_has
+from tests.conftest import Answer
 
 CATALOGUE = Catalogue()
 FIELDS = {method: {field.name for field in dataclasses.fields(CATALOGUE.method(method))} for method in METHODS}
@@ -33,12 +36,19 @@ def test_sources_that_have_an_option_are_named() -> None:
     assert who_has("xyzzy") == ""
 
 
+def test_option_of_a_run_is_said_to_be_one(typed: Callable[..., Answer]) -> None:
+    options = typed("run", "--help").out
+    assert all(f"--{name} " in options for name in OF_RUNS)
+    assert who_has("seeds") == "It is an option of a run: --seeds."
+    assert who_has("fit_on").endswith("It is an option of a run: --fit-on.")
+
+
 @pytest.mark.parametrize(
     "refuse",
     [
         lambda method: parse_method(method, ["last_blocks=2"]),
         lambda method: parse_search(method, ["last_blocks=1,2"]),
-        lambda method: typed(method, "last_blocks", 2, "params"),
+        lambda method: typed_value(method, "last_blocks", 2, "params"),
         lambda method: parse_source(CATALOGUE.source("nano"), ["last_blocks=2"]),
     ],
     ids=["set", "search", "python", "source-set"],
