@@ -43,7 +43,7 @@ SAID = {
     "synthesised": "Synthesised audio: shows that the machinery works, says nothing about music.",
 }
 _OF_CLASSES = "Accuracies and F1 are pooled over the folds, AUCs the mean of the folds."
-_OF_VALUES = "R², correlations and errors are pooled over the folds, and of several targets the mean over them."
+_OF_VALUES = "Metrics of numbers are pooled over the folds, and of several targets the mean over them."
 _NOTE = (
     "Mean ± standard deviation (n - 1) over seeds alone, which says nothing of other clips; where nothing is random, "
     "one seed stands for all. {metrics} "
