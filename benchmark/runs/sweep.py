@@ -49,9 +49,9 @@ __all__ = [
 
 
 SHORTENED = (
-    "one seed, one epoch or a few at a high rate (all of them in a search on embeddings, of 18 models at most), "
-    "batches of at most four windows where a whole network learns, windows side by side, and the first task where a "
-    "table has several"
+    "one seed, one epoch or a few at a high rate (all of them in a search on embeddings, of 18 models at most), the "
+    "first and the last point of a grid that makes one row, batches of at most four windows where a whole network "
+    "learns, windows side by side, and the first task where a table has several"
 )
 """What `shortened` leaves."""
 
@@ -138,14 +138,18 @@ def _stand_in(entry: Entry, name: str, catalogue: Catalogue) -> Entry:
 def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
     """The same with one seed, one epoch, small batches, windows side by side, two points of a search, one task.
 
-    An entry that becomes the same as one above it, by the source that stands in for both, is left out.
+    Of a grid that makes one row its first and last entry are kept. An entry that becomes the same as one above it, by
+    the source that stands in for both, is left out.
 
     To see that all of it works, in seconds or minutes; `SHORTENED` says so to readers.
     """
     first: dict[tuple[str, str, str, str], str] = {}
     seen: dict[str, Entry] = {}
+    ends = {_cell(entry): entry for entry in suite.entries}, {_cell(entry): entry for entry in reversed(suite.entries)}
     entries = []
     for entry in suite.entries:
+        if entry.row and not any(held[_cell(entry)] is entry for held in ends):
+            continue
         request = entry.request
         task = first.setdefault((entry.where, request.method, request.source, entry.settings), request.task)
         short = _short(entry, catalogue)
@@ -156,6 +160,11 @@ def shortened(suite: Suite, catalogue: Catalogue) -> Suite:
             left_out = f"{LEFT_OUT}, where it is the run of {above.row or above.name}"
         entries.append(replace(short, unable=left_out))
     return replace(suite, entries=tuple(entries))
+
+
+def _cell(entry: Entry) -> tuple[str, ...]:
+    """The same for entries that differ in settings alone and make one row."""
+    return entry.where, entry.row, entry.request.task, entry.request.method, entry.request.source
 
 
 def quick(suite: Suite, catalogue: Catalogue, *, seeds: bool) -> Suite:
