@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from mirbench import load_runs
 from mirbench.leaderboard.columns import mean_sd
 from mirbench.leaderboard.render import markdown, note
 from mirbench.metrics import f1_per_class
@@ -223,6 +224,13 @@ def test_records_as_csv_hold_each_target(ran: Answer, typed: Typed) -> None:
     held = record()
     (line,) = pd.read_csv("records.csv").to_dict("records")
     assert [line["rmse:bpm"], line["rmse:valence"]] == pytest.approx(held.metrics["rmse-per-class"])
+
+
+def test_frames_hold_each_target(ran: Answer) -> None:
+    runs = load_runs()
+    rmse = record().metrics["rmse-per-class"]
+    for frame in (runs.to_frame(), runs.leaderboard()):
+        assert list(frame[["rmse:bpm", "rmse:valence"]].iloc[0]) == pytest.approx(rmse)
 
 
 def test_zero_has_no_minus() -> None:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mirbench.leaderboard.other_tools.told import Told, numbers, protocol, warnings_of
-from mirbench.leaderboard.record_columns import COSTS, IDENTITY
+from mirbench.leaderboard.record_columns import COSTS, IDENTITY, of_targets
 from mirbench.metrics import METRICS
 from mirbench.plain_text import csv_text
-from mirbench.record import RunRecord
 
 __all__ = ["records_as_csv"]
 
@@ -49,19 +48,8 @@ def _line(told: Told) -> tuple[dict[str, Any], dict[str, float], dict[str, Any]]
         "versions": _json(record.environment.get("versions", {})),
         "finished": record.environment.get("finished", ""),
     }
-    return before, numbers(record.metrics) | _of_targets(record), after
-
-
-def _of_targets(record: RunRecord) -> dict[str, float]:
-    """Where a clip has several numbers, the metrics of each, called as columns of tables are."""
-    several = record.kind == "regression" and len(record.classes) > 1
-    held = {
-        f"{name}:{target}": value
-        for name in record.metrics
-        if several and name in METRICS and METRICS[name].per_class
-        for target, value in zip(record.classes, record.metrics.get(METRICS[name].per_class, ()), strict=False)
-    }
-    return numbers(held, held)
+    each = of_targets(record)
+    return before, numbers(record.metrics) | numbers(each, each), after
 
 
 def _json(held: Mapping[str, Any]) -> str:
