@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirbench import metrics
-from mirbench.errors import BadAudio, MissingData, not_there
+from mirbench.errors import BadAudio, MissingData
 from mirbench.features import audio, pictures
 from mirbench.features.datasets import read_task
 from mirbench.method import Fitted, Method, Restorable
@@ -130,7 +130,7 @@ def check_data(task: Task, folder: Path, cache: Path, progress: Progress) -> lis
     try:
         facts = look(sorted(places, key=lambda p: str(p.path)), cache / "files.sqlite", progress)
     except BadAudio as error:
-        return [*problems, *error.faults, *filter(None, [not_there(error.faults)])]
+        return [*problems, *error.faults]
     if task.medium == "picture":
         return problems
     low = 0.9 * task.clip_seconds
