@@ -20,6 +20,7 @@ from mirbench import BadInput, MirbenchError, MissingExtra, NotApplicable, Task,
 from mirbench.methods.training.network import median_epoch
 from mirbench.plugin_file import Plugin
 from mirbench.runs.export import export
+from mirbench.runs.export_text import SIX_LINES_OF_VALUES
 from mirbench.runs.models import Leaf, Places
 from mirbench.runs.onnx_graph import first_cause, traced, write_onnx
 from mirbench.runs.plain_weights import copied
@@ -168,8 +169,9 @@ def test_threads_share_a_model(model: Model, made: Made) -> None:  # noqa: F811
 
 def test_example_of_the_documentation_is_that_of_the_folder(folder: Path) -> None:
     text = Path("docs/serving.md").read_text("utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example, of_values = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert example.replace("genres-model", folder.name) in (folder / "README.md").read_text("utf-8")
+    assert SIX_LINES_OF_VALUES.endswith(of_values)
 
 
 @pytest.mark.slow
