@@ -101,7 +101,10 @@ def test_every_package_of_every_extra_has_a_command_that_needs_it() -> None:
     assert {name for _, name in PACKAGES} == {*WORDS}
 
 
-@pytest.mark.parametrize(("extra", "package"), PACKAGES)
+@pytest.mark.parametrize(
+    ("extra", "package"),
+    [pytest.param(*each, marks=[pytest.mark.slow] * (each[1] == "peft")) for each in PACKAGES],  # it loads a network
+)
 def test_package_that_lacks_is_refused_with_the_extra_that_brings_it(
     extra: str, package: str, songs: None, typed: Typed, without: Callable[[str], None]
 ) -> None:

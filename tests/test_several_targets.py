@@ -199,6 +199,7 @@ def test_export_of_a_model_of_values_speaks_of_no_probability(ran: Answer, typed
     assert "probabilit" not in answer.out
 
 
+@pytest.mark.slow
 def test_comparison_and_mistakes_weigh_targets_by_their_ranges(ran: Answer, typed: Typed) -> None:
     """Ten beats of two hundred are less off than a half of one."""
     two = typed("run", "--task", TASK, "--method", "prior", "--fit-on", "train-and-valid", "--quiet")
