@@ -265,7 +265,7 @@ def test_nmr_with_a_full_size_ast_trains_the_printed_parameters(tmp_path: Path) 
     folder = tmp_path / "ast"
     ASTForAudioClassification(ASTConfig(num_labels=527)).save_pretrained(folder)
     train, valid, test = checks.tiny_task(tmp_path)
-    few = tuple(Split(train.task, split.clips[::4]) for split in (train, valid, test))
+    few = tuple(Split(train.task, split.clips[:1]) for split in (train, valid, test))
     from mirbench.features import audio
     from mirbench.types import excerpts
 
