@@ -56,9 +56,11 @@ class UnknownName(BadInput):
         What is accepted.
     where : str
         Where all of them can be seen, said if they are many.
+    besides : str
+        Sentences that are said in any case, last.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "", besides: str = "") -> None:
         if not where and kind in _LISTED:
             yours = "" if kind == "suite" else "; one of yours needs --plugin FILE"
             where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all{yours}."
@@ -72,6 +74,7 @@ class UnknownName(BadInput):
         else:
             said = f" Known: {_listed(known) or 'none'}."
         said += f" {where}" if many and where else ""
+        said += f" {besides}" if besides else ""
         super().__init__(f"No {kind} is called '{printable(name)}'.{said}")
 
 
@@ -94,6 +97,8 @@ class MissingData(BadInput):
 
 
 _MANY = 20  # lines of one message
+NO_FILE = "no such file"
+"""The fault of a file that is not there."""
 
 
 class BadAudio(BadInput):
@@ -107,11 +112,34 @@ class BadAudio(BadInput):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        count = "1 file" if len(faults) == 1 else f"{len(faults)} files"
-        lines = list(faults[:_MANY])
-        if len(faults) > _MANY:
-            lines.append(f"… and {len(faults) - _MANY} more; `mirbench data check TASK` names them all")
-        super().__init__(f"{count} cannot be used; replace or remove:\n  " + "\n  ".join(lines))
+        said = []
+        if bad := [line for line in faults if not line.endswith(f": {NO_FILE}")]:
+            lines = bad[:_MANY]
+            if len(bad) > _MANY:
+                lines.append(f"… and {len(bad) - _MANY} more; {_ALL}")
+            said.append(f"{_files(len(bad))} cannot be used; replace or remove:\n  " + "\n  ".join(lines))
+        if absent := not_there(faults):
+            said.append(absent + (f"; {_ALL}" if len(faults) - len(bad) > 1 else ""))
+        super().__init__("\n  ".join(said))
+
+
+_ALL = "`mirbench data check TASK` names them all"
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def not_there(faults: Sequence[str]) -> str:
+    """One line of those files of clips that are not there, and where files are looked for; "" where none is."""
+    absent = [line.removesuffix(f": {NO_FILE}") for line in faults if line.endswith(f": {NO_FILE}")]
+    if not absent:
+        return ""
+    verb, as_one = ("is", f": {absent[0]}") if len(absent) == 1 else ("are", f", as {absent[0]}")
+    return (
+        f"{_files(len(absent))} {verb} not there{as_one}; --data FOLDER, or MIRBENCH_DATA, says where data lie, and "
+        "paths of a list begin there or beside it"
+    )
 
 
 class OneSided(BadInput):

@@ -261,13 +261,13 @@ _ANY = float("inf")
 def _of_values() -> Iterator[Metric]:
     """What is asked of predicted values, each as a mean over targets and target by target."""
     for name, function, per_class, reference, better, bounds in (
+        ("tempo-accuracy-1", tempo_accuracy_1, tempo_accuracy_1_per_class, _GOUYON, True, (0.0, 1.0)),
+        ("tempo-accuracy-2", tempo_accuracy_2, tempo_accuracy_2_per_class, _GOUYON, True, (0.0, 1.0)),
         ("r2", r2, r2_per_class, _WRIGHT, True, (-_ANY, 1.0)),
         ("ccc", ccc, ccc_per_class, _LIN, True, (-1.0, 1.0)),
         ("pearson", pearson, pearson_per_class, "scipy.stats.pearsonr", True, (-1.0, 1.0)),
         ("rmse", rmse, rmse_per_class, f"{_SKLEARN}.root_mean_squared_error", False, (0.0, _ANY)),
         ("mae", mae, mae_per_class, f"{_SKLEARN}.mean_absolute_error", False, (0.0, _ANY)),
-        ("tempo-accuracy-1", tempo_accuracy_1, tempo_accuracy_1_per_class, _GOUYON, True, (0.0, 1.0)),
-        ("tempo-accuracy-2", tempo_accuracy_2, tempo_accuracy_2_per_class, _GOUYON, True, (0.0, 1.0)),
     ):
         each = f"{name}-per-class"
         yield Metric(name, "value", _VALUES, function, reference, "pool", each, better, bounds)
@@ -348,6 +348,9 @@ REGRESSION = (
     "mae-per-class",
 )  # fmt: skip
 """What a regression task reports; R² selects."""
+
+IN_UNITS = ("rmse", "mae")
+"""Those that are in the unit of a target: a mean over targets of several units is in none."""
 
 TEMPO = (
     "tempo-accuracy-1", "tempo-accuracy-2", *REGRESSION, "tempo-accuracy-1-per-class", "tempo-accuracy-2-per-class",

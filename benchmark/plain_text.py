@@ -21,8 +21,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 __all__ = [
-    "csv_cell", "csv_text", "cut_middle", "finish", "in_width", "is_terminal", "json_text", "knows_all_letters",
-    "one_message", "prepare", "printable", "printable_lines", "put", "say", "superscript", "without_password",
+    "csv_cell", "csv_text", "cut_apart", "cut_middle", "finish", "in_width", "is_terminal", "json_text",
+    "knows_all_letters", "one_message", "prepare", "printable", "printable_lines", "put", "say",
+    "superscript", "without_password",
 ]  # fmt: skip
 
 _JOINERS = "\u200c\u200d"
@@ -106,6 +107,47 @@ def cut_middle(text: str, n_cells: int) -> str:
         if cell_len(longer) + cell_len(tail) + 1 > n_cells:
             break
         begin, end = longer, tail
+    return f"{begin}…{end}"
+
+
+def cut_apart(texts: Sequence[str], n_cells: int) -> list[str]:
+    """Texts as `cut_middle` cuts them; where that would make two of them one, what is left out is what they share.
+
+    All are cut at one place, behind what they begin with if it must be, and take more cells only where no place tells
+    them apart.
+
+    >>> cut_apart(["concert/violin/take/01.wav", "concert/cello/take/01.wav"], 16)
+    ['concert/v…01.wav', 'concert/c…01.wav']
+    """
+    from rich.cells import cell_len
+
+    different = len({*texts})
+    if len({*(found := [cut_middle(text, n_cells) for text in texts])}) == different:
+        return found
+    shared = max(0, len(os.path.commonprefix(list(texts))) - _BEFORE)  # noqa: RUF071
+    behind = [f"…{text[shared:]}" for text in texts]
+    widths = range(n_cells + 1, max(map(cell_len, texts)))
+    for parts, width in ((texts, n_cells), (behind, n_cells), *((texts, width) for width in widths)):
+        for n_begin in sorted(range(width), key=lambda n: abs(n - n_cells // 2)):
+            if len({*(found := [_cut_at(part, n_begin, width) for part in parts])}) == different:
+                return found
+    return list(texts)
+
+
+_BEFORE = 4  # letters that are left before where texts begin to differ
+
+
+def _cut_at(text: str, n_begin: int, n_cells: int) -> str:
+    """A text without what lies between so many of its first cells and the last of those that it may take."""
+    from rich.cells import cell_len
+
+    if cell_len(text) <= n_cells:
+        return text
+    begin, end = "", ""
+    while cell_len(begin + text[len(begin)]) <= n_begin:
+        begin += text[len(begin)]
+    while cell_len(begin + "…" + text[len(text) - len(end) - 1] + end) <= n_cells:
+        end = text[len(text) - len(end) - 1] + end
     return f"{begin}…{end}"
 
 

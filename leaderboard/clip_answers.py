@@ -32,7 +32,8 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
     runs : sequence of (RunRecord, Scores)
         Of tasks of one kind.
     mistakes : bool
-        Only what is wrong, the surest first; of values all, the one that is furthest off first.
+        Only what is wrong, the surest first; of values all, the one that is furthest off first, as a share of its
+        target's range.
 
     Raises
     ------
@@ -53,7 +54,12 @@ def clip_answers(runs: Sequence[tuple[RunRecord, Scores]], *, mistakes: bool = F
         if line[-1] or not mistakes
     ]
     if mistakes:
-        lines.sort(key=worst_first)
+        widths = {
+            name: high - low
+            for record, scores in runs
+            for name, (low, high) in zip(record.classes, scores.targets.ranges, strict=False)
+        }
+        lines.sort(key=lambda line: worst_first(line, widths))
     return [head, *lines]
 
 
@@ -85,9 +91,10 @@ def _of_values(record: RunRecord, scores: Scores) -> Iterator[tuple[Any, ...]]:
 
 
 _Lines = Callable[[RunRecord, Scores], Iterator[tuple[Any, ...]]]
-_FORMS: Mapping[str, tuple[_Lines, tuple[str, ...], Callable[[tuple[Any, ...]], float]]] = {
-    "single-label": (_of_one, _ONE, lambda line: -line[-3]),
-    "multi-label": (_of_several, _SEVERAL, lambda line: -abs(line[-2] - LABELS_FROM)),
-    "regression": (_of_values, _VALUES, lambda line: -abs(line[-1])),
+_WorstFirst = Callable[[tuple[Any, ...], Mapping[str, float]], float]
+_FORMS: Mapping[str, tuple[_Lines, tuple[str, ...], _WorstFirst]] = {
+    "single-label": (_of_one, _ONE, lambda line, widths: -line[-3]),
+    "multi-label": (_of_several, _SEVERAL, lambda line, widths: -abs(line[-2] - LABELS_FROM)),
+    "regression": (_of_values, _VALUES, lambda line, widths: -abs(line[-1]) / widths[line[-4]]),
 }
-"""By kind of task: lines of a run, their head, and by what mistakes are sorted."""
+"""By kind of task: lines of a run, their head, and by what mistakes are sorted, of values in shares of their ranges."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mirbench.errors import UnknownName
 from mirbench.leaderboard.marks import labelled
-from mirbench.leaderboard.table import OF_TIMES, SHOWN, Board, Row
+from mirbench.leaderboard.table import OF_TIMES, SHOWN, Board, Row, Summary
+from mirbench.metrics import IN_UNITS, METRICS
 
-__all__ = ["COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "mean_sd", "notes_of", "title_of"]
+__all__ = [
+    "COLUMNS", "COSTS", "DEFAULT", "TIMES", "Column", "chosen", "every_column", "first_of_targets", "from_to",
+    "mean_sd", "notes_of", "title_of",
+]  # fmt: skip
 
 Raw = dict[str, str | float | int | None]
 
@@ -54,7 +58,16 @@ def mean_sd(value: tuple[float, float | None] | None) -> str:
     if value is None:
         return "—"
     mean, sd = value
-    return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
+    return f"{mean:z.3f}" if sd is None else f"{mean:z.3f} ± {sd:.3f}"
+
+
+def from_to(low: float, high: float) -> str:
+    """An interval for people; a dash beside a minus would be read as one.
+
+    >>> from_to(0.25, 0.5), from_to(-0.25, 0.5)
+    ('0.250–0.500', '-0.250 to 0.500')
+    """
+    return f"{low:z.3f}{'–' if low >= 0 else ' to '}{high:z.3f}"
 
 
 def _count(value: int | None) -> str:
@@ -74,7 +87,7 @@ def _runs(row: Row) -> str:
 
 
 def _interval(row: Row) -> str:
-    return "—" if row.interval is None else f"{row.interval.low:.3f}–{row.interval.high:.3f}"
+    return "—" if row.interval is None else from_to(row.interval.low, row.interval.high)
 
 
 def _raw_interval(row: Row, board: Board) -> Raw:
@@ -160,7 +173,10 @@ TIMES = ("epoch-seconds", "train-seconds", "clips-per-second")
 """Columns of the clock."""
 
 EVERY_METRIC = "metrics"
-"""Stands for those that a table has, the interval beside the first."""
+"""Stands for those that a table has, the interval beside the first; of several numbers a clip, target by target too."""
+
+MOST_TARGETS = 4
+"""Whose columns are shown without being asked for."""
 
 DEFAULT = (
     "rank", "system", "runs", EVERY_METRIC, "trainable", "total", "epoch-seconds", "clips-per-second", "gflops", "flags"
@@ -179,11 +195,40 @@ def chosen(names: Sequence[str], board: Board) -> list[Column]:
     asked = list(names) or [name for name in DEFAULT if name != "flags" or any(row.flags for row in board.rows)]
     found: dict[str, Column] = {}
     for name in asked:
-        if name not in COLUMNS and name != EVERY_METRIC:
-            raise UnknownName("column", name, [*COLUMNS, EVERY_METRIC])
         for each in _every_metric(board) if name == EVERY_METRIC else [name]:
-            found[each] = COLUMNS[each]
+            found[each] = COLUMNS.get(each) or _of_class(each, board)
     return list(found.values())
+
+
+def every_column(board: Board, metrics: Iterable[str]) -> list[Column]:
+    """Every column, of metrics those that are named; of clips with several numbers each, target by target too."""
+    there = {*metrics}
+    held = [column for name, column in COLUMNS.items() if name not in SHOWN or name in there]
+    return held + [_of_class(f"{metric}:{target}", board) for metric in board.metrics for target in board.targets]
+
+
+def first_of_targets(board: Board) -> list[str]:
+    """Names of the columns of the first metric, target by target, where there are few."""
+    few = board.targets if len(board.targets) <= MOST_TARGETS else ()
+    return [f"{metric}:{target}" for metric in board.metrics[:1] for target in few]
+
+
+def _of_class(name: str, board: Board) -> Column:
+    """The column of a metric of one class, or one target: ``macro-f1:rock``, ``rmse:valence``."""
+    metric, _, part = name.partition(":")
+    each = [known for known in SHOWN if METRICS[known].per_class]
+    if not part or metric not in each:
+        raise UnknownName("column", name, [*COLUMNS, EVERY_METRIC, *(f"{known}:{part}" for known in each if part)])
+    k = board.classes.index(part) if metric in board.metrics and part in board.classes else None
+
+    def value(row: Row) -> Summary | None:
+        return None if k is None else row.of_classes(metric)[k]
+
+    def raw(row: Row, board: Board) -> Raw:
+        mean, sd = value(row) or (None, None)
+        return {name: mean, f"{name}_sd": sd}
+
+    return Column(name, f"{title_of(metric).removeprefix('macro-')} of {part}", lambda row: mean_sd(value(row)), raw)
 
 
 def notes_of(row: Row, shown: Sequence[Column]) -> tuple[str, ...]:
@@ -195,4 +240,9 @@ def notes_of(row: Row, shown: Sequence[Column]) -> tuple[str, ...]:
 
 
 def _every_metric(board: Board) -> list[str]:
-    return [*board.metrics[:1], "interval", *board.metrics[1:]] if board.metrics else []
+    if not board.metrics:
+        return []
+    first, *others = board.metrics
+    beside = first_of_targets(board)
+    each = {metric: [f"{metric}:{name}" for name in board.targets] if beside else [metric] for metric in IN_UNITS}
+    return [first, "interval", *beside, *(name for other in others for name in each.get(other, [other]))]

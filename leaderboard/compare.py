@@ -29,7 +29,8 @@ class ClipChange:
     ----------
     a, b : float
         Share of right decisions, over seeds (and over classes that are known, in a multi-label task). In a regression
-        task how far off they are, in the targets' units, mean over seeds and targets.
+        task how far off they are, mean over seeds: in the target's unit; of several, in shares of their ranges, mean
+        over targets.
     true, guess_a, guess_b : str
         Classes; the guesses are those of most seeds. In a regression task values; the guesses are means over seeds.
     """
@@ -204,8 +205,11 @@ def _classes(record: RunRecord, stack: Stack) -> list[str]:
 def _right(stack: Stack) -> npt.NDArray[np.float64]:
     """Share of right decisions of each clip, or how far off its values are, mean over seeds."""
     if stack.targets.kind == "regression":
-        off = np.abs(stack.targets.in_units(stack.scores) - stack.targets.in_units(stack.targets.value)).mean(axis=0)
         known = stack.targets.known
+        off = np.abs(stack.scores - stack.targets.value).mean(axis=0, dtype=np.float64)
+        if known.shape[1] == 1:  # errors in several units make no mean
+            (low, high), *_ = stack.targets.ranges
+            off *= high - low
         return np.asarray((off * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
     true, known = stack.targets.value >= 0.5, stack.targets.known
     if stack.targets.kind == "single-label":

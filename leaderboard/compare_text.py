@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +10,7 @@ from tabulate import tabulate
 
 from mirbench.leaderboard.compare import Comparison, Cost
 from mirbench.metrics import METRICS
-from mirbench.plain_text import cut_middle
+from mirbench.plain_text import cut_apart
 from mirbench.runs.scores import how_over_folds
 
 __all__ = ["as_json", "as_text"]
@@ -22,8 +23,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {"verdict": comparison.verdict} | asdict(comparison)
 
 
-def as_text(comparison: Comparison) -> str:
-    """One screen, plain words first."""
+def as_text(comparison: Comparison, *, whole: bool = False) -> str:
+    """One screen, plain words first; names are cut to fit it, unless they are to be `whole`."""
     c, d = comparison, comparison.difference
     over = (
         how_over_folds(c.metric, len(c.folds))
@@ -41,7 +42,7 @@ def as_text(comparison: Comparison) -> str:
         most = (d.high, -d.low) if METRICS[c.metric].higher_is_better else (-d.low, d.high)
         lines.append(f"  As far as these clips tell, A may be {most[0]:.3f} better, or {most[1]:.3f} worse.")
     lines += [f"  {note}" for note in c.notes]
-    lines += ["", _clip_lines(c), "", _class_lines(c), "", _cost_lines(c)]
+    lines += ["", _clip_lines(c, whole), "", _class_lines(c, whole), "", _cost_lines(c)]
     return "\n".join(lines)
 
 
@@ -49,28 +50,34 @@ def _p(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def _clip_lines(c: Comparison) -> str:
+def _clip_lines(c: Comparison, whole: bool) -> str:
     up, down = sum(clip.a > clip.b for clip in c.clips), sum(clip.a < clip.b for clip in c.clips)
     better, mark = "right more often", "right"
     if c.kind == "regression":
-        up, down, better, mark = down, up, "nearer", "off by"
+        up, down, better = down, up, "nearer"
+        mark = "off by" if len(c.classes) == 1 else "off, of range"
     said = f"A is {better} on {up} clips, B on {down}, the same on {c.difference.n_clips - len(c.clips)}."
     if not c.clips:
         return said
-    rows = [
-        [cut_middle(clip.clip, 28), *(cut_middle(name, 14) for name in (clip.true, clip.guess_a, clip.guess_b)),
-         clip.a, clip.b]
-        for clip in c.clips[:_MOST_CLIPS]
-    ]  # fmt: skip
+    shown = c.clips[:_MOST_CLIPS]
+    ids = _fitting([clip.clip for clip in shown], 28, whole)
+    names = _fitting([name for clip in shown for name in (clip.true, clip.guess_a, clip.guess_b)], 14, whole)
+    said_of = zip(names[::3], names[1::3], names[2::3], strict=True)
+    rows = [[name, *said, clip.a, clip.b] for name, said, clip in zip(ids, said_of, shown, strict=True)]
     rest = len(c.clips) - len(rows)
     text = tabulate(rows, ["clip", "is", "A says", "B says", f"A {mark}", f"B {mark}"], floatfmt=".2f")
     return f"{said}\n{_indented(text)}" + (f"\n  … and {rest} more" if rest else "")
 
 
-def _class_lines(c: Comparison) -> str:
+def _fitting(names: Sequence[str], n_cells: int, whole: bool) -> list[str]:
+    return list(names) if whole else cut_apart(names, n_cells)
+
+
+def _class_lines(c: Comparison, whole: bool) -> str:
     both = [(k.name, k.n_clips, k.a, k.b, k.a - k.b) for k in c.classes if k.a is not None and k.b is not None]
     both.sort(key=lambda row: -abs(row[4]))
-    shown = [(cut_middle(name, 40), *rest) for name, *rest in both[:_MOST_CLASSES]]
+    names = _fitting([name for name, *_ in both[:_MOST_CLASSES]], 40, whole)
+    shown = [(name, *rest) for name, (_, *rest) in zip(names, both, strict=False)]
     what = "F1" if c.by_class == "f1-per-class" else c.by_class.removesuffix("-per-class")
     text = tabulate(shown, [f"{what} of", "clips", "A", "B", "A - B"], floatfmt=("", "", ".3f", ".3f", "+.3f"))
     rest = len(c.classes) - min(len(both), _MOST_CLASSES)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirbench.leaderboard.chosen_rows import Pivot, of_how_many, pivot_cells, place
-from mirbench.leaderboard.columns import Column, chosen, notes_of
+from mirbench.leaderboard.columns import Column, chosen, first_of_targets, notes_of
 from mirbench.leaderboard.marks import explained, labelled, meanings, often
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
@@ -55,7 +55,7 @@ def usual_columns(board: Board) -> list[str]:
     """What fits the width of a page: the score that ranks with its interval, one more, and what was trained."""
     first = list(board.metrics[:1])
     more = [name for name in board.metrics[1:] if name in _TWO][:1]
-    return ["system", *first, *(["interval"] if first else []), *more, "trainable"]
+    return ["system", *first, *(["interval"] if first else []), *first_of_targets(board), *more, "trainable"]
 
 
 def latex_pivot(tables: Sequence[Pivot]) -> str:

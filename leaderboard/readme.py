@@ -17,7 +17,8 @@ from pathlib import Path
 
 from mirbench.errors import BadInput, UnknownName
 from mirbench.features.temporary import written_whole
-from mirbench.leaderboard.render import NOTE, heading, of_tasks, section
+from mirbench.leaderboard.asked_columns import refuse_of_no_table
+from mirbench.leaderboard.render import heading, note, of_tasks, section
 from mirbench.leaderboard.table import Board
 
 __all__ = ["update", "updated"]
@@ -76,6 +77,7 @@ def updated(text: str, boards: Sequence[Board], tasks: Sequence[str] = (), colum
     lines = [found.group() for found in _LINE.finditer(text) if found.group()]
     for block in reversed(_blocks(text, lines)):
         shown = of_tasks(boards, block.tasks or tasks)
+        refuse_of_no_table(block.columns or columns, shown)
         end = re.sub(r"[^\r\n]", "", lines[block.begin]) or "\n"
         body = _body(shown, block.columns or columns, block).replace("\n", end)
         lines[block.begin + 1 : block.end] = [f"{end}{body}{end}{end}"]
@@ -92,7 +94,7 @@ def _body(boards: Sequence[Board], columns: Sequence[str], block: _Block) -> str
         else:
             parts += section(replace(board, rows=board.rows[: block.rows], problems=()), columns)
             parts.append(f"The first {block.rows} of {n_rows} systems.")
-    return "\n\n".join([*parts, *([NOTE] if block.note else [])])
+    return "\n\n".join([*parts, *([note(boards)] if block.note else [])])
 
 
 def _blocks(text: str, lines: Sequence[str]) -> list[_Block]:

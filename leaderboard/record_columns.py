@@ -1,4 +1,4 @@
-"""What a line a record says, less the metrics: what each column is called, and how it is read from a record."""
+"""What a line a record says beside metrics that are one number: what each column is called, how a record has it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from mirbench.leaderboard.marks import marks_of
+from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
 from mirbench.types import Windowing
 
-__all__ = ["COSTS", "IDENTITY"]
+__all__ = ["COSTS", "IDENTITY", "of_targets"]
 
 _Read = Callable[[RunRecord], Any]
 
@@ -75,3 +76,15 @@ COSTS: dict[str, _Read] = {
     "system": lambda record: record.spec.system,
 }
 """Columns after the metrics; the folder is the last."""
+
+
+def of_targets(record: RunRecord) -> dict[str, float | None]:
+    """Where a clip has several numbers, the metrics of each target, called as columns of tables are: ``rmse:bpm``."""
+    if record.kind != "regression" or len(record.classes) < 2:
+        return {}
+    named = [name for name in record.metrics if name in METRICS and METRICS[name].per_class in record.metrics]
+    return {
+        f"{name}:{target}": value
+        for name in named
+        for target, value in zip(record.classes, record.metrics[METRICS[name].per_class], strict=False)
+    }

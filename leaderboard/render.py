@@ -9,18 +9,17 @@ from dataclasses import asdict
 from typing import Any
 
 from mirbench.errors import UnknownName
+from mirbench.leaderboard.asked_columns import said_of_columns
 from mirbench.leaderboard.chosen_rows import Pivot, of_how_many, pivot_cells
-from mirbench.leaderboard.columns import COLUMNS, TIMES, Column, chosen
+from mirbench.leaderboard.columns import TIMES, chosen, every_column
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import System
 from mirbench.leaderboard.table import Board, Row
-from mirbench.metrics import METRICS
 from mirbench.plain_text import csv_cell, json_text, printable
 from mirbench.registry import version_here
 from mirbench.spelling import composed_name, on_record
 
 __all__ = [
-    "NOTE",
     "SAID",
     "as_csv",
     "as_json",
@@ -29,6 +28,7 @@ __all__ = [
     "heading",
     "markdown",
     "markdown_pivot",
+    "note",
     "of_tasks",
     "section",
 ]
@@ -42,9 +42,11 @@ SAID = {
     "own": "Clips of somebody's own: its numbers compare with nothing but this table.",
     "synthesised": "Synthesised audio: shows that the machinery works, says nothing about music.",
 }
-NOTE = (
+_OF_CLASSES = "Accuracies and F1 are pooled over the folds, AUCs the mean of the folds."
+_OF_VALUES = "Metrics of numbers are pooled over the folds, and of several targets the mean over them."
+_NOTE = (
     "Mean ± standard deviation (n - 1) over seeds alone, which says nothing of other clips; where nothing is random, "
-    "one seed stands for all. Accuracies and F1 are pooled over the folds, AUCs the mean of the folds. "
+    "one seed stands for all. {metrics} "
     "95 % interval, of the first metric: over other clips of the same kind (those of a group are drawn together) and, "
     "where several were run, other seeds. Rank: one more than the rows that are significantly better in the first "
     "metric, clip by clip on the same clips, at 5 % after Holm's correction over every pair of the table: rows of rank "
@@ -54,6 +56,13 @@ NOTE = (
     "parts read from the cache. Clips/s: from file to score, nothing cached. GFLOP/clip: matrix products, convolutions "
     "and attention from the audio of one clip to its score."
 )
+
+
+def note(boards: Sequence[Board]) -> str:
+    """How to read some tables: of the metrics that they have."""
+    kinds = {board.kind == "regression" for board in boards}
+    said = [text for of_values, text in ((False, _OF_CLASSES), (True, _OF_VALUES)) if of_values in kinds]
+    return _NOTE.format(metrics=" ".join(said or [_OF_CLASSES]))
 
 
 def of_tasks(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
@@ -79,7 +88,7 @@ def of_tasks(boards: Sequence[Board], tasks: Sequence[str]) -> list[Board]:
 
 def markdown(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
     """All tables, each under a heading, with notes."""
-    parts = ["# Leaderboard", NOTE]
+    parts = ["# Leaderboard", note(boards)]
     for board in boards:
         parts += [heading(board), *section(board, columns)]
     return "\n\n".join(parts) + "\n"
@@ -95,7 +104,7 @@ def section(board: Board, columns: Sequence[str] = ()) -> list[str]:
     parts = [SAID[board.standing] + _of_whose_own(board)] if SAID.get(board.standing) else []
     if board.rows:
         parts.append(_table(board, columns))
-        parts += filter(None, [of_how_many(board)])
+        parts += filter(None, [of_how_many(board), *map(escaped, said_of_columns(columns, board))])
         names = {column.name for column in chosen(columns, board)}
         if marks := explained(mark for row in board.rows for mark in row.marks):
             parts.append(f"Marks: {escaped('; '.join(marks))}.")
@@ -195,24 +204,19 @@ def as_csv(boards: Sequence[Board], columns: Sequence[str] = ()) -> str:
     """One line a row of any table: task, version and windowing, then numbers as they are; empty where there is none."""
     import pandas as pd
 
+    there = {metric for board in boards for metric in board.metrics}
     lines = []
     for board in boards:
         for row in board.rows:
             line: dict[str, Any] = {"task": board.task, "version": board.version}
             line |= asdict(row.system.record.spec.windowing)
-            for column in chosen(columns, board) if columns else _present(boards):
+            for column in chosen(columns, board) if columns else every_column(board, there):
                 line |= column.raw(row, board)
             lines.append(line)
     if columns and not any(line.get("marks") for line in lines):
         lines = [{name: cell for name, cell in line.items() if name != "marks"} for line in lines]
     frame = pd.DataFrame(lines).map(csv_cell).convert_dtypes()  # counts stay whole numbers beside empty cells
     return str(frame.to_csv(index=False, lineterminator="\n"))
-
-
-def _present(boards: Sequence[Board]) -> list[Column]:
-    """Every column but metrics that no table has."""
-    there = {metric for board in boards for metric in board.metrics}
-    return [column for name, column in COLUMNS.items() if name not in METRICS or name in there]
 
 
 def as_json(boards: Sequence[Board]) -> str:
@@ -239,7 +243,12 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
             "marks", "alike", "repeated",
         )
     }  # fmt: skip
-    values = {name: {"mean": value[0], "sd": value[1]} if value else None for name, value in row.metrics.items()}
+    values = {name: _summary(value) for name, value in row.metrics.items()}
+    each = {
+        name: dict(zip(board.targets, map(_summary, row.of_classes(name)), strict=True))
+        for name in board.metrics
+        if board.targets
+    }
     interval = {"metric": board.metrics[0], "level": 0.95, **asdict(row.interval)} if row.interval else None
     return fields | {
         "method": spec.method,
@@ -251,8 +260,13 @@ def _row(row: Row, board: Board) -> dict[str, Any]:
         "seeds": row.system.seeds,
         "folds": row.system.folds,
         "metrics": values,
+        **({"targets": each} if each else {}),
         "interval": interval,
     }
+
+
+def _summary(value: tuple[float, float | None] | None) -> dict[str, float | None] | None:
+    return {"mean": value[0], "sd": value[1]} if value else None
 
 
 def _strict(value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mirbench import metrics
 from mirbench.lasting import made_to_last
 from mirbench.leaderboard import statistics
 from mirbench.leaderboard.beside import beside
+from mirbench.leaderboard.by_class import of_each_seed
 from mirbench.leaderboard.marks import REPEATED, labelled
 from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
@@ -110,6 +112,18 @@ class Row:
         """Eight hex digits over what was asked."""
         return self.system.key
 
+    def of_classes(self, metric: str) -> list[Summary | None]:
+        """A metric that has values class by class, or target by target: those values, over seeds."""
+        if metric not in self._of_classes:
+            seeds = of_each_seed(self.system, metrics.METRICS[metric].per_class)
+            counted = seeds[:1] if self.alike else seeds
+            self._of_classes[metric] = [mean_and_sd(values) for values in zip(*counted, strict=True)]
+        return self._of_classes[metric]
+
+    @cached_property
+    def _of_classes(self) -> dict[str, list[Summary | None]]:
+        return {}
+
 
 @dataclass(frozen=True)
 class Board:
@@ -145,6 +159,11 @@ class Board:
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     n_ranked_among: int = 0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of its numbers, where a clip has several."""
+        return self.classes if self.kind == "regression" and len(self.classes) > 1 else ()
 
 
 def boards(

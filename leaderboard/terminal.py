@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mirbench.leaderboard.asked_columns import said_of_columns
 from mirbench.leaderboard.chosen_rows import Pivot, of_how_many, pivot_cells
-from mirbench.leaderboard.columns import COLUMNS, Column, chosen, notes_of
+from mirbench.leaderboard.columns import COLUMNS, Column, chosen, first_of_targets, notes_of
 from mirbench.leaderboard.marks import explained, meanings, often
 from mirbench.leaderboard.render import SAID
 from mirbench.leaderboard.table import Board, Row
@@ -111,7 +112,7 @@ def _one(board: Board, columns: Sequence[str], n_columns: int) -> Iterator[Rende
         yield from (_note(f"{mark} {flag}") for flag, mark in marks.items())
         yield from (_note(f"All rows: {flag}") for flag in notes[0] if flag in for_all)
         yield from map(_note, explained(mark for row in board.rows for mark in row.marks if mark not in frequent))
-        yield from map(_note, filter(None, [of_how_many(board), *board.notes]))
+        yield from map(_note, filter(None, [of_how_many(board), *said_of_columns(columns, board), *board.notes]))
     if board.problems:
         yield Words("Without a result:")
         yield from (_note(line) for line in board.problems[:_MOST_PROBLEMS])
@@ -153,7 +154,8 @@ def _heading(column: Column) -> str:
 def _few(board: Board) -> list[str]:
     """The columns of a narrow table: one metric, one cost."""
     names = [board.metrics[0] if name == "score" else name for name in _SCARCE if name != "score" or board.metrics]
-    return names if any(row.n_trainable is not None for row in board.rows) else names[:-1]
+    names = names if any(row.n_trainable is not None for row in board.rows) else names[:-1]
+    return [*names, *first_of_targets(board)]
 
 
 def _about(board: Board) -> str:

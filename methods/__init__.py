@@ -80,5 +80,6 @@ OWN_NETWORKS: Mapping[str, OwnNetwork] = {
     "short-chunk": OwnNetwork(3**10 / 16_000, 4_038_037_248),
     "short-chunk-res": OwnNetwork(3**10 / 16_000, 5_561_257_728),
     "cnn1d": OwnNetwork(9.568, 342_478_592),
+    "frame-level": OwnNetwork(3, 6_953_680),
 }
 """What the networks that methods bring along do with a window, by which their runs' costs are told."""

@@ -106,7 +106,8 @@ MODIFIERS: Mapping[str, Entry] = {
     "+loudness": Entry(f"{_MODIFIERS}:loudness", "the classes are five equal-count quantiles of RMS, loud1 to loud5"),
     "+loud1v5": Entry(f"{_MODIFIERS}:loud1v5", "the quietest fifth against the loudest"),
     "+shotsK": Entry(
-        f"{_MODIFIERS}:shots", "K clips a class of train and of valid: shots10, another draw shots10-draw1"
+        f"{_MODIFIERS}:shots",
+        "K clips a class of train and of valid, of numbers K in all: shots10, shots10-draw1",
     ),
     "+fractionF": Entry(f"{_MODIFIERS}:fraction", "a share of train and of valid: fraction0.1, fraction0.1-draw1"),
     "+balanced": Entry(f"{_MODIFIERS}:balanced", "the same number of clips of each class in each split"),

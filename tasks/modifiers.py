@@ -142,7 +142,9 @@ def shots(task: Task, argument: str) -> Task:
     """The first K clips of each class of train, and of valid, in the order of a draw; test stays whole.
 
     Valid shrinks too: who has ten labelled clips a class has no hundred to choose a learning rate on (Oliver et al.
-    2018). In a multi-label task a clip is kept if it is among the first K of any class that is present in it.
+    2018). In a multi-label task a clip is kept if it is among the first K of any class that is present in it, in a
+    regression task if it is among the first K of any target whose value is known of it: K in all, where every clip has
+    a value of each.
     """
     number, draw = _number_and_draw("shots", argument, "a whole number of 1 or more (shots10)", whole=True)
 
@@ -150,14 +152,17 @@ def shots(task: Task, argument: str) -> Task:
         kept = _first_of_each_class(clips, draw, lambda n: min(n, int(number)))
         return [clip for clip in clips if clip.split == "test" or clip.id in kept]
 
-    return _fewer(task, keep, f"{number:g} clips a class of train and of valid, draw {draw}; test is whole")
+    what = f"{number:g} clips a class of train and of valid"
+    if task.kind == "regression":
+        what = f"{number:g} clips of all of train, and of valid (of each target, where some have no value of it)"
+    return _fewer(task, keep, f"{what}, draw {draw}; test is whole")
 
 
 def fraction(task: Task, argument: str) -> Task:
     """A share of the clips of each class of train and of valid, at least one, in the order of a draw; test is whole.
 
     In a multi-label task a clip is kept if it is in the share of any class that is present in it, so that more than the
-    share is kept altogether.
+    share is kept altogether; so of targets of a regression task, where some clips have no value of one.
     """
     needed = "a number above 0 and up to 1 (fraction0.1)"
     share, draw = _number_and_draw("fraction", argument, needed)
@@ -168,7 +173,8 @@ def fraction(task: Task, argument: str) -> Task:
         kept = _first_of_each_class(clips, draw, lambda n: max(1, math.ceil(share * n - 1e-9)))
         return [clip for clip in clips if clip.split == "test" or clip.id in kept]
 
-    return _fewer(task, keep, f"a share of {share:g} of each class of train and of valid, draw {draw}; test is whole")
+    of = "" if task.kind == "regression" else "each class of "
+    return _fewer(task, keep, f"a share of {share:g} of {of}train and of valid, draw {draw}; test is whole")
 
 
 def balanced(task: Task, argument: str) -> Task:

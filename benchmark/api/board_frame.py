@@ -21,13 +21,12 @@ def board_frame(records: Iterable[tuple[Path, RunRecord]], task: str | None, ref
     """The table of a task, its columns those of ``mirbench leaderboard --format csv``; see `mirbench.api.runs.Runs`."""
     import pandas as pd
 
-    from mirbench.leaderboard.columns import COLUMNS
+    from mirbench.leaderboard.columns import every_column
     from mirbench.leaderboard.packs import every_pack
     from mirbench.leaderboard.render import of_tasks
     from mirbench.leaderboard.repeated import with_repeated
     from mirbench.leaderboard.results import questions_of
     from mirbench.leaderboard.table import boards_of
-    from mirbench.metrics import METRICS
 
     left_out: list[str] = []
     every = boards_of(questions_of(records), left_out, every_pack() if reference else ())
@@ -40,7 +39,7 @@ def board_frame(records: Iterable[tuple[Path, RunRecord]], task: str | None, ref
             f"these runs make {len(found)} tables ({titles}); name one task or title" if found else "no runs"
         )
     (board,) = found
-    columns = [column for name, column in COLUMNS.items() if name not in METRICS or name in board.metrics]
+    columns = every_column(board, board.metrics)
     lines = [{k: v for column in columns for k, v in column.raw(row, board).items()} for row in board.rows]
     return pd.DataFrame({name: _column([line[name] for line in lines]) for name in lines[0]} if lines else {})
 

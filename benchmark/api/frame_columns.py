@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirbench.leaderboard.record_columns import COSTS, IDENTITY
+from mirbench.leaderboard.record_columns import COSTS, IDENTITY, of_targets
 from mirbench.metrics import METRICS
 from mirbench.record import RunRecord
 
@@ -19,7 +19,10 @@ def column_names(classes: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 
 def columns_of(runs: Sequence[tuple[Path, RunRecord]]) -> dict[str, Any]:
-    """The columns of runs, each a folder and a record; of metrics those that are one number and that some run has."""
+    """The columns of runs, each a folder and a record; of metrics those that are one number and that some run has.
+
+    Of clips with several numbers, the metrics of each target, too.
+    """
     import pandas as pd
 
     records = [record for _, record in runs]
@@ -27,6 +30,9 @@ def columns_of(runs: Sequence[tuple[Path, RunRecord]]) -> dict[str, Any]:
     values = [name for name in METRICS if name in there and METRICS[name].kind == "value"]
     found: dict[str, Any] = {name: [read(record) for record in records] for name, read in IDENTITY.items()}
     found |= {name: pd.array([record.metrics.get(name) for record in records], dtype="float64") for name in values}
+    each = [of_targets(record) for record in records]
+    for name in dict.fromkeys(name for held in each for name in held):
+        found[name] = pd.array([held.get(name) for held in each], dtype="float64")
     for name, read in COSTS.items():
         found[name] = _column(name, [read(record) for record in records])
     return found | {"folder": [str(folder) for folder, _ in runs]}

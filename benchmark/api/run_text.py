@@ -108,7 +108,15 @@ def _scores(record: RunRecord, row: Row | None) -> _Lines:
         if number == 0 and row is not None and row.interval is not None:
             found = row.interval
             said += f", 95 % interval {found.low:.3f} to {found.high:.3f} ({found.method})"
-        yield "score", said
+        yield "score", said + _each_target(record, name)
+
+
+def _each_target(record: RunRecord, name: str) -> str:
+    """A metric of numbers target by target, where a clip has several."""
+    each = record.metrics.get(METRICS[name].per_class) if record.kind == "regression" else None
+    if not each or len(each) != len(record.classes) or len(each) == 1:
+        return ""
+    return f" ({', '.join(f'{target} {_number(value)}' for target, value in zip(record.classes, each, strict=True))})"
 
 
 def _costs(record: RunRecord) -> _Lines:

@@ -15,6 +15,7 @@ from mirbench.choose.honest import chosen_anew
 from mirbench.choose.race import Entrant, Race
 from mirbench.choose.systems import FLOOR
 from mirbench.leaderboard.best import values
+from mirbench.leaderboard.columns import from_to
 from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.statistics import interval
 from mirbench.metrics import METRICS
@@ -123,7 +124,7 @@ def _scored(entrant: Entrant, race: Race) -> str:
     args = heard.targets, heard.groups, heard.folds
     value = values(race.metric, [heard.scores], *args)[0]
     found = interval(race.metric, heard.scores, *args)
-    where = f" (95 % {found.low:.3f}–{found.high:.3f})" if found else ""
+    where = f" (95 % {from_to(found.low, found.high)})" if found else ""
     return f"{METRICS[race.metric].name} {value:.3f}{where} on {heard.n_clips} test clips"
 
 

@@ -11,7 +11,7 @@ import typer
 from mirbench.api.asking import folder_of_runs
 from mirbench.cli.left_out import end
 from mirbench.cli.options import RunsFolder, one_of
-from mirbench.plain_text import say
+from mirbench.plain_text import is_terminal, say
 
 
 def compare(
@@ -38,6 +38,8 @@ def compare(
     if not packs:
         folder_of_runs(runs)
     found = compared(*find_pair(runs, (a, b), left_out, packs, task), metric)
-    text = json.dumps(as_json(found), indent=1, allow_nan=False) if form == "json" else as_text(found)
-    say(text, whole=form == "json")
+    if form == "json":
+        say(json.dumps(as_json(found), indent=1, allow_nan=False), whole=True)
+    else:
+        say(as_text(found, whole=not is_terminal()))
     end(left_out)

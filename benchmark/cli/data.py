@@ -11,7 +11,7 @@ import typer
 
 from mirbench.cli.help import Command
 from mirbench.cli.options import AllowUnverified, DataRoot, Plugins, TaskName, allow_unverified, catalogue_of
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, not_there
 from mirbench.plain_text import json_text, say
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def data_check(task: TaskName, data: DataRoot = None, plugin: Plugins = []) -> N
         folder = dataset_folder(card, data, default_cache(), progress)
         problems = check_data(card, folder, default_cache(), progress)
     if problems:
-        raise BadInput(f"{card.name} in {folder}:\n  " + "\n  ".join(problems))
+        where = [said] if (said := not_there(problems)) else []
+        raise BadInput(f"{card.name} in {folder}:\n  " + "\n  ".join([*problems, *where]))
     say(f"{card.name} in {folder}: {_holds(card, folder)}")
 
 

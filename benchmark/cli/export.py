@@ -34,7 +34,7 @@ def export_model(
         list[str] | None,
         typer.Option("--check", metavar="FILE", help="Compare on it. Default: clips of the task."),
     ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="One ONNX graph of it, too: audio to probabilities.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="One ONNX graph of it, too: from audio to scores.")] = False,
     where: PlacesGiven = [],  # noqa: B006
     *,
     how: Machine,
@@ -53,13 +53,16 @@ def export_model(
     model = load_model(run, runs, places=places, plugins=plugins, progress=progress, fold=fold, seed=seed, refit=refit)
     with sounds_to_compare(model, check or [], plugins) as (sounds, what):
         found = export(model, folder, sounds, plugins, onnx=onnx)
+    of_what, told = "a probability", "probabilities"
+    if model.record.kind == "regression":
+        of_what, told = "a value, as a share of its range,", "places of values in their ranges"
     say(
-        f"{folder}: predicts as the run does: {found.n_files} of {what}, largest difference of a probability "
+        f"{folder}: predicts as the run does: {found.n_files} of {what}, largest difference of {of_what} "
         f"{found.largest:.1e} (at most {TOLERANCE:.0e})"
     )
     if found.graph is not None:
         say(
-            f"{folder / FILE}: audio to probabilities in one graph; on the same files largest difference "
+            f"{folder / FILE}: audio to {told} in one graph; on the same files largest difference "
             f"{found.graph:.1e} (at most {ONNX_TOLERANCE:.0e})"
         )
     say(f"mirbench predict {folder} song.mp3")

@@ -41,7 +41,10 @@ def leaderboard(
         typer.Option("--format", metavar="|".join(FORMATS), help="Default: a table on a terminal, md in a pipe."),
     ] = "",
     columns: Annotated[
-        str, typer.Option("--columns", metavar="NAMES", help="Those to show, in this order: rank,system,accuracy,….")
+        str,
+        typer.Option(
+            "--columns", metavar="NAMES", help="Those to show, in this order: rank,system,accuracy,macro-f1:CLASS,…."
+        ),
     ] = "",
     task: Tasks = [],  # noqa: B006
     rows: Annotated[
@@ -96,6 +99,7 @@ def leaderboard(
     if update:
         _update(update, found, task, shown)
     else:
+        from mirbench.leaderboard.asked_columns import refuse_of_no_table
         from mirbench.leaderboard.chosen_rows import of_rows
         from mirbench.leaderboard.few_clips import of_best
         from mirbench.leaderboard.render import of_tasks
@@ -109,6 +113,7 @@ def leaderboard(
         asked = _by_clips(found, task) if by_clips else of_tasks(found, task)
         marked = with_repeated(asked, left_out)
         chosen = of_best(marked, rows) if by_clips else of_rows(marked, rows)
+        refuse_of_no_table(shown, chosen)
         _write(form, chosen, shown, output, usual, against)
     end(left_out)
 

@@ -37,7 +37,7 @@ def verify(
     rerun: Annotated[bool, typer.Option("--rerun", help="Repeat, and note, the quickest run of each system.")] = False,
     only: Annotated[
         list[str],
-        typer.Option("--only", metavar="KEY", help="With --rerun: the runs to repeat, or all.", show_default=False),
+        typer.Option("--only", metavar="KEY", help="With --rerun: of runs or systems, or all.", show_default=False),
     ] = [],  # noqa: B006  (typer copies it)
     places: PlacesGiven = [],  # noqa: B006
     tolerance: Annotated[
@@ -72,11 +72,12 @@ def verify(
     _print(cases)
     failed = bool(strange or changes) or any(not case.holds for case in cases)
     if rerun:
-        from mirbench.runs.own_places import parse_places
+        from mirbench.runs.own_places import parse_places, refuse_of_none
         from mirbench.trust.rerun import choose, repeat
 
         chosen = choose([(case.folder, case.record) for case in cases if case.record and case.holds], only)
         where = parse_places(places)
+        refuse_of_none(where, [record.spec for _, record in chosen])
         others = sum(case.holds and case.record is not None and case.record.status == "done" for case in cases)
         if others > len(chosen) and not only:
             say(f"{len(chosen)} of {others} runs are repeated, of each system the quickest; --only all repeats all.")
@@ -98,6 +99,11 @@ def _refuse_idle(
     of_submissions: Mapping[str, object],
 ) -> None:
     """Refuse options that would do nothing."""
+    if places and strict and not rerun:
+        raise BadInput(
+            "--as says where own clips are for --rerun, which hears them; --strict looks at records alone, of own data "
+            "with --allow-own: leave --as out, or add --rerun"
+        )
     for flag, given in {"--only": only, "--as": places, "--tolerance": tolerance is not None}.items():
         if given and not rerun:
             raise BadInput(f"{flag} is about runs that are repeated: add --rerun")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirbench.errors import BadAudio
+from mirbench.errors import NO_FILE, BadAudio
 from mirbench.features.ahead import ahead
 from mirbench.features.decoding import DecodeStretch, decode, hear, mono, of_channels
 from mirbench.features.loudness import Tally, cancel, out_of_scale
@@ -318,7 +318,7 @@ def _look(places: Sequence[Excerpt]) -> list[Facts | str]:
     """Facts of stretches of one file, or one line saying what is wrong with it; hashed and decoded once."""
     path = places[0].path
     if not path.is_file():
-        return [f"{path}: no such file"] * len(places)
+        return [f"{path}: {NO_FILE}"] * len(places)
     if path.stat().st_size == 0:
         return [f"{path}: empty (0 bytes)"] * len(places)
     tallies = [Tally() for _ in places]

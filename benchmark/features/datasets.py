@@ -47,9 +47,11 @@ def dataset_folder(task: Task, root: Path | None, cache: Path, progress: Progres
     root = root or default_data_root()
     if not root.is_dir():
         flag = "--data" if given else "the default data root"
-        fetched = f"`mirbench data get {task.name} --data ROOT` fetches {task.name}, " if task.archives else ""
+        # of modifiers, which need no data of their own, nothing is said, so that many runs lack one thing
+        name = task.name if "+on:" in task.name else task.name.partition("+")[0]
+        fetched = f"`mirbench data get {name} --data ROOT` fetches {name}, " if task.archives else ""
         raise MissingData(
-            f"{flag} {root}: {no_folder(root)}; {fetched}`mirbench show {task.name}` says what it must look like"
+            f"{flag} {root}: {no_folder(root)}; {fetched}`mirbench show {name}` says what it must look like"
         )
     sweep(root)
     own = root / task.folder

@@ -164,8 +164,8 @@ def _header(path: Path, text: str, columns: Sequence[str], called: Mapping[str, 
         if ("label" in found or "value" in called) and {"path", "id"} & set(found):
             break
     else:
-        how = f"csv:{path.name}?path=…&label=…"
-        raise BadInput(_needs(path, columns, f"it is {first.strip()[:80]!r}; or say which they are: '{how}'"))
+        how = f"or say which they are: 'csv:{path.name}?path=…&label=…'; of numbers, 'csv:{path.name}?value=…'"
+        raise BadInput(_needs(path, columns, f"it is {first.strip()[:80]!r}; {how}"))
     asked = [name for column, name in called.items() if column != "value"] + value_names(called)
     if lacking := [name for name in asked if _column(name) not in given]:
         raise BadInput(f"{path}: no column is called {lacking[0][:80]!r}; it has {', '.join(given)[:200]}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirbench.errors import BadAudio, BadInput
+from mirbench.errors import NO_FILE, BadAudio, BadInput
 from mirbench.features import audio
 from mirbench.progress import Progress
 from mirbench.types import Excerpt
@@ -68,7 +68,7 @@ def survey(excerpts: Sequence[Excerpt], memo: Path, progress: Progress, workers:
 def _look(excerpt: Excerpt) -> audio.Facts | str:
     path: Any = excerpt.path
     if not path.is_file():
-        return f"{path}: no such file"
+        return f"{path}: {NO_FILE}"
     try:
         read(path)
     except BadAudio as error:

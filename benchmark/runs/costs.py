@@ -8,22 +8,26 @@ machine or as cards tell, by what this machine does in two seconds while nothing
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from mirbench.errors import MirbenchError
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
 from mirbench.runs.gpus import visible_gpus
 from mirbench.runs.hyperparameters import n_points
-from mirbench.runs.measure import processor
+from mirbench.runs.measure import flops_of, processor
 from mirbench.runs.operations import nominal_flops, passes_of, window_flops
 from mirbench.runs.plan import Request
 from mirbench.source import SourceCard
+from mirbench.tables import OwnNetwork
 from mirbench.types import Task
 
 if TYPE_CHECKING:
@@ -120,6 +124,7 @@ class Costs:
         self._rates: dict[str, list[float]] = defaultdict(list)
         self._flops: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._measured: dict[bool, float] = {}
+        self._counted: dict[str, OwnNetwork] = {}
         for record in records:
             self.learn(record)
 
@@ -131,18 +136,19 @@ class Costs:
     def _learn(self, record: RunRecord, *, here: bool) -> None:
         spec, n_clips = record.spec, sum(record.n_clips.values())
         if record.flops:
-            self._flops[_heard(spec), spec.windowing.windows].append(record.flops)
+            self._flops[self._heard(spec), spec.windowing.windows].append(record.flops)
         if not here or not n_clips:
             return
         own, rows = _seconds_of(record)
-        amount = _amount(spec)
-        self._runs[spec.task, spec.method, _heard(spec)].append(own / amount)
-        self._runs[spec.method, _heard(spec)].append(own / amount / n_clips)
+        amount, heard = _amount(spec), self._heard(spec)
+        self._runs[spec.task, spec.method, heard, _settings(spec)].append(own / amount)
+        self._runs[spec.task, spec.method, heard].append(own / amount)
+        self._runs[spec.method, heard].append(own / amount / n_clips)
         if rows > 0:
-            self._rows[spec.task, _heard(spec)].append(rows)
-            self._rows[(_heard(spec),)].append(rows / n_clips)
+            self._rows[spec.task, heard].append(rows)
+            self._rows[(heard,)].append(rows / n_clips)
         if rate := record.seconds.get("clips_per_second"):
-            self._rates[_heard(spec)].append(rate)
+            self._rates[heard].append(rate)
 
     def known(self, spec: RunSpec) -> float | None:
         """Seconds of a run where records of this machine tell; None elsewhere."""
@@ -154,9 +160,10 @@ class Costs:
         return self._from_records(spec) or self._from_operations(spec)
 
     def _from_records(self, spec: RunSpec) -> Cost | None:
-        source = _heard(spec)
+        source = self._heard(spec)
         n_clips, amount = self._n_clips(spec), _amount(spec)
-        if found := self._runs.get((spec.task, spec.method, source)):
+        of_task = (spec.task, spec.method, source)
+        if found := self._runs.get((*of_task, _settings(spec))) or self._runs.get(of_task):
             return Cost(median(found) * amount, self._rows_of(spec, n_clips), "records")
         if not n_clips:
             return None
@@ -169,7 +176,7 @@ class Costs:
 
     def _rows_of(self, spec: RunSpec, n_clips: int) -> float | None:
         """Computed once, they cost most to the run that came first."""
-        source = _heard(spec)
+        source = self._heard(spec)
         if found := self._rows.get((spec.task, source)):
             return max(found)
         found = self._rows.get((source,))
@@ -182,21 +189,50 @@ class Costs:
         n_clips = self._n_clips(spec)
         if not n_clips:
             return Cost(None, None, "")
-        if known := self._flops.get((_heard(spec), spec.windowing.windows)):
+        own = self._own(spec)
+        if known := self._flops.get((self._heard(spec), spec.windowing.windows)):
             flops = median(known) * n_clips
         else:
-            own = self._catalogue.own_network(spec.method)
             flops = nominal_flops(self._task(spec), card, spec.windowing, own)
-        large = window_flops(self._task(spec), card, self._catalogue.own_network(spec.method)) >= _LARGE
+        large = window_flops(self._task(spec), card, own) >= _LARGE
         if large not in self._measured:
             self._measured[large] = measured_flops(self._machine.device, self._machine.threads, large=large)
         one_pass = flops / self._measured[large]
         return Cost(_ANY_RUN + self._passes(spec) * one_pass, one_pass if card else 0.0, "operations")
 
     def _passes(self, spec: RunSpec) -> float:
-        own = self._catalogue.own_network(spec.method)
         method, task = self._catalogue.method(spec.method), self._task(spec)
-        return passes_of(method, spec.params, task, self._card(spec), spec.windowing, own) * n_points(spec.search)
+        passes = passes_of(method, spec.params, task, self._card(spec), spec.windowing, self._own(spec))
+        return passes * n_points(spec.search)
+
+    def _own(self, spec: RunSpec) -> OwnNetwork | None:
+        """What is known of the network that a method brings: as it is with these settings, where they change it."""
+        if not self._options(spec):
+            return self._catalogue.own_network(spec.method)
+        if (heard := self._heard(spec)) not in self._counted:
+            network, seconds, rate = self._method(spec).own_network(len(self._task(spec).classes))
+            self._counted[heard] = OwnNetwork(seconds, _operations(network, round(seconds * rate)))
+        return self._counted[heard]
+
+    def _options(self, spec: RunSpec) -> dict[str, Any]:
+        """What of the settings makes another network of the one that a method brings; {} where nothing does."""
+        with suppress(MirbenchError, TypeError):  # records of plugins that are not here, of settings of before
+            if not spec.source and hasattr(method := self._method(spec), "own_network"):
+                return dict(method.options())
+        return {}
+
+    def _method(self, spec: RunSpec) -> Any:
+        return self._catalogue.method(spec.method)(**spec.params)
+
+    def _heard(self, spec: RunSpec) -> str:
+        """What costs alike for every clip: a source, with the length of windows where that is asked for; or a method.
+
+        Of one that brings a network, with the settings that make another one of it.
+        """
+        options = self._options(spec)
+        if "seconds" in spec.source_params:
+            options["seconds"] = spec.source_params["seconds"]
+        return " ".join([spec.source or spec.method, *(f"{name}={value}" for name, value in options.items())])
 
     def _n_clips(self, spec: RunSpec) -> int:
         return self._task(spec).n_clips
@@ -226,16 +262,23 @@ def _seconds_of(record: RunRecord) -> tuple[float, float]:
     return (seconds.get("train") or 0.0) + (seconds.get("inference") or 0.0) + _ANY_RUN, seconds.get("features") or 0.0
 
 
-def _heard(spec: RunSpec) -> str:
-    """What costs alike for every clip: a source, with the length of windows where that is asked for; or a method."""
-    seconds = f" seconds={spec.source_params['seconds']}" if "seconds" in spec.source_params else ""
-    return f"{spec.source or spec.method}{seconds}"
+def _settings(spec: RunSpec) -> str:
+    """Of a method, but for the epochs, by which time is divided."""
+    return json.dumps({name: value for name, value in spec.params.items() if name != "epochs"}, sort_keys=True)
 
 
 def _amount(spec: RunSpec) -> float:
     """How often a run does what another does once: points of its search, and epochs."""
     epochs = spec.params.get("epochs", 1)
     return n_points(spec.search) * (epochs if isinstance(epochs, int) and epochs > 0 else 1)
+
+
+def _operations(network: nn.Module, n_samples: int) -> int:
+    """Of one window of audio."""
+    import torch
+
+    with torch.no_grad():
+        return flops_of(lambda: network.eval()(torch.zeros(1, n_samples)))
 
 
 def measured_flops(device: str, threads: int = 0, *, large: bool = False) -> float:

@@ -42,7 +42,7 @@ class Compared:
     n_files : int
         That were compared.
     largest : float
-        Difference of two probabilities.
+        Difference of two probabilities, or of two values as shares of their range.
     graph : float or None
         The same of the ONNX graph, where one was written.
     """

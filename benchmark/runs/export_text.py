@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["SIX_LINES", "readme"]
+__all__ = ["SIX_LINES", "SIX_LINES_OF_VALUES", "readme"]
 
-SIX_LINES = """\
+_LOADED = """\
 from mirbench import load_model
 
 model = load_model("{folder}")
 found = model(["song.mp3", "another.wav"])
+"""
+
+SIX_LINES = f"""\
+{_LOADED}\
 for file, name, confidence in zip(found.files, found.predicted, found.confidence):
     print(file, name, confidence)
+"""
+
+SIX_LINES_OF_VALUES = f"""\
+{_LOADED}\
+for file, values in zip(found.files, found.values):
+    print(file, dict(zip(found.classes, values)))
 """
 
 
@@ -46,7 +56,7 @@ def _lines(config: dict[str, Any], folder: str) -> list[str]:
         "```",
         "",
         "```python",
-        SIX_LINES.format(folder=folder).rstrip(),
+        (SIX_LINES if kind else SIX_LINES_OF_VALUES).format(folder=folder).rstrip(),
         "```",
         "",
         *(_CONFIDENCE if kind else _VALUES),
@@ -85,10 +95,19 @@ def _graph(config: dict[str, Any]) -> list[str]:
         "",
         f"session = onnxruntime.InferenceSession({onnx['file']!r})",
         f"windows = np.zeros((3, {onnx['n_samples']}), dtype=np.float32)  # your audio",
-        '(probabilities,) = session.run(None, {"windows": windows})',
+        f'({"places" if config.get("ranges") else "probabilities"},) = session.run(None, {{"windows": windows}})',
+        *_in_units(config),
         "```",
         "",
     ]
+
+
+def _in_units(config: dict[str, Any]) -> list[str]:
+    """How a graph's outputs become values."""
+    if not (ranges := config.get("ranges")):
+        return []
+    low, high = ([pair[k] for pair in ranges] for k in (0, 1))
+    return [f"low, high = np.array({low}), np.array({high})", "values = low + places * (high - low)"]
 
 
 def _tested(config: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from mirbench.errors import BadInput, MirbenchError, UnknownName
 from mirbench.method import Method
 from mirbench.plain_text import printable
+from mirbench.runs.who_has import who_has
 from mirbench.source import PRETRAINED, WHOLE, SourceCard, further_options, seed_of
 
 __all__ = [
@@ -114,7 +115,7 @@ def parse_options(of: str, defaults: Mapping[str, Any], settings: Sequence[str])
     for text in settings:
         name, value = split_setting(text, "--source-set")
         if name not in defaults:
-            raise UnknownName(f"option of {of}", name, defaults)
+            raise UnknownName(f"option of {of}", name, defaults, besides=who_has(name))
         found[name] = _value(value, type(defaults[name]), f"--source-set {text}")
     return found
 
@@ -192,7 +193,7 @@ def _field_types(method: type[Method]) -> dict[str, Any]:
 
 def _kind(owner: str, name: str, kinds: Mapping[str, Any]) -> Any:
     if name not in kinds:
-        raise UnknownName(f"hyperparameter of {owner}", name, kinds)
+        raise UnknownName(f"hyperparameter of {owner}", name, kinds, besides=who_has(name))
     return kinds[name]
 
 

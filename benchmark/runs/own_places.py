@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, UnknownName
 from mirbench.record import RunSpec
 from mirbench.spelling import in_one_spelling, of_files, on_record, source_of_files, with_places
 
-__all__ = ["lacking", "parse_places", "source_here", "task_here"]
+__all__ = ["lacking", "parse_places", "refuse_of_none", "source_here", "task_here"]
 
 
 def parse_places(texts: Sequence[str]) -> dict[str, str]:
@@ -22,11 +22,30 @@ def parse_places(texts: Sequence[str]) -> dict[str, str]:
         name, equals, place = text.partition("=")
         if not (name.strip(":") and equals and place):
             raise BadInput(f"--as {text}: NAME=PLACE is needed, as in --as folder:songs=folder:/music/songs")
-        prefix = name.partition(":")[0]
+        prefix, colon, _ = name.partition(":")
+        family = place.partition(":")[0] if ":" in place else "csv"
+        if not colon:
+            raise BadInput(f"--as {text}: a name begins as its place does: --as {family}:{name}={place}")
         if prefix and not place.startswith(f"{prefix}:"):
             raise BadInput(f"--as {text}: a place of {name} begins with {prefix}:, as in --as {name}={prefix}:{place}")
         places[name if name.startswith(("::", "hf:")) else on_record("task", name)] = place
     return places
+
+
+def refuse_of_none(places: Mapping[str, str], specs: Collection[RunSpec]) -> None:
+    """Refuse a place of what none of some runs has.
+
+    Raises
+    ------
+    UnknownName
+        Naming what they have.
+    """
+    tasks = {in_one_spelling(spec.task): spec for spec in specs}
+    held = {name for task in tasks for name in of_files(task)}
+    held |= {name for spec in specs if (name := source_of_files(spec.source))}
+    for name in places:
+        if name not in held and not any(task == name or task.startswith(f"{name}+") for task in tasks):
+            raise UnknownName("list, folder or model of these runs", name, held)
 
 
 def task_here(task: str, places: Mapping[str, str], data: Path | None = None) -> str:

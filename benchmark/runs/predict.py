@@ -28,6 +28,7 @@ from mirbench.runs.members import Member, find_member
 from mirbench.runs.models import Leaf, Models, Places, answers, leaves_of
 from mirbench.runs.one_of import OneOf
 from mirbench.runs.own_files import Heard, Medium, hear, medium_of, require_some
+from mirbench.runs.own_places import refuse_of_none
 from mirbench.runs.predictions import THRESHOLD, Predictions
 from mirbench.runs.refit import refitted
 from mirbench.runs.store import RunStore
@@ -203,6 +204,7 @@ def load_model(
         if fold is not None or seed is not None or refit:
             raise BadInput(f"{name}: holds the models that it was exported with; leave --fold, --seed and --refit out")
         held = read_exported(given, places.cache)
+        refuse_of_none(places.named, [leaf.record.spec for leaf in held.leaves])
         places = replace(places, weights=held.weights)
         models = Models(RunStore(given), plugins, places, progress)
         return Model(held.title, held.runs, held.leaves, held.leaves[0].record, held.medium, models)
@@ -213,13 +215,15 @@ def load_model(
         raise BadInput(f"{name}: its predictions were imported, and no model came with them")
     if not record.classes or not record.kind:
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
+    leaves = leaves_of(store, member)
+    refuse_of_none(places.named, [leaf.record.spec for leaf in leaves])
     catalogue = Catalogue(plugins, places.data, places.weights)
     medium = medium_of(record.spec.task, catalogue)
     models, title = Models(store, plugins, places, progress), member.title
     if refit:
         leaf, said = refitted(store, member, catalogue, places, progress)
         return Model(title, said, [leaf], leaf.record, medium, models)
-    return Model(title, _said(member), leaves_of(store, member), record, medium, models)
+    return Model(title, _said(member), leaves, record, medium, models)
 
 
 def predict(

@@ -9,7 +9,7 @@ from statistics import mean, stdev
 
 from mirbench.errors import BadInput
 from mirbench.features.deformation import Robustness
-from mirbench.metrics import METRICS
+from mirbench.metrics import IN_UNITS, METRICS, evaluate
 from mirbench.plain_text import one_message, say
 from mirbench.record import RunRecord
 from mirbench.runs.runner import Outcome
@@ -27,9 +27,11 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     """Print the runs, where their records are and what to do next; returns whether all have a result."""
     first = outcomes[0].record
     _print_table(outcomes)
-    done = [outcome.record for outcome in outcomes if outcome.record.status == "done"]
+    with_result = [outcome for outcome in outcomes if outcome.record.status == "done"]
+    done = [outcome.record for outcome in with_result]
     if done:
-        say(_summary([outcome for outcome in outcomes if outcome.record.status == "done"]))
+        _print_targets([(outcome.folder, outcome.record) for outcome in with_result])
+        say(_summary(with_result))
     if line := where_time_went(outcomes):
         say(line)
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
@@ -67,6 +69,29 @@ def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], 
     """Print a table, its first `n_left` columns flush left and the others flush right."""
     left = {*range(n_left), *(column for column, head in enumerate(heads) if head == "note")}
     say(table(title, heads, rows, left=left), end="")
+
+
+def _print_targets(runs: Sequence[tuple[Path, RunRecord]]) -> None:
+    """Of clips with several numbers each, how near each is told, over folds and seeds as `over_seeds` has it."""
+    record = runs[0][1]
+    if not _several_targets(record):
+        return
+    names = [name for name in record.metrics if name in METRICS and METRICS[name].kind == "value"]
+    per_class = tuple(METRICS[name].per_class for name in names)
+    counted = _counted(runs)
+    try:
+        held = [evaluate(per_class, joined.scores, joined.targets) for joined in map(_joined, counted)]
+    except BadInput:  # scores that somebody damaged
+        return
+    rows = [
+        [target, *(_mean_sd([seed[name][k] for seed in held], counted) for name in per_class)]
+        for k, target in enumerate(record.classes)
+    ]
+    print_rows("Target by target", ("target", *names), rows, n_left=1)
+
+
+def _several_targets(record: RunRecord) -> bool:
+    return record.kind == "regression" and len(record.classes) > 1
 
 
 def apart(names: Sequence[str]) -> list[str]:
@@ -110,10 +135,11 @@ def _note(outcome: Outcome) -> str:
 
 
 def shown_metrics(records: Sequence[RunRecord]) -> list[str]:
-    """Up to four metrics that are one number, the selecting one first."""
+    """Up to four metrics that are one number, the selecting one first; no mean over the units of several targets."""
     names = {name: None for record in records for name in record.metrics}
     values = [name for name in names if name in METRICS and METRICS[name].kind == "value"]
-    return [name for name in values if name != "balanced-accuracy"][:4]
+    left_out = {"balanced-accuracy", *(IN_UNITS if any(map(_several_targets, records)) else ())}
+    return [name for name in values if name not in left_out][:4]
 
 
 def over_seeds(runs: Iterable[tuple[Path, RunRecord]], name: str) -> tuple[str, int]:
@@ -129,18 +155,27 @@ def over_seeds(runs: Iterable[tuple[Path, RunRecord]], name: str) -> tuple[str, 
     text, n_seeds
         The text has no deviation where all seeds gave the same to the bit.
     """
+    counted = _counted(runs)
+    values = [_over_folds(theirs, name) for theirs in counted]
+    return _mean_sd(values, counted), sum(value is not None for value in values)
+
+
+def _counted(runs: Iterable[tuple[Path, RunRecord]]) -> list[list[tuple[Path, RunRecord]]]:
+    """Those that count, a list a seed, in the order of their folds."""
     by_seed: dict[int, dict[int, tuple[Path, RunRecord]]] = {}
     n_folds = 1
     for folder, record in runs:
         by_seed.setdefault(record.spec.seed, {})[record.spec.fold] = (folder, record)
         n_folds = record.n_folds
-    if not by_seed:
-        return _cell(None), 0
-    folds, seeds = that_count(by_seed, n_folds)
-    counted = [[by_seed[seed][fold] for fold in sorted(folds)] for seed in seeds]
-    means = [value for theirs in counted if (value := _over_folds(theirs, name)) is not None]
-    spread = f" ± {stdev(means):.3f}" if len(means) > 1 and not equal_runs(counted) else ""
-    return _cell(mean(means) if means else None) + spread, len(means)
+    folds, seeds = that_count(by_seed, n_folds) if by_seed else (frozenset[int](), [])
+    return [[by_seed[seed][fold] for fold in sorted(folds)] for seed in seeds]
+
+
+def _mean_sd(values: Iterable[float | None], counted: Sequence[Sequence[tuple[Path, RunRecord]]]) -> str:
+    """Of the seeds where it is defined; without a deviation where all gave the same to the bit."""
+    known = [value for value in values if value is not None]
+    spread = f" ± {stdev(known):.3f}" if len(known) > 1 and not equal_runs(counted) else ""
+    return _cell(mean(known) if known else None) + spread
 
 
 def equal_runs(by_seed: Sequence[Sequence[tuple[Path, RunRecord]]]) -> bool:
@@ -151,13 +186,17 @@ def equal_runs(by_seed: Sequence[Sequence[tuple[Path, RunRecord]]]) -> bool:
 
 def _over_folds(runs: Sequence[tuple[Path, RunRecord]], name: str) -> float | None:
     def pooled() -> tuple[FloatArray, Targets]:
-        scores = Scores.joined([RunStore(folder.parents[2]).scores(folder) for folder, _ in runs])
+        scores = _joined(runs)
         return scores.scores, scores.targets
 
     try:
         return over_folds(name, [record.metrics.get(name) for _, record in runs], pooled)
     except BadInput:  # scores that somebody damaged; each fold has its number in the record
         return None
+
+
+def _joined(runs: Sequence[tuple[Path, RunRecord]]) -> Scores:
+    return Scores.joined([RunStore(folder.parents[2]).scores(folder) for folder, _ in runs])
 
 
 def where_time_went(outcomes: Iterable[Outcome]) -> str:
@@ -202,4 +241,4 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _cell(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3f}"
+    return "—" if value is None else f"{value:z.3f}"

@@ -56,6 +56,9 @@ def fewer_than_shots(plan: Plan) -> str:
     if not n_short:
         return ""
     fold = " in the first fold" if plan.task.n_folds > 1 else ""
+    if plan.task.kind == "regression":
+        have = f" with a value of {plan.task.classes[each.index(min(each))]}" if len({*each}) > 1 else ""
+        return f"+shots{min(asked)}: train has fewer clips than that{have}{fold}: {min(each)}"
     classes = f"{'all' if n_short == len(each) else f'{n_short} of'} {len(each)} classes"
     return f"+shots{min(asked)}: {classes} have fewer train clips than that{fold}, the rarest {min(each)}"
 

@@ -95,8 +95,8 @@ def choose(runs: Sequence[_Run], which: Sequence[str]) -> list[_Run]:
     ----------
     runs : sequence of (folder, record)
     which : sequence of str
-        Keys of runs, or how they begin; "all"; or nothing, for the run of each system (all that was asked alike but
-        fold and seed) that took the least time.
+        Keys of runs or of systems, or how they begin; "all"; or nothing, for the run of each system (all that was asked
+        alike but fold and seed) that took the least time.
 
     Raises
     ------
@@ -111,11 +111,13 @@ def choose(runs: Sequence[_Run], which: Sequence[str]) -> list[_Run]:
         return sorted(systems.values(), key=lambda run: run[0])
     if "all" in which:
         return able
-    if lost := [word for word in which if not any(run[1].spec.key.startswith(word) for run in able)]:
+    keys = [(run[1].spec.key, run[1].spec.system) for run in able]
+    if lost := [word for word in which if not any(key.startswith(word) for both in keys for key in both)]:
         raise BadInput(
-            f"--only {lost[0]}: no run that can be repeated has a key that begins so; a key, or all, is needed"
+            f"--only {lost[0]}: no run that can be repeated has a key that begins so; a key of a run or a system, or "
+            "all, is needed"
         )
-    return [run for run in able if run[1].spec.key.startswith(tuple(which))]
+    return [run for run, both in zip(able, keys, strict=True) if any(key.startswith(tuple(which)) for key in both)]
 
 
 def _seconds(record: RunRecord) -> float:

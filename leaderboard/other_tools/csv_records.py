@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mirbench.leaderboard.other_tools.told import Told, numbers, protocol, warnings_of
-from mirbench.leaderboard.record_columns import COSTS, IDENTITY
+from mirbench.leaderboard.record_columns import COSTS, IDENTITY, of_targets
 from mirbench.metrics import METRICS
 from mirbench.plain_text import csv_text
 
@@ -15,12 +15,13 @@ __all__ = ["records_as_csv"]
 
 
 def records_as_csv(told: Iterable[Told]) -> str:
-    """The text of the file; the metrics are those that are one number and that some record has.
+    """The text of the file; the metrics are those that are one number and that some record has, and of each target.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     lines = [_line(each) for each in told]
     metrics = [name for name in METRICS if any(name in values for _, values, _ in lines)]
+    metrics += dict.fromkeys(name for _, values, _ in lines for name in values if name not in METRICS)
     heading = [*(lines[0][0] if lines else ()), *metrics, *(lines[0][2] if lines else ())]
     rows = [
         [*before.values(), *(values.get(name) for name in metrics), *after.values()] for before, values, after in lines
@@ -47,7 +48,8 @@ def _line(told: Told) -> tuple[dict[str, Any], dict[str, float], dict[str, Any]]
         "versions": _json(record.environment.get("versions", {})),
         "finished": record.environment.get("finished", ""),
     }
-    return before, numbers(record.metrics), after
+    each = of_targets(record)
+    return before, numbers(record.metrics) | numbers(each, each), after
 
 
 def _json(held: Mapping[str, Any]) -> str:

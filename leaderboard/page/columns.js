@@ -29,7 +29,7 @@ function intervalCell(row, metric, axis) {
   const [low, high, method] = row.interval;
   const bar = placed(make("span", { className: axis.chance == null ? "bar" : "bar chance", "aria-hidden": "true" }, make("span")), axis,
     { low, high, mean: row.metrics[metric]?.[0] ?? low });
-  return make("td", { className: "interval", title: method, "data-order": low }, bar, make("span", { className: "ends", textContent: `${fixed(low, 2)}–${fixed(high, 2)}` }));
+  return make("td", { className: "interval", title: method, "data-order": low }, bar, make("span", { className: "ends", textContent: fromTo([low, high], 2) }));
 }
 
 function intervalHead(board, axis, first) {
@@ -79,7 +79,7 @@ function columnsOf(board, ranked) {
 /** The score; where there is no room for a column of intervals, the ends stand below it. */
 function scoreCell(row, metric) {
   const cell = spreadCell(row.metrics[metric.name]);
-  if (row.interval) cell.append(make("span", { className: "below", "aria-hidden": "true", textContent: `${fixed(row.interval[0], 2)}–${fixed(row.interval[1], 2)}` }));
+  if (row.interval) cell.append(make("span", { className: "below", "aria-hidden": "true", textContent: fromTo(row.interval, 2) }));
   return cell;
 }
 

@@ -35,7 +35,7 @@ function scoreLines(board, a, b) {
     const [left, right] = [a.metrics[name], b.metrics[name]];
     return [title, spread(left), spread(right), left && right ? signed(right[0] - left[0]) : missing];
   });
-  const ends = (row) => (row.interval ? `${fixed(row.interval[0])}–${fixed(row.interval[1])}` : missing);
+  const ends = (row) => (row.interval ? fromTo(row.interval) : missing);
   lines.splice(1, 0, [`95 % of ${board.metrics[0].title}`, ends(a), ends(b), ""]);
   return [...lines, ["rank", a.rank ?? missing, b.rank ?? missing, ""], ["runs", a.runs, b.runs, ""]];
 }

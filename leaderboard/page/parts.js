@@ -27,6 +27,8 @@ const library = (() => {
 
 const missing = "—";
 const fixed = (value, digits = 3) => (value == null ? missing : value.toFixed(digits));
+// a dash beside a minus would be read as one
+const fromTo = ([low, high], digits = 3) => `${fixed(low, digits)}${low < 0 ? " to " : "–"}${fixed(high, digits)}`;
 const whole = (value) => (value == null ? missing : value.toLocaleString("en"));
 const brief = (value) =>
   value == null ? missing : value >= 1000 ? whole(Math.round(value)) : String(Number(value.toPrecision(3)));

@@ -21,7 +21,7 @@ function sourceRows(source) {
     const [value] = row.metrics[metric.name] ?? [];
     return make("tr", { className: row.tied ? "tied" : "" }, make("th", { scope: "row" }, link(row.name, { task: board.title, record: key }), ...badges(board, row)),
       make("td", {}, link(board.title, { task: board.title })), figure(row.rank == null ? missing : `${row.rank} of ${board.rows.length}`, row.rank),
-      scoreOf(metric, value), figure(row.interval ? `${fixed(row.interval[0], 2)}–${fixed(row.interval[1], 2)}` : missing, row.interval?.[0]),
+      scoreOf(metric, value), figure(row.interval ? fromTo(row.interval, 2) : missing, row.interval?.[0]),
       figure(cost ? `${costText(cost, row.costs[cost.name])} ${row.costs[cost.name] == null ? "" : cost.title}` : missing, cost && row.costs[cost.name]));
   });
   const heads = [head("method + source"), head("task"), head("rank", { figure: true }), head("score", { figure: true, first: "desc" }), head("95 % interval", { figure: true, first: "desc" }), head("cost", { figure: true })];

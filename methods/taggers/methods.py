@@ -75,6 +75,11 @@ class TaggerMethod(NetworkMethod):
         """Options of the network among the hyperparameters."""
         return {}
 
+    def own_network(self, n_classes: int) -> tuple[nn.Module, float, int]:
+        """The network with these settings, the seconds of a window, and their rate: what a run costs is told by it."""
+        held = self.architecture
+        return held.build(n_classes, **self.options()), held.seconds, held.sample_rate
+
     def module(self, context: Context, split: AnySplit) -> nn.Module:
         """The network, from audio to logits."""
         import torch

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirbench.errors import BadAudio
+from mirbench.errors import NO_FILE, BadAudio
 from mirbench.features import audio, pictures
 from mirbench.features.memo import Memo
 from mirbench.progress import Progress
@@ -97,7 +97,7 @@ def _hear(place: Excerpt) -> Heard | str:
     import soxr
 
     if not place.path.is_file():
-        return f"{place.path}: no such file"
+        return f"{place.path}: {NO_FILE}"
     try:
         samples, rate, tally = audio.recorded(place)
     except BadAudio as error:
@@ -117,7 +117,7 @@ def _hear(place: Excerpt) -> Heard | str:
 
 def _look(place: Excerpt) -> Heard | str:
     if not place.path.is_file():
-        return f"{place.path}: no such file"
+        return f"{place.path}: {NO_FILE}"
     try:
         pictures.read(place.path)
     except BadAudio as error:

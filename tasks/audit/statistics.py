@@ -43,6 +43,7 @@ def describe(task: Task, folds: Sequence[Sequence[Clip]], facts: Mapping[Excerpt
     dict
         ``classes`` has, for each class, the clips in which it is present by split, ``unknown`` clips of which nobody
         judged it, ``minutes``, and ``rms_mean`` and ``rms_sd`` over clips (null where they are not known).
+        Of a regression task's targets also ``value_mean``, ``value_sd``, ``value_min`` and ``value_max``.
         ``test_sha256`` has a hash a fold, over ids, labels and groups of its test clips.
     """
     clips = folds[0]
@@ -66,7 +67,10 @@ def describe(task: Task, folds: Sequence[Sequence[Clip]], facts: Mapping[Excerpt
         "n_groups": len({clip.group for clip in clips if clip.group}),
         "splits": {split: sum(clip.split == split for clip in clips) for split in SPLITS},
         "minutes": round(minutes, 2) if heard else None,
-        "classes": {name: _class(present[name], unknown[name], heard) for name in task.classes},
+        "classes": {
+            name: _class(present[name], unknown[name], heard) | (_values(name, present[name]) if task.ranges else {})
+            for name in task.classes
+        },
         "test_sha256": [_test_sha256(task, clips) for clips in folds],
     }
 
@@ -94,15 +98,33 @@ def _class(own: Sequence[Clip], n_unknown: int, heard: Mapping[str, tuple[float,
     }
 
 
+def _values(name: str, own: Sequence[Clip]) -> dict[str, float | None]:
+    """Of the clips that have a value of a target, in its unit."""
+    held = np.array([clip.values[clip.labels.index(name)] for clip in own], dtype=np.float64)
+    return {
+        "value_mean": round(float(held.mean()), 4) if len(held) else None,
+        "value_sd": round(float(held.std(ddof=1)), 4) if len(held) > 1 else None,
+        "value_min": float(held.min()) if len(held) else None,
+        "value_max": float(held.max()) if len(held) else None,
+    }
+
+
+_OF_VALUES = {"value_mean": "mean", "value_sd": "SD", "value_min": "lowest", "value_max": "highest"}
+
+
 def as_text(found: Mapping[str, Any]) -> str:
     """A description as a table for people."""
-    heads = ["class", *SPLITS]
+    of_values = found["kind"] == "regression"
+    heads = ["target" if of_values else "class", *SPLITS]
     some_unknown = any(row["unknown"] for row in found["classes"].values())
     heads += ["unknown"] if some_unknown else []
+    heads += list(_OF_VALUES.values()) if of_values else []
     heads += ["minutes", "RMS", "SD of RMS"] if found["minutes"] is not None else []
     rows = []
     for name, row in found["classes"].items():
         cells = [printable(name), *(row[split] for split in SPLITS), *([row["unknown"]] if some_unknown else [])]
+        if of_values:
+            cells += ["—" if row[key] is None else f"{row[key]:.5g}" for key in _OF_VALUES]
         if found["minutes"] is not None:
             cells += [f"{row['minutes']:.1f}", _number(row["rms_mean"]), _number(row["rms_sd"])]
         rows.append(cells)

@@ -17,6 +17,7 @@ from mirbench.features.clip_list import (
     shown,
     value_names,
 )
+from mirbench.places import default_data_root, no_folder
 from mirbench.tasks.own.libraries import take_apart
 from mirbench.tasks.own.own_task import called_list, named_path, own_task
 from mirbench.tasks.own.ranges import declared_ranges
@@ -31,11 +32,12 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     Parameters
     ----------
     argument : str
-        The file; its paths are relative to its folder, or to `data`, whichever holds them. What it calls its columns
-        may stand behind it, as in ``esc50.csv?path=filename&label=category``; the columns of numbers that a regression
-        task asks for, and between which values they are, as in ``songs.csv?value=valence,arousal&range=1:9``.
+        The file; its paths are relative to its folder, or to the data root, whichever holds them. What it calls its
+        columns may stand behind it, as in ``esc50.csv?path=filename&label=category``; the columns of numbers that a
+        regression task asks for, and between which values they are, as in
+        ``songs.csv?value=valence,arousal&range=1:9``.
     data : Path or None
-        What ``--data`` gave.
+        What ``--data`` gave; None is the default root, ``MIRBENCH_DATA``.
 
     Raises
     ------
@@ -60,13 +62,21 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
     bases, root, folders = [path.parent], path.parent, Folders()
     clips, folds = read_clip_list(path, *bases, called=called, folders=folders)
     absent = _absent(clips, folders)
-    if data is not None and absent:
-        bases.append(data.resolve())
+    there = (data or default_data_root()).resolve()
+    if absent and data is not None and not there.is_dir():
+        raise MissingData(
+            f"--data {data}: {no_folder(data)}; {len(absent)} of {len(clips)} files of {path.name}, as "
+            f"{shown(str(absent[0].path))}, are not beside it"
+        )
+    if absent and there.is_dir():
         n_beside = len(clips) - len(absent)
-        clips, folds = read_clip_list(path, *bases, called=called, folders=folders)
-        absent = _absent(clips, folders)
-        # where some lie beside the list and some in `data`, the list beside the records must name both
-        root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
+        known = read_clip_list(path, *bases, there, called=called, folders=folders)
+        still = _absent(known[0], folders)
+        if data is not None or len(still) < len(absent):  # else the default root is that of other data sets
+            bases.append(there)
+            (clips, folds), absent = known, still
+            # where some lie beside the list and some in `data`, the list beside the records must name both
+            root = Path(os.path.commonpath(bases)) if n_beside else bases[-1]
     told = len(clips)
     if "value" in called:
         clips = [clip for clip in clips if clip.values]

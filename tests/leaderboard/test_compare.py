@@ -186,6 +186,26 @@ def test_compare_is_one_screen(tmp_path: Path) -> None:
     assert "… and 232 more" in text  # of 240 clips
 
 
+@pytest.mark.parametrize("places", [(0, 12), (30, 42), (58, 70)])
+def test_compare_cuts_long_names_where_they_are_the_same(places: tuple[int, int], tmp_path: Path) -> None:
+    """Whether what tells them apart stands at their beginning, in their middle, or at their end."""
+    shared = "concert of the second evening, recorded live in the great hall by the engineers of"
+    names = [f"{shared[: places[0]]}{n:02}{shared[places[0] :]}" for n in range(4)]
+    found = compared_with_names(tmp_path, names)
+    cells = [line[:32].strip() for line in as_text(found).splitlines() if "…" in line[:34]]
+    assert len({*cells}) == len(cells) == 4
+    assert all(f"{n}" in cell and len(cell) <= 28 for n, cell in enumerate(sorted(cells)))
+    assert all(name in as_text(found, whole=True) for name in names)
+
+
+def compared_with_names(root: Path, names: list[str]) -> Comparison:
+    write(root, "left", truth(4))
+    write(root, "right", wrong(4, range(4)))
+    found = compared(root)
+    clips = tuple(replace(clip, clip=name) for clip, name in zip(found.clips, names, strict=True))
+    return replace(found, clips=clips)
+
+
 # What is compared
 
 

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from mirbench.errors import UnknownName
 from mirbench.leaderboard.columns import COLUMNS, DEFAULT, chosen
 from mirbench.leaderboard.latex import latex
-from mirbench.leaderboard.render import NOTE, as_csv, as_json, markdown
+from mirbench.leaderboard.render import as_csv, as_json, markdown, note
 from mirbench.leaderboard.results import Run, System
 from mirbench.leaderboard.statistics import Interval
 from mirbench.leaderboard.table import Board, Row
@@ -87,7 +87,7 @@ def test_markdown_without_an_interval_has_a_dash() -> None:
 
 @pytest.mark.parametrize("word", ["95 % interval", "Rank", "Holm", "seeds"])
 def test_note_says_what_interval_and_rank_mean(word: str) -> None:
-    assert word in NOTE
+    assert word in note([three()])
 
 
 def test_markdown_makes_no_link_of_a_name() -> None:

@@ -269,9 +269,10 @@ def test_survey_names_no_good_file(bad):
     assert "whole" not in bad[2]
 
 
-def test_survey_says_how_many_files_are_bad(bad):
+def test_survey_says_how_many_files_are_bad_and_which_are_not_there(bad):
     _, faults, message = bad
-    assert message.startswith(f"{len(faults)} files cannot be used")
+    assert message.startswith(f"{len(faults) - 1} files cannot be used")
+    assert "1 file is not there: " in message.splitlines()[-1]
 
 
 def test_survey_does_not_call_a_broken_mp3_missing(bad):

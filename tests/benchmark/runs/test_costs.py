@@ -203,3 +203,50 @@ def test_dry_run_says_what_is_left_what_it_costs_and_how_that_is_known(
     assert 0 < int(there) < int(needed)  # a nearest neighbour does not ask for valid
     assert cells(second)[1][3:] == ["1 of 1"]
     assert cells(second)[2][4].startswith("0 of ")
+
+
+# Networks that change with the settings of the method that brings them
+
+
+def frames(**params: Any) -> RunSpec:
+    return spec("gtzan", "frame-level", "", params={"epochs": 10, **params})
+
+
+ROWS = [
+    {"hears": hears, "length": length, "stride": stride}
+    for length, stride in ((1024, 1024), (1024, 512), (512, 512), (512, 256), (256, 256))
+    for hears in ("spectrogram", "waveform")
+]
+
+
+def test_each_row_of_frames_is_told_its_own_cost() -> None:
+    told = [costs().of(frames(**row)) for row in ROWS]
+    assert {cost.basis for cost in told} == {"operations"}
+    assert len({cost.seconds for cost in told}) == len(ROWS)
+    seconds = {tuple(row.values()): cost.seconds for row, cost in zip(ROWS, told, strict=True)}
+    twice = seconds["waveform", 512, 256] - 3.0, seconds["waveform", 512, 512] - 3.0
+    assert twice[0] / twice[1] == pytest.approx(2.0, rel=0.1)  # as many frames again
+
+
+def test_operations_on_record_are_of_the_network_with_the_same_settings() -> None:
+    here = replace(record(frames(**ROWS[0])), flops=10**12, environment={})
+    known = costs(here)
+    assert known.of(frames(**ROWS[0])).seconds > 1000 * known.of(frames(**ROWS[1])).seconds
+    assert known.of(frames(**ROWS[1])) == costs().of(frames(**ROWS[1]))
+
+
+def test_runs_of_the_same_settings_tell_before_runs_of_others() -> None:
+    slow, fast = ({"tuned": tuned, "epochs": 2} for tuned in ("all", "last"))
+    known = costs(
+        record(spec(method="finetune", params=slow), {**SPENT, "training": 60.0}),
+        record(spec(method="finetune", params=fast), {**SPENT, "training": 6.0}),
+    )
+    assert known.of(spec(method="finetune", params={**slow, "epochs": 4})).seconds == pytest.approx(2 * 64.0)
+    assert known.of(spec(method="finetune", params={**fast, "epochs": 4})).seconds == pytest.approx(2 * 10.0)
+    between = known.of(spec(method="finetune", params={"tuned": "lora", "epochs": 2})).seconds
+    assert between is not None
+    assert 10.0 < between < 64.0
+
+
+def test_record_of_a_method_that_is_not_here_is_counted() -> None:
+    costs(record(spec(method="somebody-elses", source="")), record(frames(length=-1)), record(frames(lenght=256)))

@@ -20,6 +20,7 @@ from mirbench import BadInput, MirbenchError, MissingExtra, NotApplicable, Task,
 from mirbench.methods.training.network import median_epoch
 from mirbench.plugin_file import Plugin
 from mirbench.runs.export import export
+from mirbench.runs.export_text import SIX_LINES_OF_VALUES
 from mirbench.runs.models import Leaf, Places
 from mirbench.runs.onnx_graph import first_cause, traced, write_onnx
 from mirbench.runs.plain_weights import copied
@@ -168,8 +169,9 @@ def test_threads_share_a_model(model: Model, made: Made) -> None:  # noqa: F811
 
 def test_example_of_the_documentation_is_that_of_the_folder(folder: Path) -> None:
     text = Path("docs/serving.md").read_text("utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example, of_values = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert example.replace("genres-model", folder.name) in (folder / "README.md").read_text("utf-8")
+    assert SIX_LINES_OF_VALUES.endswith(of_values)
 
 
 @pytest.mark.slow
@@ -281,6 +283,18 @@ def test_graph_that_does_not_run_is_refused_in_a_line(made: Made, tmp_path: Path
         write_onnx(model, tmp_path / "model.onnx", made.files[:3])
     assert "\n" not in str(caught.value)
     assert "[ONNXRuntimeError]" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_graph_that_fits_the_example_alone_is_refused_too(made: Made, tmp_path: Path) -> None:  # noqa: F811
+    """Clips of as many windows as the exporter was shown would run through a graph that takes no other number."""
+    pytest.importorskip("onnxscript", reason="the extra onnx")
+    pytest.importorskip("onnxruntime", reason="the extra onnx")
+    soundfile.write(tmp_path / "two.wav", 0.1 * np.sin(np.arange(9 * 16_000) / 20), 16_000)  # two windows of 5 s
+    (folder,) = made.run("probe-svm")
+    model = load_model(folder, made.runs, places=Places(cache=made.root / "cache", device="cpu"))
+    with pytest.raises(NotApplicable, match="does not run in ONNX Runtime"):
+        write_onnx(model, tmp_path / "model.onnx", [str(tmp_path / "two.wav")])
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mirbench.errors import BadInput
+from mirbench.errors import BadInput, UnknownName
 from mirbench.leaderboard.repeat import command, notes
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs.models import Models, Places
-from mirbench.runs.own_places import lacking, parse_places, source_here, task_here
+from mirbench.runs.own_places import lacking, parse_places, refuse_of_none, source_here, task_here
 from mirbench.runs.store import RunStore
 from mirbench.spelling import of_files, on_record, source_of_files
 from tests.benchmark.test_called import PLAIN, SPEC
@@ -65,6 +65,15 @@ def test_places_are_read_as_they_are_said() -> None:
     }  # fmt: skip
     with pytest.raises(BadInput, match=r"a place of csv:a begins with csv:, as in --as csv:a=csv:/b/a\.csv"):
         parse_places(["csv:a=/b/a.csv"])
+    with pytest.raises(BadInput, match=r"a name begins as its place does: --as csv:a=csv:/b/a\.csv"):
+        parse_places(["a=csv:/b/a.csv"])
+
+
+def test_place_of_what_no_run_has_is_refused_with_what_they_have() -> None:
+    specs = [replace(SPEC, task=BOTH, source="hf:mine"), replace(SPEC, task="gtzan")]
+    refuse_of_none({**PLACES, "hf:mine": "hf:/m", "csv:ours+shots5": "csv:/x.csv"}, specs)
+    with pytest.raises(UnknownName, match=r"'csv:our'\. Did you mean 'csv:ours'"):
+        refuse_of_none({"csv:our": "csv:/a.csv"}, specs)
 
 
 def test_command_of_a_run_leaves_every_place_open() -> None:
@@ -98,6 +107,25 @@ def lists(typed: Callable[..., Answer]) -> list[str]:
     assert answer.code == 0, answer.err
     places = ("csv:as=csv:a/as.csv", "csv:bs=csv:b/bs.csv", "::pairs=pairs.csv", "features:rows.npz=features:rows.npz")
     return [word for place in places for word in ("--as", place)]
+
+
+RUN = "probe-linear+features:rows.npz"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", RUN, "x.wav", "--quiet"), ("export", "model", RUN, "out", "--quiet"),
+        ("show", RUN, "--learnt", "out"), ("verify", "--rerun", "--quiet"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_place_that_nothing_is_made_of_is_refused_by_every_command(
+    words: tuple[str, ...], lists: list[str], typed: Callable[..., Answer]
+) -> None:
+    answer = typed(*words, "--as", "csv:ass=csv:a/as.csv")
+    assert answer.code == 2, answer
+    assert "No list, folder or model of these runs is called 'csv:ass'. Did you mean 'csv:as'" in answer.err
 
 
 @pytest.mark.slow

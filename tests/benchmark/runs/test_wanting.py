@@ -37,6 +37,16 @@ def test_dry_run_says_once_that_data_are_missing_and_how_to_get_them(typed: Type
     assert "holds no genres/" in line
 
 
+def test_data_that_several_modified_tasks_lack_are_said_once(typed: Typed) -> None:
+    tables = (
+        f'[[run]]\ntask = "gtzan{words}"\nmethod = "knn"\nsource = "nano"\n' for words in ("", "+normalized", "+shots5")
+    )
+    Path("suite.toml").write_text("".join(tables))
+    (line,) = lines(typed("sweep", "suite.toml", "--dry-run"), "be done here")
+    assert line.startswith("No row can be done here: ")
+    assert "`mirbench show gtzan` says" in line
+
+
 def test_dry_run_of_reproduce_says_it_too(typed: Typed) -> None:
     (line,) = lines(typed("reproduce", "hung2022-table3", "--dry-run"), "be done here")
     assert "`mirbench data get gtzan --data ROOT`" in line

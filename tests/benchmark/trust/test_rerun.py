@@ -118,6 +118,7 @@ def test_choice_is_the_quickest_of_each_system(honest: Path, plan: Plan) -> None
     assert [record.spec.seed for _, record in rerun.choose(runs, [])] == [0]
     assert len(rerun.choose(runs, ["all"])) == 2
     assert [record.spec.seed for _, record in rerun.choose(runs, [plan.specs[1].key[:6]])] == [1]
+    assert len(rerun.choose(runs, [plan.specs[0].system])) == 2
     with pytest.raises(BadInput, match="--only zz: no run"):
         rerun.choose(runs, ["zz"])
 

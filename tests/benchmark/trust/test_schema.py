@@ -142,6 +142,14 @@ def test_schema_accepts_a_run_that_failed() -> None:
     assert faults(plain(failed)) == []
 
 
+def test_schema_accepts_one_target_of_a_regression_task_and_not_one_class() -> None:
+    one = {"classes": ["bpm"], "kind": "regression", "ranges": [[40.0, 250.0]]}
+    assert faults(plain() | one) == []
+    assert faults(plain() | one | {"ranges": []}) == ["$.ranges"]
+    assert faults(plain() | {"classes": ["a"]}) == ["$.classes"]
+    assert faults(plain() | {"ranges": [[0.0, 1.0]]}) == ["$.ranges"]
+
+
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "$": lambda held: held.update(verdict="good"),
     "$.spec": lambda held: held["spec"].update(device="cpu"),

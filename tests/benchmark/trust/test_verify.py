@@ -552,6 +552,8 @@ def test_command_prints_no_control_characters_of_a_record(runs: Path, typed: Cal
         ((".",), "no records in it"),
         (("/",), "/: holds all that is on this machine; name the folder"),
         ((".", "--only", "all"), "--only is about runs that are repeated: add --rerun"),
+        ((".", "--as", "csv:a=csv:a.csv"), "--as is about runs that are repeated: add --rerun"),
+        ((".", "--strict", "--as", "csv:a=csv:a.csv"), "of own data with --allow-own: leave --as out, or add --rerun"),
         ((".", "--allow-own"), "--allow-own is about submissions: add --strict"),
     ],
 )
