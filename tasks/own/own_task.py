@@ -191,7 +191,7 @@ def one_form(clips: Iterable[Clip]) -> list[Clip]:
 def _in_order(clip: Clip) -> Clip:
     """The clip with its targets in the order of their names: the task is the same in whatever order they are given."""
     told = sorted(zip(clip.labels, clip.values, strict=True))
-    labels, values = (tuple(pair[k] for pair in told) for k in (0, 1))
+    labels, values = tuple(name for name, _ in told), tuple(value for _, value in told)
     return replace(clip, labels=labels, values=values, unknown=tuple(sorted(clip.unknown)))
 
 
