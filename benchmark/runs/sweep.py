@@ -50,7 +50,7 @@ __all__ = [
 
 
 SHORTENED = (
-    "one seed, one epoch or a few at a high rate (all of them in a search on embeddings, of 18 models at most), the "
+    "one seed, one epoch or a few at a high rate (all of them in a search or curve on embeddings, of 18 at most), the "
     "first and the last point of a grid that makes one row, batches of at most four windows where a whole network "
     "learns, a quarter of train where it does so from scratch for one epoch, windows side by side, and the first task "
     "where a table has several"

@@ -11,9 +11,10 @@ import numpy as np
 from mirbench.leaderboard.results import System
 from mirbench.record import RunRecord
 
-__all__ = ["Answer", "Measured", "Seeds", "Unanswered", "around", "defined", "record_of", "system_of"]
+__all__ = ["NORMAL", "Answer", "Measured", "Seeds", "Unanswered", "around", "defined", "record_of", "system_of"]
 
-_NORMAL = 1.96
+NORMAL = 1.96
+"""Standard deviations to each end of a 95 % interval of a normal mean."""
 
 
 class Unanswered(Exception):
@@ -143,5 +144,5 @@ def defined(values: Sequence[float | None]) -> list[float]:
 
 def around(value: float, variance: float, *, n_seeds: int | None = None, n_clips: int | None = None) -> Measured:
     """An estimate of a mean, with its interval."""
-    half = _NORMAL * float(np.sqrt(variance))
+    half = NORMAL * float(np.sqrt(variance))
     return Measured(value, value - half, value + half, n_seeds=n_seeds, n_clips=n_clips)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mirbench.leaderboard.chance import wilson
 from mirbench.leaderboard.reproduction.answers import (
+    NORMAL,
     Answer,
     Measured,
     Unanswered,
@@ -86,8 +87,8 @@ def _valid(answer: Answer, what: str, when: str) -> Measured:
     value = float(curve.min() if when == "least" else curve[int(when) - 1])
     if what == "loss":  # losses of single clips are on no record
         return Measured(value, n_models=n_models, n_clips=n_clips)
-    found = around(value, value * (1 - value) / n_clips, n_clips=n_clips)
-    return replace(found, n_models=n_models)
+    low, high = wilson(value, n_clips, NORMAL)
+    return Measured(value, low, high, n_models=n_models, n_clips=n_clips)
 
 
 def _epoch_of_least(answer: Answer) -> Measured:

@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from mirbench import metrics
 from mirbench.leaderboard import statistics
-from mirbench.leaderboard.reproduction.answers import Answer, Measured, Seeds, Unanswered, around, defined, system_of
+from mirbench.leaderboard.reproduction.answers import (
+    NORMAL,
+    Answer,
+    Measured,
+    Seeds,
+    Unanswered,
+    around,
+    defined,
+    system_of,
+)
 from mirbench.leaderboard.results import Stack
 from mirbench.leaderboard.table import over_folds
 from mirbench.types import Targets
@@ -21,7 +30,6 @@ __all__ = ["SCORED", "box_of", "correlation", "gain"]
 
 ValueArray = npt.NDArray[np.float64]
 
-_NORMAL = 1.96
 _MEDIAN = float(np.sqrt(np.pi / 2))  # its standard error by that of a mean, of many normal draws
 _REPLICATES, _SEED = 1000, 20221
 
@@ -224,7 +232,7 @@ def correlation(answer: Answer, row: str, others: Mapping[str, Sequence[Answer]]
         raise Unanswered("undefined on these clips")
     each = [float(np.corrcoef(n_present, of_seed)[0, 1]) for of_seed in f1.T]
     r = float(np.corrcoef(n_present, f1.mean(axis=1))[0, 1])
-    half = _NORMAL / np.sqrt(len(f1) - 3)
+    half = NORMAL / np.sqrt(len(f1) - 3)
     low, high = (float(np.tanh(np.arctanh(r) + side)) for side in (-half, half))
     n_clips = len(system.stack.clip_ids)
     return Measured(r, low, high, n_seeds=len(system.seeds), n_clips=n_clips, seeds=Seeds.of(each))

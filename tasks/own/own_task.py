@@ -173,9 +173,9 @@ def _check_values(name: str, targets: Sequence[str], clips: Sequence[Clip]) -> N
         for target in targets:
             held = {values[target] for values in own if target in values}
             if len(held) == 1:
-                raise BadInput(
-                    f"{name}: {target} is {held.pop():g} for every clip of {split}; two values or more are needed"
-                )
+                n_clips = sum(target in values for values in own)
+                of = f"every clip of {split}" if n_clips > 1 else f"the only clip of {split} that has one"
+                raise BadInput(f"{name}: {target} is {held.pop():g} for {of}; two values or more are needed")
 
 
 def one_form(clips: Iterable[Clip]) -> list[Clip]:
@@ -260,15 +260,17 @@ def _check_counts(name: str, classes: Sequence[str], clips: Sequence[Clip], draw
     total: Counter[str] = Counter()
     for (_, present), n_clips in count.items():
         total.update(dict.fromkeys(present, n_clips))
+    fewest = min(classes, key=lambda label: total[label])
+    todo = f"'{fewest}' has {total[fewest]} in all, and three or more of a class are needed for splits to be drawn"
     if no_valid:
-        fewest = min(classes, key=lambda label: total[label])
-        todo = f"'{fewest}' has {total[fewest]} in all, and three or more of a class are needed for splits to be drawn"
         raise BadInput(
             f"{name}: no clip is in valid, on which methods are selected; "
             f"{todo if drawn else 'give some the split valid'}{_numbers(classes)}"
         )
     if nobody := next((split for split in _NEEDED if not held[split]), None):
-        raise BadInput(f"{name}: no clip is in {nobody}; give some the split {nobody}, or give none a split")
+        if not (drawn and total[fewest] < _N_SPLITS):
+            todo = f"give some the split {nobody}, or give none a split"
+        raise BadInput(f"{name}: no clip is in {nobody}; {todo}{_numbers(classes)}")
     if lacking:
         label, split = lacking
         nothing = f"; '{label}' may be what a program writes of an empty cell" if empty([label]) else ""

@@ -588,7 +588,14 @@ def test_command_runs_a_suite_on_another_task(swept: Callable[..., Answer]) -> N
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [(), ("--jobs", "2"), ("--part", "1/1")], ids=["serial", "jobs", "part"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param((), id="serial"),
+        pytest.param(("--jobs", "2"), id="jobs", marks=pytest.mark.slow),
+        pytest.param(("--part", "1/1"), id="part"),
+    ],
+)
 def test_plugins_that_a_suite_names_are_read_from_beside_it(
     words: tuple[str, ...], typed: Callable[..., Answer]
 ) -> None:

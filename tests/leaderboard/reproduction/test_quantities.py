@@ -170,6 +170,12 @@ def test_curve_of_valid_is_averaged_over_the_systems_of_a_row(tmp_path: Path) ->
     assert [line.verdict for line in lines] == 3 * ["differs"] + 2 * ["cannot tell"] + ["shown"]
 
 
+def test_interval_of_an_error_on_few_clips_ends_within_0_and_100_percent(tmp_path: Path) -> None:
+    answer = answered(tmp_path, [flat(3, 4)], history=history((0.95, 1.0), (0.0, 1.0)), n_clips={"valid": 20})
+    found = compare([number("50", f"valid-error[{epoch}]", "percent") for epoch in (1, 2)], [answer])
+    assert [0 <= line.low < line.ours <= line.high <= 100 for line in found] == [True, True]
+
+
 def test_curve_lacks_an_epoch_that_was_not_trained(tmp_path: Path) -> None:
     answer = answered(tmp_path, [flat(3, 4)], history=history((0.5, 1.0)), n_clips={"valid": 9})
     (line,) = compare([number("1", "valid-error[15]")], [answer])

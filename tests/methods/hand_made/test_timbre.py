@@ -106,6 +106,7 @@ def test_mfcc_of_timbre_are_those_of_slaney_s_triangles() -> None:
     assert np.allclose(t.timbre(audio)[:, MFCC], log @ cosines.T, atol=0.02)
 
 
+@pytest.mark.slow  # numba compiles it first
 def test_mfcc_agree_with_librosa() -> None:
     librosa = pytest.importorskip("librosa")
     audio = noise(2)

@@ -391,6 +391,14 @@ def test_list_with_another_label_is_another_version(tmp_path: Path) -> None:
 SPLIT = rows("path,label,split", "{c}{n},{c},train")
 
 
+@pytest.mark.parametrize("n_clips", range(12, 40, 3))
+def test_numbers_as_labels_of_one_clip_each_are_refused_with_how_they_are_asked(tmp_path: Path, n_clips: int) -> None:
+    path = write(tmp_path / "mine.csv", "path,label\n" + "".join(f"{n}.wav,{n}.5\n" for n in range(n_clips)))
+    line = refusal(lambda: listed(path))
+    assert "has 1 in all, and three or more of a class are needed" in line
+    assert "numbers to be predicted are said to be some behind a list: ?value=label" in line
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

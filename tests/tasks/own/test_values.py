@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,13 @@ def test_what_is_no_regression_task_is_refused_in_one_line(
 ) -> None:
     given = {"header": "path,valence", "value": "{v}", **change} if change else {}
     assert said in refusal(f"{listed(tmp_path, **given)}?{asked}")  # type: ignore[arg-type]
+
+
+def test_few_clips_of_values_are_said_to_be_few(tmp_path: Path) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("path,tempo\na.wav,92.4\nb.wav,117.4\nc.wav,126\n")
+    said = refusal(f"{path}?value=tempo")
+    assert re.search(r"tempo is \S+ for the only clip of \w+ that has one; two values or more are needed", said), said
 
 
 def test_a_clip_without_any_value_is_left_out_and_said(tmp_path: Path) -> None:
