@@ -58,15 +58,27 @@ class UnknownName(BadInput):
         Where all of them can be seen, said if they are many.
     besides : str
         Sentences that are said in any case, last.
+    own : iterable of str
+        Of what is accepted, that which comes first where it is near.
+
+    Attributes
+    ----------
+    near : list of str
+        What may have been meant.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "", besides: str = "") -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], where: str = "", besides: str = "", own: Iterable[str] = ()
+    ) -> None:
         if not where and kind in _LISTED:
             yours = "" if kind == "suite" else "; one of yours needs --plugin FILE"
             where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all{yours}."
         known = sorted(known, key=natural)
         many = len(known) > (_MOST_SHOWN if where else _MOST_KNOWN)
-        if near := _near(name, known):
+        own = sorted(own, key=natural)
+        begun = [one for one in own if one.lower().startswith(f"{name.lower()}+")]
+        self.near = near = list(dict.fromkeys((*begun, *_near(name, own), *_near(name, known))))[:_FEW]
+        if near:
             said = f" Did you mean '{near[0]}'?"
             said += f" Also near: {_listed(near[1:])}." if near[1:] else ""
         elif many:

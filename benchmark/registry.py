@@ -90,7 +90,7 @@ class Catalogue:
 
     def task(self, name: str) -> Task:
         """The task called `name`; raises `UnknownName`."""
-        base, words = self._parts(name)
+        base, words = self.parts(name)
         try:
             task = self._find("task", base)
         except OneSided as error:
@@ -110,9 +110,8 @@ class Catalogue:
 
     def _modified(self, task: Task, word: str) -> Task:
         """A task with one modifier, "word" or "word" and an argument, as in "shots10"."""
+        _refuse_unknown([word])
         known, prefix = modifiers(), modifier(word)
-        if not prefix:
-            raise UnknownName("modifier of tasks", word, [name for name, _ in known.values()])
         entry, argument = known[prefix][1], word.removeprefix(prefix)
         others = (self._tested(argument.partition("::")[0]),) if entry.names_another else ()
         modified = target_of(entry.target)(task, argument, *others)
@@ -129,12 +128,23 @@ class Catalogue:
                 raise
             return error.task
 
-    def _parts(self, name: str) -> tuple[str, list[str]]:
-        return taken_apart(name, (name,) if name in self._tasks or _looks_like("task", name) else ())
+    def parts(self, name: str) -> tuple[str, list[str]]:
+        """A task's own name and its modifiers.
+
+        Raises
+        ------
+        UnknownName
+            If what follows a "+" behind a query is no modifier: there a "+" is no space.
+        """
+        base, words = taken_apart(name, (name,) if name in self._tasks or _looks_like("task", name) else ())
+        typed, mark, query = base.partition("?")
+        if mark and "+" in query and not user_path(base.partition(":")[2]).exists():
+            _refuse_unknown(query.split("+")[1:], f"Behind '{printable(typed)}?', a space is %20 and a plus is %2B.")
+        return base, words
 
     def fetcher(self, name: str) -> Callable[[Path, Progress], Path] | None:
         """What fetches the data of a family's task, ``fetcher(root, progress) -> folder``; None where nothing does."""
-        base, _ = self._parts(name)
+        base, _ = self.parts(name)
         prefix, colon, argument = base.partition(":")
         _, entry = families("task").get(prefix, ("", Entry("", "")))
         if not colon or not entry.fetch:
@@ -230,6 +240,13 @@ class Catalogue:
             raise BadInput(f"No {kind} is called '{printable(name)}', and there is {meant}")
         known = [] if colon else [name for name in self.names(kind) if not name.endswith("-demo")]
         raise UnknownName(kind, name, [*known, *self.families(kind)])
+
+
+def _refuse_unknown(words: Iterable[str], besides: str = "") -> None:
+    """Refuse the first word that is no modifier."""
+    if wrong := [word for word in words if not modifier(word)]:
+        written = [name for name, _ in modifiers().values()]
+        raise UnknownName("modifier of tasks", wrong[0], written, besides=besides)
 
 
 def _names_another(word: str) -> bool:

@@ -114,7 +114,8 @@ def _find_anywhere(
             raise
         every = _spelled_as(text, [pair for pack in places for pair in _of(asked, pack)])
         where = "`mirbench leaderboard --reference` shows them all."
-        raise UnknownName(f"run below {root}, and no reference result,", text, every, where) from None
+        own = _spelled_as(text, _of(asked, ""))
+        raise UnknownName(f"run below {root}, and no reference result,", text, every, where, own=own) from None
 
 
 def _of_packs(

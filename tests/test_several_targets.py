@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,19 @@ def test_export_of_a_model_of_values_speaks_of_no_probability(ran: Answer, typed
     assert answer.code == 0, answer
     assert "difference of a value, as a share of its range" in answer.out
     assert "probabilit" not in answer.out
+
+
+@pytest.mark.slow
+def test_refit_speaks_of_the_score_that_run_gives_of_its_folds(ran: Answer, typed: Typed) -> None:
+    rows = Path("songs.csv").read_text().splitlines()
+    Path("songs.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
+    task = f"{TASK}+folds3"
+    said = typed("run", "--task", task, "--method", "probe-linear", "--source", "nano", "--quiet").out
+    (score,) = re.findall(r"^R2 (\S+?),? .*\(pooled over 3 folds\)", said, re.M)
+    found = RunStore(Path("runs")).find("csv:songs+folds3/probe-linear+nano")
+    assert float(score) != pytest.approx(np.mean([record.metrics["r2"] for _, record in found]), abs=1e-3)
+    answer = typed("predict", "--refit", f"{task}/probe-linear+nano", "3.wav")
+    assert f"; r2 {score} is what its 3 runs had on test (pooled over 3 folds)" in " ".join(answer.out.split())
 
 
 @pytest.mark.slow

@@ -76,6 +76,7 @@ def show(
     from mirbench.cli.show_run import runs_as_text
     from mirbench.runs.models import Places
     from mirbench.runs.own_places import parse_places
+    from mirbench.runs.store import RunStore
     from mirbench.runs.suite import shipped
     from mirbench.terminal import draw
 
@@ -98,6 +99,8 @@ def show(
     except BadInput:
         if not (text := runs_as_text(runs, name, left_out)):
             end(left_out)
+            if "/" in name and (no_run := RunStore(runs).unknown(name)).near:
+                raise no_run from None
             raise
         say(text)
     end(left_out)

@@ -14,7 +14,7 @@ from mirbench.features.temporary import temporary
 from mirbench.plugin_file import Plugin
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
-from mirbench.runs.own_places import task_here
+from mirbench.runs.own_places import task_of
 from mirbench.runs.predict import Model
 
 __all__ = ["sounds_to_compare"]
@@ -40,9 +40,7 @@ def _clips(model: Model, plugins: Sequence[Plugin]) -> list[str]:
     """Some test clips of the task, one of each class first; none where its data is not here."""
     places = model.models.places
     try:
-        task = Catalogue(plugins, places.data, places.weights).task(
-            task_here(model.record.spec.task, places.named, places.data)
-        )
+        task = Catalogue(plugins, places.data, places.weights).task(task_of(model.record, places.named, places.data))
         folder = dataset_folder(task, places.data, places.cache, Progress(quiet=True))
         clips = [clip for clip in task.read_clips(folder, 0) if clip.split == "test" and clip.path is not None]
     except MirbenchError:

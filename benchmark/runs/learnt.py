@@ -16,7 +16,7 @@ from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
 from mirbench.runs.models import Places
 from mirbench.runs.own_files import hear
-from mirbench.runs.own_places import lacking, task_here
+from mirbench.runs.own_places import lacking, task_of
 from mirbench.runs.predict import load_model
 
 __all__ = ["learnt_of"]
@@ -51,7 +51,7 @@ def learnt_of(
     """
     model = load_model(name, runs, places=places, plugins=plugins, progress=progress)
     leaf = model.leaves[0]
-    spec = leaf.record.spec
+    spec, places = leaf.record.spec, model.models.places
     shown = list(files) or _test_clips(leaf.record, Catalogue(plugins, places.data, places.weights), places, progress)
     with using(places.cache), throwaway(places.cache) as scratch:
         heard = hear(leaf.record, shown, model.medium, places.cache, progress, places.workers)
@@ -63,7 +63,7 @@ def learnt_of(
 def _test_clips(record: RunRecord, catalogue: Catalogue, places: Places, progress: Progress) -> list[Path]:
     """The first test clip of each of a few classes."""
     try:
-        task = catalogue.task(task_here(record.spec.task, places.named, places.data))
+        task = catalogue.task(task_of(record, places.named, places.data))
     except BadInput as error:
         if lacks := lacking(record.spec, places.named):
             raise BadInput(f"{error}; {lacks}, or name files with --clip FILE") from error

@@ -28,7 +28,7 @@ from mirbench.runs.members import Member, find_member
 from mirbench.runs.models import Leaf, Models, Places, answers, leaves_of
 from mirbench.runs.one_of import OneOf
 from mirbench.runs.own_files import Heard, Medium, hear, medium_of, require_some
-from mirbench.runs.own_places import refuse_of_none
+from mirbench.runs.own_places import refuse_of_none, said_in
 from mirbench.runs.predictions import THRESHOLD, Predictions
 from mirbench.runs.refit import refitted
 from mirbench.runs.store import RunStore
@@ -217,6 +217,7 @@ def load_model(
         raise BadInput(f"{name}: an earlier mirbench recorded it, without the names of its classes; run it again")
     leaves = leaves_of(store, member)
     refuse_of_none(places.named, [leaf.record.spec for leaf in leaves])
+    places = replace(places, named={**said_in(str(name), record.spec), **places.named})
     catalogue = Catalogue(plugins, places.data, places.weights)
     medium = medium_of(record.spec.task, catalogue)
     models, title = Models(store, plugins, places, progress), member.title

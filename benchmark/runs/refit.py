@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from mirbench.registry import Catalogue
 from mirbench.runs.learnt_from import refits, selects
 from mirbench.runs.members import Member
 from mirbench.runs.models import Leaf, Places
-from mirbench.runs.own_places import lacking, source_here, task_here
+from mirbench.runs.own_places import lacking, source_here, task_of
 from mirbench.runs.plan import Plan, Request, make_plan
+from mirbench.runs.report import over_seeds, shown_metrics
 from mirbench.runs.run_files import file_contents
+from mirbench.runs.scores import how_over_folds
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of, load_libraries
 from mirbench.types import Clip, Split
@@ -84,16 +86,19 @@ def refitted(
         energy={},
         files={_MODEL: held["sha256"]},
     )
-    return Leaf(folder, record, 1.0), _said(records, held)
+    return Leaf(folder, record, 1.0), _said(member.runs.values(), held)
 
 
-def _said(records: Sequence[RunRecord], held: Mapping[str, Any]) -> str:
-    """What it is, and what may be expected of it."""
+def _said(runs: Collection[tuple[Path, RunRecord]], held: Mapping[str, Any]) -> str:
+    """What it is, and what may be expected of it: the number that tables have."""
     epochs = f" for {held['epochs']} epochs" if held["epochs"] else ""
-    name = next((name for name, value in records[0].metrics.items() if isinstance(value, float)), "")
-    values = [record.metrics[name] for record in records if isinstance(record.metrics.get(name), float)] if name else []
-    score = f"; {name} {np.mean(values):.3f} is what its {len(values)} runs had on test" if values else ""
-    return f"one model of all {held['n_clips']} clips{epochs}, itself untested{score}"
+    said = f"one model of all {held['n_clips']} clips{epochs}, itself untested"
+    name = next(iter(shown_metrics([record for _, record in runs])), "")
+    score, n_seeds = over_seeds(runs, name) if name else ("", 0)
+    if not n_seeds:
+        return said
+    how = how_over_folds(name, len({record.spec.fold for _, record in runs}))
+    return f"{said}; {name} {score} is what its {len(runs)} runs had on test{f' ({how})' if how else ''}"
 
 
 def _chosen(records: Sequence[RunRecord]) -> Mapping[str, Any]:
@@ -154,7 +159,7 @@ def _plan(
 ) -> Plan:
     """The question of the runs with what they chose; their data and weights are here."""
     spec = record.spec
-    task, source = task_here(spec.task, places.named, places.data), source_here(spec.source, places.named)
+    task, source = task_of(record, places.named, places.data), source_here(spec.source, places.named)
     request = Request(
         task, spec.method, source, (spec.seed,), (0,), {**spec.params, **chosen},
         source_params=spec.source_params, windowing=spec.windowing, pad=spec.pad, data=places.data,

@@ -169,7 +169,8 @@ class Job:
 
     def told_before(self, catalogue: Catalogue) -> tuple[str, ...]:
         """What else is to be said of the clips: what makes a score doubtful, and of what is left to do, the padding."""
-        doubts = few_to_test(self._plan, {spec.fold for spec in self._specs}), fewer_than_shots(self._plan)
+        folds = {spec.fold for spec in self._specs}
+        doubts = few_to_test(self._plan, folds, catalogue), fewer_than_shots(self._plan)
         if all(map(self._is_there, self._specs)):
             return doubts
         return *doubts, padded_clips(self._plan, catalogue)

@@ -207,15 +207,20 @@ class RunStore:
             more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
             raise BadInput(f"{name}: several things below {self.root} are called so ({few}{more}); say more of it")
         if not folders:
-            known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(runs_in(path))}
             if is_key(name) and (of_system := self._of_system(name)):
                 return of_system
-            raise UnknownName(f"run below {self.root}", name, known, "`mirbench leaderboard` shows what there is.")
+            raise self.unknown(name)
         paths = runs_in(folders[0])
         found = list(self._read(paths))
         if not found and self.left_out:
             raise BadInput(f"{name}: none of its {len(paths)} runs can be read; the last: {self.left_out[-1]}")
         return of_what_is_here(name, found)
+
+    def unknown(self, name: str) -> UnknownName:
+        """That no run is called so, and which may have been meant."""
+        known = {f"{path.parent.name}/{path.name}" for path in self.root.glob("*/*") if any(runs_in(path))}
+        where = "`mirbench leaderboard` shows what there is."
+        return UnknownName(f"run below {self.root}", name, known, where, own=known)
 
     def _of_system(self, key: str) -> list[tuple[Path, RunRecord]]:
         """The runs of the system whose key begins so."""

@@ -7,20 +7,24 @@ import shlex
 from collections import Counter
 from collections.abc import Collection
 
+from mirbench.errors import MirbenchError
 from mirbench.features.audio import heard_seconds
 from mirbench.features.padding import is_short
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Plan
+from mirbench.tables import modifier
 
 __all__ = ["few_to_test", "fewer_than_shots", "padded_clips"]
 
 _FEW = 20
 _ENOUGH_FOR_FOLDS = 15
 _Z = 1.96
+_LEAVE_OUT = ("shots", "fraction", "balanced")
+"""Modifiers that leave clips out: behind folds, those of train alone (or of each split) are fewer."""
 _SHOTS = re.compile(r"shots(\d+)(?:-draw\d+)?")
 
 
-def few_to_test(plan: Plan, folds: Collection[int]) -> str:
+def few_to_test(plan: Plan, folds: Collection[int], catalogue: Catalogue) -> str:
     """That so few clips are tested that an interval of the score says little, and what to do; "" where there are more.
 
     Parameters
@@ -36,12 +40,37 @@ def few_to_test(plan: Plan, folds: Collection[int]) -> str:
     if plan.task.kind == "regression":
         what = "of so few the interval of R² is wide"
     said = f"{'1 test clip' if n == 1 else f'{n} test clips'} of {plan.task.name}: {what}"
-    every = {clip.id for clips in plan.folds for clip in clips}
     if plan.task.n_folds > len(folds):
         return f"{said}; leave --fold out, and the clips of all {plan.task.n_folds} folds are tested"
-    if plan.task.n_folds == 1 and len(every) >= max(_ENOUGH_FOR_FOLDS, 2 * n):
-        return f"{said}; --task {shlex.quote(plan.request.task + '+folds5')} tests each of its {len(every)} clips once"
-    return f"{said}; only more clips help"
+    return f"{said}; {_tested_in_folds(plan, catalogue, max(_ENOUGH_FOR_FOLDS, 2 * n)) or 'only more clips help'}"
+
+
+def _tested_in_folds(plan: Plan, catalogue: Catalogue, needed: int) -> str:
+    """The task to ask for in which folds test so many clips or more, and how many; "" where that helps nothing."""
+    name = _folded(plan.request.task, catalogue)
+    if plan.task.n_folds > 1 or not name:
+        return ""
+    try:
+        task = catalogue.task(name)
+        folds = [task.read_clips(plan.data, fold) for fold in range(task.n_folds)]
+    except MirbenchError:  # of too few clips no folds can be drawn
+        return ""
+    tested = {clip.id for clips in folds for clip in clips if clip.split == "test"}
+    if len(tested) < needed:
+        return ""
+    whole = tested >= {clip.id for clips in folds for clip in clips}
+    how = f"each of its {len(tested)} clips once" if whole else f"{len(tested)} clips, each once"
+    return f"--task {shlex.quote(name)} tests {how}"
+
+
+def _folded(name: str, catalogue: Catalogue) -> str:
+    """The same task in folds, dealt before clips are left out for learning; "" of one that is tested on another."""
+    base, words = catalogue.parts(name)
+    words = [word for word in words if modifier(word) != "resplit"]  # folds are drawn anew, too
+    if any(word.startswith("on:") for word in words):
+        return ""
+    at = next((k for k, word in enumerate(words) if modifier(word) in _LEAVE_OUT), len(words))
+    return "+".join([base, *words[:at], "folds5", *words[at:]])
 
 
 def fewer_than_shots(plan: Plan) -> str:

@@ -21,7 +21,7 @@ from mirbench.places import default_cache
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
 from mirbench.registry import Catalogue
-from mirbench.runs.own_places import lacking, source_here, task_here
+from mirbench.runs.own_places import lacking, source_here, task_here, task_of
 from mirbench.runs.plan import Request, make_plan
 from mirbench.runs.record_file import read_record
 from mirbench.runs.run_files import changed_files
@@ -171,6 +171,7 @@ def repeat(
             # what is kept of frozen computations may be what made the record wrong
             elsewhere = {"runs": work / "runs", "rows": work / "cache"}
             request = request_of(record.spec, places, **elsewhere, **circumstance)
+            request = replace(request, task=task_of(record, places))
             plan = make_plan(request, catalogue, progress)
             if plan.unable:
                 return Repeat(folder, f"cannot be repeated here: {plan.unable}")

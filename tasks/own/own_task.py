@@ -77,7 +77,7 @@ def own_task(
     ranges : mapping of str to (float, float) or None
         Of each target, where clips have values; see `Task`.
     """
-    clips = one_form(clips)
+    clips = [_in_order(clip) for clip in one_form(clips)] if ranges else one_form(clips)
     _check_ids(name, clips)
     classes = tuple(sorted({label for clip in clips for label in (*clip.labels, *clip.unknown)}))
     kind = _kind(name, clips, classes, ranges or {})
@@ -186,6 +186,13 @@ def one_form(clips: Iterable[Clip]) -> list[Clip]:
         same = labels == clip.labels and unknown == clip.unknown and group == clip.group
         found.append(clip if same else replace(clip, labels=labels, unknown=unknown, group=group))
     return found
+
+
+def _in_order(clip: Clip) -> Clip:
+    """The clip with its targets in the order of their names: the task is the same in whatever order they are given."""
+    told = sorted(zip(clip.labels, clip.values, strict=True))
+    labels, values = tuple(name for name, _ in told), tuple(value for _, value in told)
+    return replace(clip, labels=labels, values=values, unknown=tuple(sorted(clip.unknown)))
 
 
 @lru_cache(maxsize=10_000)

@@ -137,3 +137,26 @@ def test_scores_that_are_not_there_are_said(tmp_path: Path) -> None:
     (folder / "scores.npz").unlink()
     shown = run_text(folder, record)
     assert "scores.npz, is not there" in shown
+
+
+@pytest.mark.parametrize("name", ["gtzan-min/probe-linear+nano", "gtzan-mini/probe-linear", "gtzan-mini/linear+nano"])
+@pytest.mark.parametrize("command", ["show", "predict"])
+def test_run_that_is_not_there_is_told_with_those_that_are(command: str, name: str, typed: Mirbench) -> None:
+    written(Path("runs"))
+    said = typed(command, name, *(("x.wav",) if command == "predict" else ()))
+    assert said.code == 2
+    assert f"No run below runs is called '{name}'. Did you mean 'gtzan-mini/probe-linear+nano'?" in said.err
+
+
+@pytest.mark.parametrize("name", ["hf:nobody/nothing", "gtzan-min", "csv:nowhere/songs.csv"])
+def test_what_is_like_no_run_is_told_as_a_task_or_source(name: str, typed: Mirbench) -> None:
+    written(Path("runs"))
+    assert "No run below" not in typed("show", name).err
+
+
+def test_own_runs_are_proposed_before_those_of_others(typed: Mirbench) -> None:
+    written(Path("runs"), source="efficientat-mn04")
+    said = typed("compare", "probe-linear", "prior")
+    assert said.code == 2
+    assert "is called 'probe-linear'. Did you mean 'probe-linear+efficientat-mn04" in said.err
+    assert "Also near: probe-linear+" in said.err

@@ -16,7 +16,7 @@ from mirbench.leaderboard.repeat import command, notes
 from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs.models import Models, Places
-from mirbench.runs.own_places import lacking, parse_places, refuse_of_none, source_here, task_here
+from mirbench.runs.own_places import lacking, parse_places, refuse_of_none, said_in, source_here, task_here, task_of
 from mirbench.runs.store import RunStore
 from mirbench.spelling import of_files, on_record, source_of_files
 from tests.benchmark.test_called import PLAIN, SPEC
@@ -42,6 +42,35 @@ def test_every_list_of_a_name_gets_its_place_and_modifiers_stay() -> None:
     assert task_here("csv:ours+folds3", {"csv:ours+folds3": "csv:/x.csv"}) == "csv:/x.csv"
     assert source_here("tokens:4:hf:mine", {"hf:mine": "hf:/models/mine"}) == "tokens:4:hf:/models/mine"
     assert source_here("ast", PLACES) == "ast"
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("csv:a/ours.csv?value=v&range=1:9+shots5/knn+hf:m/n", "csv:a/ours.csv?value=v&range=1:9+shots5"),
+        ("csv:a/ours.csv+shots05/knn@12ab", "csv:a/ours.csv+shots05"),
+        ("csv:ours+shots5/knn", ""), ("csv_ours+shots5/knn", ""), ("csv:b/ours.csv+shots6/knn", ""), ("knn+hf:m/n", ""),
+    ],
+)  # fmt: skip
+def test_place_of_a_task_is_taken_from_the_name_that_asks_for_a_run(name: str, place: str) -> None:
+    spec = replace(SPEC, task="csv:ours+shots5", source="")
+    said = said_in(name, spec)
+    assert said == ({"csv:ours+shots5": place} if place else {})
+    assert task_here(spec.task, said) == (place or spec.task)
+    assert lacking(spec, said) == ("" if place else "say where it is: --as csv:ours=csv:PATH")
+
+
+@pytest.mark.parametrize("named", ["csv:ours", "csv:ours+folds3", "data"])
+def test_list_of_numbers_without_its_query_gets_that_of_the_record(named: str, tmp_path: Path) -> None:
+    path = tmp_path / "ours.csv"
+    path.write_text("path,a&b,v\n" + "".join(f"{n}.wav,{n / 7},{n}\n" for n in range(30)))
+    task = Catalogue().task(f"csv:{path}?value=v,a%26b&range=0:40,-0.1:5+folds3")
+    spec, at_all = replace(SPEC, task=task.name), {name: None for name in task.metrics}
+    record = replace(PLAIN, spec=spec, kind=task.kind, classes=task.classes, metrics=at_all, ranges=task.ranges)
+    places = {} if named == "data" else {named: f"csv:{path}{named.removeprefix('csv:ours')}"}
+    again = Catalogue().task(task_of(record, places, tmp_path))
+    assert (again.name, again.version, again.ranges) == (task.name, task.version, task.ranges)
+    assert task_of(replace(record, kind="single-label"), {"csv:ours": f"csv:{path}"}) == f"csv:{path}+folds3"
 
 
 def test_lists_are_found_in_the_folder_of_the_data(tmp_path: Path) -> None:

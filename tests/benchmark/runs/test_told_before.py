@@ -59,6 +59,31 @@ def test_task_that_a_shell_would_take_apart_can_be_pasted(typed: Typed) -> None:
     assert "; --task 'csv:songs.csv?path=file&label=genre+folds5' tests each of its 40 clips once" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        ("shots5", "folds5+shots5"), ("resplit+fraction0.5", "folds5+fraction0.5"), ("normalized", "normalized+folds5"),
+    ],
+)  # fmt: skip
+def test_folds_are_advised_before_clips_are_left_out_and_test_as_many_as_is_said(
+    words: str, instead: str, typed: Typed
+) -> None:
+    listed(40, test=3)
+    said = run(typed, task=f"csv:songs.csv+{words}")
+    assert f"; --task csv:songs.csv+{instead} tests each of its 40 clips once" in said
+    task = Catalogue().task(f"csv:songs.csv+{instead}")
+    tested = [clip.id for fold in range(5) for clip in task.read_clips(None, fold) if clip.split == "test"]
+    assert len(tested) == len({*tested}) == 40
+
+
+def test_folds_are_not_advised_to_a_task_that_is_tested_on_another(typed: Typed) -> None:
+    listed(40, test=3)
+    Path("others.csv").write_text(Path("songs.csv").read_text())
+    said = run(typed, task="csv:songs.csv+on:csv:others.csv")
+    assert "3 test clips" in said
+    assert "only more clips help" in said
+
+
 def test_run_of_one_fold_is_told_of_the_others(typed: Typed) -> None:
     listed(40, test=8)
     said = run(typed, "--fold", "0", task="csv:songs.csv+folds5")

@@ -68,6 +68,14 @@ def test_another_range_or_value_is_another_version_and_the_same_list_is_the_same
     assert csv_task(f"{path}?value=valence&range=0:10").version != versions[0]
 
 
+def test_targets_in_another_order_are_the_same_task(tmp_path: Path) -> None:
+    path = listed(tmp_path)
+    one, other = (csv_task(f"{path}?{said}") for said in (
+        "value=valence,arousal&range=0:10,1:9", "value=arousal,valence&range=1:9,0:10",
+    ))  # fmt: skip
+    assert (one.version, one.classes, one.ranges) == (other.version, other.classes, other.ranges)
+
+
 @pytest.mark.parametrize("name", ["tempo", "bpm", "BPM"])
 def test_a_target_that_is_called_a_tempo_is_scored_as_one(name: str, tmp_path: Path) -> None:
     path = listed(tmp_path, f"path,{name}", value="{n}")
@@ -169,3 +177,19 @@ def test_folds_and_fractions_are_taken_of_values_too(tmp_path: Path) -> None:
     half = Catalogue().task(f"csv:{listed(tmp_path)}?value=valence+fraction0.5")
     assert len([clip for clip in half.read_clips(None, 0) if clip.split == "train"]) == 9
     assert np.unique([len(clip.values) for clip in half.read_clips(None, 0)]).tolist() == [1]
+
+
+@pytest.mark.parametrize("query", ["value=valence&range=1:9", "value=valence", "range=1:9&value=valence"])
+@pytest.mark.parametrize("words", ["shot10", "shot10+folds3", "folds3+shot10"])
+def test_a_slip_in_a_modifier_behind_a_query_is_told_as_one_without(query: str, words: str, tmp_path: Path) -> None:
+    path = listed(tmp_path)
+    with pytest.raises(BadInput, match=r"No modifier of tasks is called 'shot10'\. Did you mean '\+shotsK'\?"):
+        Catalogue().task(f"csv:{path}?{query}+{words}")
+
+
+def test_column_with_a_space_and_a_plus_is_named_as_the_refusal_says(tmp_path: Path) -> None:
+    path = listed(tmp_path, "path,how fast,a+b")
+    with pytest.raises(BadInput, match="a space is %20 and a plus is %2B"):
+        Catalogue().task(f"csv:{path}?value=how+fast")
+    task = Catalogue().task(f"csv:{path}?value=how%20fast,a%2Bb+folds3")
+    assert (task.classes, task.n_folds) == (("a+b", "how fast"), 3)
