@@ -59,7 +59,7 @@ class UnknownName(BadInput):
     besides : str
         Sentences that are said in any case, last.
     own : iterable of str
-        Of what is accepted, that which comes first where it is near.
+        Of what is accepted, that which comes first where it begins with the name: ``METHOD+SOURCE`` of a method.
 
     Attributes
     ----------
@@ -75,9 +75,8 @@ class UnknownName(BadInput):
             where = f"`mirbench list{'' if ' ' in kind else f' {kind}s'}` has them all{yours}."
         known = sorted(known, key=natural)
         many = len(known) > (_MOST_SHOWN if where else _MOST_KNOWN)
-        own = sorted(own, key=natural)
-        begun = [one for one in own if one.lower().startswith(f"{name.lower()}+")]
-        self.near = near = list(dict.fromkeys((*begun, *_near(name, own), *_near(name, known))))[:_FEW]
+        begun = [one for one in sorted(own, key=natural) if one.lower().startswith(f"{name.lower()}+")]
+        self.near = near = list(dict.fromkeys((*begun, *_near(name, known))))[:_FEW]
         if near:
             said = f" Did you mean '{near[0]}'?"
             said += f" Also near: {_listed(near[1:])}." if near[1:] else ""
