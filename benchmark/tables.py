@@ -86,6 +86,10 @@ def families(kind: str) -> dict[str, tuple[str, Entry]]:
     return {written.partition(":")[0]: (written, entry) for written, entry in found.items()}
 
 
+LEAVE_OUT = ("shots", "fraction", "balanced")
+"""Modifiers that leave clips out: behind folds, those of train alone (or of each split) are fewer."""
+
+
 def modifiers() -> dict[str, tuple[str, Entry]]:
     """Modifiers by prefix: how each is written, "+wordARGUMENT", and its entry."""
     found: Mapping[str, Entry] = importlib.import_module(_KINDS["task"]).MODIFIERS

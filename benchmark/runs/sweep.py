@@ -6,7 +6,6 @@ first run.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -30,6 +29,7 @@ from mirbench.runs.suite import Suite, naming
 from mirbench.runs.suite_runs import Entry, identity
 from mirbench.runs.surroundings import find_device
 from mirbench.source import SourceCard, with_weights
+from mirbench.tables import LEAVE_OUT, modifier
 from mirbench.types import Task
 
 __all__ = [
@@ -217,7 +217,8 @@ def _of_few_clips(entry: Entry, catalogue: Catalogue) -> Entry:
     """The same on a quarter of train where a network learns from scratch for one epoch, which teaches it little."""
     request = entry.request
     learns = not catalogue.method(request.method).needs and request.params.get("epochs") == 1
-    if not learns or {"+shots", "+fraction"} & set(re.findall(r"\+[a-z]+", request.task)):
+    _, words = catalogue.parts(request.task)
+    if not learns or any(modifier(word) in LEAVE_OUT for word in words):
         return entry
     return replace(entry, request=replace(request, task=catalogue.task(f"{request.task}+fraction{_FEW_CLIPS}").name))
 

@@ -12,15 +12,13 @@ from mirbench.features.audio import heard_seconds
 from mirbench.features.padding import is_short
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Plan
-from mirbench.tables import modifier
+from mirbench.tables import LEAVE_OUT, modifier
 
 __all__ = ["few_to_test", "fewer_than_shots", "padded_clips"]
 
 _FEW = 20
 _ENOUGH_FOR_FOLDS = 15
 _Z = 1.96
-_LEAVE_OUT = ("shots", "fraction", "balanced")
-"""Modifiers that leave clips out: behind folds, those of train alone (or of each split) are fewer."""
 _SHOTS = re.compile(r"shots(\d+)(?:-draw\d+)?")
 
 
@@ -69,7 +67,7 @@ def _folded(name: str, catalogue: Catalogue) -> str:
     words = [word for word in words if modifier(word) != "resplit"]  # folds are drawn anew, too
     if any(word.startswith("on:") for word in words):
         return ""
-    at = next((k for k, word in enumerate(words) if modifier(word) in _LEAVE_OUT), len(words))
+    at = next((k for k, word in enumerate(words) if modifier(word) in LEAVE_OUT), len(words))
     return "+".join([base, *words[:at], "folds5", *words[at:]])
 
 
