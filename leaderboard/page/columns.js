@@ -6,19 +6,22 @@ const costText = (cost, value) => (["trainable", "total"].includes(cost.name) ? 
 /** Ends of the axis of the intervals, on which chance has its place unless it is far off. */
 function axisOf(board) {
   const ends = board.rows.flatMap((row) => (row.interval ? row.interval.slice(0, 2) : []));
-  if (!ends.length) return { low: 0, high: 1, chance: null };
+  if (!ends.length) return { low: 0, high: 1, chance: null, room: 0 };
+  const letters = board.rows.map((row) => (row.interval ? fromTo(row.interval, 2).length : 0));
+  const room = Math.max(...letters) * 0.58; // rem, for the longest: else its bar would stand left of the others
   let [low, high] = [Math.min(...ends), Math.max(...ends)];
   const near = board.chance != null && low - board.chance <= 2 * (high - low) && board.chance - high <= 2 * (high - low);
   if (near) [low, high] = [Math.min(low, board.chance), Math.max(high, board.chance)];
   const step = high - low > 0.25 ? 0.1 : high - low > 0.1 ? 0.05 : 0.01;
   const round = (value, way) => Number((way(Number((value / step).toFixed(6))) * step).toFixed(3));
-  return { low: round(low, Math.floor), high: round(high, Math.ceil), chance: near ? board.chance : null };
+  return { low: round(low, Math.floor), high: round(high, Math.ceil), chance: near ? board.chance : null, room };
 }
 
 function placed(element, axis, places) {
   for (const [name, value] of Object.entries(places)) {
     element.style.setProperty(`--${name}`, `${(100 * (value - axis.low)) / (axis.high - axis.low || 1)}%`);
   }
+  element.style.setProperty("--room", `${axis.room ?? 0}rem`);
   if (axis.chance != null) element.style.setProperty("--chance", `${(100 * (axis.chance - axis.low)) / (axis.high - axis.low || 1)}%`);
   return element;
 }
@@ -29,7 +32,8 @@ function intervalCell(row, metric, axis) {
   const [low, high, method] = row.interval;
   const bar = placed(make("span", { className: axis.chance == null ? "bar" : "bar chance", "aria-hidden": "true" }, make("span")), axis,
     { low, high, mean: row.metrics[metric]?.[0] ?? low });
-  return make("td", { className: "interval", title: method, "data-order": low }, bar, make("span", { className: "ends", textContent: fromTo([low, high], 2) }));
+  const ends = placed(make("span", { className: "ends", textContent: fromTo([low, high], 2) }), axis, {});
+  return make("td", { className: "interval", title: method, "data-order": low }, bar, ends);
 }
 
 function intervalHead(board, axis, first) {
