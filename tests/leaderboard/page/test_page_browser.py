@@ -416,6 +416,24 @@ def test_cells_are_escaped_as_every_csv_is(tmp_path: Path, chromium: Any) -> Non
     assert [(next(csv.reader([cell]), None) or [""])[0] for cell in shown] == [csv_cell(cell) for cell in CELLS]
 
 
+def test_bars_of_intervals_stand_on_one_axis_below_zero_too(tmp_path: Path, chromium: Any) -> None:
+    """An end below zero takes more letters, which must not move the bar beside it."""
+    for method, skill in (("good", 0.9), ("bad", 0.0)):
+        write(tmp_path / "runs", replace(SPEC, method=method), skill)
+    (board,) = boards(tmp_path / "runs")
+    good, bad = board.rows
+    assert bad.interval is not None
+    below = replace(bad, interval=replace(bad.interval, low=-0.31))
+    path = tmp_path / "page.html"
+    path.write_text(page([replace(board, rows=[good, below])]), encoding="utf-8")
+    reader = Reader(chromium, path)
+    marks = reader.tab.locator("table.ranking .bar, table.ranking thead .axis")
+    lefts = {round(box["x"]) for mark in marks.all() if (box := mark.bounding_box())}
+    assert "-0.31 to " in reader.tab.locator("table.ranking tbody").first.inner_text()
+    assert (marks.count() >= 3, len(lefts), reader.faults) == (True, 1, [])
+    reader.context.close()
+
+
 # Two rows side by side
 
 
