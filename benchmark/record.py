@@ -199,7 +199,7 @@ class RunRecord:
         ``features`` (frozen computation, as measured when it was done), ``train``, ``epoch`` (mean), ``inference``
         (test set, cache allowed), ``clips_per_second`` (of the system: an uncached pass from file to score, measured
         once on this machine by the run that the environment calls ``timed_run``), ``frozen_clip`` (measured then, too:
-        what a clip of train takes from file to the rows that training reads, which an epoch reads from the cache).
+        what a clip takes from file to the rows that training reads, which an epoch reads from the cache).
         ``train`` and ``epoch`` are None where others were trained with it.
     spent : mapping of str to float
         Where the wall time of the run went, in seconds that add up to it: ``waiting`` (for other processes),

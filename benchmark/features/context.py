@@ -22,6 +22,7 @@ import torch
 
 from mirbench.errors import BadInput, NotApplicable
 from mirbench.features import audio, pictures, reading_order
+from mirbench.features.afresh import Afresh
 from mirbench.features.bound import BoundSource
 from mirbench.features.cache import RowStore
 from mirbench.features.decoding import DecodeStretch
@@ -109,7 +110,7 @@ class Context:
         """What the rows that were handed out cost when they were computed."""
         self._cache = cache
         self.hear_others(facts, scratch)
-        self._bypass = False
+        self._afresh: Afresh | None = None
         self._asked_of: Asked = lambda store, keys: None
         self.circumstances: dict[str, Any] = {}
         """What a record must say of how this run was done, since `begin_run`."""
@@ -137,6 +138,11 @@ class Context:
         """Keep the source's network no longer; it names this, so it would last until Python looks for cycles."""
         if self._source is not None:
             self._source.let_go()
+
+    @property
+    def memo(self) -> Path:
+        """Where what was learnt of files and rows of this machine is remembered."""
+        return self._cache / "files.sqlite"
 
     @property
     def source(self) -> BoundSource:
@@ -219,9 +225,11 @@ class Context:
         self.circumstances |= circumstance
         return order
 
-    def uncached(self) -> AbstractContextManager[None]:
-        """Compute everything afresh within the block and keep nothing: for timing."""
-        return self._with(_bypass=True, watch=Stopwatch(self.device))  # all of it is one phase of the run
+    def uncached(self, afresh: Afresh) -> AbstractContextManager[None]:
+        """Nothing is kept within the block; rows cost what `afresh` takes them for."""
+        # all of it is one phase of the run, and none of its rows is a cost of it
+        alone = {"watch": Stopwatch(self.device), "feature_seconds": 0.0, "spent_seconds": 0.0}
+        return self._with(_afresh=afresh, **alone)
 
     def telling(self, tell: Asked) -> AbstractContextManager[None]:
         """`tell` is told of every store and the keys of the rows that are asked of it, before any is computed."""
@@ -352,13 +360,14 @@ class Context:
         starts = starts_of(places)
         about = about | self._heard.about
         clip_index = np.repeat(np.arange(len(places)), [len(s) for s in starts]).astype(np.int64)
-        if self._bypass:
-            # what a clip costs does not depend on those beside it
-            job = self._extraction(list(zip(places, starts, strict=True)), stages, decode, decode_alone, compute, batch)
-            parts = [rows for _, rows, _ in job.batches()]
-            return {s: Windows(np.concatenate([p[s] for p in parts]), clip_index, len(places)) for s in stages}
         keys = self._heard.keys(places, starts, about)
         stores = {stage: self._stores.store(stage, about) for stage in stages}
+        if self._afresh is not None:
+            # what a clip costs does not depend on those beside it
+            job = self._extraction(list(zip(places, starts, strict=True)), stages, decode, decode_alone, compute, batch)
+            how = f"{self.device} {self.threads} {self.workers}"
+            rows = self._afresh.rows(stores, keys, how, job.all_rows)
+            return {stage: Windows(values, clip_index, len(places)) for stage, values in rows.items()}
         for store in stores.values():
             self._asked_of(store, keys)
         if any(store.missing(keys) for store in stores.values()):

@@ -141,6 +141,11 @@ class Extraction:
                 rows = self.compute(np.stack(waiting), self.stages)
                 yield len(waiting), rows, time.perf_counter() - began
 
+    def all_rows(self) -> dict[str, npt.NDArray[Any]]:
+        """Those of each stage, in memory."""
+        parts = [rows for _, rows, _ in self.batches()]
+        return {stage: np.concatenate([rows[stage] for rows in parts]) for stage in self.stages}
+
     def _windows(self, pool: ThreadPoolExecutor) -> Iterator[npt.NDArray[Any]]:
         """Those of each clip, in order; a few clips are decoded ahead."""
         found = ahead(pool, self._decoded, self.work, 4 * self.workers)

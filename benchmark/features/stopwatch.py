@@ -60,13 +60,17 @@ class Stopwatch:
             with self._lock:
                 self.beside += time.perf_counter() - began
 
-    def _turn(self) -> None:
-        """Book what passed since the last turn on the phase that is open."""
+    def now(self) -> float:
+        """Seconds since whenever, once the GPU has done what it was given."""
         if self._device.type == "cuda":
             import torch
 
             torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
+        return time.perf_counter()
+
+    def _turn(self) -> None:
+        """Book what passed since the last turn on the phase that is open."""
+        now = self.now()
         if self._open:
             name = self._open[-1]
             self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since

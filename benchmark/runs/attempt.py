@@ -284,13 +284,13 @@ def _speed(
     from mirbench.runs.speed import Speed
 
     def measured() -> Speed:
-        train, _, clips = splits(plan, 0)
+        _, _, clips = splits(plan, 0)
+        method, frozen = at_point(plan.method, chosen), None
         rate = None if _precomputed(plan) else speed.clips_per_second(fitted, clips, context)
         flops = None if _elsewhere(plan, context) else speed.operations(fitted, clips, context) or None
-        method, frozen = at_point(plan.method, chosen), None
-        if plan.card is not None and not _precomputed(plan) and fitted.history and isinstance(method, ReadsRows):
-            frozen = speed.frozen_seconds(lambda some: method.reads(some, "train", context), train, context)
-        return Speed(rate, flops, frozen)
+        if plan.card is not None and rate is not None and fitted.history and isinstance(method, ReadsRows):
+            frozen = speed.frozen_seconds(method, clips, context)
+        return Speed.of(rate, flops, frozen)
 
     return speeds.of(spec, chosen, environment, measured, context.watch)
 

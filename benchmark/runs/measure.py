@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "EnergyMeter", "count_parameters", "environment", "flops_of", "give_back_memory", "load", "peak_memory",
-    "processor", "start_memory", "tune_allocator",
+    "EnergyMeter", "count_parameters", "counted_flops", "environment", "flops_of", "give_back_memory", "load",
+    "peak_memory", "processor", "start_memory", "tune_allocator",
 ]  # fmt: skip
 
 _PACKAGES = (
@@ -126,7 +126,15 @@ def count_parameters(module: torch.nn.Module, *, trainable: bool = False) -> int
 
 
 def flops_of(work: Callable[[], object]) -> int:
-    """Floating-point operations of torch's matrix products, convolutions and attention in some work.
+    """Floating-point operations of some work; see `counted_flops`."""
+    with counted_flops() as total:
+        work()
+        return total()
+
+
+@contextlib.contextmanager
+def counted_flops() -> Iterator[Callable[[], int]]:
+    """Count the operations of torch's matrix products, convolutions and attention within the block, until it is asked.
 
     What torch does in one fused kernel it does not count (recurrent layers, attention, its own transformer layers):
     these are made to run in parts.
@@ -146,10 +154,9 @@ def flops_of(work: Callable[[], object]) -> int:
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             stack.enter_context(_compiler_left_out())
             counter = stack.enter_context(FlopCounterMode(display=False))
-            work()
+            yield lambda: int(counter.get_total_flops())
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-    return int(counter.get_total_flops())
 
 
 @contextlib.contextmanager

@@ -11,17 +11,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mirbench.errors import BadInput
+from mirbench.features.afresh import Afresh, Costs
 from mirbench.features.claims import claimed
 from mirbench.features.stopwatch import Stopwatch
-from mirbench.method import Fitted
+from mirbench.method import Fitted, ReadsRows
 from mirbench.progress import Progress
 from mirbench.record import RunRecord, RunSpec
-from mirbench.runs.measure import flops_of, load
+from mirbench.runs.measure import counted_flops, environment, load
 from mirbench.runs.plan import Plan
 from mirbench.runs.record_file import read_record
 from mirbench.runs.run_folders import is_there
@@ -31,11 +32,11 @@ from mirbench.types import Split
 if TYPE_CHECKING:
     from mirbench.features.context import Context
 
-__all__ = ["PROTOCOL", "Speed", "Speeds", "clips_per_second", "frozen_seconds", "operations"]
+__all__ = ["PROTOCOL", "Speed", "Speeds", "Timed", "clips_per_second", "frozen_seconds", "operations"]
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of how speed is measured: speeds of different ones share no column. 1 measured every fold and seed by itself,
-for two seconds."""
+for two seconds; 2 computed the rows of a source for each system that reads them."""
 
 _SECONDS = 1.0  # the uncached pass stops after this, or
 _CLIPS = 32  # after this many clips
@@ -50,6 +51,13 @@ _MACHINE = (
 """What of the environment of a run a speed depends on."""
 
 
+class Timed(NamedTuple):
+    """What was timed, and the load of the machine then; the greatest where it was put together from several times."""
+
+    value: float
+    load: float | None
+
+
 @dataclass(frozen=True)
 class Speed:
     """What was measured of a system.
@@ -61,7 +69,7 @@ class Speed:
     flops : int or None
         Of one clip.
     frozen_clip : float or None
-        Seconds of the frozen part of one clip of train; None where there is none, or nothing was timed.
+        Seconds of the frozen part of one clip; None where there is none, or nothing was timed.
     run : str
         Key of the run that measured it.
     load : float or None
@@ -73,6 +81,12 @@ class Speed:
     frozen_clip: float | None = None
     run: str = ""
     load: float | None = None
+
+    @classmethod
+    def of(cls, rate: Timed | None, flops: int | None, frozen: Timed | None) -> Speed:
+        """From what was timed; the load is the greatest of these times."""
+        loads = [timed.load for timed in (rate, frozen) if timed and timed.load is not None]
+        return cls(rate and rate.value, flops, frozen and frozen.value, load=max(loads) if loads else load())
 
     @property
     def circumstance(self) -> dict[str, Any]:
@@ -132,7 +146,7 @@ class Speeds:
             with watch.phase("waiting"):
                 self._claims.enter_context(claimed(place, f"timing {spec.method}", self._progress))
             found = self._on_record(spec, name, machine)  # which another may have written before we claimed it
-            self._known[name] = found or replace(measure(), run=spec.key, load=load())
+            self._known[name] = found or replace(measure(), run=spec.key)
         return self._known[name]
 
     def _on_record(self, spec: RunSpec, chosen: str, machine: Mapping[str, Any]) -> Speed | None:
@@ -162,45 +176,52 @@ class Speeds:
                 yield record
 
 
-def clips_per_second(fitted: Fitted, clips: Split, context: Context) -> float:
-    """Clips a second from file to score, nothing cached, alone on the device; the first clip warms up."""
-    return _rate(lambda some: fitted.predict(some.blind()), clips, context)
+def clips_per_second(fitted: Fitted, clips: Split, context: Context) -> Timed:
+    """Clips a second from file to score, nothing cached, alone on the device; the first clip warms up.
 
-
-def frozen_seconds(read: Callable[[Split], object], clips: Split, context: Context) -> float:
-    """Seconds a clip from file to the rows that training reads, which an epoch without a cache would spend again.
-
-    Parameters
-    ----------
-    read : callable
-        ``read(some clips)`` asks the context for their rows.
-    clips : Split
-        Of train.
+    The rows of a source cost what they cost the first system on this machine that asked for them.
     """
-    return 1 / _rate(read, clips, context)
+    seconds, load = _seconds_each(lambda some: fitted.predict(some.blind()), clips, context)
+    return Timed(1 / seconds, load)
 
 
-def _rate(work: Callable[[Split], object], clips: Split, context: Context) -> float:
-    """Clips a second of a few batches, nothing cached."""
+def frozen_seconds(method: ReadsRows, clips: Split, context: Context) -> Timed:
+    """Seconds a clip from file to the rows that training reads, which an epoch without a cache would spend again."""
+    return _seconds_each(lambda some: method.reads(some.blind(), "train", context), clips, context)
+
+
+def _seconds_each(work: Callable[[Split], object], clips: Split, context: Context) -> Timed:
+    """Seconds a clip of a few batches, nothing cached."""
     watch = Stopwatch(context.device)
+    afresh = Afresh(watch.now, _costs("seconds", context))
 
-    def some(first: int, last: int) -> None:
-        work(Split(clips.task, clips.clips[first:last]))
+    def cost(first: int, last: int) -> float:
+        return afresh.cost(lambda: work(Split(clips.task, clips.clips[first:last])))
 
+    spent: list[float] = []
     rates: list[float] = []
-    with context.uncached():
-        some(0, 1)
+    with context.uncached(afresh):
+        cost(0, 1)
         for done in range(0, min(len(clips), _CLIPS), _BATCH):
             last = min(done + _BATCH, len(clips))
-            with watch.phase(f"pass {done}"):
-                some(done, last)
-            rates.append((last - done) / watch.seconds[f"pass {done}"])
-            if sum(watch.seconds.values()) > _SECONDS:
+            spent.append(cost(done, last))
+            rates.append((last - done) / spent[-1])
+            if sum(spent) > _SECONDS:
                 break
-    return float(np.median(rates))  # of batches: a neighbour's burst on the processor moves a mean
+    return Timed(1 / float(np.median(rates)), afresh.load)  # of batches: a neighbour's burst moves a mean
 
 
 def operations(fitted: Fitted, clips: Split, context: Context) -> int:
     """Operations from the audio of the first clip to its score, on the device where it ran."""
-    with context.uncached():
-        return flops_of(lambda: fitted.predict(Split(clips.task, clips.clips[:1]).blind()))
+    first = Split(clips.task, clips.clips[:1]).blind()
+    with counted_flops() as total:
+        afresh = Afresh(total, _costs("operations", context))
+        with context.uncached(afresh):
+            return int(afresh.cost(lambda: fitted.predict(first)))
+
+
+def _costs(unit: str, context: Context) -> Costs:
+    """Those of rows on this machine, as this version of the protocol measures them."""
+    known = environment(context.device)
+    machine = json.dumps([PROTOCOL, *(known[name] for name in _MACHINE)])
+    return Costs(context.memo, unit, machine, known["load"], most_load=(known["cores"] or 1) + 1)

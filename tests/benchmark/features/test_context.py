@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ import torch
 from mirbench import Context, clip_means
 from mirbench.errors import BadInput
 from mirbench.features import audio
+from mirbench.features.afresh import Afresh
 from mirbench.methods.sources.cards import NANO
 from mirbench.methods.sources.nano import untrained
 from mirbench.progress import Progress
@@ -148,7 +150,7 @@ def test_uncached_computes_afresh_and_keeps_nothing(splits, tmp_path: Path) -> N
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)
     kept = np.asarray(context.source.pooled(splits[1]).values)
-    with context.uncached():
+    with context.uncached(Afresh(time.perf_counter)):
         fresh = np.asarray(context.source.pooled(splits[1]).values)
     assert counted.windows == 2 * len(splits[1])
     assert np.allclose(kept, fresh, atol=1e-5)
@@ -259,7 +261,7 @@ def test_clips_of_one_file_with_other_ends_do_not_share_padded_windows(splits, t
 def test_layer_and_pooled_cost_one_pass_also_when_nothing_is_cached(splits, tmp_path: Path) -> None:
     counted = Counted()
     context = make(splits, tmp_path / "cache", counted)
-    with context.uncached():
+    with context.uncached(Afresh(time.perf_counter)):
         tokens, pooled = context.source.layer_and_pooled(splits[1], 3)
     assert counted.windows == len(splits[1]) == len(tokens) == len(pooled)
 

@@ -15,8 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from mirbench import Context
+from mirbench.features import audio
 from mirbench.features.claims import Claim
 from mirbench.method import Fitted
+from mirbench.methods.sources.cards import NANO
+from mirbench.methods.sources.nano import untrained
 from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
@@ -25,7 +29,7 @@ from mirbench.runs.plan import Request
 from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore
 from mirbench.trust import checks
-from mirbench.types import Split, clips_of
+from mirbench.types import Split, clips_of, excerpts
 from tests.toys import QUIET
 
 
@@ -50,9 +54,9 @@ class Timed:
 
     times: ClassVar[int] = 0
 
-    def __call__(self, fitted: Any, clips: Any, context: Any) -> float:
+    def __call__(self, fitted: Any, clips: Any, context: Any) -> speed.Timed:
         Timed.times += 1
-        return float(Timed.times)
+        return speed.Timed(float(Timed.times), 0.25)
 
 
 @pytest.fixture
@@ -174,10 +178,10 @@ def test_operations_are_of_the_first_test_clip_of_the_first_fold_whichever_run_c
 ) -> None:
     heard: list[str] = []
 
-    def count(work: Callable[[], object]) -> int:
+    @contextmanager
+    def count() -> Iterator[Callable[[], int]]:
         heard.clear()
-        work()
-        return 7
+        yield lambda: 7 * len(heard)
 
     fit = Guess.fit
 
@@ -191,7 +195,7 @@ def test_operations_are_of_the_first_test_clip_of_the_first_fold_whichever_run_c
         return replace(fitted, predict=predict)
 
     monkeypatch.setattr(Guess, "fit", listening)
-    monkeypatch.setattr(speed, "flops_of", count)
+    monkeypatch.setattr(speed, "counted_flops", count)
     (record,) = ask(folds=(1,), seeds=(0,))
     assert (record.flops, heard) == (7, ["clicks6"])
 
@@ -204,22 +208,75 @@ def test_environment_of_a_process_is_read_once(monkeypatch: pytest.MonkeyPatch) 
     assert measure.environment(torch.device("cpu"))["commit"] == first["commit"]
 
 
-def test_frozen_part_of_a_clip_is_timed_by_what_training_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four clips at once and a clip to warm up, of which each takes 20 ms here."""
-    monkeypatch.setattr(speed, "_SECONDS", 1.0)
-    asked: list[int] = []
+@pytest.mark.parametrize("batches", [1, 2])
+def test_frozen_part_of_a_clip_is_timed_by_what_training_reads(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip to warm up, then four at once, of which each takes 20 ms here; four more if that was less than asked."""
+    monkeypatch.setattr(speed, "_SECONDS", 0.07 * batches)
+    asked: list[tuple[int, str]] = []
+
+    class Reads:
+        def reads(self, some: Any, part: str, context: Any) -> None:
+            asked.append((len(some), part))
+            time.sleep(0.02 * len(some))
 
     class Watched:
-        device = torch.device("cpu")
+        device, memo = torch.device("cpu"), Path()
 
         @contextmanager
-        def uncached(self) -> Iterator[None]:
+        def uncached(self, afresh: Any) -> Iterator[None]:
             yield
 
-    def read(some: Any) -> None:
-        asked.append(len(some))
-        time.sleep(0.02 * len(some))
+    clips = Split(SimpleNamespace(classes=()), tuple(range(12)))  # type: ignore[arg-type]
+    monkeypatch.setattr(Split, "blind", lambda split: split)
+    timed = speed.frozen_seconds(Reads(), clips, Watched())  # type: ignore[arg-type]
+    assert timed.value == pytest.approx(0.02, rel=0.2)
+    assert asked == [(1, "train")] + [(4, "train")] * batches
 
-    train = Split(SimpleNamespace(), tuple(range(6)))  # type: ignore[arg-type]
-    assert speed.frozen_seconds(read, train, Watched()) == pytest.approx(0.02, rel=0.2)  # type: ignore[arg-type]
-    assert asked == [1, 4, 2]
+
+class Source:
+    """Counts the windows that it hears; one takes 20 ms."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+
+    def load(self) -> torch.nn.Module:
+        torch.manual_seed(0)
+        network = untrained()
+        body = network.body
+
+        def slow(picture: torch.Tensor, layers: tuple[int, ...] = ()) -> object:
+            self.windows += len(picture)
+            time.sleep(0.02 * len(picture))
+            return body(picture, layers)
+
+        network.body = slow
+        return network
+
+
+def test_source_is_heard_for_the_speed_of_the_first_method_alone_and_counts_in_that_of_each(tmp_path: Path) -> None:
+    source = Source()
+    splits = checks.tiny_task(tmp_path)
+    facts = audio.survey([place for split in splits for place in excerpts(split)], tmp_path / "files.sqlite", QUIET)
+    context = Context(
+        facts=facts, cache=tmp_path, card=NANO, load=source.load, source_identity="w", device=torch.device("cpu")
+    )
+    for split in splits:
+        context.source.pooled(split)
+    heard, found = [source.windows], []
+    for lasts in (0.0, 0.1, 0.0):
+
+        def predict(some: Any, lasts: float = lasts) -> Any:
+            time.sleep(lasts)
+            return context.source.pooled(some).values[:]
+
+        fitted = Fitted(predict, n_trainable=0)
+        timed = speed.clips_per_second(fitted, splits[2], context)
+        found.append((1 / timed.value, speed.operations(fitted, splits[2], context)))
+        heard.append(source.windows)
+    seconds, operations = zip(*found, strict=True)
+    assert heard[1] > heard[0]
+    assert heard[2:] == heard[1:2] * 2
+    assert seconds[1] - seconds[0] == pytest.approx(0.1 / 4, rel=0.3)
+    assert seconds[2] == pytest.approx(seconds[0], rel=0.3)
+    assert min(seconds) > 0.02
+    assert operations[0] == operations[1] == operations[2] > 0
