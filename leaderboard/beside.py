@@ -68,6 +68,7 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
     why: Counter[tuple[str, str]] = Counter()
     own = {_same(system.record.spec): system for system in mine}
     clips = _clips(mine)
+    counts = {run.record.spec.fold: _counts(run.record) for system in mine for run in system.runs}
     folds = _folds(mine)
     shown: dict[str, str] = {}
     replaced: dict[str, list[str]] = defaultdict(list)
@@ -80,7 +81,7 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
             continue
         if folds and set(folds) <= set(system.folds):
             system = _on(system, folds)
-        if fault := _unlike(mine, clips, system):
+        if fault := _unlike(mine, clips, counts, system):
             why[system.pack, fault] += 1
         else:
             kept.append(_told_apart(system, mine))
@@ -126,7 +127,9 @@ def _hashes(system: System, fold: int) -> bytes:
     return np.sort(system.stack.hashes[system.stack.folds == fold]).tobytes()
 
 
-def _unlike(mine: Sequence[System], clips: dict[int, set[bytes]], theirs: System) -> str:
+def _unlike(
+    mine: Sequence[System], clips: dict[int, set[bytes]], counts: dict[int, dict[str, int]], theirs: System
+) -> str:
     """How a system differs from one's own in what was asked of it; "" if it does not."""
     if not mine:
         return ""
@@ -138,7 +141,6 @@ def _unlike(mine: Sequence[System], clips: dict[int, set[bytes]], theirs: System
     }
     if differ := [name for name, (a, b) in facts.items() if a != b]:
         return f"another {differ[0]}" if differ[0].startswith("number") else f"other {differ[0]}"
-    counts = {run.record.spec.fold: dict(run.record.n_clips) for system in mine for run in system.runs}
     if any(_counts(run.record) != counts.get(run.record.spec.fold, _counts(run.record)) for run in theirs.runs):
         return "another split of the clips"
     if any(_hashes(theirs, fold) not in clips[fold] for fold in theirs.folds if fold in clips):
