@@ -38,7 +38,7 @@ from mirbench.runs.speed import Speeds
 from mirbench.runs.stacked import Stack, can_stack
 from mirbench.runs.store import RunStore
 from mirbench.runs.surroundings import context_of, load_libraries, require_device_name
-from mirbench.runs.told_before import few_to_test, fewer_than_shots, padded_clips
+from mirbench.runs.told_before import few_to_test, fewer_than_shots, learnt_by_heart, padded_clips
 
 if TYPE_CHECKING:
     from mirbench.features.context import Context
@@ -170,7 +170,8 @@ class Job:
     def told_before(self, catalogue: Catalogue) -> tuple[str, ...]:
         """What else is to be said of the clips: what makes a score doubtful, and of what is left to do, the padding."""
         folds = {spec.fold for spec in self._specs}
-        doubts = few_to_test(self._plan, folds, catalogue), fewer_than_shots(self._plan)
+        few = few_to_test(self._plan, folds, catalogue), fewer_than_shots(self._plan)
+        doubts = *few, learnt_by_heart(self._plan, folds)
         if all(map(self._is_there, self._specs)):
             return doubts
         return *doubts, padded_clips(self._plan, catalogue)

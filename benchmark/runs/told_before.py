@@ -1,4 +1,4 @@
-"""What is said of the clips of a run before it begins: few to test on or to learn from, shorter than the window."""
+"""What is said of the clips of a run before it begins: few, heard before the test, shorter than the window."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from mirbench.features.padding import is_short
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Plan
 from mirbench.tables import LEAVE_OUT, modifier
+from mirbench.types import Clip, Excerpt
 
-__all__ = ["few_to_test", "fewer_than_shots", "padded_clips"]
+__all__ = ["few_to_test", "fewer_than_shots", "learnt_by_heart", "padded_clips"]
 
 _FEW = 20
 _ENOUGH_FOR_FOLDS = 15
@@ -88,6 +89,38 @@ def fewer_than_shots(plan: Plan) -> str:
         return f"+shots{min(asked)}: train has fewer clips than that{have}{fold}: {min(each)}"
     classes = f"{'all' if n_short == len(each) else f'{n_short} of'} {len(each)} classes"
     return f"+shots{min(asked)}: {classes} have fewer train clips than that{fold}, the rarest {min(each)}"
+
+
+def learnt_by_heart(plan: Plan, folds: Collection[int]) -> str:
+    """How many test clips are the same file, and the same part of it, as one that is learnt from; "" where none is.
+
+    Parameters
+    ----------
+    folds : collection of int
+        Those that are run.
+    """
+    tested: set[str] = set()
+    alike: dict[str, str] = {}
+    for fold in folds:
+        known = {_heard(clip, plan): clip.id for clip in plan.folds[fold] if clip.split in ("train", "valid")}
+        held_out = {clip.id: _heard(clip, plan) for clip in plan.folds[fold] if clip.split == "test"}
+        tested |= held_out.keys()
+        alike |= {name: known[heard] for name, heard in held_out.items() if heard and heard in known}
+    if not alike:
+        return ""
+    first = min(alike)
+    are = "test clip is" if len(tested) == 1 else "test clips are" if len(alike) > 1 else "test clips is"
+    return (
+        f"{len(alike):,} of {len(tested):,} {are} the same to the byte as a clip of train or valid ({first} and "
+        f"{alike[first]}): what is known by heart counts in the score; `mirbench data audit` lists them"
+    )
+
+
+def _heard(clip: Clip, plan: Plan) -> tuple[object, ...]:
+    """What is heard of a clip, whatever its file is called; () where that is not known."""
+    place = Excerpt.of(clip) if clip.path else None
+    facts = plan.facts.get(place) if place else None
+    return (facts.sha256, *place[1:]) if place and facts else ()
 
 
 def padded_clips(plan: Plan, catalogue: Catalogue) -> str:

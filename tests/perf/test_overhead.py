@@ -17,8 +17,7 @@ import pytest
 import soundfile
 
 ALONE = (
-    "from mirbench.runs import speed\n"
-    "speed.Speeds.of = lambda self, spec, chosen, machine, measure, watch: measure()\n"
+    "from mirbench.runs import speed\nspeed.Speeds.of = lambda self, spec, chosen, machine, measure, watch: measure()\n"
 )
 """Every run measures its speed, as the first version of the protocol had it."""
 RANDOM = "from mirbench.methods.probes import LinearProbe\nLinearProbe.uses_seed = True\n"

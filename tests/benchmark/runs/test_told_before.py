@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,10 @@ import pytest
 import soundfile
 from scipy.stats import binomtest
 
-from mirbench.progress import Progress
 from mirbench.registry import Catalogue
 from mirbench.runs.plan import Request, make_plan
-from mirbench.runs.told_before import padded_clips
+from mirbench.runs.told_before import learnt_by_heart, padded_clips
+from tests.toys import QUIET
 
 if TYPE_CHECKING:
     from tests.conftest import Answer
@@ -119,7 +120,7 @@ def planned(**changes: Any) -> str:
 
 def said_of(request: Request) -> str:
     catalogue = Catalogue()
-    return padded_clips(make_plan(request, catalogue, Progress(quiet=True)), catalogue)
+    return padded_clips(make_plan(request, catalogue, QUIET), catalogue)
 
 
 @pytest.mark.parametrize(
@@ -149,3 +150,49 @@ def test_run_says_how_many_clips_are_padded(typed: Typed) -> None:
     listed(12, test=4)
     said = run(typed, "--source", "nano", "--pad", "repeat", method="knn")
     assert "12 of 12 clips are shorter than the window of nano, 5 s, filled by --pad repeat" in said.splitlines()
+
+
+def by_heart(said: str) -> list[str]:
+    return [line for line in said.splitlines() if "the same to the byte" in line]
+
+
+def test_run_says_which_test_clips_are_files_that_it_learns_from(typed: Typed) -> None:
+    listed(40, test=20)
+    for copy, of in (("3.wav", "30.wav"), ("4.wav", "21.wav"), ("5.wav", "6.wav"), ("31.wav", "32.wav")):
+        Path(copy).write_bytes(Path(of).read_bytes())
+    line = (
+        "2 of 20 test clips are the same to the byte as a clip of train or valid (3.wav and 30.wav): what is known by "
+        "heart counts in the score; `mirbench data audit` lists them"
+    )
+    assert by_heart(run(typed, "--source", "nano", method="knn")) == [line]
+    assert by_heart(run(typed, "--source", "nano", method="knn")) == [line]  # on record
+
+
+def test_clips_that_are_cut_from_one_file_are_no_copies_unless_they_are_the_same_part(typed: Typed) -> None:
+    listed(1, test=1, seconds=3.2)
+    rows = ["id,path,label,split,start,duration"]
+    rows += [f"clip{k},0.wav,{'ab'[k % 2]},{('test', 'train', 'valid')[k % 3]},{k / 10},0.1" for k in range(30)]
+    Path("songs.csv").write_text("\n".join(rows))
+    assert by_heart(run(typed, "--source", "nano", method="knn")) == []
+    Path("copy.wav").write_bytes(Path("0.wav").read_bytes())
+    Path("songs.csv").write_text("\n".join([*rows, "again,copy.wav,b,train,1.5,0.1"]))
+    (line,) = by_heart(run(typed, "--source", "nano", method="knn"))
+    assert line.startswith("1 of 10 test clips is the same to the byte as a clip of train or valid (")
+
+
+@pytest.mark.usefixtures("typed")
+def test_copies_count_in_the_folds_that_are_run_where_one_is_tested_and_the_other_learnt_from() -> None:
+    listed(40, test=20)
+    Path("songs.csv").write_text(re.sub("(test|valid|train)$", "", Path("songs.csv").read_text(), flags=re.MULTILINE))
+    Path("1.wav").write_bytes(Path("3.wav").read_bytes())
+    plan = make_plan(
+        Request(task="csv:songs.csv+folds5", method="mfcc-codebook", cache=Path("cache")), Catalogue(), QUIET
+    )
+    apart = [
+        fold for fold in range(5)
+        if len({clip.split == "test" for clip in plan.folds[fold] if clip.id in ("1.wav", "3.wav")}) == 2
+    ]  # fmt: skip
+    said = [learnt_by_heart(plan, (fold,)) for fold in range(5)]
+    assert [fold for fold in range(5) if said[fold]] == apart
+    n = len(apart)
+    assert learnt_by_heart(plan, range(5)).startswith(f"{n} of 40 test clips " if n else "")
