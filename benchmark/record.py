@@ -234,6 +234,7 @@ class RunRecord:
         Of a regression task's targets, the lowest and the highest value in their units: scores are places between them.
     history : sequence of mapping
         A row an epoch: ``loss``, ``valid_score``, ``valid_loss``, ``seconds``; of a fit on valid too, without valid.
+        ``without_gradient``: how many trained values had none in its last step, where that is so of all of a tensor.
     standing, n_folds
         Of the task; see `Task`.
     uses_seed : bool

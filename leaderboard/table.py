@@ -272,6 +272,8 @@ def _row(system: System, newest: int) -> Row:
         flags.append(_BUSY)
     if not timed and any(run.seconds.get("clips_per_second") for run in runs):
         flags.append(_OTHERWISE)
+    if idle := sum(_learnt_in_vain(run) for run in runs):
+        flags.append(f"in {idle} of {len(runs)} runs some trained values had no gradient in any epoch")
     if record.contaminated:
         flags.append(trained_on_it(record.contaminated))
     known = [metric for metric in record.metrics if metric in SHOWN]  # the one that selects is the first
@@ -308,6 +310,11 @@ def timing(record: RunRecord) -> int:
     """Version of how the speed of a record was measured; speeds of different versions are not compared."""
     version = record.environment.get("timing", 1)
     return version if isinstance(version, int) and not isinstance(version, bool) else 1
+
+
+def _learnt_in_vain(record: RunRecord) -> bool:
+    """Whether some of what was trained never had a gradient, as before a source that cuts off what comes."""
+    return bool(record.history) and all(row.get("without_gradient") for row in record.history)
 
 
 def _busy(record: RunRecord) -> bool:

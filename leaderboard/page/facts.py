@@ -217,7 +217,7 @@ def _history(record: RunRecord, n_points: int) -> dict[str, Any] | None:
     if n < 2:
         return None
     kept = sorted({round(k) for k in np.linspace(0, n - 1, min(n, n_points))})
-    names = [name for name in record.history[0] if name != "seconds"]
+    names = [name for name in record.history[0] if name not in ("seconds", "without_gradient")]
     values = {name: [short(record.history[k].get(name)) for k in kept] for name in names}
     return {"seed": record.spec.seed, "fold": record.spec.fold, "epoch": [k + 1 for k in kept], "values": values}
 

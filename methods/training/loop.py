@@ -16,7 +16,9 @@ from mirbench import Context
 from mirbench.methods.training.batch import Batch, Draw
 from mirbench.methods.training.recipe import Recipe
 
-__all__ = ["finite_loss", "moving_state", "reached", "seeded", "train"]
+__all__ = ["finite_loss", "moving_state", "reached", "seeded", "train", "without_gradient"]
+
+_IDLE = "what is behind them gives the same whatever they are, as a source does that cuts off what is out of its range"
 
 
 @contextmanager
@@ -54,7 +56,8 @@ def train(
     Returns
     -------
     list of dict
-        A row an epoch: loss, valid_score, valid_loss, seconds (of training, without validation).
+        A row an epoch: loss, valid_score, valid_loss, seconds (of training, without validation); and without_gradient,
+        how many trained values had none in its last step, where that is so of all of a tensor.
     """
     generator = np.random.default_rng(seed)
     trainable = [p for p in module.parameters() if p.requires_grad]
@@ -80,6 +83,8 @@ def train(
                     prepares()
                 row = _epoch(module, optimizer, scaler, draw(generator), recipe, context)
                 schedule.step()
+                if n := without_gradient(trainable):
+                    row["without_gradient"] = float(n)
                 module.eval()
                 valid_score, valid_loss = score()
                 history.append({**row, "valid_score": valid_score, "valid_loss": valid_loss})
@@ -94,7 +99,15 @@ def train(
                     break
     module.load_state_dict(best_state, strict=False)
     module.eval()
+    if idle := min((int(row.get("without_gradient", 0)) for row in history), default=0):
+        n = sum(p.numel() for p in trainable)
+        context.progress.say(f"{what}: {idle:,} of {n:,} trained values had no gradient in any epoch: {_IDLE}")
     return history
+
+
+def without_gradient(parameters: Iterable[nn.Parameter]) -> int:
+    """How many values a loss depends on, by the graph, and did not: their last gradient is zero, of all of a tensor."""
+    return sum(p.numel() for p in parameters if p.grad is not None and not p.grad.any())
 
 
 def reached(select: str, epoch: int, score: float, loss: float) -> tuple[float, float]:

@@ -563,6 +563,16 @@ def test_speed_that_was_timed_on_a_busy_machine_is_flagged_in_every_run_that_sha
     assert "timed on a busy machine" in only_row(tmp_path).flags
 
 
+@pytest.mark.parametrize(("columns", "flagged"), [([{}, {"without_gradient": 3.0}], False),
+                                                  ([{"without_gradient": 20.0}, {"without_gradient": 3.0}], True)])  # fmt: skip
+def test_row_whose_adapter_never_had_a_gradient_says_so(
+    columns: list[dict[str, float]], flagged: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, SPEC, history=[{"loss": 1.0, **column} for column in columns])
+    said = "in 1 of 1 runs some trained values had no gradient in any epoch"
+    assert only_row(tmp_path).flags == ((said,) if flagged else ())
+
+
 def test_speeds_of_different_protocols_share_no_column(tmp_path: Path) -> None:
     write(tmp_path, SPEC)
     write(tmp_path, replace(SPEC, params={"lr": 0.2}), draw=1, environment={"timing": 2})

@@ -83,6 +83,29 @@ def test_train_is_the_same_for_the_same_seed(tiny: Tiny) -> None:
     assert not torch.equal(weights[0], weights[2])
 
 
+@pytest.mark.parametrize(("low", "n_epochs_cut"), [(-9.0, 0), (9.0, 2)])
+def test_train_says_which_values_learnt_nothing_behind_a_source_that_cuts_off_what_comes(
+    low: float, n_epochs_cut: int, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(tiny[0].progress, "say", said.append)
+
+    class Cut(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.adapter, self.head = linear(), torch.nn.Linear(1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.head(self.adapter(x).clamp(min=low))
+            return out
+
+    history = train(Cut(), Recipe((Phase(2, 0.1),), 1, masked_bce), batches, lambda: (0.0, 1.0), tiny[0], seed=0)
+    assert [row.get("without_gradient") for row in history] == [3.0] * n_epochs_cut + [None] * (2 - n_epochs_cut)
+    assert [line.partition(": what")[0] for line in said] == [
+        "training: 3 of 5 trained values had no gradient in any epoch"
+    ] * bool(n_epochs_cut)
+
+
 def test_train_begins_a_phase_from_the_best_weights(tiny: Tiny) -> None:
     module, before, count = linear(), [], iter([0.9, 0.1, 0.0])
 
