@@ -563,8 +563,10 @@ def test_speed_that_was_timed_on_a_busy_machine_is_flagged_in_every_run_that_sha
     assert "timed on a busy machine" in only_row(tmp_path).flags
 
 
-@pytest.mark.parametrize(("columns", "flagged"), [([{}, {"without_gradient": 3.0}], False),
-                                                  ([{"without_gradient": 20.0}, {"without_gradient": 3.0}], True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("columns", "flagged"),
+    [([{}, {"without_gradient": 3.0}], False), ([{"without_gradient": 20.0}, {"without_gradient": 3.0}], True)],
+)
 def test_row_whose_adapter_never_had_a_gradient_says_so(
     columns: list[dict[str, float]], flagged: bool, tmp_path: Path
 ) -> None:
