@@ -108,7 +108,8 @@ def _ours(line: Line) -> str:
         return "—"
     counted = line.printed.dead and line.verdict != "stand-in"
     dead = f" + {_text(line.printed.dead / SCALES[line.printed.unit], line.printed)}" if counted else ""
-    return _text(line.ours, line.printed) + dead
+    unit = "" if line.printed.unit == "min:s" else _UNITS[line.printed.unit]  # whose seconds say so
+    return _text(line.ours, line.printed) + dead + unit
 
 
 def _text(value: float, printed: Printed) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mirbench.leaderboard.reproduction.printed import Printed
 from mirbench.leaderboard.reproduction.side_by_side import as_csv, as_json, as_markdown, summary
 from mirbench.leaderboard.reproduction.verdicts import Line, systems_of
 from mirbench.leaderboard.results import System, questions
@@ -313,3 +314,15 @@ def test_each_makes_a_run_of_every_combination(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert entries[1].request.params == {"standardise": False, "n_trees": 10, "max_depth": 4}
     assert not any(entry.request.search for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "ours", "told"),
+    [("45.45", "percent", 77.5, ("45.45 %", "77.500 %")), ("0.745", "fraction", 0.7, ("0.745", "0.7000")),
+     ("1:05", "min:s", 61.0, ("1:05 min:s", "61.0 s")), ("3.1", "seconds", 2.0, ("3.1 s", "2.00 s")),
+     ("12", "count", 12.0, ("12", "12"))],
+)  # fmt: skip
+def test_ours_has_the_unit_of_the_printed_number(value: str, unit: str, ours: float, told: tuple[str, str]) -> None:
+    printed = Printed("t", "a row", "a quantity", value, unit, None, None, None, True, 0, "", "")
+    (line,) = (line for line in as_markdown("", "", [Line(printed, "shown", ours)]).splitlines() if "a row" in line)
+    assert tuple(cell.strip() for cell in line.split("|")[3:5]) == told
