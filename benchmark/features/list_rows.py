@@ -124,7 +124,7 @@ def read_rows(path: Path, columns: Sequence[str], called: Mapping[str, str] | No
                     _check_cells(path, reader.line_num, row)
     except csv.Error as error:
         raise BadInput(f"{path}: not readable as a CSV file in UTF-8 ({error})") from error
-    _check_others(path, columns, rows)
+    _check_others(path, columns, called or {}, rows)
     return rows
 
 
@@ -165,7 +165,9 @@ def _header(path: Path, text: str, columns: Sequence[str], called: Mapping[str, 
             break
     else:
         how = f"or say which they are: 'csv:{path.name}?path=…&label=…'; of numbers, 'csv:{path.name}?value=…'"
-        raise BadInput(_needs(path, columns, f"it is {first.strip()[:80]!r}; {how}"))
+        if "value" in called:
+            how = f"or say which column the path is: 'csv:{path.name}?path=…&value={called['value'][:80]}'"
+        raise BadInput(_needs(path, columns, called, f"it is {first.strip()[:80]!r}; {how}"))
     asked = [name for column, name in called.items() if column != "value"] + value_names(called)
     if lacking := [name for name in asked if _column(name) not in given]:
         raise BadInput(f"{path}: no column is called {lacking[0][:80]!r}; it has {', '.join(given)[:200]}")
@@ -193,12 +195,15 @@ def value_column(name: str) -> str:
     return f"value {name}"
 
 
-def _needs(path: Path, columns: Sequence[str], came: str) -> str:
-    known = ", ".join(columns)
-    return f"{path}: the first line must name the columns path (or id) and label, and any of {known}; {came}"
+def _needs(path: Path, columns: Sequence[str], called: Mapping[str, str], came: str) -> str:
+    targets = value_names(called)
+    none_of = ("label", "unknown", *map(value_column, targets)) if targets else ()
+    known = ", ".join(name for name in columns if name not in none_of)
+    needed = f"path (or id) and {', '.join(targets)[:200] or 'label'}"
+    return f"{path}: the first line must name the columns {needed}, and any of {known}; {came}"
 
 
-def _check_others(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+def _check_others(path: Path, columns: Sequence[str], called: Mapping[str, str], rows: Sequence[Row]) -> None:
     """Refuse columns that would be passed over and look like known ones that lack, by their names or what they hold."""
     there = set(rows[0].cells) if rows else set()
     lacking = [name for name in columns if name not in there]
@@ -216,7 +221,7 @@ def _check_others(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> No
                 else f"'csv:{path.name}?{meant[0]}={printable(name.removeprefix(_OWN), 80)}'"
             )
             came = f"{name[:80]!r} is none of them, and may be meant for {meant[0]} ({what})"
-            raise BadInput(_needs(path, columns, f"{came}; rename that column, or remove it"))
+            raise BadInput(_needs(path, columns, called, f"{came}; rename that column, or remove it"))
 
 
 def _column(cell: str) -> str:

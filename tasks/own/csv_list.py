@@ -58,7 +58,8 @@ def csv_task(argument: str, data: Path | None = None) -> Task:
         if "value" in called and {"label", "unknown"} & set(called):
             raise BadInput(f"csv:{argument}: label and value: clips have classes or numbers; leave one of the two out")
     if not path.is_file():
-        raise MissingData(f"csv:{argument}: no such file; a table with the columns path,label is needed")
+        needed = called.get("value", "label")
+        raise MissingData(f"csv:{argument}: no such file; a table with the columns path,{needed} is needed")
     bases, root, folders = [path.parent], path.parent, Folders()
     clips, folds = read_clip_list(path, *bases, called=called, folders=folders)
     absent = _absent(clips, folders)
