@@ -117,9 +117,9 @@ def test_the_list_beside_a_record_reads_back_as_the_same_clips(tmp_path: Path) -
     ("change", "asked", "said"),
     [
         ({}, "value=mood", "no column is called 'mood'; it has path, valence, arousal"),
-        ({"header": "file,valence,arousal", "value": "{v},{a}"}, "value=valence,arousal", "the columns path (or id) and valence, arousal, and "
-         "any of id, path, split, fold, group, start, duration, exact; it is 'file,valence,arousal'; or say which column "
-         "the path is: 'csv:songs.csv?path=…&value=valence,arousal'"),
+        ({"header": "file,valence,arousal", "value": "{v},{a}"}, "value=valence,arousal",
+         "the columns path (or id) and valence, arousal, and any of id, path, split, fold, group, start, duration, "
+         "exact; it is 'file,valence,arousal'; or say which column the path is: 'csv:songs.csv?path=…&value=valence,"),
         ({}, "value=valence,valence", "columns are named once"),
         ({}, "value=valence,", "columns are named once"),
         ({}, "value=valence&label=arousal", "label and value: clips have classes or numbers"),
