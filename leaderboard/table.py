@@ -29,7 +29,7 @@ from mirbench.source import trained_on_it
 from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
-__all__ = ["OF_TIMES", "Board", "Row", "boards", "boards_of", "mean_and_sd", "over_folds", "timing"]
+__all__ = ["OF_TIMES", "Board", "Row", "Summary", "boards", "boards_of", "mean_and_sd", "over_folds", "timing"]
 
 _BUSY = "timed on a busy machine"
 _OTHERWISE = "its speed is left out: it was timed by an earlier version of mirbench, in another way"

@@ -241,6 +241,26 @@ def test_records_as_csv_hold_each_target(ran: Answer, typed: Typed) -> None:
     assert [line["rmse:bpm"], line["rmse:valence"]] == pytest.approx(held.metrics["rmse-per-class"])
 
 
+def test_model_cards_hold_each_target(ran: Answer, typed: Typed) -> None:
+    pytest.importorskip("huggingface_hub")
+    assert typed("export", "records", "--to", "hf-eval-results", "--output", "cards").code == 0
+    (card,) = Path("cards").rglob("README.md")
+    rmse = record().metrics["rmse-per-class"]
+    for name, value in zip(("bpm", "valence"), rmse, strict=True):
+        assert f"- rmse of {name}: {value:.4f}" in card.read_text().splitlines()
+
+
+def test_mlflow_and_trackio_are_told_each_target(ran: Answer) -> None:
+    from mirbench.leaderboard.other_tools.mlflow_runs import _metrics
+    from mirbench.leaderboard.other_tools.told import Told, scores_of
+
+    held = record()
+    rmse = held.metrics["rmse-per-class"]
+    assert [scores_of(held)[f"rmse:{name}"] for name in ("bpm", "valence")] == pytest.approx(rmse)
+    told = {name: value for name, value, _ in _metrics(Told(held, "", "", ()))}
+    assert [told["rmse/bpm"], told["rmse/valence"]] == pytest.approx(rmse)
+
+
 def test_frames_hold_each_target(ran: Answer) -> None:
     runs = load_runs()
     rmse = record().metrics["rmse-per-class"]

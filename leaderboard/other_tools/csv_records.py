@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mirbench.leaderboard.other_tools.told import Told, numbers, protocol, warnings_of
-from mirbench.leaderboard.record_columns import COSTS, IDENTITY, of_targets
+from mirbench.leaderboard.other_tools.told import Told, protocol, scores_of, warnings_of
+from mirbench.leaderboard.record_columns import COSTS, IDENTITY
 from mirbench.metrics import METRICS
 from mirbench.plain_text import csv_text
 
@@ -48,8 +48,7 @@ def _line(told: Told) -> tuple[dict[str, Any], dict[str, float], dict[str, Any]]
         "versions": _json(record.environment.get("versions", {})),
         "finished": record.environment.get("finished", ""),
     }
-    each = of_targets(record)
-    return before, numbers(record.metrics) | numbers(each, each), after
+    return before, scores_of(record), after
 
 
 def _json(held: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from mirbench.errors import BadInput
 from mirbench.installation import extra_module, refuse_broken
-from mirbench.leaderboard.other_tools.told import Told, costs_of, data_set, numbers, protocol, warnings_of
+from mirbench.leaderboard.other_tools.told import Told, costs_of, data_set, numbers, protocol, scores_of, warnings_of
 from mirbench.leaderboard.repeat import command
 from mirbench.plain_text import printable, without_password
 from mirbench.progress import Progress
@@ -135,8 +135,9 @@ def _params(told: Told) -> Iterator[tuple[str, str]]:
 def _metrics(told: Told) -> Iterator[tuple[str, float, int]]:
     """Name, value and step: an epoch of what was learnt, nothing of the rest."""
     record = told.record
-    for name, value in (numbers(record.metrics) | costs_of(record)).items():
-        yield name, value, 0
+    for name, value in (scores_of(record) | costs_of(record)).items():
+        metric, _, target = name.partition(":")  # whose colon MLflow does not take everywhere
+        yield f"{metric}/{_name(target)}" if target else name, value, 0
     for epoch, row in enumerate(record.history):
         for name, value in numbers(row, row).items():
             yield f"epoch/{_name(name)}", value, epoch

@@ -11,7 +11,7 @@ https://huggingface.co/docs/hub/eval-results, https://huggingface.co/docs/hub/mo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from mirbench.errors import BadInput
 from mirbench.features.temporary import written_whole
 from mirbench.leaderboard.other_tools.told import data_set, label, plain, plain_and_own, warnings_of
 from mirbench.leaderboard.render import escaped
-from mirbench.leaderboard.table import OF_TIMES, Board, Row
+from mirbench.leaderboard.table import OF_TIMES, Board, Row, Summary
 from mirbench.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _card(board: Board, row: Row) -> str:
         tags=[plain(tag) for tag in tags],
         eval_results=_eval_results(board, row),
     )
-    lines = [f"- {escaped(name)}: {_value(summary)}" for name, summary in row.metrics.items() if summary]
+    lines = [f"- {escaped(name)}: {_value(summary)}" for name, summary in _metrics(board, row) if summary]
     said = [f"- {escaped(text)}" for text in _warnings(row)]
     return "\n".join([
         "---", data.to_yaml().rstrip(), "---", "",
@@ -91,7 +91,16 @@ def _card(board: Board, row: Row) -> str:
     ])  # fmt: skip
 
 
-def _value(summary: tuple[float, float | None]) -> str:
+def _metrics(board: Board, row: Row) -> Iterator[tuple[str, Summary | None]]:
+    """What the row has of each metric, and behind those that have it, of each target."""
+    for name, summary in row.metrics.items():
+        yield name, summary
+        if board.targets and METRICS[name].per_class:
+            for target, of_target in zip(board.classes, row.of_classes(name), strict=True):
+                yield f"{name} of {target}", of_target
+
+
+def _value(summary: Summary) -> str:
     mean, deviation = summary
     return f"{mean:.4f}" if deviation is None else f"{mean:.4f} (SD {deviation:.4f})"
 

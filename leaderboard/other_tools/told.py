@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from mirbench.leaderboard.marks import explained
+from mirbench.leaderboard.record_columns import of_targets
 from mirbench.leaderboard.results import Question
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
@@ -17,8 +18,8 @@ from mirbench.record import RunRecord
 from mirbench.source import trained_on_it
 
 __all__ = [
-    "STANDINGS", "Told", "costs_of", "data_set", "label", "numbers", "plain", "plain_and_own", "protocol", "told_of",
-    "warnings_of",
+    "STANDINGS", "Told", "costs_of", "data_set", "label", "numbers", "plain", "plain_and_own", "protocol", "scores_of",
+    "told_of", "warnings_of",
 ]  # fmt: skip
 
 STANDINGS = {
@@ -96,6 +97,12 @@ def numbers(held: Mapping[str, Any], names: Iterable[str] | None = None) -> dict
         for name, value in values.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
+
+
+def scores_of(record: RunRecord) -> dict[str, float]:
+    """The metrics that are one number, and where a clip has several numbers, those of each target, ``rmse:valence``."""
+    each = of_targets(record)
+    return numbers(record.metrics) | numbers(each, each)
 
 
 def costs_of(record: RunRecord) -> dict[str, float]:

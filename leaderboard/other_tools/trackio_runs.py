@@ -24,6 +24,7 @@ from mirbench.leaderboard.other_tools.told import (
     numbers,
     plain_and_own,
     protocol,
+    scores_of,
     warnings_of,
 )
 from mirbench.leaderboard.repeat import command
@@ -99,7 +100,7 @@ def _write_run(trackio: Any, project: str, told: Told) -> None:
         try:
             for epoch, row in enumerate(told.record.history):
                 trackio.log({f"epoch {name}": value for name, value in numbers(row, row).items()}, step=epoch)
-            trackio.log(numbers(told.record.metrics) | costs_of(told.record))
+            trackio.log(scores_of(told.record) | costs_of(told.record))
         except BaseException:  # also where somebody interrupts it: half a run would count as there next time
             trackio.finish()
             if half := _by_key(trackio, project).get(told.record.spec.key):
