@@ -94,7 +94,7 @@ function openComparison(board, first = "", second = "") {
       part("Result", pairTable("Result", scoreLines(board, a, b), ["A", "B", "B − A"])),
       part("Cost", pairTable("Cost", costLines(board, a, b), ["A", "B", "B ÷ A"])),
       part("Asked differently", asked.length ? pairTable("Asked differently", asked, ["A", "B"]) : make("p", { className: "said", textContent: "Nothing." })),
-      classes.length ? part(`${board.perClass} of each ${columnOf(board)}`, pairTable("Classes", classes, ["A", "B", "B − A"])) : "");
+      classes.length ? part(`${board.perClass} of each ${columnOf(board)}`, pairTable(columnOf(board) === "class" ? "Classes" : "Targets", classes, ["A", "B", "B − A"])) : "");
   };
   dialog.replaceChildren(make("div", { className: "top" }, make("h2", { id: "compare-name", textContent: `Two systems on ${board.title}` }), close),
     make("div", { className: "picks" }, pick("A", 0), pick("B", 1)), body);

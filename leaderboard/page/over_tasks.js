@@ -27,7 +27,9 @@ function taskTable(kind) {
     return make("tr", {}, make("th", { scope: "row" }, link(board.title, { task: board.title })), figure(whole(board.rows.length), board.rows.length),
       figure(whole(board.clips), board.clips), figure(board.classes.length ? whole(board.classes.length) : missing, board.classes.length), ...cells);
   });
-  const heads = [head("task"), head("systems", { figure: true }), head("test clips", { figure: true }), head("classes", { figure: true }), head("best system"),
+  const has = (word) => kind.boards.some((number) => columnOf(data.boards[number]) === word);
+  const parts = [has("class") && "classes", has("target") && "targets"].filter(Boolean).join(", ");
+  const heads = [head("task"), head("systems", { figure: true }), head("test clips", { figure: true }), head(parts, { figure: true }), head("best system"),
     head("its score", { figure: true }), head("chance", { said: "what one answer for all clips scores", figure: true })];
   return scroller(`Tasks: ${standings[kind.standing]}`, make("table", { className: "tasks kinds" }, make("caption", { className: "unseen", textContent: `Tasks: ${standings[kind.standing]}` }),
     make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...lines)));

@@ -466,6 +466,28 @@ def test_comparison_is_chosen_in_the_page(opened: Any, drawn: Any) -> None:
 # First screen, sources
 
 
+@pytest.mark.parametrize(
+    ("kinds", "head"),
+    [
+        (("single-label", "multi-label"), "classes"),
+        (("regression", "regression"), "targets"),
+        (("single-label", "regression"), "classes, targets"),
+    ],
+)
+def test_first_screen_counts_classes_and_targets_by_their_names(
+    kinds: tuple[str, ...], head: str, tmp_path: Path, chromium: Any
+) -> None:
+    write(tmp_path / "runs", SPEC, 0.9)
+    (board,) = boards(tmp_path / "runs")
+    made = [replace(board, title=f"task {number}", kind=kind) for number, kind in enumerate(kinds)]
+    path = tmp_path / "page.html"
+    path.write_text(page(made), encoding="utf-8")
+    reader = Reader(chromium, path, place="")
+    heads = reader.tab.locator(".kinds thead th").all_inner_texts()
+    assert ([text for text in heads if "classes" in text or "targets" in text], reader.faults) == ([head], [])
+    reader.context.close()
+
+
 def test_first_screen_has_every_task_with_its_best(opened: Any, drawn: Any) -> None:
     reader = opened(place="")
     assert reader.tab.locator(".kinds tbody th").all_inner_texts() == [board.title for board in drawn[1]]
