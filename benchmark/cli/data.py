@@ -128,7 +128,11 @@ def data_audit(
     if json_file:
         json_file.write_text(as_json(findings), encoding="utf-8")
         say(f"written to {json_file}", error=True)
-    if any(finding.across for finding in findings):
+    unheard = sum(finding.kind == "unreadable" for finding in findings)
+    if unheard:
+        say(f"{unheard:,} of the files could not be heard: whether {'they are' if unheard > 1 else 'it is'} in two splits "
+            "is not known.")  # fmt: skip
+    if unheard or any(finding.across for finding in findings):
         raise typer.Exit(1)
 
 

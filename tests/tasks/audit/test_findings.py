@@ -344,6 +344,18 @@ def test_command_exits_with_1_where_something_crosses_splits_and_says_when_group
     assert ("Groups (artists, albums) are not known here" in answer.out) is not grouped
 
 
+def test_command_exits_with_1_where_a_file_cannot_be_heard(tmp_path: Path, typed: Callable[..., Answer]) -> None:
+    lines = ["path,label,split"]
+    for n, split in enumerate(("train", "train", "valid", "valid", "test", "test")):
+        soundfile.write(tmp_path / f"{n}.wav", 0.1 * np.random.default_rng(n).normal(size=RATE), RATE)
+        lines.append(f"{n}.wav,{'ab'[n % 2]},{split}")
+    (tmp_path / "songs.csv").write_text("\n".join(lines))
+    assert typed("data", "audit", f"csv:{tmp_path / 'songs.csv'}").code == 0
+    (tmp_path / "3.wav").write_bytes(b"RIFF")
+    answer = typed("data", "audit", f"csv:{tmp_path / 'songs.csv'}")
+    assert (answer.code, "1 of the files could not be heard: whether it is in two splits" in answer.out) == (1, True)
+
+
 @pytest.mark.real
 @pytest.mark.slow
 def test_gtzan_mini_holds_no_repeats_but_those_planted(shared: Path, folder: Folder) -> None:
