@@ -130,8 +130,8 @@ def data_audit(
         say(f"written to {json_file}", error=True)
     unheard = sum(finding.kind == "unreadable" for finding in findings)
     if unheard:
-        say(f"{unheard:,} of the files could not be heard: whether {'they are' if unheard > 1 else 'it is'} in two splits "
-            "is not known.")  # fmt: skip
+        which = "they are" if unheard > 1 else "it is"
+        say(f"{unheard:,} of the files could not be heard: whether {which} in two splits is not known.")
     if unheard or any(finding.across for finding in findings):
         raise typer.Exit(1)
 
