@@ -101,6 +101,8 @@ def reproduce(
     if demo:
         lines, notes = _told_once(lines, notes)
     _put(form, output, asked, lines, notes)
+    if any(result.outcomes for result in results):
+        say(f"Records: {runs}. All of them as a table: mirbench leaderboard --runs {runs}", error=True)
     if failed := [line for result in results for line in failures(result)]:
         say("\n".join(failed), error=True)
     end(left_out)

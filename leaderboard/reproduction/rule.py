@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from mirbench.leaderboard.reproduction.answers import Answer, Measured, Seeds
 from mirbench.leaderboard.reproduction.printed import SCALES, Printed
 
-__all__ = ["LIMIT", "PAR", "RULE", "Judged", "Verdict", "half_width", "judged", "standing", "t_half_width"]
+__all__ = ["LIMIT", "PAR", "RULE", "UNJUDGED", "Judged", "Verdict", "half_width", "judged", "standing", "t_half_width"]
 
 Verdict = Literal["agrees", "differs", "cannot tell", "shown", "other data", "stand-in", "not run"]
 
@@ -40,6 +40,12 @@ RULE = (
     "were heard where the paper's were not published; a 'stand-in' is synthesised and says nothing about music. "
     "Nothing is corrected for the number of lines: of those that are right, one in twenty differs by chance."
 )
+
+UNJUDGED = (
+    "Rule: nothing here is judged. What a row did on a stand-in, which is synthesised, says that it runs, and nothing "
+    "about music."
+)
+"""In place of `RULE` where no line had anything else."""
 
 
 @dataclass(frozen=True)

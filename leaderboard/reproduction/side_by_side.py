@@ -9,7 +9,7 @@ from typing import Any
 
 from mirbench.leaderboard.render import escaped
 from mirbench.leaderboard.reproduction.printed import SCALES, Printed
-from mirbench.leaderboard.reproduction.rule import RULE, Verdict
+from mirbench.leaderboard.reproduction.rule import RULE, UNJUDGED, Verdict
 from mirbench.leaderboard.reproduction.verdicts import Line
 from mirbench.plain_text import csv_cell, json_text
 
@@ -33,12 +33,17 @@ def as_markdown(title: str, reference: str, lines: Sequence[Line], notes: Iterab
     parts = [f"# {escaped(title)}", *map(escaped, [*notes, reference] if reference else notes)]
     parts += _by_system(lines)
     parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True, colalign=align))
-    parts += [f"{summary(lines)}.", RULE]
+    stand_ins = any(line.verdict == "stand-in" for line in lines) and not any(map(_may_be_judged, lines))
+    parts += [f"{summary(lines)}.", UNJUDGED if stand_ins else RULE]
     parts += _listed("Not run", ((line.reason, line) for line in lines if line.verdict == "not run"))
     parts += _listed("Other data", ((line.reason, line) for line in lines if line.verdict == "other data"))
     parts += _listed("Notes", ((line.printed.note, line) for line in lines if line.verdict != "not run"))
     parts += _listed("Printed in", ((line.printed.where, line) for line in lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _may_be_judged(line: Line) -> bool:
+    return line.verdict not in ("stand-in", "not run")
 
 
 def _by_system(lines: Sequence[Line]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mirbench.leaderboard.reproduction.printed import Printed
+from mirbench.leaderboard.reproduction.rule import RULE, UNJUDGED, Verdict
 from mirbench.leaderboard.reproduction.side_by_side import as_csv, as_json, as_markdown, summary
 from mirbench.leaderboard.reproduction.verdicts import Line, systems_of
 from mirbench.leaderboard.results import System, questions
@@ -326,3 +327,12 @@ def test_ours_has_the_unit_of_the_printed_number(value: str, unit: str, ours: fl
     printed = Printed("t", "a row", "a quantity", value, unit, None, None, None, True, 0, "", "")
     (line,) = (line for line in as_markdown("", "", [Line(printed, "shown", ours)]).splitlines() if "a row" in line)
     assert tuple(cell.strip() for cell in line.split("|")[3:5]) == told
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "begins"),
+    [(("stand-in", "not run"), UNJUDGED), (("stand-in", "agrees"), RULE), (("not run",), RULE), (("shown",), RULE)],
+)
+def test_rule_is_told_where_something_may_be_judged(verdicts: tuple[Verdict, ...], begins: str) -> None:
+    text = as_markdown("", "", [Line(number("0.8"), verdict) for verdict in verdicts])
+    assert [part for part in text.split("\n\n") if part.startswith("Rule:")] == [begins]
