@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from mirbench import Context, Windows
 from mirbench.features import audio
+from mirbench.methods.sources.nano import untrained
 from mirbench.progress import Progress
 from mirbench.source import Activations, SourceCard
 from mirbench.types import Clip, Split, Task, Windowing, excerpts
@@ -179,3 +181,23 @@ def recorded(method: Any) -> tuple[Any, list[SimpleNamespace]]:
     import dataclasses
 
     return noted(**{f.name: getattr(method, f.name) for f in dataclasses.fields(method)}), seen
+
+
+class Counted:
+    """Makes networks like nano at random weights, whose bodies count windows; each takes some time."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.windows, self.seconds = 0, seconds
+
+    def load(self) -> nn.Module:
+        torch.manual_seed(0)
+        network = untrained()
+        body = network.body
+
+        def counting(picture: torch.Tensor, layers: tuple[int, ...] = ()) -> object:
+            self.windows += len(picture)
+            time.sleep(self.seconds * len(picture))
+            return body(picture, layers)
+
+        network.body = counting
+        return network

@@ -22,25 +22,7 @@ from mirbench.methods.sources.nano import untrained
 from mirbench.progress import Progress
 from mirbench.trust import checks
 from mirbench.types import Split, Windowing, excerpts
-
-
-class Counted:
-    """Makes networks whose bodies count the windows that they see."""
-
-    def __init__(self) -> None:
-        self.windows = 0
-
-    def load(self) -> torch.nn.Module:
-        torch.manual_seed(0)
-        network = untrained()
-        body = network.body
-
-        def counting(picture: torch.Tensor, layers: tuple[int, ...] = ()) -> object:
-            self.windows += len(picture)
-            return body(picture, layers)
-
-        network.body = counting
-        return network
+from tests.toys import Counted
 
 
 def make(splits: tuple[Split, ...], cache: Path, counted: Counted, **changes: object) -> Context:

@@ -25,8 +25,8 @@ from mirbench.runs.predict import predict
 from mirbench.runs.runner import Outcome, run
 from mirbench.runs.store import RunStore
 from mirbench.types import Pad, Split
-from tests.benchmark.features.test_context import Counted, make
-from tests.toys import splits_of
+from tests.benchmark.features.test_context import make
+from tests.toys import Counted, splits_of
 
 QUIET = Progress(quiet=True)
 CLIP = np.random.default_rng(3).uniform(-0.5, 0.5, 70).astype(np.float32)

@@ -20,7 +20,6 @@ from mirbench.features import audio
 from mirbench.features.claims import Claim
 from mirbench.method import Fitted
 from mirbench.methods.sources.cards import NANO
-from mirbench.methods.sources.nano import untrained
 from mirbench.plugin_file import Plugin
 from mirbench.record import RunRecord
 from mirbench.registry import Catalogue
@@ -30,7 +29,7 @@ from mirbench.runs.runner import run
 from mirbench.runs.store import RunStore
 from mirbench.trust import checks
 from mirbench.types import Split, clips_of, excerpts
-from tests.toys import QUIET
+from tests.toys import QUIET, Counted
 
 
 @dataclass(frozen=True)
@@ -233,28 +232,8 @@ def test_frozen_part_of_a_clip_is_timed_by_what_training_reads(batches: int, mon
     assert asked == [(1, "train")] + [(4, "train")] * batches
 
 
-class Source:
-    """Counts the windows that it hears; one takes 20 ms."""
-
-    def __init__(self) -> None:
-        self.windows = 0
-
-    def load(self) -> torch.nn.Module:
-        torch.manual_seed(0)
-        network = untrained()
-        body = network.body
-
-        def slow(picture: torch.Tensor, layers: tuple[int, ...] = ()) -> object:
-            self.windows += len(picture)
-            time.sleep(0.02 * len(picture))
-            return body(picture, layers)
-
-        network.body = slow
-        return network
-
-
 def test_source_is_heard_for_the_speed_of_the_first_method_alone_and_counts_in_that_of_each(tmp_path: Path) -> None:
-    source = Source()
+    source = Counted(seconds=0.02)
     splits = checks.tiny_task(tmp_path)
     facts = audio.survey([place for split in splits for place in excerpts(split)], tmp_path / "files.sqlite", QUIET)
     context = Context(
