@@ -12,7 +12,7 @@ from mirbench.types import Pad, Range, Windowing
 
 __all__ = [
     "OF_ONE_RUN", "SCHEMA_VERSION", "Amount", "Between", "Count", "FitOn", "RunRecord", "RunSpec", "ThresholdsFrom",
-    "Trial", "Value",
+    "Trial", "Value", "copies",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -242,7 +242,8 @@ class RunRecord:
     contaminated : sequence of str
         Data sets of the task that the source was trained on; "unknown" where nobody says what it was trained on.
     environment : mapping
-        Versions, device, threads, processor and time: the circumstance of the run.
+        Versions, device, threads, processor and time: the circumstance of the run. ``copies``: how many test clips are
+        the same to the byte as clips of train or valid, where some are.
     files : mapping of str to str
         SHA-256 of ``scores.npz`` and, where something was learnt, ``model.safetensors`` beside it; empty in records of
         earlier versions.
@@ -284,3 +285,9 @@ class RunRecord:
     def target_ranges(self) -> tuple[Range, ...]:
         """`ranges` as a task has them, however the record was read."""
         return tuple((float(low), float(high)) for low, high in self.ranges)
+
+
+def copies(record: RunRecord) -> int:
+    """How many test clips are copies of clips that were learnt from; 0 of earlier versions, which did not look."""
+    n = record.environment.get("copies")
+    return n if isinstance(n, int) and not isinstance(n, bool) else 0

@@ -15,7 +15,7 @@ from mirbench.leaderboard.by_class import mean
 from mirbench.leaderboard.marks import explained
 from mirbench.leaderboard.results import Stack, System
 from mirbench.leaderboard.statistics import Difference
-from mirbench.leaderboard.table import over_folds, timing
+from mirbench.leaderboard.table import device_of, over_folds, timing
 from mirbench.record import RunRecord
 
 __all__ = ["ClassChange", "ClipChange", "Comparison", "Cost", "compare"]
@@ -285,7 +285,7 @@ def _costs(a: System, b: System) -> tuple[Cost, ...]:
         cost("values in all", [system.record.n_total for system in (a, b)]),
         cost("GFLOP a clip", [mean([r.flops and r.flops / 1e9 for r in held]) for held in records]),
     ]
-    devices = {_device(record) for held in records for record in held}
+    devices = {device_of(record) for held in records for record in held}
     if len(devices) == 1:  # times of other machines mean nothing side by side
         for title, name in (("training, s", "train"), ("epoch, s", "epoch")):
             found.append(cost(title, [mean([r.seconds.get(name) for r in held]) for held in records]))
@@ -293,8 +293,3 @@ def _costs(a: System, b: System) -> tuple[Cost, ...]:
         timed = [[r.seconds.get("clips_per_second") for r in held if timing(r) == newest] for held in records]
         found.append(cost("clips a second", [mean(values) for values in timed]))
     return tuple(found)
-
-
-def _device(record: RunRecord) -> str:
-    known = record.environment
-    return str(known.get("gpu") or f"{known.get('processor')}, {known.get('cores')}")

@@ -62,6 +62,8 @@ def notes(record: RunRecord) -> list[str]:
         )
     if record.standing != "own":
         said.append("Data that are not in the default folder are given with --data FOLDER.")
+    if record.spec.source:
+        said.append("Weights of a source that lie in a folder of yours are given with --weights FOLDER.")
     return said
 
 

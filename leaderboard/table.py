@@ -23,13 +23,24 @@ from mirbench.leaderboard.marks import REPEATED, labelled
 from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.results import Question, Run, Stack, System, questions, with_scores
 from mirbench.leaderboard.statistics import Interval
-from mirbench.record import RunRecord
+from mirbench.record import RunRecord, copies
 from mirbench.runs.scores import over_folds as one_value
 from mirbench.source import trained_on_it
 from mirbench.spelling import in_one_spelling
 from mirbench.types import Windowing
 
-__all__ = ["OF_TIMES", "Board", "Row", "Summary", "boards", "boards_of", "mean_and_sd", "over_folds", "timing"]
+__all__ = [
+    "OF_TIMES",
+    "Board",
+    "Row",
+    "Summary",
+    "boards",
+    "boards_of",
+    "device_of",
+    "mean_and_sd",
+    "over_folds",
+    "timing",
+]
 
 _BUSY = "timed on a busy machine"
 _OTHERWISE = "its speed is left out: it was timed by an earlier version of mirbench, in another way"
@@ -272,6 +283,8 @@ def _row(system: System, newest: int) -> Row:
         flags.append(_BUSY)
     if not timed and any(run.seconds.get("clips_per_second") for run in runs):
         flags.append(_OTHERWISE)
+    if n := sum({run.spec.fold: copies(run) for run in runs}.values()):
+        flags.append(f"{n} of its test clips it learnt from, as copies")
     if idle := sum(_learnt_in_vain(run) for run in runs):
         flags.append(f"in {idle} of {len(runs)} runs some trained values had no gradient in any epoch")
     if record.contaminated:
@@ -295,15 +308,18 @@ def _row(system: System, newest: int) -> Row:
         clips_per_second=_mean([run.seconds.get("clips_per_second") for run in timed]),
         gflops=_mean([None if run.flops is None else run.flops / 1e9 for run in runs]),
         kwh=_mean([run.energy.get("train_kwh") for run in runs]),
-        device=_device(record),
+        device=device_of(record),
         flags=tuple(flags),
         alike=alike,
     )
 
 
-def _device(record: RunRecord) -> str:
+def device_of(record: RunRecord) -> str:
+    """Where a run computed: the GPU, or the processor, its cores and, if that is another number, the threads."""
     known = record.environment
-    return str(known.get("gpu") or f"{known.get('processor', 'unknown')}, {known.get('cores', '?')} cores")
+    cores, threads = known.get("cores", "?"), known.get("threads")
+    shared = "" if threads in (None, cores) else f", {threads} thread{'' if threads == 1 else 's'}"
+    return str(known.get("gpu") or f"{known.get('processor', 'unknown')}, {cores} cores{shared}")
 
 
 def timing(record: RunRecord) -> int:

@@ -228,6 +228,9 @@ def folds(task: Task, argument: str) -> Task:
 
     def read_clips(root: Path | None, fold: int) -> list[Clip]:
         clips = task.read_clips(root, 0)
+        if (n_units := len({("group", clip.group) if clip.group else ("id", clip.id) for clip in clips})) < n_folds:
+            units = "groups" if any(clip.group for clip in clips) else "clips"
+            raise BadInput(f"{task.name}+folds{argument}: {n_units} {units} make at most {n_units} folds")
         return in_fold(clips, drawn_folds(clips, int(n_folds), draw), int(n_folds), fold)
 
     said = f"{n_folds:g} folds drawn anew, draw {draw}: fold k is test, the next one valid, the rest train"

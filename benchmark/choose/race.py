@@ -120,8 +120,8 @@ class Race:
     ----------
     n_runs : int
         Done or read back.
-    short_of_time : bool
-        Whether something was not begun, for it could not have ended.
+    not_begun : list of str
+        Systems of which something was not begun, for it could not have ended.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Race:
         self._since = clock(request.runs)
         self._rivals = len(self.entrants)
         self.n_runs = 0
-        self.short_of_time = False
+        self.not_begun: list[str] = []
 
     def _entrant(self, candidate: Candidate, request: Request) -> Entrant:
         return Entrant(candidate, request_of(candidate, request, self._catalogue))
@@ -193,7 +193,7 @@ class Race:
         while waiting:
             some, waiting = waiting[:n], waiting[n:]
             begun = [entrant for entrant in some if self._fits(entrant)]
-            self.short_of_time |= len(begun) < len(some)
+            self.not_begun += [entrant.name for entrant in some if entrant not in begun]
             self.entrants += begun
             if begun:
                 self._climb(begun, LEVEL * _OF_LATER)
@@ -265,7 +265,7 @@ class Race:
             entrant.out = first_line(error)
             return
         if job.put_off:
-            self.short_of_time = True
+            self.not_begun.append(entrant.name)
             if not entrant.runs:
                 entrant.out = "not begun for lack of time"
 

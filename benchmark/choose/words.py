@@ -20,6 +20,7 @@ from mirbench.leaderboard.packs import Pack
 from mirbench.leaderboard.statistics import interval
 from mirbench.metrics import METRICS
 from mirbench.plain_text import printable
+from mirbench.record import copies
 from mirbench.runs.limits import said_time
 
 __all__ = ["words"]
@@ -86,6 +87,8 @@ def _said(choice: Choice, places: Sequence[str], packs: Sequence[Pack]) -> Itera
         yield "Nothing", "no system has a result: " + ("; ".join(_reasons(race)) or why)
         return
     yield "Best", _best(choice, choice.best)
+    if n := sum({fold: copies(outcome.record) for (fold, _), outcome in choice.best.runs.items()}.values()):
+        yield "Beware", f"{n} of its test clips it learnt from, as copies: this score, and what is worse, say too much"
     yield from _cheapest(choice, choice.best)
     yield from _others(choice)
     yield from _elsewhere(race, packs)
@@ -93,8 +96,11 @@ def _said(choice: Choice, places: Sequence[str], packs: Sequence[Pack]) -> Itera
     yield "Data", _data(choice)
     if choice.taking_part.absent:
         yield "Not here", f"{_listed(choice.taking_part.absent, 3)}: --sources NAME,… gets those it names"
-    if race.short_of_time or choice.interrupted:
-        yield "Not done", "for lack of time something was not begun: the same command goes on, --budget gives more"
+    if race.not_begun:
+        names = _listed(list(dict.fromkeys(race.not_begun)), 3)
+        yield "Not done", f"for lack of time, runs of {names}: the same command goes on, --budget gives more"
+    elif choice.interrupted:
+        yield "Not done", "what was interrupted: the same command goes on"
     spec = choice.best.record.spec
     if spec.source.startswith(("features:", "shipped:")):
         yield "Predict", f"{spec.source} was computed elsewhere: files of your own have no such features"

@@ -31,6 +31,7 @@ from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
 from mirbench.runs.stacked import Stack, at_point
 from mirbench.runs.thresholds import best_thresholds, moved
+from mirbench.runs.told_before import copies
 from mirbench.runs.trials import tried, within_bounds
 from mirbench.source import UNKNOWN
 from mirbench.types import Clip, FloatArray, Split
@@ -181,6 +182,8 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         memory = stack.memory(spec.seed, measure.peak_memory(context.device))
         n_total = _n_total(plan, fitted, context)
         environment = measure.environment(context.device) | ({"sealed": True} if plan.request.sealed else {})
+        if known_by_heart := copies(plan, spec.fold):
+            environment["copies"] = len(known_by_heart)
         if (together := stack.together(spec.seed)) > 1:
             environment["stacked"] = together
         with context.watch.phase("timing"):

@@ -15,7 +15,7 @@ from mirbench.runs.plan import Plan
 from mirbench.tables import LEAVE_OUT, modifier
 from mirbench.types import Clip, Excerpt
 
-__all__ = ["few_to_test", "fewer_than_shots", "learnt_by_heart", "padded_clips"]
+__all__ = ["copies", "few_to_test", "fewer_than_shots", "learnt_by_heart", "padded_clips"]
 
 _FEW = 20
 _ENOUGH_FOR_FOLDS = 15
@@ -91,28 +91,31 @@ def fewer_than_shots(plan: Plan) -> str:
     return f"+shots{min(asked)}: {classes} have fewer train clips than that{fold}, the rarest {min(each)}"
 
 
+def copies(plan: Plan, fold: int) -> dict[str, str]:
+    """Test clips of a fold that are the same file, and the same part of it, as one that is learnt from; and which."""
+    clips = plan.folds[fold]
+    known = {_heard(clip, plan): clip.id for clip in clips if clip.split in ("train", "valid")}
+    held_out = {clip.id: _heard(clip, plan) for clip in clips if clip.split == "test"}
+    return {name: known[heard] for name, heard in held_out.items() if heard and heard in known}
+
+
 def learnt_by_heart(plan: Plan, folds: Collection[int]) -> str:
-    """How many test clips are the same file, and the same part of it, as one that is learnt from; "" where none is.
+    """How many test clips are copies of those that are learnt from, and what to do; "" where none is.
 
     Parameters
     ----------
     folds : collection of int
         Those that are run.
     """
-    tested: set[str] = set()
-    alike: dict[str, str] = {}
-    for fold in folds:
-        known = {_heard(clip, plan): clip.id for clip in plan.folds[fold] if clip.split in ("train", "valid")}
-        held_out = {clip.id: _heard(clip, plan) for clip in plan.folds[fold] if clip.split == "test"}
-        tested |= held_out.keys()
-        alike |= {name: known[heard] for name, heard in held_out.items() if heard and heard in known}
+    alike = {name: first for fold in folds for name, first in copies(plan, fold).items()}
     if not alike:
         return ""
-    first = min(alike)
-    are = "test clip is" if len(tested) == 1 else "test clips are" if len(alike) > 1 else "test clips is"
+    n_tested = len({clip.id for fold in folds for clip in plan.folds[fold] if clip.split == "test"})
+    first, are = min(alike), "are" if len(alike) > 1 else "is"
     return (
-        f"{len(alike):,} of {len(tested):,} {are} the same to the byte as a clip of train or valid ({first} and "
-        f"{alike[first]}): what is known by heart counts in the score; `mirbench data audit` lists them"
+        f"{len(alike):,} of {n_tested:,} test clips {are} the same to the byte as a clip of train or valid ({first} "
+        f"and {alike[first]}): what is known by heart counts in the score; remove copies, or give those of one "
+        "recording the same group (`mirbench data audit` lists them)"
     )
 
 

@@ -564,6 +564,28 @@ def test_speed_that_was_timed_on_a_busy_machine_is_flagged_in_every_run_that_sha
 
 
 @pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({"threads": 2}, "P, 2 cores"),
+        ({"threads": 1}, "P, 2 cores, 1 thread"),
+        ({}, "P, 2 cores"),
+        ({"gpu": "G", "threads": 1}, "G"),
+    ],
+)
+def test_row_says_with_how_many_threads_it_was_timed_where_they_are_not_its_cores(
+    known: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    write(tmp_path, SPEC, environment={"processor": "P", "cores": 2, **known})
+    assert only_row(tmp_path).device == told
+
+
+def test_row_says_how_many_of_its_test_clips_are_copies_once_for_all_seeds(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write(tmp_path, replace(SPEC, seed=seed), environment={"copies": 3})
+    assert only_row(tmp_path).flags == ("3 of its test clips it learnt from, as copies",)
+
+
+@pytest.mark.parametrize(
     ("columns", "flagged"),
     [([{}, {"without_gradient": 3.0}], False), ([{"without_gradient": 20.0}, {"without_gradient": 3.0}], True)],
 )

@@ -356,3 +356,13 @@ def test_three_modifiers_compose() -> None:
     assert {clip.peaks for clip in clips} == {(0.0,)}
     assert Counter(clip.split for clip in clips)["train"] == 30
     assert {c.id for c in clips if c.split == "test"} == ids("gtzan+resplit-draw1", "test")
+
+
+@pytest.mark.parametrize(("group", "units"), [("", "40 clips"), ("{g}", "8 groups")])
+def test_more_folds_than_clips_or_groups_are_refused_at_once(group: str, units: str, tmp_path: Path) -> None:
+    lines = [f"{n}.wav,{'ab'[n % 2]},{group.format(g=f'artist {n // 5}')}" for n in range(40)]
+    (tmp_path / "songs.csv").write_text("\n".join(["path,label,group", *lines]))
+    n = units.split()[0]
+    with pytest.raises(BadInput, match=rf"songs\+folds999: {units} make at most {n} folds"):
+        get(f"csv:{tmp_path / 'songs.csv'}+folds999").read_clips(None, 0)
+    assert get(f"csv:{tmp_path / 'songs.csv'}+folds{n}").read_clips(None, 0)

@@ -162,10 +162,13 @@ def test_run_says_which_test_clips_are_files_that_it_learns_from(typed: Typed) -
         Path(copy).write_bytes(Path(of).read_bytes())
     line = (
         "2 of 20 test clips are the same to the byte as a clip of train or valid (3.wav and 30.wav): what is known by "
-        "heart counts in the score; `mirbench data audit` lists them"
+        "heart counts in the score; remove copies, or give those of one recording the same group (`mirbench data "
+        "audit` lists them)"
     )
     assert by_heart(run(typed, "--source", "nano", method="knn")) == [line]
     assert by_heart(run(typed, "--source", "nano", method="knn")) == [line]  # on record
+    beware = typed("leaderboard", "--columns", "system,flags", "--format", "csv").out
+    assert "2 of its test clips it learnt from, as copies" in beware
 
 
 def test_clips_that_are_cut_from_one_file_are_no_copies_unless_they_are_the_same_part(typed: Typed) -> None:
