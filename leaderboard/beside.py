@@ -89,7 +89,9 @@ def _fitting(mine: Sequence[System], theirs: Sequence[System]) -> tuple[list[Sys
                for (pack, fault), n in sorted(why.items()))  # fmt: skip
     instead = (f"Your own runs stand in the place of those of {pack}: {_listed(names)}."
                for pack, names in sorted(replaced.items()))  # fmt: skip
-    return kept, (*instead, *(f"{said} not shown: {fault}." for said, fault in counted))
+    timeless = {system.pack for system in kept if not any(run.record.seconds for run in system.runs)}
+    times = (f"{pack} holds no times." for pack in sorted(timeless))
+    return kept, (*instead, *(f"{said} not shown: {fault}." for said, fault in counted), *times)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -42,12 +42,12 @@ class Others:
     def run(self, spec: RunSpec = MINE, draw: int = 0, **facts: Any) -> None:
         put(self.own, spec, draw, **facts)
 
-    def pack(self, *specs: RunSpec, name: str = "reference", **facts: Any) -> Pack:
+    def pack(self, *specs: RunSpec, name: str = "reference", times: bool = True, **facts: Any) -> Pack:
         root = self.folder / f"of-{name}-{specs[0].key}"
         for draw, spec in enumerate(specs, 20):
             put(root, spec, draw, **facts)
         path = self.folder / f"{root.name}.tar.xz"
-        path.write_bytes(pack_runs(RunStore(root).records()))
+        path.write_bytes(pack_runs(RunStore(root).records(), times=times))
         return Pack(name, path)
 
     def board(self, *packs: Pack, **how: Any) -> Board:
@@ -112,6 +112,14 @@ def test_results_that_differ_in_what_was_asked_are_left_out_and_it_is_said(
     assert names(board) == ["mine + tiny"]
     assert board.notes == (f"1 system of reference is not shown: {said}.",)
     assert said in markdown([board])
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_it_is_said_of_which_others_there_are_no_times(times: bool, others: Others) -> None:
+    others.run()
+    board = others.board(others.pack(THEIRS, times=times))
+    assert names(board) == ["mine + tiny", "theirs + tiny [reference]"]
+    assert board.notes == (() if times else ("reference holds no times.",))
 
 
 def test_ones_own_run_of_the_same_system_stands_alone_whatever_the_container_of_the_audio(others: Others) -> None:
