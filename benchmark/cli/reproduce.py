@@ -57,6 +57,7 @@ def reproduce(
     from mirbench.leaderboard.results import questions, with_scores
     from mirbench.runs import sweep as sweeps
     from mirbench.runs.hyperparameters import parse_seeds
+    from mirbench.runs.report import where_records_are
     from mirbench.runs.suite import plugins_of, read_suite, shipped, titles
 
     parse_seeds(seeds or "1")
@@ -102,7 +103,7 @@ def reproduce(
         lines, notes = _told_once(lines, notes)
     _put(form, output, asked, lines, notes)
     if any(result.outcomes for result in results):
-        say(f"Records: {runs}. All of them as a table: mirbench leaderboard --runs {runs}", error=True)
+        say(where_records_are(runs), error=True)
     if failed := [line for result in results for line in failures(result)]:
         say("\n".join(failed), error=True)
     end(left_out)

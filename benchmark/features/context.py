@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -108,7 +107,7 @@ class Context:
         self.progress = progress or Progress(quiet=True)
         self.feature_seconds = 0.0
         """What the rows that were handed out cost when they were computed."""
-        self._cache = cache
+        self._cache, self.memo = cache, cache / "files.sqlite"
         self.hear_others(facts, scratch)
         self._afresh: Afresh | None = None
         self._asked_of: Asked = lambda store, keys: None
@@ -140,11 +139,6 @@ class Context:
             self._source.let_go()
 
     @property
-    def memo(self) -> Path:
-        """Where what was learnt of files and rows of this machine is remembered."""
-        return self._cache / "files.sqlite"
-
-    @property
     def source(self) -> BoundSource:
         """The source, bound to device and cache.
 
@@ -172,13 +166,9 @@ class Context:
         self._must_be_audio()
         places = excerpts(split)
 
-        def crop(clip: int, offset: float) -> FloatArray:
-            with self.watch.working_beside():
-                return self._heard.crop(places[clip], sample_rate, seconds, offset)
-
         offsets = generator.random(len(clips)).tolist()
-        with self.watch.phase("decoding"), ThreadPoolExecutor(self.workers) as pool:
-            values = np.stack(list(pool.map(crop, clips.tolist(), offsets)))
+        chosen = [places[clip] for clip in clips.tolist()]
+        values = self._heard.crops(chosen, sample_rate, seconds, offsets, self.workers, self.watch)
         return Windows(values, clips.astype(np.int64), len(places))
 
     def images(self, split: AnySplit) -> Windows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from mirbench.features.deformation import Deformation
 from mirbench.features.extraction import as_keys, row_digests, row_key
 from mirbench.features.padding import filled, is_short
 from mirbench.features.row_index import KEY, KeyArray
+from mirbench.features.stopwatch import Stopwatch
 from mirbench.types import Excerpt, FloatArray, Pad, Windowing
 
 __all__ = ["Hearing", "from_the_first"]
@@ -88,6 +90,24 @@ class Hearing:
         if self._fills(place, sample_rate, window):
             return filled(audio.read(place, sample_rate), window, self.pad, self._seed(place))
         return audio.crop(place, self.facts[place], sample_rate, seconds, offset)
+
+    def crops(
+        self,
+        places: Sequence[Excerpt],
+        rate: int,
+        seconds: float,
+        offsets: Sequence[float],
+        workers: int,
+        watch: Stopwatch,
+    ) -> FloatArray:
+        """A stretch of each clip, shape (n, round(seconds * rate)), decoded in so many threads."""
+
+        def crop(place: Excerpt, offset: float) -> FloatArray:
+            with watch.working_beside():
+                return self.crop(place, rate, seconds, offset)
+
+        with watch.phase("decoding"), ThreadPoolExecutor(workers) as pool:
+            return np.stack(list(pool.map(crop, places, offsets)))
 
     def keys(
         self, places: Iterable[Excerpt], starts: Iterable[Sequence[int]], about: Mapping[str, Any] = _WHOLE

@@ -24,6 +24,7 @@ from mirbench.plain_text import printable
 from mirbench.record import RunRecord, RunSpec, Trial
 from mirbench.runs.calibration import best_temperature, tempered
 from mirbench.runs.handed_back import checked_fitted, checked_scores, predicted
+from mirbench.runs.heard_before import copies
 from mirbench.runs.hyperparameters import grid
 from mirbench.runs.learnt_from import fitted_again, joined, without_valid
 from mirbench.runs.plan import Plan
@@ -31,7 +32,6 @@ from mirbench.runs.record_file import sound
 from mirbench.runs.scores import Scores
 from mirbench.runs.stacked import Stack, at_point
 from mirbench.runs.thresholds import best_thresholds, moved
-from mirbench.runs.told_before import copies
 from mirbench.runs.trials import tried, within_bounds
 from mirbench.source import UNKNOWN
 from mirbench.types import Clip, FloatArray, Split
@@ -182,7 +182,7 @@ def _do(spec: RunSpec, plan: Plan, context: Context, blank: RunRecord, speeds: S
         memory = stack.memory(spec.seed, measure.peak_memory(context.device))
         n_total = _n_total(plan, fitted, context)
         environment = measure.environment(context.device) | ({"sealed": True} if plan.request.sealed else {})
-        if known_by_heart := copies(plan, spec.fold):
+        if known_by_heart := copies(plan.folds[spec.fold], plan.facts):
             environment["copies"] = len(known_by_heart)
         if (together := stack.together(spec.seed)) > 1:
             environment["stacked"] = together

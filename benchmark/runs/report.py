@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +21,16 @@ from mirbench.text_table import table
 from mirbench.told_apart import called
 from mirbench.types import FloatArray, Targets
 
-__all__ = ["apart", "equal_runs", "over_seeds", "print_rows", "report", "shown_metrics", "where_time_went"]
+__all__ = [
+    "apart",
+    "equal_runs",
+    "over_seeds",
+    "print_rows",
+    "report",
+    "shown_metrics",
+    "where_records_are",
+    "where_time_went",
+]
 
 
 def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
@@ -37,8 +47,7 @@ def report(outcomes: Sequence[Outcome], runs: Path, *, demo: bool) -> bool:
     _print_curves([outcome.robustness for outcome in outcomes if outcome.robustness])
     if first.contaminated:
         say(f"Beware: {trained_on_it(first.contaminated, 'the source was')}.")
-    where = "" if runs == Path("runs") else f" --runs {runs}"
-    say(f"Records: {outcomes[0].folder.parent.parent}. All results as a table: mirbench leaderboard{where}")
+    say(where_records_are(runs, outcomes[0].folder.parent.parent))
     if demo:
         say("Next: another --method (`mirbench list methods`), or real music: `mirbench data get gtzan-mini`.")
     refused = [outcome.refused for outcome in outcomes if outcome.refused]
@@ -197,6 +206,12 @@ def _over_folds(runs: Sequence[tuple[Path, RunRecord]], name: str) -> float | No
 
 def _joined(runs: Sequence[tuple[Path, RunRecord]]) -> Scores:
     return Scores.joined([RunStore(folder.parents[2]).scores(folder) for folder, _ in runs])
+
+
+def where_records_are(runs: Path, these: Path | None = None) -> str:
+    """Where records lie, `these` or all of them, and the command that shows all as a table."""
+    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    return f"Records: {these or runs}. All results as a table: mirbench leaderboard{where}"
 
 
 def where_time_went(outcomes: Iterable[Outcome]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import mean
 
 from mirbench.plain_text import one_message, say
-from mirbench.runs.report import apart, over_seeds, print_rows, where_time_went
+from mirbench.runs.report import apart, over_seeds, print_rows, where_records_are, where_time_went
 from mirbench.runs.suite import Suite
 from mirbench.runs.sweep import Result
 from mirbench.source import trained_on_it
@@ -35,9 +34,7 @@ def report(suite: Suite, results: Sequence[Result]) -> bool:
         say(f"Nothing is random in {fixed} of {len(results)} entries: one run a fold stands for all seeds.")
     if line := where_time_went(outcome for result in results for outcome in result.outcomes):
         say(line)
-    root = suite.first.runs
-    where = "" if root == Path("runs") else f" --runs {root}"
-    say(f"Records: {root}. All results as a table: mirbench leaderboard{where}")
+    say(where_records_are(suite.first.runs))
     return not lacking
 
 

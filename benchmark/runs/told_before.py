@@ -11,11 +11,11 @@ from mirbench.errors import MirbenchError
 from mirbench.features.audio import heard_seconds
 from mirbench.features.padding import is_short
 from mirbench.registry import Catalogue
+from mirbench.runs.heard_before import copies
 from mirbench.runs.plan import Plan
 from mirbench.tables import LEAVE_OUT, modifier
-from mirbench.types import Clip, Excerpt
 
-__all__ = ["copies", "few_to_test", "fewer_than_shots", "learnt_by_heart", "padded_clips"]
+__all__ = ["few_to_test", "fewer_than_shots", "learnt_by_heart", "padded_clips"]
 
 _FEW = 20
 _ENOUGH_FOR_FOLDS = 15
@@ -91,14 +91,6 @@ def fewer_than_shots(plan: Plan) -> str:
     return f"+shots{min(asked)}: {classes} have fewer train clips than that{fold}, the rarest {min(each)}"
 
 
-def copies(plan: Plan, fold: int) -> dict[str, str]:
-    """Test clips of a fold that are the same file, and the same part of it, as one that is learnt from; and which."""
-    clips = plan.folds[fold]
-    known = {_heard(clip, plan): clip.id for clip in clips if clip.split in ("train", "valid")}
-    held_out = {clip.id: _heard(clip, plan) for clip in clips if clip.split == "test"}
-    return {name: known[heard] for name, heard in held_out.items() if heard and heard in known}
-
-
 def learnt_by_heart(plan: Plan, folds: Collection[int]) -> str:
     """How many test clips are copies of those that are learnt from, and what to do; "" where none is.
 
@@ -107,7 +99,7 @@ def learnt_by_heart(plan: Plan, folds: Collection[int]) -> str:
     folds : collection of int
         Those that are run.
     """
-    alike = {name: first for fold in folds for name, first in copies(plan, fold).items()}
+    alike = {name: first for fold in folds for name, first in copies(plan.folds[fold], plan.facts).items()}
     if not alike:
         return ""
     n_tested = len({clip.id for fold in folds for clip in plan.folds[fold] if clip.split == "test"})
@@ -117,13 +109,6 @@ def learnt_by_heart(plan: Plan, folds: Collection[int]) -> str:
         f"and {alike[first]}): what is known by heart counts in the score; remove copies, or give those of one "
         "recording the same group (`mirbench data audit` lists them)"
     )
-
-
-def _heard(clip: Clip, plan: Plan) -> tuple[object, ...]:
-    """What is heard of a clip, whatever its file is called; () where that is not known."""
-    place = Excerpt.of(clip) if clip.path else None
-    facts = plan.facts.get(place) if place else None
-    return (facts.sha256, *place[1:]) if place and facts else ()
 
 
 def padded_clips(plan: Plan, catalogue: Catalogue) -> str:

@@ -257,9 +257,18 @@ def test_run_counts_the_clips_that_are_left(songs: Path, tmp_path: Path) -> None
     assert (outcome.record.n_clips["train"], outcome.record.n_clips["valid"] <= 4) == (4, True)
 
 
-def test_run_of_folds_of_which_one_has_no_clip_is_refused(songs: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no clip is in (test|valid) of fold \d+"):
+def test_run_of_more_folds_than_clips_is_refused(songs: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="20 clips make at most 20 folds"):
         run(ask(f"folder:{songs}+folds50", tmp_path), Catalogue(), QUIET)
+
+
+def test_run_of_folds_of_which_one_has_no_clip_is_refused(
+    songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowded = lambda clips, n_folds, draw: {clip.id: n % 3 for n, clip in enumerate(clips)}  # noqa: E731
+    monkeypatch.setattr("mirbench.tasks.modifiers.drawn_folds", crowded)
+    with pytest.raises(BadInput, match=r"no clip is in (test|valid) of fold \d+"):
+        run(ask(f"folder:{songs}+folds5", tmp_path), Catalogue(), QUIET)
 
 
 def test_run_of_unbalanced_folds_that_are_balanced_leaves_a_list_a_fold(tmp_path: Path) -> None:

@@ -485,6 +485,8 @@ def test_first_screen_counts_classes_and_targets_by_their_names(
     reader = Reader(chromium, path, place="")
     heads = reader.tab.locator(".kinds thead th").all_inner_texts()
     assert ([text for text in heads if "classes" in text or "targets" in text], reader.faults) == ([head], [])
+    of_heads = reader.tab.locator(".kinds thead th")
+    assert not of_heads.evaluate_all("all => all.some(one => one.scrollWidth > one.clientWidth)")  # cut off
     reader.context.close()
 
 
